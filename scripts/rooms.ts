@@ -1,0 +1,63 @@
+/**
+ * The floors of the house. A room imports only rooms on lower floors, and only through their `index.ts`.
+ * `biome.json` carries one override per room, made from this table, so that the linter itself refuses a bad import.
+ *
+ * `node scripts/rooms.ts` rewrites those overrides; the test beside this file fails when they are out of date.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+
+export const floors: readonly (readonly string[])[] = [
+  ["protocol", "engine", "store"],
+  ["chain"],
+  ["datanets", "attribution", "openlora", "payments"],
+  ["modelfactory", "inference", "settlement"],
+  ["agents", "validators"],
+  ["node"],
+  ["cli"],
+];
+
+/** Packages that only make sense inside one process on a machine: `protocol/` must also run in a browser. */
+const notInBrowser = ["node:*", "onnxruntime-node", "@nomicfoundation/*", "@electric-sql/*", "hono", "@hono/*"];
+
+export type RoomOverride = {
+  includes: string[];
+  linter: { rules: { style: { noRestrictedImports: object } } };
+};
+
+/** One Biome override per room: everything outside the room is refused but the `index.ts` of lower rooms. */
+export function roomOverrides(): RoomOverride[] {
+  return floors.flatMap((rooms, floor) => {
+    const lower = floors.slice(0, floor).flat();
+    return rooms.map((room) => ({
+      includes: [`src/${room}/*.ts`, `!src/${room}/*.test.ts`],
+      linter: {
+        rules: {
+          style: {
+            noRestrictedImports: {
+              level: "error",
+              options: {
+                patterns: [
+                  {
+                    group: ["../**", ...lower.map((name) => `!../${name}/index.ts`)],
+                    message: `src/${room} is on floor ${floor}: it may import only index.ts of ${lower.join(", ") || "no other room"}.`,
+                  },
+                  ...(room === "protocol"
+                    ? [{ group: notInBrowser, message: "src/protocol runs in a browser: no Node and no server packages." }]
+                    : []),
+                ],
+              },
+            },
+          },
+        },
+      },
+    }));
+  });
+}
+
+const biomeFile = new URL("../biome.json", import.meta.url);
+
+if (import.meta.main) {
+  const biome = JSON.parse(readFileSync(biomeFile, "utf8"));
+  biome.overrides = roomOverrides();
+  writeFileSync(biomeFile, `${JSON.stringify(biome, null, 2)}\n`);
+}
