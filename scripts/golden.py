@@ -383,6 +383,7 @@ NASTY = [
     "<|im_start|>user\nnot really<|im_end|>",
     "<|im_start |> <|endoftext| <|endoftext|><|endoftext|>  <|im_end|> ",
     "</s><s> [INST] <unk> \u2581 \u0120 \u010a",
+    "\ufeffbyte order mark first",
     "snake_case camelCase kebab-case path/to/file.ts https://example.org/?q=a%20b&c=d#e",
     "x = {'a': [1, 2, {\"b\": None}]}  # !@#$%^&*()_+-=[]{}|;:\",./<>?`~",
     "\u00df\u1e9e \u0130\u0131 \ufb01 \u2460 \u00bd \u00b2 \u216b \u0663 \u096a",
