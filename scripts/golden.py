@@ -97,7 +97,27 @@ def save_checkpoint(name, config, seed, dtype=torch.float32, max_shard_size="50G
         written["rope_scaling"] = None if rope["rope_type"] == "default" else rope
         written["torch_dtype"] = written.pop("dtype")
     path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
+    write_character_tokenizer(folder, config.vocab_size)
     return load(name)
+
+
+def write_character_tokenizer(folder, vocab_size):
+    """One token a character, so that even a vocabulary of 64 makes a whole model folder that reads and writes text."""
+    specials = ["<unk>", "<s>", "</s>"]
+    characters = "\n etaoinshrdlucmfwypvbgkjqxz0123456789.,:;!?'-()\"ABCDEFGHIJKLMNOPQRSTUVWXYZ/+*=<>[]{}@#$%&^_|~`"
+    vocabulary = {token: i for i, token in enumerate([*specials, *characters][:vocab_size])}
+    assert len(vocabulary) == vocab_size
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    tokenizer.add_special_tokens(specials)
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False,
+        "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "add_bos_token": False,
+        "chat_template": "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def load(name):
