@@ -2,7 +2,7 @@
  * The floors of the house. A room imports only rooms on lower floors, and only through their `index.ts`.
  * `biome.json` carries one override per room, made from this table, so that the linter itself refuses a bad import.
  *
- * `node scripts/rooms.ts` rewrites those overrides; the test beside this file fails when they are out of date.
+ * `node scripts/rooms.ts` rewrites those overrides; with `--check` it fails when they are out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -17,7 +17,14 @@ export const floors: readonly (readonly string[])[] = [
 ];
 
 /** Packages that only make sense inside one process on a machine: `protocol/` must also run in a browser. */
-const notInBrowser = ["node:*", "onnxruntime-node", "@nomicfoundation/*", "@electric-sql/*", "hono", "@hono/*"];
+const notInBrowser = [
+  "node:*",
+  "onnxruntime-node",
+  "@nomicfoundation/*",
+  "@electric-sql/*",
+  "hono",
+  "@hono/*",
+];
 
 export type RoomOverride = {
   includes: string[];
@@ -42,7 +49,12 @@ export function roomOverrides(): RoomOverride[] {
                     message: `src/${room} is on floor ${floor}: it may import only index.ts of ${lower.join(", ") || "no other room"}.`,
                   },
                   ...(room === "protocol"
-                    ? [{ group: notInBrowser, message: "src/protocol runs in a browser: no Node and no server packages." }]
+                    ? [
+                        {
+                          group: notInBrowser,
+                          message: "src/protocol runs in a browser: no Node and no server packages.",
+                        },
+                      ]
                     : []),
                 ],
               },
@@ -56,8 +68,22 @@ export function roomOverrides(): RoomOverride[] {
 
 const biomeFile = new URL("../biome.json", import.meta.url);
 
-if (import.meta.main) {
-  const biome = JSON.parse(readFileSync(biomeFile, "utf8"));
+/** `biome.json` as the table of floors wants it. */
+export function biomeWithRooms(current: string): string {
+  const biome = JSON.parse(current);
   biome.overrides = roomOverrides();
-  writeFileSync(biomeFile, `${JSON.stringify(biome, null, 2)}\n`);
+  return `${JSON.stringify(biome, null, 2)}\n`;
+}
+
+if (import.meta.main) {
+  const current = readFileSync(biomeFile, "utf8");
+  const wanted = biomeWithRooms(current);
+  if (!process.argv.includes("--check")) {
+    writeFileSync(biomeFile, wanted);
+  } else if (JSON.stringify(JSON.parse(current)) !== JSON.stringify(JSON.parse(wanted))) {
+    process.stderr.write(
+      "biome.json's overrides are not those of scripts/rooms.ts. Run: node scripts/rooms.ts\n",
+    );
+    process.exitCode = 1;
+  }
 }

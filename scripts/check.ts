@@ -1,0 +1,27 @@
+/**
+ * Everything that can be said about the sources without running them: types, style and floors, generated files.
+ *
+ *   node scripts/check.ts
+ */
+import { existsSync } from "node:fs";
+import { repository, runSteps, type Step } from "./steps.ts";
+
+/** Scripts that write files which are committed; with `--check` they only compare, and fail when a file is out of date. */
+const generators = ["rooms", "vectors", "contracts"];
+
+/** The checks, in the order in which they are worth reading. */
+export function checks(): Step[] {
+  return [
+    { name: "types", command: [packageBin("typescript", "bin/tsc"), "-p", "tsconfig.json"] },
+    { name: "style", command: [packageBin("@biomejs/biome", "bin/biome"), "check", "--error-on-warnings"] },
+    ...generators
+      .map((name) => ({ name: `${name} up to date`, command: [`scripts/${name}.ts`, "--check"] }))
+      .filter(({ command }) => existsSync(new URL(command[0]!, repository))),
+  ];
+}
+
+function packageBin(name: string, file: string): string {
+  return `node_modules/${name}/${file}`;
+}
+
+if (import.meta.main) process.exitCode = await runSteps(checks());

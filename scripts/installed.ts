@@ -1,0 +1,59 @@
+/**
+ * Tells by its exit code whether `node_modules` already holds what `package-lock.json` names, so that the launcher does
+ * not install again what `npm install`, run by hand, has installed.
+ *
+ *   node scripts/installed.ts production | full
+ */
+import { existsSync, readFileSync } from "node:fs";
+
+export type LockedPackage = {
+  version?: string;
+  integrity?: string;
+  link?: boolean;
+  dev?: boolean;
+  optional?: boolean;
+  os?: string | string[];
+  cpu?: string | string[];
+  libc?: string | string[];
+};
+
+type Lock = { packages: Record<string, LockedPackage> };
+
+const admits = (allowed: string | string[] | undefined, name: string): boolean =>
+  allowed === undefined || [allowed].flat().includes(name);
+
+/** Whether npm would install this package on the machine we run on. */
+export function wanted(locked: LockedPackage, need: "production" | "full"): boolean {
+  if (locked.dev && need === "production") return false;
+  // The C library is not ours to guess: a package bound to one may be there or not.
+  if (locked.optional && locked.libc !== undefined) return false;
+  return admits(locked.os, process.platform) && admits(locked.cpu, process.arch);
+}
+
+/**
+ * The packages that are missing or of another version.
+ *
+ * @param root - folder of `package-lock.json` and `node_modules`, with a trailing slash
+ * @param need - with or without the dependencies of development
+ * @returns paths below `root`, such as `node_modules/zod`; all of them when npm has never finished here
+ */
+export function missingPackages(root: URL, need: "production" | "full"): string[] {
+  const read = (name: string): Lock => JSON.parse(readFileSync(new URL(name, root), "utf8"));
+  const locked = read("package-lock.json");
+  const hidden = new URL("node_modules/.package-lock.json", root);
+  const installed = existsSync(hidden) ? read("node_modules/.package-lock.json").packages : {};
+  return Object.entries(locked.packages)
+    .filter(([path]) => path.includes("node_modules/"))
+    .filter(([, entry]) => wanted(entry, need))
+    .filter(([path, entry]) => {
+      const found = installed[path];
+      if (found === undefined || !existsSync(new URL(`${path}/package.json`, root))) return true;
+      return !entry.link && (found.version !== entry.version || found.integrity !== entry.integrity);
+    })
+    .map(([path]) => path);
+}
+
+if (import.meta.main) {
+  const need = process.argv[2] === "full" ? "full" : "production";
+  process.exitCode = missingPackages(new URL("../", import.meta.url), need).length === 0 ? 0 : 1;
+}

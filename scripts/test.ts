@@ -1,0 +1,89 @@
+/**
+ * Every check and every test, or the tests below the given paths only.
+ *
+ *   node scripts/test.ts [path ...]
+ *
+ * The tests of TypeScript run in Node's test runner, one process a file, as many at once as there are cores; those of
+ * the contracts in forge.
+ */
+import { existsSync, globSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { checks } from "./check.ts";
+import { repository, runSteps, type Step } from "./steps.ts";
+
+/** Where tests stand beside the code. */
+const folders = ["src", "client", "scripts", "examples", "bench"];
+
+/** A test that runs longer than this hangs. */
+const testTimeoutMs = 300_000;
+
+/**
+ * The test files at or below some paths.
+ *
+ * @param paths - files or folders, relative to `cwd`
+ * @returns paths relative to the repository, sorted
+ */
+export function testFiles(paths: readonly string[], cwd = process.cwd()): string[] {
+  const root = fileURLToPath(repository);
+  const found = paths.flatMap((path) => {
+    const absolute = resolve(cwd, path);
+    if (!existsSync(absolute)) throw new Error(`There is no file or folder ${absolute} to test.`);
+    if (statSync(absolute).isFile()) return [absolute];
+    return globSync("**/*.test.ts", {
+      cwd: absolute,
+      exclude: (name) => name === "node_modules" || name === "dist",
+    }).map((name) => resolve(absolute, name));
+  });
+  return [...new Set(found.map((path) => relative(root, path)))].sort();
+}
+
+function nodeTests(files: readonly string[]): Step {
+  return {
+    name: "tests",
+    command: [
+      "--test",
+      "--test-reporter=spec",
+      `--test-concurrency=${availableParallelism()}`,
+      `--test-timeout=${testTimeoutMs}`,
+      ...files,
+    ],
+  };
+}
+
+const contractTests: Step = { name: "contract tests", command: ["scripts/forge.ts", "test"] };
+
+/** What to run for the given paths: everything for none. */
+export function steps(paths: readonly string[], cwd = process.cwd()): Step[] {
+  const root = fileURLToPath(repository);
+  const isContracts = (path: string) => relative(root, resolve(cwd, path)).split("/")[0] === "contracts";
+  const all = paths.length === 0;
+  const files = all
+    ? testFiles(
+        folders.filter((name) => existsSync(new URL(name, repository))),
+        root,
+      )
+    : testFiles(
+        paths.filter((path) => !isContracts(path)),
+        cwd,
+      );
+  const hasContracts = existsSync(new URL("scripts/forge.ts", repository));
+  return [
+    ...(all ? checks() : []),
+    ...(files.length > 0 ? [nodeTests(files)] : []),
+    ...(hasContracts && (all || paths.some(isContracts)) ? [contractTests] : []),
+  ];
+}
+
+if (import.meta.main) {
+  const paths = process.argv.slice(2);
+  try {
+    const chosen = steps(paths);
+    if (chosen.length === 0) throw new Error(`No tests are below ${paths.join(", ")}.`);
+    process.exitCode = await runSteps(chosen);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+/** The program `openledger`. It stays tiny so that it can refuse an old Node in words, and load the rest from Node's compile cache. */
+import nodeModule from "node:module";
+
+const major = Number.parseInt(process.versions.node, 10);
+if (major < 24) {
+  process.stderr.write(
+    `openledger: this Node.js is too old.\n  expected: 24 or newer\n  actual:   ${process.versions.node} (${process.execPath})\n` +
+      "  what to do: install Node.js 24 from https://nodejs.org/en/download, or use ./openledger of a clone, which fetches its own.\n",
+  );
+  process.exit(3);
+}
+nodeModule.enableCompileCache?.();
+const { main } = await import("./program.ts");
+process.exitCode = await main(process.argv.slice(2));

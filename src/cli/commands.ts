@@ -1,0 +1,35 @@
+import type { Command } from "commander";
+import type { Io } from "./io.ts";
+
+/** What a command's file exports. */
+export type CommandModule = {
+  /** Adds arguments, options and the action to a command that already has its name and summary. */
+  define: (command: Command, io: Io) => void;
+};
+
+/** One line of `openledger --help`, and how to load the command behind it. */
+export type CommandEntry = {
+  name: string;
+  /** Heading of the help under which the command stands. */
+  group: "Run" | "Use a running node" | "Check" | "Develop";
+  /** One line, sentence case, no full stop. */
+  summary: string;
+  load: () => Promise<CommandModule>;
+};
+
+/** Every command, in the order of the help. Nothing is loaded until it is called. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "doctor",
+    group: "Check",
+    summary:
+      "Check that this machine can run a node: Node.js, native packages, disk, memory, port, data folder",
+    load: () => import("./doctor.ts"),
+  },
+  {
+    name: "test",
+    group: "Develop",
+    summary: "Run every check and test of a clone, or those below the given paths",
+    load: () => import("./test.ts"),
+  },
+];
