@@ -6,8 +6,8 @@
 import { existsSync } from "node:fs";
 import { repository, runSteps, type Step } from "./steps.ts";
 
-/** Scripts that write files which are committed; with `--check` they only compare, and fail when a file is out of date. */
-const generators = ["rooms", "vectors", "contracts"];
+/** Scripts that write committed files; with `--check` they only compare, and fail when a file is out of date. */
+const generators = ["rooms", "lock", "vectors", "contracts"];
 
 /** The checks, in the order in which they are worth reading. */
 export function checks(): Step[] {
