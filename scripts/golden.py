@@ -368,6 +368,19 @@ def families():
         write_expected(name, {"batch": batch, "base": forward_facts(base, batch, tensors, "base.")}, tensors)
 
 
+def half_precision():
+    """float32 values at every edge of binary16 and what PyTorch rounds them to."""
+    exact = torch.tensor(
+        [0.0, 1.0, 2**-14, 2**-24, 2**-25, 1.5 * 2**-24, 2.5 * 2**-24, 1023.5 * 2**-24, 2**-126, 65504, 65519.996, 65520, 1e30, math.inf]
+    )
+    ties = 1 + torch.arange(32) * 2.0**-11
+    generator = torch.Generator().manual_seed(70)
+    spread = torch.randn(100, generator=generator) * 2.0 ** torch.randint(-28, 17, (100,), generator=generator)
+    values = torch.cat([exact, ties, spread])
+    values = torch.cat([values, -values])
+    save_file({"float32": values, "float16": values.to(torch.float16)}, OUT / "half-precision.safetensors")
+
+
 # ---- tokenizers -------------------------------------------------------------------------------------------------------
 
 CORPUS = [
@@ -536,6 +549,7 @@ if __name__ == "__main__":
     llama_untied()
     llama_tied()
     families()
+    half_precision()
     all_tokenizers()
     write_versions()
     files = sorted(path for path in OUT.rglob("*") if path.is_file())
