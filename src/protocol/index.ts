@@ -1,0 +1,39 @@
+/**
+ * # protocol
+ *
+ * The only place that says what is hashed, signed or paid. Pure functions over integers and bytes: no I/O, no clock, no
+ * floating point in anything hashed or paid; it runs in a browser as in Node. `docs/protocol.md` is the specification,
+ * `contracts/src/` implements the parts a chain checks, and `vectors.json` (written by `scripts/vectors.ts`) is read by
+ * the tests of both.
+ *
+ * - `bytes`, `digest`, `error`: hex, ABI words, canonical JSON and Keccak-256
+ * - `positional`: trees in which the position is the path; `version`: the tree of a Datanet version
+ * - `example`, `consent`: what contributors give and sign
+ * - `row`: pay-index rows, queries and exact scores
+ * - `apportion`, `payout`: how one fee is divided, to the wei
+ * - `manifest`: what a release is made from; its digest is the release id
+ * - `voucher`, `receipt`, `eip712`: what payers and operators sign
+ * - `check`: everything about a receipt that can be verified offline
+ * - `batch`: receipts → the three trees that a settlement commits to
+ * - `schema`: the Zod pieces (digests, addresses, wei) that other rooms validate with at their edges
+ *
+ * Amounts are `bigint` wei. Addresses and digests come out lower-case. Structs that are signed have the shape viem gives
+ * contract arguments, so that one value is hashed here and passed to a contract unchanged.
+ */
+export * from "./apportion.ts";
+export * from "./batch.ts";
+export * from "./bytes.ts";
+export * from "./check.ts";
+export * from "./consent.ts";
+export * from "./digest.ts";
+export * from "./eip712.ts";
+export * from "./error.ts";
+export * from "./example.ts";
+export * from "./manifest.ts";
+export * from "./payout.ts";
+export * from "./positional.ts";
+export * from "./receipt.ts";
+export * from "./row.ts";
+export * from "./schema.ts";
+export * from "./version.ts";
+export * from "./voucher.ts";
