@@ -1,0 +1,72 @@
+/** Text to tokens and back, and chats to text, as the checkpoint's own files say. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Template } from "@huggingface/jinja";
+import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
+import { z } from "zod";
+import { CheckpointError } from "./safetensors.ts";
+
+export type ChatMessage = { readonly role: string; readonly content: string };
+
+export type Tokenizer = {
+  encode(text: string): number[];
+  decode(ids: readonly number[]): string;
+  /** The chat as the model was taught to read it. @throws CheckpointError when the checkpoint has no chat template */
+  renderChat(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string;
+  readonly eosId: number;
+  readonly bosId: number;
+  /** Put before a text that is not a chat, when the model was taught so. */
+  readonly addBos: boolean;
+};
+
+const special = z.union([z.string(), z.object({ content: z.string() }).transform((t) => t.content)]).nullish();
+const tokenizerConfig = z.object({
+  bos_token: special,
+  eos_token: special,
+  add_bos_token: z.boolean().optional(),
+  chat_template: z.string().optional(),
+});
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new CheckpointError(`Cannot read ${path}: ${(cause as Error).message}. A model folder needs this file.`, { cause });
+  }
+}
+
+/** Loads `tokenizer.json` and `tokenizer_config.json` from a Hugging Face folder. */
+export function loadTokenizer(folder: string): Tokenizer {
+  return createTokenizer(readJson(join(folder, "tokenizer.json")), readJson(join(folder, "tokenizer_config.json")));
+}
+
+export function createTokenizer(tokenizerJson: unknown, configJson: unknown): Tokenizer {
+  const config = tokenizerConfig.parse(configJson);
+  const hub = new HubTokenizer(tokenizerJson as object, configJson as object);
+  const idOf = (token: string | null | undefined, what: string): number => {
+    const id = token === null || token === undefined ? undefined : hub.token_to_id(token);
+    if (id === undefined) throw new CheckpointError(`The tokenizer has no ${what} token ("${token}").`);
+    return id;
+  };
+  const eosId = idOf(config.eos_token, "end-of-text");
+  const bosId = config.bos_token === null || config.bos_token === undefined ? eosId : idOf(config.bos_token, "begin-of-text");
+  let template: Template | undefined;
+  return {
+    eosId,
+    bosId,
+    addBos: config.add_bos_token ?? false,
+    encode: (text) => hub.encode(text, { add_special_tokens: false }).ids,
+    decode: (ids) => hub.decode([...ids], { skip_special_tokens: true }),
+    renderChat(messages, { addGenerationPrompt }) {
+      if (config.chat_template === undefined)
+        throw new CheckpointError("This model has no chat template: use completions, not chat, or add one to tokenizer_config.json.");
+      template ??= new Template(config.chat_template);
+      return template.render({
+        messages,
+        add_generation_prompt: addGenerationPrompt,
+        bos_token: config.bos_token ?? "",
+        eos_token: config.eos_token ?? "",
+      });
+    },
+  };
+}

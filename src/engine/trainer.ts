@@ -1,0 +1,172 @@
+/**
+ * Fine-tunes a LoRA adapter. Everything follows from checkpoint, sequences and recipe: the same inputs on the same class of machine give
+ * the same bytes, and a run that continues from a saved state gives what an uninterrupted one gives.
+ */
+import { type AdamWOptions, adamwStep, globalNorm, newOptimizerState, type OptimizerState, type Parameter } from "./adamw.ts";
+import { makeBatch, type Sequence } from "./batch.ts";
+import { type ModelConfig, type ModuleName, weightShapes } from "./config.ts";
+import type { Weights } from "./checkpoint.ts";
+import { type Adapter, adapterShapes, initialAdapter, type LoraConfig } from "./lora.ts";
+import { createRandom, shuffle } from "./random.ts";
+import { createSession, f32, run, type Tensor } from "./runtime.ts";
+import { gradientOutput, trainingGraph } from "./training-graph.ts";
+
+export type TrainRecipe = {
+  rank: number;
+  alpha: number;
+  modules: readonly ModuleName[];
+  seed: number;
+  threads: number;
+  learningRate: number;
+  warmupSteps: number;
+  /** Learning rate at the end of the last epoch, as a part of the peak; linear in between. */
+  finalRate: number;
+  batch: number;
+  epochs: number;
+  /** Largest norm of the whole gradient. */
+  clip: number;
+  optimizer: AdamWOptions;
+  /** Stop after an epoch whose mean training loss is below this; 0 never stops. */
+  stopLoss: number;
+};
+
+export type TrainState = { step: number; adapter: Adapter; optimizer: OptimizerState };
+export type TrainStep = { step: number; epoch: number; loss: number; gradientNorm: number; learningRate: number; tokens: number };
+
+export class DivergedError extends Error {
+  override name = "DivergedError";
+}
+
+/** Inputs that do not change while an adapter is used: the base weights. */
+export const weightFeeds = (config: ModelConfig, weights: Weights): Record<string, Tensor> =>
+  Object.fromEntries([...weightShapes(config)].map(([name, shape]) => [name, f32(weights.get(name) as Float32Array, shape)]));
+
+export const adapterFeeds = (adapter: Adapter): Record<string, Tensor> =>
+  Object.fromEntries([...adapter.tensors].map(([name, { data, shape }]) => [name, f32(data, shape)]));
+
+export const loraOf = (recipe: Pick<TrainRecipe, "rank" | "alpha" | "modules">): LoraConfig => ({
+  rank: recipe.rank,
+  scale: recipe.alpha / recipe.rank,
+  modules: recipe.modules,
+});
+
+/** Longest input of a set of sequences, rounded up so that graphs are shared. */
+export const positionsFor = (sequences: readonly Sequence[]) =>
+  Math.ceil(sequences.reduce((most, s) => Math.max(most, s.ids.length), 1) / 32) * 32;
+
+export async function createTrainer(
+  base: { config: ModelConfig; weights: Weights },
+  recipe: TrainRecipe,
+  sequences: readonly Sequence[],
+  saved?: TrainState,
+) {
+  const { config } = base;
+  if (sequences.length === 0) throw new RangeError("There is nothing to train on: the recipe selects no examples.");
+  const lora = loraOf(recipe);
+  const shapes = adapterShapes(config, lora);
+  const session = await createSession(
+    trainingGraph({ config, lora: lora.modules, loraScale: lora.scale, positions: positionsFor(sequences), gradients: "lora" }),
+    recipe.threads,
+  );
+  const baseFeeds = weightFeeds(config, base.weights);
+  const state: TrainState = saved ?? { step: 0, adapter: initialAdapter(config, lora, recipe.seed), optimizer: newOptimizerState() };
+  const stepsPerEpoch = Math.ceil(sequences.length / recipe.batch);
+  const steps = stepsPerEpoch * recipe.epochs;
+  let epochLoss = 0;
+  let epochTokens = 0;
+  let stopped = false;
+
+  const orderOf = (epoch: number) => shuffle(Array.from(sequences.keys()), createRandom(recipe.seed, 1000 + epoch));
+  let order = orderOf(Math.floor(state.step / stepsPerEpoch));
+
+  const rate = (step: number) =>
+    recipe.learningRate * Math.min(1, (step + 1) / recipe.warmupSteps) * (1 - ((1 - recipe.finalRate) * step) / steps);
+
+  return {
+    steps,
+    stepsPerEpoch,
+    state,
+    /** All steps are done, or an epoch ended below the loss to stop at. */
+    get done() {
+      return stopped || state.step >= steps;
+    },
+    /**
+     * One optimiser step on the next batch of the seeded order.
+     *
+     * @throws DivergedError naming the step when the loss or the gradient is not a number
+     */
+    async step(): Promise<TrainStep> {
+      const { step } = state;
+      const epoch = Math.floor(step / stepsPerEpoch);
+      const at = step % stepsPerEpoch;
+      if (at === 0) order = orderOf(epoch);
+      const chosen = order.slice(at * recipe.batch, (at + 1) * recipe.batch).map((i) => sequences[i] as Sequence);
+      const tokens = chosen.reduce((sum, s) => sum + s.targets.length, 0);
+      const batch = makeBatch(config, chosen, { weight: () => 1 / tokens });
+      const out = await run(session, { ...batch.feeds, ...baseFeeds, ...adapterFeeds(state.adapter) });
+      const parameters: Parameter[] = shapes.map(({ name }) => ({
+        name,
+        data: state.adapter.tensors.get(name)?.data as Float32Array,
+        gradient: out[gradientOutput(name)] as Float32Array,
+        decays: true,
+      }));
+      const gradientNorm = globalNorm(parameters);
+      const total = (out.nll as Float32Array).reduce((sum, x) => sum + x, 0);
+      if (!Number.isFinite(gradientNorm) || !Number.isFinite(total))
+        throw new DivergedError(`Training diverged at step ${step}: loss ${total / tokens}, gradient norm ${gradientNorm}. Lower the learning rate.`);
+      const learningRate = rate(step);
+      adamwStep(parameters, state.optimizer, learningRate, Math.min(1, recipe.clip / gradientNorm), recipe.optimizer);
+      state.step = step + 1;
+      epochLoss = at === 0 ? total : epochLoss + total;
+      epochTokens = at === 0 ? tokens : epochTokens + tokens;
+      if (at === stepsPerEpoch - 1 && epochLoss / epochTokens < recipe.stopLoss) stopped = true;
+      return { step, epoch, loss: total / tokens, gradientNorm, learningRate, tokens };
+    },
+    /** Mean training loss so far in the current epoch, nats per target token. */
+    epochLoss: () => epochLoss / Math.max(1, epochTokens),
+  };
+}
+
+/** Mean loss and exact-match share of sequences under an adapter (every target is the most likely token). */
+export async function createEvaluator(base: { config: ModelConfig; weights: Weights }, lora: LoraConfig, positions: number, threads: number) {
+  const { config } = base;
+  const session = await createSession(
+    trainingGraph({ config, lora: lora.modules, loraScale: lora.scale, positions, gradients: "none", logits: true }),
+    threads,
+  );
+  const baseFeeds = weightFeeds(config, base.weights);
+  return async (adapter: Adapter, sequences: readonly Sequence[], batchSize = 20) => {
+    const losses: number[] = [];
+    const exact: boolean[] = [];
+    let total = 0;
+    let tokens = 0;
+    for (let start = 0; start < sequences.length; start += batchSize) {
+      const chosen = sequences.slice(start, start + batchSize);
+      const batch = makeBatch(config, chosen, { forwardOnly: true });
+      const out = await run(session, { ...batch.feeds, ...baseFeeds, ...adapterFeeds(adapter) });
+      const nll = out.nll as Float32Array;
+      const logits = out.logits as Float32Array;
+      const labels = batch.feeds.labels?.data as BigInt64Array;
+      const sums = new Float64Array(chosen.length);
+      const right = chosen.map(() => true);
+      batch.owner.forEach((b, i) => {
+        sums[b] = (sums[b] as number) + (nll[i] as number);
+        const row = logits.subarray(i * config.vocab, (i + 1) * config.vocab);
+        if (argmax(row) !== Number(labels[i])) right[b] = false;
+      });
+      chosen.forEach((s, b) => {
+        losses.push((sums[b] as number) / s.targets.length);
+        total += sums[b] as number;
+        tokens += s.targets.length;
+      });
+      exact.push(...right);
+    }
+    return { loss: total / tokens, losses, exact };
+  };
+}
+
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
+  return best;
+}

@@ -1,0 +1,163 @@
+/**
+ * The Llama block as ONNX nodes: forward, and backward derived by hand, both in one place so that they can be read side by side.
+ *
+ * Shapes are in comments: B rows, S positions, d hidden, H heads, K key/value heads, h head dimension, f MLP width, r LoRA rank,
+ * G = H / K. Weights have the checkpoint's own layout `[out, in]`, so y = x Wᵀ and ∂x = ∂y W, both without a copy.
+ * LoRA matrices have PEFT's layout, A `[r, in]` and B `[out, r]`: y = x Wᵀ + s (x Aᵀ) Bᵀ (Hu et al. 2021, arXiv 2106.09685).
+ */
+import { type ModelConfig, type ModuleName, modulePath } from "./config.ts";
+import type { Graph, Value } from "./onnx.ts";
+
+const microsoft = "com.microsoft";
+
+/** Names of the graph inputs that hold one module's adapter. */
+export const loraInput = (layer: number, name: ModuleName, part: "A" | "B") => `${modulePath(layer, name)}.lora_${part}`;
+
+/** Small arithmetic on values of one graph. */
+export function arithmetic(graph: Graph) {
+  const mul = (a: Value, b: Value) => graph.op("Mul", [a, b]);
+  const sub = (a: Value, b: Value) => graph.op("Sub", [a, b]);
+  const add = (first: Value, ...rest: (Value | undefined)[]) =>
+    rest.reduce<Value>((sum, item) => (item === undefined ? sum : graph.op("Add", [sum, item])), first);
+  const reshape = (x: Value, dims: readonly number[]) => graph.op("Reshape", [x, graph.ints(dims)]);
+  /** α · op(a) op(b), the last two axes transposed on request. */
+  const matmul = (a: Value, b: Value, how: { transA?: 1; transB?: 1; alpha?: number } = {}) => {
+    const { alpha, ...transposes } = how;
+    return graph.op("FusedMatMul", [a, b], { ...transposes, ...(alpha === undefined ? {} : { alpha: { float: alpha } }) }, microsoft);
+  };
+  const flat = (x: Value, width: number) => reshape(x, [-1, width]);
+  const sum = (x: Value, axes: readonly number[], keep: 0 | 1) => graph.op("ReduceSum", [x, graph.ints(axes)], { keepdims: keep });
+  return { mul, sub, add, reshape, matmul, flat, sum };
+}
+
+export type WeightGradient = (name: string, gradient: Value) => void;
+export type LoraGradient = (layer: number, name: ModuleName, part: "A" | "B", gradient: Value) => void;
+
+export type BlockOptions = {
+  /** Modules that carry a LoRA adapter. */
+  lora: readonly ModuleName[];
+  /** s in y = x Wᵀ + s (x Aᵀ) Bᵀ. */
+  loraScale: number;
+  /** Receives ∂W `[out, in]` of every base weight, or is left out. */
+  onWeight?: WeightGradient | undefined;
+  /** Receives ∂A and ∂B of every adapter, or is left out. */
+  onLora?: LoraGradient | undefined;
+  /** Gradients of adapters keep their batch axis. */
+  perExample: boolean;
+  /** Which adapter halves `onLora` wants. */
+  parts: readonly ("A" | "B")[];
+};
+
+/**
+ * The building blocks of training graphs for one model. Graph inputs it expects: `position_ids` int64 `[B,S]`, `mask` float
+ * `[G·S, S]` (0 or −∞, causal), every weight by its checkpoint name, every adapter by {@link loraInput}.
+ */
+export function trainingBlocks(graph: Graph, config: ModelConfig, options: BlockOptions) {
+  const { mul, sub, add, reshape, matmul, flat, sum } = arithmetic(graph);
+  const { heads: H, kvHeads: K, headDim: h } = config;
+  const swap = (x: Value) => graph.op("Transpose", [x], { perm: [0, 2, 1, 3] });
+  const rotate = (x: Value, sine: "rope_sin" | "rope_sin_back") =>
+    graph.op("RotaryEmbedding", [x, "position_ids", "rope_cos", sine], {}, microsoft);
+  const softmaxScale = 1 / Math.sqrt(h);
+
+  function linear(layer: number, name: ModuleName) {
+    const path = modulePath(layer, name);
+    const weight = `${path}.weight`;
+    const adapted = options.lora.includes(name);
+    const a = loraInput(layer, name, "A");
+    const b = loraInput(layer, name, "B");
+    const scale = options.loraScale;
+    return {
+      /** x `[B,S,in]` → y `[B,S,out]`, and x Aᵀ `[B,S,r]` kept for the way back. */
+      forward(x: Value): { y: Value; xa?: Value } {
+        const base = matmul(x, weight, { transB: 1 });
+        if (!adapted) return { y: base };
+        const xa = matmul(x, a, { transB: 1 });
+        return { y: add(base, matmul(xa, b, { transB: 1, alpha: scale })), xa };
+      },
+      /** ∂y `[B,S,out]` → ∂x `[B,S,in]`; hands out ∂W = ∂yᵀx, ∂A = s (∂y B)ᵀx and ∂B = s ∂yᵀ(x Aᵀ). */
+      backward(dy: Value, x: Value, xa: Value | undefined, shape: readonly [out: number, inp: number], wantInput: boolean) {
+        const [out, inp] = shape;
+        if (options.onWeight) options.onWeight(weight, matmul(flat(dy, out), flat(x, inp), { transA: 1 }));
+        const dx = wantInput ? matmul(dy, weight) : undefined;
+        if (xa === undefined) return dx;
+        const dxa = matmul(dy, b, { alpha: scale });
+        if (options.onLora) {
+          const rank = options.perExample ? undefined : -1;
+          const keep = (v: Value, width: number) => (rank === undefined ? v : flat(v, width));
+          if (options.parts.includes("A"))
+            options.onLora(layer, name, "A", matmul(rank === undefined ? dxa : sumTokens(dxa), keep(x, inp), { transA: 1 }));
+          if (options.parts.includes("B"))
+            options.onLora(layer, name, "B", matmul(keep(dy, out), rank === undefined ? xa : sumTokens(xa), { transA: 1, alpha: scale }));
+        }
+        return dx === undefined ? undefined : add(dx, matmul(dxa, a));
+      },
+    };
+  }
+
+  /** `[B,S,r]` → `[B·S, r]` without knowing r: the rank is an input's dimension, read when the graph runs. */
+  function sumTokens(x: Value): Value {
+    const shape = graph.op("Shape", [x], { start: 2 });
+    return graph.op("Reshape", [x, graph.op("Concat", [graph.ints([-1]), shape], { axis: 0 })]);
+  }
+
+  /** RMSNorm (Zhang and Sennrich 2019): y = w · x / rms(x). Returns y and 1 / rms. */
+  function norm(x: Value, weight: string): { y: Value; inverse: Value } {
+    const [y, inverse] = graph.ops("SimplifiedLayerNormalization", [x, weight], 2, {
+      axis: -1,
+      epsilon: { float: config.normEpsilon },
+      stash_type: 1,
+    });
+    return { y: y as Value, inverse: inverse as Value };
+  }
+
+  /** With x̂ = x / rms: ∂x = (w∂y − x̂ mean(w∂y · x̂)) / rms, ∂w = Σ ∂y x̂. */
+  function normBackward(dy: Value, x: Value, inverse: Value, weight: string): Value {
+    const unit = mul(x, inverse);
+    if (options.onWeight) options.onWeight(weight, sum(mul(dy, unit), [0, 1], 0));
+    const dUnit = mul(dy, weight);
+    const mean = graph.op("ReduceMean", [mul(dUnit, unit), graph.ints([-1])], { keepdims: 1 });
+    return mul(sub(dUnit, mul(unit, mean)), inverse);
+  }
+
+  const splitHeads = (x: Value, n: number) => swap(reshape(x, [0, 0, n, h])); // [B,S,n·h] → [B,n,S,h]
+  const joinHeads = (x: Value, n: number) => reshape(swap(x), [0, 0, n * h]); // [B,n,S,h] → [B,S,n·h]
+  const group = (x: Value) => reshape(x, [0, K, -1, h]); // [B,H,S,h] → [B,K,G·S,h]
+  const ungroup = (x: Value) => reshape(x, [0, H, -1, h]);
+
+  function attention(q0: Value, k0: Value, v0: Value) {
+    const q = group(rotate(splitHeads(q0, H), "rope_sin"));
+    const k = rotate(splitHeads(k0, K), "rope_sin"); // [B,K,S,h]
+    const v = splitHeads(v0, K);
+    const scores = add(matmul(q, k, { transB: 1, alpha: softmaxScale }), "mask"); // [B,K,G·S,S]
+    const p = graph.op("Softmax", [scores], { axis: -1 });
+    const out = joinHeads(ungroup(matmul(p, v)), H); // [B,S,H·h]
+    /** ∂P = ∂O Vᵀ, ∂scores = P (∂P − Σ ∂P·P); the rotation's transpose is the rotation by −angle. */
+    const backward = (dOut: Value) => {
+      const dO = group(splitHeads(dOut, H));
+      const dv = matmul(p, dO, { transA: 1 });
+      const dp = matmul(dO, v, { transB: 1 });
+      const ds = mul(p, sub(dp, sum(mul(dp, p), [-1], 1)));
+      const dq = rotate(ungroup(matmul(ds, k, { alpha: softmaxScale })), "rope_sin_back");
+      const dk = rotate(matmul(ds, q, { transA: 1, alpha: softmaxScale }), "rope_sin_back");
+      return { dq: joinHeads(dq, H), dk: joinHeads(dk, K), dv: joinHeads(dv, K) };
+    };
+    return { out, backward };
+  }
+
+  return { linear, norm, normBackward, attention };
+}
+
+/** Cosines and sines of rotary positions (Su et al. 2021): angle(p, i) = p · θ^(−2i/h), each `[positions, h/2]`. */
+export function ropeTables(config: ModelConfig, positions: number): { cos: Float32Array; sin: Float32Array } {
+  const half = config.headDim / 2;
+  const cos = new Float32Array(positions * half);
+  const sin = new Float32Array(positions * half);
+  for (let p = 0; p < positions; p++)
+    for (let i = 0; i < half; i++) {
+      const angle = p * config.ropeTheta ** ((-2 * i) / config.headDim);
+      cos[p * half + i] = Math.cos(angle);
+      sin[p * half + i] = Math.sin(angle);
+    }
+  return { cos, sin };
+}
