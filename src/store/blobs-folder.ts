@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { keccak256 } from "viem";
+import type { Blobs, Digest } from "./blobs.ts";
+import { StoreError } from "./errors.ts";
+
+const unfinishedAgeMs = 60 * 60 * 1000;
+
+/**
+ * Opens a folder of blobs, creating it where needed. A blob `0xabcd…` lies in `ab/abcd…`; unfinished writes lie in `unfinished/`
+ * and are removed here once they are an hour old.
+ *
+ * @param options.maxBytes the largest blob accepted, bytes; 1 GiB unless given.
+ */
+export async function openBlobFolder(folder: string, options: { maxBytes?: number } = {}): Promise<Blobs> {
+  const root = resolve(folder);
+  const maxBytes = options.maxBytes ?? 2 ** 30;
+  const unfinished = join(root, "unfinished");
+  await mkdir(unfinished, { recursive: true });
+  await removeUnfinished(unfinished);
+
+  const put = async (bytes: Uint8Array): Promise<Digest> => {
+    if (bytes.length > maxBytes) {
+      throw new StoreError(
+        "blob-too-large",
+        `A blob of ${bytes.length} bytes was refused: at most ${maxBytes} bytes are allowed here. Store it in parts or raise the limit.`,
+      );
+    }
+    const digest = keccak256(bytes);
+    const file = blobFile(root, digest);
+    const before = await read(file);
+    if (before && Buffer.compare(before, bytes) === 0) return digest;
+    const temporary = join(unfinished, randomUUID());
+    try {
+      await writeDurably(temporary, bytes);
+      if (await madeFolder(dirname(file))) await syncFolder(root);
+      await rename(temporary, file);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await syncFolder(dirname(file));
+    return digest;
+  };
+
+  const get = async (digest: Digest): Promise<Uint8Array> => {
+    const file = blobFile(root, digest);
+    const bytes = await read(file);
+    if (!bytes) throw missing(digest, root);
+    const actual = keccak256(bytes);
+    if (actual !== digest) {
+      throw new StoreError(
+        "blob-corrupt",
+        `The blob ${digest} is damaged: its ${bytes.length} bytes now hash to ${actual}. ` +
+          `Storing the right bytes again mends it, or restore ${file} from a backup.`,
+      );
+    }
+    return bytes;
+  };
+
+  const has = async (digest: Digest): Promise<boolean> => {
+    const found = await stat(blobFile(root, digest)).catch(ignoring("ENOENT"));
+    return found !== undefined;
+  };
+
+  const path = async (digest: Digest): Promise<string> => {
+    if (!(await has(digest))) throw missing(digest, root);
+    return blobFile(root, digest);
+  };
+
+  return { put, get, has, path };
+}
+
+function blobFile(root: string, digest: Digest): string {
+  if (!/^0x[0-9a-f]{64}$/.test(digest)) {
+    throw new StoreError(
+      "blob-missing",
+      `"${digest}" names no blob: expected 0x and 64 lower-case hex digits. Check where the digest came from.`,
+    );
+  }
+  return join(root, digest.slice(2, 4), digest.slice(2));
+}
+
+function missing(digest: Digest, root: string): StoreError {
+  return new StoreError(
+    "blob-missing",
+    `The blob ${digest} is not in ${root}. Fetch it from where it was made, or restore it from a backup.`,
+  );
+}
+
+async function read(file: string): Promise<Uint8Array | undefined> {
+  const bytes = await readFile(file).catch(ignoring("ENOENT"));
+  return bytes && new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, "wx");
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function madeFolder(folder: string): Promise<boolean> {
+  return (await mkdir(folder, { recursive: true })) !== undefined;
+}
+
+/** Makes a rename or a new name in the folder durable. Windows cannot open folders and keeps names in its own journal. */
+async function syncFolder(folder: string): Promise<void> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(folder, "r");
+    await handle.sync();
+  } catch (error) {
+    if (process.platform !== "win32") throw error;
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = join(folder, name);
+    const found = await stat(file).catch(ignoring("ENOENT"));
+    if (found && Date.now() - found.mtimeMs > unfinishedAgeMs) await rm(file, { force: true });
+  }
+}
+
+function ignoring(code: string): (error: NodeJS.ErrnoException) => undefined {
+  return (error) => {
+    if (error.code !== code) throw error;
+    return undefined;
+  };
+}

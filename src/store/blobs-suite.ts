@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { keccak256, toBytes } from "viem";
+import type { Blobs, Digest } from "./blobs.ts";
+import { isStoreError } from "./errors.ts";
+
+/** What every Blobs adapter must do. `damage` changes one stored byte behind the adapter's back. */
+export function blobsSuite(
+  name: string,
+  open: (maxBytes?: number) => Promise<{ blobs: Blobs; damage(digest: Digest): Promise<void> }>,
+): void {
+  describe(`blobs: ${name}`, () => {
+    test("bytes come back under their Keccak-256 digest", async () => {
+      const { blobs } = await open();
+      assert.equal(await blobs.put(toBytes("OpenLedger")), keccak256(toBytes("OpenLedger")));
+      await fc.assert(
+        fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
+          const digest = await blobs.put(bytes);
+          assert.deepEqual(await blobs.get(digest), bytes);
+          assert.ok(await blobs.has(digest));
+          assert.deepEqual(new Uint8Array(await readFile(await blobs.path(digest))), bytes);
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    test("the empty blob is a blob", async () => {
+      const { blobs } = await open();
+      const digest = await blobs.put(new Uint8Array());
+      assert.equal(digest, "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
+      assert.equal((await blobs.get(digest)).length, 0);
+    });
+
+    test("a missing blob is a typed error", async () => {
+      const { blobs } = await open();
+      const absent = keccak256(toBytes("absent"));
+      assert.equal(await blobs.has(absent), false);
+      await assert.rejects(blobs.get(absent), (error) => isStoreError(error, "blob-missing"));
+      await assert.rejects(blobs.path(absent), (error) => isStoreError(error, "blob-missing"));
+    });
+
+    test("what is no digest is refused, so that no name leads out of the store", async () => {
+      const { blobs } = await open();
+      for (const bad of ["0x", "../../etc/passwd", `0x${"A".repeat(64)}`, `0x${"0".repeat(63)}/`]) {
+        await assert.rejects(blobs.get(bad as Digest), (error) => isStoreError(error, "blob-missing"));
+      }
+    });
+
+    test("a damaged blob is a typed error, and storing it again mends it", async () => {
+      const { blobs, damage } = await open();
+      const bytes = toBytes("worth keeping");
+      const digest = await blobs.put(bytes);
+      await damage(digest);
+      await assert.rejects(blobs.get(digest), (error) => isStoreError(error, "blob-corrupt"));
+      assert.equal(await blobs.put(bytes), digest);
+      assert.deepEqual(await blobs.get(digest), bytes);
+    });
+
+    test("a blob over the limit is refused, one at the limit is not", async () => {
+      const { blobs } = await open(10);
+      await blobs.put(new Uint8Array(10));
+      await assert.rejects(blobs.put(new Uint8Array(11)), (error) => isStoreError(error, "blob-too-large"));
+    });
+
+    test("the same bytes stored many times at once make one blob", async () => {
+      const { blobs } = await open();
+      const bytes = new Uint8Array(100_000).fill(7);
+      const digests = await Promise.all(Array.from({ length: 8 }, () => blobs.put(bytes)));
+      assert.equal(new Set(digests).size, 1);
+      assert.deepEqual(await blobs.get(digests[0]!), bytes);
+    });
+  });
+}

@@ -1,0 +1,24 @@
+/**
+ * # store: what is kept
+ *
+ * Three ports and their embedded adapters. Everything durable in a node goes through one of them, so that one machine can be
+ * outgrown by a new adapter and nothing else.
+ *
+ * - **Blobs**: bytes named by their Keccak-256 digest. {@link openBlobFolder}: a folder; writes survive a loss of power.
+ * - **Database**: PostgreSQL's SQL, one schema per room. {@link openDatabase}: PGlite in a folder that one process holds.
+ * - **Jobs**: work promised inside a transaction, done at least once. {@link openJobs}: a table of the same database.
+ *
+ * Each port has one conformance suite (`*-suite.ts`) that every adapter must pass.
+ *
+ * Room "store" keeps `store.migrations`; room "jobs" (the queue) keeps `jobs.queue`. Amounts are `numeric(78,0)` columns, read
+ * and written as bigint wei.
+ */
+export type { Blobs, Digest } from "./blobs.ts";
+export { openBlobFolder } from "./blobs-folder.ts";
+export type { Database, Queries, Transaction } from "./database.ts";
+export { weiColumn } from "./database.ts";
+export { isStoreError, StoreError, type StoreErrorCode } from "./errors.ts";
+export type { Job, JobRecord, JobState, Jobs, WorkOptions } from "./jobs.ts";
+export { openJobs } from "./jobs-database.ts";
+export { openDatabase } from "./pglite.ts";
+export { openScratchDatabase } from "./scratch.ts";

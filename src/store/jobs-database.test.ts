@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { openJobs } from "./jobs-database.ts";
+import { jobsSuite } from "./jobs-suite.ts";
+import { openDatabase } from "./pglite.ts";
+import { copyEmptyDatabase, openScratchDatabase } from "./scratch.ts";
+
+const database = await openScratchDatabase();
+after(() => database.close());
+jobsSuite(
+  "database",
+  () => database,
+  () => openJobs(database),
+);
+
+const folder = await mkdtemp(join(tmpdir(), "openledger-jobs-"));
+after(() => rm(folder, { recursive: true, force: true }));
+
+test("a job that runs when the process is killed runs again after the restart, until its attempts are used up", async () => {
+  await copyEmptyDatabase(folder);
+  const href = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
+  const program = `
+    import { openDatabase } from ${href("./pglite.ts")};
+    import { openJobs } from ${href("./jobs-database.ts")};
+    const database = await openDatabase(process.argv[1]);
+    const jobs = await openJobs(database);
+    await database.transaction((tx) => jobs.enqueue(tx, "killer", "a", null));
+    jobs.work("killer", ({ attempt }) => { console.log(attempt); return new Promise(() => {}); }, { maxAttempts: 2 });
+  `;
+  for (const attempt of ["1\n", "2\n"]) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program, folder], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [output] = await once(child.stdout, "data");
+    assert.equal(String(output), attempt);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+  await using reopened = await openDatabase(folder);
+  await using jobs = await openJobs(reopened);
+  assert.equal((await jobs.list())[0]?.state, "waiting");
+  let runs = 0;
+  jobs.work("killer", async () => void runs++, { maxAttempts: 2 });
+  await jobs.drain();
+  assert.equal(runs, 0);
+  const [failed] = await jobs.list({ state: "failed" });
+  assert.match(failed?.error ?? "", /ended during each of 2 attempts/);
+});
