@@ -14,3 +14,5 @@ export { loraInput } from "./transformer.ts";
 export * from "./gradients.ts";
 export * from "./lora.ts";
 export * from "./trainer.ts";
+export * from "./decoder.ts";
+export * from "./sampling.ts";
