@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -11,15 +11,17 @@ import { openDatabase } from "./pglite.ts";
 import { copyEmptyDatabase, openScratchDatabase } from "./scratch.ts";
 
 const database = await openScratchDatabase();
-after(() => database.close());
+const folder = mkdtempSync(join(tmpdir(), "openledger-jobs-"));
+after(async () => {
+  await database.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
 jobsSuite(
   "database",
   () => database,
   () => openJobs(database),
 );
-
-const folder = await mkdtemp(join(tmpdir(), "openledger-jobs-"));
-after(() => rm(folder, { recursive: true, force: true }));
 
 test("a job that runs when the process is killed runs again after the restart, until its attempts are used up", async () => {
   await copyEmptyDatabase(folder);

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -13,11 +12,13 @@ import { openDatabase } from "./pglite.ts";
 import { copyEmptyDatabase, openScratchDatabase } from "./scratch.ts";
 
 const shared = await openScratchDatabase();
-after(() => shared.close());
-databaseSuite("PGlite", () => shared);
+const folder = mkdtempSync(join(tmpdir(), "openledger-pglite-"));
+after(async () => {
+  await shared.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 
-const folder = await mkdtemp(join(tmpdir(), "openledger-pglite-"));
-after(() => rm(folder, { recursive: true, force: true }));
+databaseSuite("PGlite", () => shared);
 
 const newFolder = async (name: string) => {
   const at = join(folder, name);
