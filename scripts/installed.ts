@@ -22,12 +22,24 @@ type Lock = { packages: Record<string, LockedPackage> };
 const admits = (allowed: string | string[] | undefined, name: string): boolean =>
   allowed === undefined || [allowed].flat().includes(name);
 
+/** The C library of a Linux system, as npm names it. */
+function cLibrary(): "glibc" | "musl" {
+  const report = process.report as unknown as {
+    excludeNetwork: boolean;
+    getReport(): { header: { glibcVersionRuntime?: string } };
+  };
+  report.excludeNetwork = true;
+  return report.getReport().header.glibcVersionRuntime === undefined ? "musl" : "glibc";
+}
+
 /** Whether npm would install this package on the machine we run on. */
 export function wanted(locked: LockedPackage, need: "production" | "full"): boolean {
   if (locked.dev && need === "production") return false;
-  // The C library is not ours to guess: a package bound to one may be there or not.
-  if (locked.optional && locked.libc !== undefined) return false;
-  return admits(locked.os, process.platform) && admits(locked.cpu, process.arch);
+  return (
+    admits(locked.os, process.platform) &&
+    admits(locked.cpu, process.arch) &&
+    (process.platform !== "linux" || admits(locked.libc, cLibrary()))
+  );
 }
 
 /**
@@ -55,5 +67,9 @@ export function missingPackages(root: URL, need: "production" | "full"): string[
 
 if (import.meta.main) {
   const need = process.argv[2] === "full" ? "full" : "production";
-  process.exitCode = missingPackages(new URL("../", import.meta.url), need).length === 0 ? 0 : 1;
+  const missing = missingPackages(new URL("../", import.meta.url), need);
+  if (missing.length > 0) {
+    process.stdout.write(`${missing.map((path) => path.replace("node_modules/", "")).join(", ")}\n`);
+    process.exitCode = 1;
+  }
 }
