@@ -1,0 +1,35 @@
+/** Why a Datanet's service refused something. Programs branch on the code, people read the message. */
+export type DatanetErrorCode =
+  | "malformed-upload"
+  | "too-large"
+  | "empty-upload"
+  | "unknown-license"
+  | "unknown-datanet"
+  | "unknown-contribution"
+  | "unknown-version"
+  | "consent-mismatch"
+  | "consent-forged"
+  | "consent-replayed"
+  | "not-owner"
+  | "nothing-to-publish"
+  | "chain-conflict";
+
+/** Where in an upload: both count from 1; the column in UTF-16 code units, as editors count. */
+export type UploadPlace = { readonly line: number; readonly column: number };
+
+/** An error of this room, told apart by `code`. `details` holds what a program needs to act: a place, an id. */
+export class DatanetError extends Error {
+  override readonly name = "DatanetError";
+  readonly code: DatanetErrorCode;
+  readonly details: Readonly<Record<string, string | number>>;
+
+  constructor(
+    code: DatanetErrorCode,
+    message: string,
+    details: Readonly<Record<string, string | number>> = {},
+  ) {
+    super(message);
+    this.code = code;
+    this.details = details;
+  }
+}

@@ -1,0 +1,207 @@
+import {
+  canonicalJson,
+  type Digest,
+  type Example,
+  exampleSchema,
+  ProtocolError,
+  textDigest,
+} from "../protocol/index.ts";
+import { DatanetError } from "./errors.ts";
+import { readJson } from "./json.ts";
+
+/** Bounds on one upload. */
+export type UploadLimits = {
+  readonly lineBytesMax: number;
+  readonly rowsMax: number;
+  readonly totalBytesMax: number;
+};
+
+export const uploadLimits: UploadLimits = {
+  lineBytesMax: 256 * 1024,
+  rowsMax: 100_000,
+  totalBytesMax: 64 * 1024 * 1024,
+};
+
+/** One row of an upload. `json` is its canonical JSON; `digest` is the Keccak-256 of that. */
+export type UploadRow = {
+  /** Line of the file, from 1. */
+  readonly line: number;
+  readonly example: Example;
+  readonly json: string;
+  readonly digest: Digest;
+};
+
+const newline = 0x0a;
+const byteOrderMark = "\uFEFF";
+
+/**
+ * Reads JSON Lines as they arrive: one example (docs/protocol.md, section 3) a line. A byte order mark at the very
+ * beginning, CRLF line ends and blank lines are allowed and are no rows; everything else must be an example that
+ * a model can learn from.
+ *
+ * @throws DatanetError `malformed-upload` with `details` {line, column}, `too-large`, `empty-upload`.
+ */
+export async function readUpload(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: UploadLimits = uploadLimits,
+): Promise<UploadRow[]> {
+  const rows: UploadRow[] = [];
+  let line = 0;
+  for await (const bytes of splitLines(chunks, limits)) {
+    line++;
+    const text = decode(bytes, line);
+    if (text.trim() === "") continue;
+    if (rows.length >= limits.rowsMax) {
+      throw new DatanetError(
+        "too-large",
+        `The upload has more than ${limits.rowsMax} rows. Split it into several contributions.`,
+        { line },
+      );
+    }
+    rows.push(readRow(text, line));
+  }
+  if (rows.length === 0) {
+    throw new DatanetError(
+      "empty-upload",
+      'The upload holds no row. Expected one JSON object a line, such as {"prompt":"…","completion":"…"}.',
+    );
+  }
+  return rows;
+}
+
+async function* splitLines(
+  chunks: AsyncIterable<Uint8Array>,
+  limits: UploadLimits,
+): AsyncGenerator<Uint8Array> {
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  let total = 0;
+  let line = 1;
+  const keep = (part: Uint8Array) => {
+    pendingBytes += part.length;
+    if (pendingBytes > limits.lineBytesMax) {
+      throw new DatanetError(
+        "too-large",
+        `Line ${line} is longer than ${limits.lineBytesMax} bytes. Split the example, or check that lines end in a newline.`,
+        { line },
+      );
+    }
+    pending.push(part);
+  };
+  for await (const chunk of chunks) {
+    total += chunk.length;
+    if (total > limits.totalBytesMax) {
+      throw new DatanetError(
+        "too-large",
+        `The upload is larger than ${limits.totalBytesMax} bytes. Split it into several contributions.`,
+        { line },
+      );
+    }
+    let from = 0;
+    for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {
+      keep(chunk.subarray(from, at));
+      yield Buffer.concat(pending);
+      pending = [];
+      pendingBytes = 0;
+      line++;
+      from = at + 1;
+    }
+    if (from < chunk.length) keep(chunk.subarray(from));
+  }
+  if (pendingBytes > 0) yield Buffer.concat(pending);
+}
+
+function decode(bytes: Uint8Array, line: number): string {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw malformed(line, invalidColumn(bytes), "bytes that are not UTF-8; save the file as UTF-8");
+  }
+  return line === 1 && text.startsWith(byteOrderMark) ? text.slice(1) : text;
+}
+
+/** The column after the longest prefix that is UTF-8. */
+function invalidColumn(bytes: Uint8Array): number {
+  const lenient = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  for (let at = lenient.indexOf("\uFFFD"); at >= 0; at = lenient.indexOf("\uFFFD", at + 1)) {
+    const prefix = Buffer.from(lenient.slice(0, at), "utf8");
+    const genuine = bytes.subarray(prefix.length, prefix.length + 3);
+    if (Buffer.compare(genuine, Buffer.from("\uFFFD", "utf8")) !== 0) return at + 1;
+  }
+  return 1;
+}
+
+function readRow(text: string, line: number): UploadRow {
+  const read = readJson(text);
+  if ("fault" in read) throw malformed(line, read.fault.column, read.fault.message);
+  const { value, columnOf } = read;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw malformed(
+      line,
+      columnOf([]),
+      'expected an object with "messages", or with "prompt" and "completion"',
+    );
+  }
+  const parsed = exampleSchema.safeParse(value);
+  if (!parsed.success) {
+    const problem = shapeProblem(value, parsed.error.issues[0]);
+    throw malformed(line, columnOf(problem.path), problem.message);
+  }
+  const lesson = lessonOf(parsed.data);
+  if (lesson.text.trim() === "") throw malformed(line, columnOf(lesson.path), lesson.message);
+  return { line, example: parsed.data, ...digestOf(parsed.data, line) };
+}
+
+type Issue = { code: string; message: string; path: PropertyKey[]; errors?: Issue[][] };
+
+/** Zod reports a union's branches side by side, unless all but one are ruled out; the one that the keys announce is the one that was meant. */
+function shapeProblem(value: object, given: unknown): { path: readonly PropertyKey[]; message: string } {
+  const issue = given as Issue;
+  if (issue.code !== "invalid_union") return { path: issue.path, message: placed(issue) };
+  const branch = "messages" in value ? 0 : "prompt" in value || "completion" in value ? 1 : undefined;
+  const meant = branch === undefined ? undefined : issue.errors?.[branch]?.[0];
+  if (!meant)
+    return { path: [], message: 'expected an object with "messages", or with "prompt" and "completion"' };
+  return { path: meant.path, message: placed(meant) };
+}
+
+function placed({ path, message }: Issue): string {
+  return `${path.length === 0 ? "the example" : path.map(String).join(".")}: ${message}`;
+}
+
+/** The text that a model is trained to produce: an example without one teaches nothing. */
+function lessonOf(example: Example): { text: string; path: readonly PropertyKey[]; message: string } {
+  if ("prompt" in example) {
+    return {
+      text: example.completion,
+      path: ["completion"],
+      message: "completion is blank: nothing to learn from",
+    };
+  }
+  const at = example.messages.length - 1;
+  const last = example.messages[at]!;
+  return {
+    text: last.role === "assistant" ? last.content : "",
+    path: ["messages", at],
+    message: "the last message must be the assistant's and must not be blank: it is what a model learns from",
+  };
+}
+
+function digestOf(example: Example, line: number): { json: string; digest: Digest } {
+  try {
+    const json = canonicalJson(example);
+    return { json, digest: textDigest(json) };
+  } catch (error) {
+    if (error instanceof ProtocolError) throw malformed(line, 1, error.message);
+    throw error;
+  }
+}
+
+function malformed(line: number, column: number, what: string): DatanetError {
+  return new DatanetError(
+    "malformed-upload",
+    `Line ${line}, column ${column}: ${what}. Nothing of this upload was stored.`,
+    { line, column },
+  );
+}
