@@ -10,6 +10,11 @@ if (major < 24) {
   );
   process.exit(3);
 }
+// The reader of a pipe may have read enough, as in `openledger … | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
 nodeModule.enableCompileCache?.();
 const { main } = await import("./program.ts");
 process.exitCode = await main(process.argv.slice(2));

@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { access, statfs } from "node:fs/promises";
+import { access, glob, readFile, stat, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
-import { dirname, resolve } from "node:path";
+import { hostname } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { CliError, describeError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
@@ -157,25 +158,56 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
   };
 }
 
+/** The processes that hold the data folder or a part of it, by the `lock` files they keep there. */
+export async function lockHolders(dataFolder: string): Promise<string[]> {
+  const holders: string[] = [];
+  for await (const file of glob("{lock,*/lock}", { cwd: dataFolder })) {
+    const lock = await readFile(join(dataFolder, file), "utf8")
+      .then(JSON.parse)
+      .catch(() => undefined);
+    const here = lock?.host === undefined || lock.host === hostname();
+    if (Number.isSafeInteger(lock?.pid) && (!here || isRunning(lock.pid))) {
+      holders.push(here ? `process ${lock.pid}` : `process ${lock.pid} on ${lock.host}`);
+    }
+  }
+  return [...new Set(holders)];
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 export async function checkDataFolder(dataFolder: string): Promise<Finding> {
   const name = "Data folder";
   const existing = await existingFolder(dataFolder);
-  try {
-    await access(existing, constants.W_OK | constants.X_OK);
-    return {
-      name,
-      verdict: "good",
-      actual: existing === dataFolder ? dataFolder : `${dataFolder} (can be made)`,
-    };
-  } catch {
+  const isFolder = (await stat(existing)).isDirectory();
+  const writable = await access(existing, constants.W_OK | constants.X_OK).then(
+    () => isFolder,
+    () => false,
+  );
+  if (!writable) {
     return {
       name,
       verdict: "bad",
-      actual: `${existing} cannot be written by this user`,
+      actual: isFolder ? `${existing} cannot be written by this user` : `${existing} is a file`,
       expected: `${dataFolder} writable`,
       fix: "Change its owner, or choose another folder with OPENLEDGER_HOME.",
     };
   }
+  if (existing !== dataFolder) return { name, verdict: "good", actual: `${dataFolder} (can be made)` };
+  const holders = await lockHolders(dataFolder);
+  if (holders.length === 0) return { name, verdict: "good", actual: dataFolder };
+  return {
+    name,
+    verdict: "poor",
+    actual: `${dataFolder} is in use by ${holders.join(", ")}`,
+    expected: "not in use, unless a node runs",
+    fix: "Talk to the running node, or stop it before another is started on this folder.",
+  };
 }
 
 /** Everything that is checked, in the order shown. */

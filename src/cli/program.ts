@@ -67,11 +67,6 @@ export async function main(
   args: readonly string[],
   entries: readonly CommandEntry[] = commands,
 ): Promise<number> {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    // The reader of a pipe has read enough, as in `openledger … | head`.
-    if (error.code === "EPIPE") process.exit(exitCodes.ok);
-    throw error;
-  });
   const ownArgs = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
   const io = createIo(ownArgs.includes("--json"));
   try {

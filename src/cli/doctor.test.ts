@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { checkAmount, checkDataFolder, checkNode, checkPackage, checkPort, examine } from "./doctor.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "openledger-doctor-"));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+test("this machine, which runs the tests, can run a node", async () => {
+  const findings = await examine("127.0.0.1", 0, scratch);
+  assert.deepEqual(
+    findings.filter(({ verdict }) => verdict === "bad"),
+    [],
+  );
+  assert.equal(findings.length, 8);
+});
+
+test("an old Node is bad", () => {
+  assert.equal(checkNode("24.0.0").verdict, "good");
+  assert.equal(checkNode("22.19.1").verdict, "bad");
+});
+
+test("a package that does not load is bad, and says why", async () => {
+  const finding = await checkPackage("native", () =>
+    Promise.reject(new Error("cannot open shared object\nstack")),
+  );
+  assert.equal(finding.verdict, "bad");
+  assert.equal(finding.actual, "cannot open shared object");
+});
+
+test("a taken port is told, and may be a running node", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  assert.equal((await checkPort("127.0.0.1", port)).verdict, "poor");
+  server.close();
+  await once(server, "close");
+  assert.equal((await checkPort("127.0.0.1", port)).verdict, "good");
+});
+
+test("an address that is not ours is bad", async () => {
+  assert.equal((await checkPort("192.0.2.1", 0)).verdict, "bad");
+});
+
+test("a data folder is good when it can be made, bad when it cannot", async () => {
+  assert.equal((await checkDataFolder(join(scratch, "a/b/c"))).verdict, "good");
+  writeFileSync(join(scratch, "a file"), "");
+  assert.equal((await checkDataFolder(join(scratch, "a file/data"))).verdict, "bad");
+});
+
+test("a data folder that a living process holds is told, one held by a dead process is not", async () => {
+  const data = mkdtempSync(join(scratch, "held-"));
+  const dead = spawn("true");
+  await once(dead, "exit");
+  writeFileSync(join(data, "lock"), JSON.stringify({ pid: dead.pid, host: hostname() }));
+  assert.equal((await checkDataFolder(data)).verdict, "good");
+  mkdirSync(join(data, "database"));
+  writeFileSync(join(data, "database/lock"), JSON.stringify({ pid: process.pid, host: hostname() }));
+  const finding = await checkDataFolder(data);
+  assert.equal(finding.verdict, "poor");
+  assert.match(finding.actual, new RegExp(`in use by process ${process.pid}$`));
+});
+
+test("too little is bad, tight is poor", () => {
+  const verdict = (bytes: number) => checkAmount("Disk", bytes, 100, 200, "Make room.").verdict;
+  assert.deepEqual([99, 100, 199, 200].map(verdict), ["bad", "poor", "poor", "good"]);
+});

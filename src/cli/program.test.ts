@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { commands } from "./commands.ts";
+import { CliError, describeError, formatError } from "./errors.ts";
+import { createIo, jsonLine } from "./io.ts";
+
+const bin = fileURLToPath(new URL("./bin.ts", import.meta.url));
+
+/** Runs the program as a user does. */
+async function openledger(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [bin, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (chunk) => (out += chunk));
+  child.stderr.on("data", (chunk) => (err += chunk));
+  const [code] = await once(child, "close");
+  return { code, out, err };
+}
+
+test("the version is package.json's", async () => {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  assert.deepEqual(await openledger(["--version"]), { code: 0, out: `${version}\n`, err: "" });
+});
+
+test("help names every command, and so does no command at all", async () => {
+  const help = await openledger(["--help"]);
+  assert.equal(help.code, 0);
+  for (const { name, group } of commands) {
+    assert.match(help.out, new RegExp(`^ {2}${name} `, "m"));
+    assert.match(help.out, new RegExp(`^${group}:$`, "m"));
+  }
+  assert.equal((await openledger([])).out, help.out);
+});
+
+test("a command's help tells its options, whichever way it is asked for", async () => {
+  const { code, out } = await openledger(["doctor", "--help"]);
+  assert.equal(code, 0);
+  assert.match(out, /--port <number>/);
+  assert.equal((await openledger(["help", "doctor"])).out, out);
+});
+
+test("an unknown command ends with help and exit code 2", async () => {
+  const { code, out, err } = await openledger(["doktor"]);
+  assert.deepEqual({ code, out }, { code: 2, out: "" });
+  assert.match(err, /unknown command 'doktor'[\s\S]*Did you mean doctor[\s\S]*Usage:/);
+});
+
+test("a wrong option ends with exit code 2", async () => {
+  const { code, err } = await openledger(["doctor", "--port", "70000"]);
+  assert.equal(code, 2);
+  assert.match(err, /from 0 to 65535/);
+});
+
+test("a failure is told without a stack, with one when debugging, and as JSON under --json", async () => {
+  const args = ["doctor", "--data", `${bin}/data`, "--port", "0"];
+  const plain = await openledger(args);
+  assert.equal(plain.code, 3);
+  assert.match(plain.err, /^openledger: This machine cannot run a node yet: Data folder\.\n {2}→ /);
+  assert.doesNotMatch(plain.err, /\n {4}at /);
+  assert.match((await openledger(args, { OPENLEDGER_DEBUG: "1" })).err, /\n {4}at /);
+  const json = await openledger([...args, "--json"]);
+  assert.equal(JSON.parse(json.out).fit, false);
+  assert.match(JSON.parse(json.err).error.message, /cannot run a node/);
+});
+
+test("an error tells what was expected, what came and what to do", () => {
+  const error = new CliError("The port is taken.", {
+    expected: "free",
+    actual: "a node listens",
+    fix: ["Stop it."],
+  });
+  assert.equal(
+    formatError(describeError(error)),
+    "openledger: The port is taken.\n  expected: free\n  actual:   a node listens\n  → Stop it.\n",
+  );
+});
+
+test("errors of other kinds are told as far as they tell themselves", () => {
+  assert.deepEqual(describeError("out of luck"), { message: "out of luck" });
+  assert.deepEqual(
+    describeError({ shortMessage: "Reverted.", message: "long", metaMessages: ["Try again.", ""] }),
+    {
+      message: "Reverted.",
+      fix: ["Try again."],
+    },
+  );
+  assert.deepEqual(describeError(new RangeError("")), { message: "RangeError" });
+});
+
+test("JSON shows amounts as decimal strings", () => {
+  assert.equal(jsonLine({ wei: 10n ** 27n }), `{"wei":"1000000000000000000000000000"}\n`);
+});
+
+test("under --json nothing but the result reaches standard output, and notes are silent", () => {
+  const written: string[] = [];
+  const stream = {
+    write: (text: string) => written.push(text),
+    isTTY: true,
+  } as unknown as NodeJS.WriteStream;
+  const io = createIo(true, stream, stream);
+  io.note("working");
+  io.result({ done: true }, "Done.");
+  assert.deepEqual({ written, color: io.color }, { written: [`{"done":true}\n`], color: false });
+});
