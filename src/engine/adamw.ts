@@ -57,7 +57,9 @@ export function adamwStep(
       const vi = beta2 * (v[i] as number) + (1 - beta2) * g * g;
       m[i] = mi;
       v[i] = vi;
-      data[i] = (data[i] as number) * decay - (learningRate * mi * correction1) / (Math.sqrt(vi * correction2) + epsilon);
+      data[i] =
+        (data[i] as number) * decay -
+        (learningRate * mi * correction1) / (Math.sqrt(vi * correction2) + epsilon);
     }
   }
 }

@@ -29,7 +29,11 @@ export type BatchOptions = {
  * Right-pads sequences to the longest; causality keeps padding from touching anything that is read. The last target is only a label,
  * so S is the largest target position.
  */
-export function makeBatch(config: ModelConfig, sequences: readonly Sequence[], options: BatchOptions = {}): Batch {
+export function makeBatch(
+  config: ModelConfig,
+  sequences: readonly Sequence[],
+  options: BatchOptions = {},
+): Batch {
   const rows = sequences.length;
   if (rows === 0) throw new RangeError("A batch needs at least one sequence.");
   const length = Math.max(...sequences.map((s) => Math.max(0, ...s.targets)));
@@ -46,7 +50,9 @@ export function makeBatch(config: ModelConfig, sequences: readonly Sequence[], o
     for (const t of sequence.targets) {
       const token = sequence.ids[t];
       if (t < 1 || token === undefined)
-        throw new RangeError(`A target at position ${t} of a sequence of ${sequence.ids.length} tokens has nothing before it or is not there.`);
+        throw new RangeError(
+          `A target at position ${t} of a sequence of ${sequence.ids.length} tokens has nothing before it or is not there.`,
+        );
       lossRows.push(BigInt(b * length + t - 1));
       labels.push(BigInt(token));
       owner.push(b);
@@ -55,7 +61,8 @@ export function makeBatch(config: ModelConfig, sequences: readonly Sequence[], o
   const m = lossRows.length;
   if (m === 0) throw new RangeError("No sequence of this batch has a target token.");
   if (options.labels) {
-    if (options.labels.length !== m) throw new RangeError(`${options.labels.length} labels for ${m} loss rows.`);
+    if (options.labels.length !== m)
+      throw new RangeError(`${options.labels.length} labels for ${m} loss rows.`);
     options.labels.forEach((label, i) => {
       labels[i] = BigInt(label);
     });
@@ -83,6 +90,7 @@ export function makeBatch(config: ModelConfig, sequences: readonly Sequence[], o
 function causalMask(groups: number, length: number): Tensor {
   const mask = new Float32Array(groups * length * length);
   for (let g = 0; g < groups; g++)
-    for (let i = 0; i < length; i++) mask.fill(-1e30, (g * length + i) * length + i + 1, (g * length + i + 1) * length);
+    for (let i = 0; i < length; i++)
+      mask.fill(-1e30, (g * length + i) * length + i + 1, (g * length + i + 1) * length);
   return f32(mask, [groups * length, length]);
 }

@@ -21,7 +21,8 @@ export function trainTokenizer(texts: Iterable<string>, vocab: number, special: 
   const split = new RegExp(splitPattern, "gu");
   const encoder = new TextEncoder();
   const counts = new Map<string, number>();
-  for (const text of texts) for (const word of text.match(split) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (const text of texts)
+    for (const word of text.match(split) ?? []) counts.set(word, (counts.get(word) ?? 0) + 1);
 
   const tokens = [special, ...alphabet];
   const words = [...counts.keys()].map((word) => Array.from(encoder.encode(word), (b) => b + 1));
@@ -50,7 +51,10 @@ export function trainTokenizer(texts: Iterable<string>, vocab: number, special: 
         best = pair;
         bestCount = count;
       }
-    if (best < 0) throw new RangeError(`The texts give only ${tokens.length} tokens, not the ${vocab} asked for. Add text or ask for fewer.`);
+    if (best < 0)
+      throw new RangeError(
+        `The texts give only ${tokens.length} tokens, not the ${vocab} asked for. Add text or ask for fewer.`,
+      );
     const a = Math.floor(best / 65536);
     const b = best % 65536;
     const id = tokens.length;
@@ -77,7 +81,17 @@ export function trainTokenizer(texts: Iterable<string>, vocab: number, special: 
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: [{ id: 0, content: special, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
+    added_tokens: [
+      {
+        id: 0,
+        content: special,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      },
+    ],
     normalizer: null,
     pre_tokenizer: {
       type: "Sequence",

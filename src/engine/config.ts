@@ -19,7 +19,11 @@ export type ModelConfig = {
   readonly tied: boolean;
 };
 
-const count = z.number().int().positive().max(1 << 24);
+const count = z
+  .number()
+  .int()
+  .positive()
+  .max(1 << 24);
 
 const llamaConfig = z.object({
   architectures: z.array(z.string()).optional(),
@@ -32,7 +36,9 @@ const llamaConfig = z.object({
   intermediate_size: count,
   vocab_size: count,
   rope_theta: z.number().positive().optional(),
-  rope_parameters: z.object({ rope_theta: z.number().positive().optional(), rope_type: z.string().optional() }).nullish(),
+  rope_parameters: z
+    .object({ rope_theta: z.number().positive().optional(), rope_type: z.string().optional() })
+    .nullish(),
   rope_scaling: z.unknown().optional(),
   rms_norm_eps: z.number().positive(),
   max_position_embeddings: count,
@@ -53,16 +59,25 @@ export class UnsupportedModelError extends Error {
  */
 export function parseConfig(json: unknown): ModelConfig {
   const kind = z.object({ model_type: z.string() }).safeParse(json);
-  if (!kind.success) throw new UnsupportedModelError("config.json has no model_type: this is not a Hugging Face model folder.");
+  if (!kind.success)
+    throw new UnsupportedModelError(
+      "config.json has no model_type: this is not a Hugging Face model folder.",
+    );
   if (kind.data.model_type !== "llama")
-    throw new UnsupportedModelError(`config.json says model_type "${kind.data.model_type}". Supported: "llama".`);
+    throw new UnsupportedModelError(
+      `config.json says model_type "${kind.data.model_type}". Supported: "llama".`,
+    );
   const parsed = llamaConfig.safeParse(json);
   if (!parsed.success)
-    throw new UnsupportedModelError(`config.json does not describe a Llama model: ${z.prettifyError(parsed.error)}`);
+    throw new UnsupportedModelError(
+      `config.json does not describe a Llama model: ${z.prettifyError(parsed.error)}`,
+    );
   const c = parsed.data;
-  const refuse = (what: string) => new UnsupportedModelError(`config.json asks for ${what}, which is not supported.`);
+  const refuse = (what: string) =>
+    new UnsupportedModelError(`config.json asks for ${what}, which is not supported.`);
   const ropeType = c.rope_parameters?.rope_type ?? "default";
-  if (ropeType !== "default" || (c.rope_scaling !== undefined && c.rope_scaling !== null)) throw refuse("rope scaling");
+  if (ropeType !== "default" || (c.rope_scaling !== undefined && c.rope_scaling !== null))
+    throw refuse("rope scaling");
   if (c.attention_bias === true || c.mlp_bias === true) throw refuse("biases");
   if ((c.hidden_act ?? "silu") !== "silu") throw refuse(`the activation "${c.hidden_act}" (only silu is)`);
   const headDim = c.head_dim ?? c.hidden_size / c.num_attention_heads;
@@ -86,7 +101,10 @@ export function parseConfig(json: unknown): ModelConfig {
 }
 
 /** The inverse of {@link parseConfig}: a `config.json` that transformers loads. */
-export function formatConfig(config: ModelConfig, tokens: { bos: number; eos: number }): Record<string, unknown> {
+export function formatConfig(
+  config: ModelConfig,
+  tokens: { bos: number; eos: number },
+): Record<string, unknown> {
   return {
     architectures: ["LlamaForCausalLM"],
     model_type: "llama",
@@ -111,7 +129,15 @@ export function formatConfig(config: ModelConfig, tokens: { bos: number; eos: nu
 }
 
 /** The seven linear modules of a layer, by PEFT's names, in the order everything here lists them. */
-export const moduleNames = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
+export const moduleNames = [
+  "q_proj",
+  "k_proj",
+  "v_proj",
+  "o_proj",
+  "gate_proj",
+  "up_proj",
+  "down_proj",
+] as const;
 export type ModuleName = (typeof moduleNames)[number];
 
 /** `[out, in]` of each linear module, as its weight lies in a checkpoint. */
@@ -135,16 +161,21 @@ export function moduleShape(config: ModelConfig, name: ModuleName): readonly [ou
   }
 }
 
-const blockOf = (name: ModuleName) => (name.endsWith("gate_proj") || name === "up_proj" || name === "down_proj" ? "mlp" : "self_attn");
+const blockOf = (name: ModuleName) =>
+  name.endsWith("gate_proj") || name === "up_proj" || name === "down_proj" ? "mlp" : "self_attn";
 
 /** A module's path in a checkpoint, without `.weight`. */
-export const modulePath = (layer: number, name: ModuleName) => `model.layers.${layer}.${blockOf(name)}.${name}`;
+export const modulePath = (layer: number, name: ModuleName) =>
+  `model.layers.${layer}.${blockOf(name)}.${name}`;
 
 /** Every tensor of a checkpoint by its Hugging Face name, with its shape. */
 export function weightShapes(config: ModelConfig): Map<string, readonly number[]> {
-  const shapes = new Map<string, readonly number[]>([["model.embed_tokens.weight", [config.vocab, config.hidden]]]);
+  const shapes = new Map<string, readonly number[]>([
+    ["model.embed_tokens.weight", [config.vocab, config.hidden]],
+  ]);
   for (let layer = 0; layer < config.layers; layer++) {
-    for (const name of moduleNames) shapes.set(`${modulePath(layer, name)}.weight`, moduleShape(config, name));
+    for (const name of moduleNames)
+      shapes.set(`${modulePath(layer, name)}.weight`, moduleShape(config, name));
     shapes.set(`model.layers.${layer}.input_layernorm.weight`, [config.hidden]);
     shapes.set(`model.layers.${layer}.post_attention_layernorm.weight`, [config.hidden]);
   }

@@ -8,12 +8,25 @@ import { initialWeights } from "./pretrain.ts";
 import { createRandom } from "./random.ts";
 import { createEvaluator } from "./trainer.ts";
 
-const config: ModelConfig = { layers: 2, hidden: 32, heads: 4, kvHeads: 2, headDim: 8, intermediate: 48, vocab: 64, ropeTheta: 10_000, normEpsilon: 1e-5, maxPositions: 256, tied: true };
+const config: ModelConfig = {
+  layers: 2,
+  hidden: 32,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 8,
+  intermediate: 48,
+  vocab: 64,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  maxPositions: 256,
+  tied: true,
+};
 const weights = initialWeights(config, 5);
 const random = createRandom(9);
 const randomAdapter = (seed: number): Adapter => {
   const adapter = initialAdapter(config, { rank: 4, scale: 2, modules: moduleNames }, seed);
-  for (const [name, { data }] of adapter.tensors) if (name.endsWith("lora_B")) for (let i = 0; i < data.length; i++) data[i] = random.normal() * 0.2;
+  for (const [name, { data }] of adapter.tensors)
+    if (name.endsWith("lora_B")) for (let i = 0; i < data.length; i++) data[i] = random.normal() * 0.2;
   return adapter;
 };
 const adapters = [randomAdapter(1), randomAdapter(2)] as const;
@@ -43,10 +56,16 @@ test("rows with different adapters decode as the training graph says, whatever j
   ];
   const losses = texts.map(() => [] as number[]);
   let live = [0, 1, 2];
-  let logits = await decoder.prefill(texts.map(({ ids, prompt, slot }) => ({ ids: ids.slice(0, prompt), slot })));
+  let logits = await decoder.prefill(
+    texts.map(({ ids, prompt, slot }) => ({ ids: ids.slice(0, prompt), slot })),
+  );
   const at = texts.map((t) => t.prompt);
   while (live.length > 0) {
-    live.forEach((t, row) => losses[t]?.push(negativeLogProbability(logits[row] as Float32Array, texts[t]?.ids[at[t] as number] as number)));
+    live.forEach((t, row) =>
+      losses[t]?.push(
+        negativeLogProbability(logits[row] as Float32Array, texts[t]?.ids[at[t] as number] as number),
+      ),
+    );
     const next: number[] = [];
     for (let row = live.length - 1; row >= 0; row--) {
       const t = live[row] as number;
@@ -63,11 +82,15 @@ test("rows with different adapters decode as the training graph says, whatever j
   }
   for (const [t, { ids, prompt, adapter }] of texts.entries()) {
     const evaluate = await createEvaluator({ config, weights }, adapter.config, 128, 1);
-    const { losses: expected } = await evaluate(adapter, [{ ids, targets: Array.from({ length: ids.length - prompt }, (_, i) => prompt + i) }]);
+    const { losses: expected } = await evaluate(adapter, [
+      { ids, targets: Array.from({ length: ids.length - prompt }, (_, i) => prompt + i) },
+    ]);
     const mean = (losses[t] as number[]).reduce((a, b) => a + b, 0) / (ids.length - prompt);
     assert.ok(Math.abs(mean - (expected[0] as number)) < 1e-4, `row ${t}: ${mean} against ${expected[0]}`);
   }
-  assert.ok(Math.abs((await reference([1, 2, 3], adapters[0])) - (await reference([1, 2, 3], adapters[1]))) > 1e-3);
+  assert.ok(
+    Math.abs((await reference([1, 2, 3], adapters[0])) - (await reference([1, 2, 3], adapters[1]))) > 1e-3,
+  );
 });
 
 test("limits are refused by name", async () => {

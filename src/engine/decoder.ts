@@ -25,12 +25,18 @@ export type Decoder = Awaited<ReturnType<typeof createDecoder>>;
 
 const bucket = 64;
 
-export async function createDecoder(base: { config: ModelConfig; weights: Weights }, options: DecoderOptions) {
+export async function createDecoder(
+  base: { config: ModelConfig; weights: Weights },
+  options: DecoderOptions,
+) {
   const { config } = base;
   const { modules, rank, maxRows, maxLength } = options;
   const { kvHeads: K, headDim: h, layers } = config;
   const groups = config.heads / K;
-  const session = await createSession(decodingGraph(config, base.weights, modules, maxLength), options.threads);
+  const session = await createSession(
+    decodingGraph(config, base.weights, modules, maxLength),
+    options.threads,
+  );
 
   const pools = new Map<string, { data: Float32Array; stride: number; dims: number[] }>();
   for (let layer = 0; layer < layers; layer++)
@@ -44,7 +50,9 @@ export async function createDecoder(base: { config: ModelConfig; weights: Weight
       pools.set(poolInput(layer, name, "A"), pool([inp, rank]));
       pools.set(poolInput(layer, name, "B"), pool([rank, out]));
     }
-  const poolFeeds: Record<string, Tensor> = Object.fromEntries([...pools].map(([name, { data, dims }]) => [name, f32(data, dims)]));
+  const poolFeeds: Record<string, Tensor> = Object.fromEntries(
+    [...pools].map(([name, { data, dims }]) => [name, f32(data, dims)]),
+  );
 
   let capacity = bucket;
   const stride = () => K * capacity * h; // floats of one row in one cache
@@ -60,7 +68,10 @@ export async function createDecoder(base: { config: ModelConfig; weights: Weight
     caches = newCaches();
     old.caches.forEach((from, i) => {
       for (let line = 0; line < lengths.length * K; line++)
-        caches[i]?.set(from.subarray(line * old.capacity * h, (line + 1) * old.capacity * h), line * capacity * h);
+        caches[i]?.set(
+          from.subarray(line * old.capacity * h, (line + 1) * old.capacity * h),
+          line * capacity * h,
+        );
     });
   }
 
@@ -89,15 +100,22 @@ export async function createDecoder(base: { config: ModelConfig; weights: Weight
       position_ids: i64(positions, [rows, S]),
       bias: f32(bias, [rows, 1, groups * S, T + S]),
       split: i64(BigInt64Array.of(BigInt(T), BigInt(S)), [2]),
-      last: i64(BigInt64Array.from(ids, (row) => BigInt(row.length - 1)), [rows, 1]),
+      last: i64(
+        BigInt64Array.from(ids, (row) => BigInt(row.length - 1)),
+        [rows, 1],
+      ),
       ...poolFeeds,
     };
-    if (modules.length > 0) feeds.slots = i64(BigInt64Array.from(slots.slice(first, first + rows), BigInt), [rows]);
+    if (modules.length > 0)
+      feeds.slots = i64(BigInt64Array.from(slots.slice(first, first + rows), BigInt), [rows]);
     const width = K * T * h;
     for (let layer = 0; layer < layers; layer++)
       for (const [i, part] of (["k", "v"] as const).entries()) {
         const cache = caches[layer * 2 + i] as Float32Array;
-        feeds[cacheInput(layer, part)] = f32(T === 0 ? new Float32Array(0) : cache.subarray(first * width, (first + rows) * width), [rows, K, T, h]);
+        feeds[cacheInput(layer, part)] = f32(
+          T === 0 ? new Float32Array(0) : cache.subarray(first * width, (first + rows) * width),
+          [rows, K, T, h],
+        );
       }
     const out = await run(session, feeds);
     for (let layer = 0; layer < layers; layer++)
@@ -107,7 +125,10 @@ export async function createDecoder(base: { config: ModelConfig; weights: Weight
         for (let b = 0; b < rows; b++)
           for (let head = 0; head < K; head++) {
             const from = (b * K + head) * S * h;
-            cache.set(fresh.subarray(from, from + (ids[b] as readonly number[]).length * h), (first + b) * stride() + (head * capacity + (past[b] as number)) * h);
+            cache.set(
+              fresh.subarray(from, from + (ids[b] as readonly number[]).length * h),
+              (first + b) * stride() + (head * capacity + (past[b] as number)) * h,
+            );
           }
       }
     ids.forEach((row, b) => {
@@ -125,13 +146,18 @@ export async function createDecoder(base: { config: ModelConfig; weights: Weight
     /** Puts an adapter into a slot (1 … slots), or empties it. */
     setSlot(slot: number, adapter: Adapter | undefined): void {
       if (!Number.isInteger(slot) || slot < 1 || slot > options.slots)
-        throw new RangeError(`Slot ${slot} does not exist: there are slots 1 to ${options.slots}; slot 0 is the base model.`);
+        throw new RangeError(
+          `Slot ${slot} does not exist: there are slots 1 to ${options.slots}; slot 0 is the base model.`,
+        );
       for (const { data, stride: size } of pools.values()) data.fill(0, slot * size, (slot + 1) * size);
       if (adapter === undefined) return;
       const { rank: own, scale } = adapter.config;
       if (own > rank) throw new RangeError(`An adapter of rank ${own} does not fit slots of rank ${rank}.`);
       const extra = adapter.config.modules.filter((m) => !modules.includes(m));
-      if (extra.length > 0) throw new RangeError(`The adapter changes ${extra.join(", ")}; these slots hold ${modules.join(", ")}.`);
+      if (extra.length > 0)
+        throw new RangeError(
+          `The adapter changes ${extra.join(", ")}; these slots hold ${modules.join(", ")}.`,
+        );
       for (const { name, part, shape } of adapterShapes(config, adapter.config)) {
         const from = adapter.tensors.get(name)?.data as Float32Array;
         const key = name.replace(/\.lora_([AB])$/, ".pool_$1");
@@ -150,23 +176,35 @@ export async function createDecoder(base: { config: ModelConfig; weights: Weight
     /** Adds rows for new conversations; returns each one's logits after its prompt. */
     async prefill(prompts: readonly { ids: readonly number[]; slot: number }[]): Promise<Float32Array[]> {
       const first = lengths.length;
-      if (first + prompts.length > maxRows) throw new RangeError(`${first + prompts.length} rows asked for, ${maxRows} at most.`);
+      if (first + prompts.length > maxRows)
+        throw new RangeError(`${first + prompts.length} rows asked for, ${maxRows} at most.`);
       for (const { ids, slot } of prompts) {
         if (ids.length === 0) throw new RangeError("A prompt needs at least one token.");
-        if (ids.length >= maxLength) throw new RangeError(`A prompt of ${ids.length} tokens leaves no room for an answer: the limit is ${maxLength} in all.`);
+        if (ids.length >= maxLength)
+          throw new RangeError(
+            `A prompt of ${ids.length} tokens leaves no room for an answer: the limit is ${maxLength} in all.`,
+          );
         lengths.push(0);
         slots.push(slot);
       }
       grow(Math.max(...prompts.map((p) => p.ids.length)));
-      return forward(first, prompts.map((p) => p.ids));
+      return forward(
+        first,
+        prompts.map((p) => p.ids),
+      );
     },
     /** Advances every row by one token; returns each one's logits. */
     async decode(tokens: readonly number[]): Promise<Float32Array[]> {
-      if (tokens.length !== lengths.length) throw new RangeError(`${tokens.length} tokens for ${lengths.length} rows.`);
+      if (tokens.length !== lengths.length)
+        throw new RangeError(`${tokens.length} tokens for ${lengths.length} rows.`);
       const longest = Math.max(...lengths) + 1;
-      if (longest > maxLength) throw new RangeError(`A row would grow to ${longest} tokens: the limit is ${maxLength}.`);
+      if (longest > maxLength)
+        throw new RangeError(`A row would grow to ${longest} tokens: the limit is ${maxLength}.`);
       grow(longest);
-      return forward(0, tokens.map((token) => [token]));
+      return forward(
+        0,
+        tokens.map((token) => [token]),
+      );
     },
     /** Takes a row out. The last row moves to its number. */
     remove(row: number): void {

@@ -12,7 +12,8 @@ import { type ModelConfig, type ModuleName, modulePath, moduleShape, weightShape
 import { createGraph, type Value } from "./onnx.ts";
 import { arithmetic, ropeTables } from "./transformer.ts";
 
-export const poolInput = (layer: number, name: ModuleName, part: "A" | "B") => `${modulePath(layer, name)}.pool_${part}`;
+export const poolInput = (layer: number, name: ModuleName, part: "A" | "B") =>
+  `${modulePath(layer, name)}.pool_${part}`;
 export const cacheInput = (layer: number, part: "k" | "v") => `past.${layer}.${part}`;
 export const cacheOutput = (layer: number, part: "k" | "v") => `new.${layer}.${part}`;
 
@@ -21,11 +22,17 @@ export const cacheOutput = (layer: number, part: "k" | "v") => `new.${layer}.${p
  * `last` int64 `[B,1]`, the position to predict from; `slots` int64 `[B]`; pools; caches `[B,K,T,h]`.
  * Outputs: `logits` `[B,V]` and new cache rows `[B,K,S,h]`.
  */
-export function decodingGraph(config: ModelConfig, weights: Weights, modules: readonly ModuleName[], positions: number): Uint8Array {
+export function decodingGraph(
+  config: ModelConfig,
+  weights: Weights,
+  modules: readonly ModuleName[],
+  positions: number,
+): Uint8Array {
   const graph = createGraph();
   const { mul, add, matmul, reshape } = arithmetic(graph);
   const { heads: H, kvHeads: K, headDim: h, hidden: d } = config;
-  for (const [name, shape] of weightShapes(config)) graph.initializer(name, "float32", shape, weights.get(name) as Float32Array);
+  for (const [name, shape] of weightShapes(config))
+    graph.initializer(name, "float32", shape, weights.get(name) as Float32Array);
   const { cos, sin } = ropeTables(config, positions);
   graph.initializer("rope_cos", "float32", [positions, h / 2], cos);
   graph.initializer("rope_sin", "float32", [positions, h / 2], sin);
@@ -37,9 +44,14 @@ export function decodingGraph(config: ModelConfig, weights: Weights, modules: re
   if (modules.length > 0) graph.input("slots", "int64", ["B"]);
 
   const swap = (x: Value) => graph.op("Transpose", [x], { perm: [0, 2, 1, 3] });
-  const rotate = (x: Value) => graph.op("RotaryEmbedding", [x, "position_ids", "rope_cos", "rope_sin"], {}, "com.microsoft");
+  const rotate = (x: Value) =>
+    graph.op("RotaryEmbedding", [x, "position_ids", "rope_cos", "rope_sin"], {}, "com.microsoft");
   const norm = (x: Value, weight: string) =>
-    graph.op("SimplifiedLayerNormalization", [x, weight], { axis: -1, epsilon: { float: config.normEpsilon }, stash_type: 1 });
+    graph.op("SimplifiedLayerNormalization", [x, weight], {
+      axis: -1,
+      epsilon: { float: config.normEpsilon },
+      stash_type: 1,
+    });
 
   function linear(layer: number, name: ModuleName, x: Value): Value {
     const base = matmul(x, `${modulePath(layer, name)}.weight`, { transB: 1 });

@@ -11,10 +11,19 @@ import { createSession, run } from "./runtime.ts";
 import { adapterFeeds, weightFeeds } from "./trainer.ts";
 import { gradientOutput, trainingGraph } from "./training-graph.ts";
 
-export type GradientSegment = { readonly name: string; readonly layer: number; readonly offset: number; readonly length: number };
+export type GradientSegment = {
+  readonly name: string;
+  readonly layer: number;
+  readonly offset: number;
+  readonly length: number;
+};
 
 /** Where each tensor's gradient lies in a row. */
-export function gradientSegments(model: ModelConfig, lora: LoraConfig, parts: readonly ("A" | "B")[]): { segments: GradientSegment[]; width: number } {
+export function gradientSegments(
+  model: ModelConfig,
+  lora: LoraConfig,
+  parts: readonly ("A" | "B")[],
+): { segments: GradientSegment[]; width: number } {
   let offset = 0;
   const segments = adapterShapes(model, lora)
     .filter(({ part }) => parts.includes(part))
@@ -43,15 +52,29 @@ export async function createGradients(
   const { config } = base;
   const { segments, width } = gradientSegments(config, lora, options.parts);
   const graph = (logits: boolean) =>
-    trainingGraph({ config, lora: lora.modules, loraScale: lora.scale, positions: options.positions, gradients: "lora-per-example", parts: options.parts, logits });
+    trainingGraph({
+      config,
+      lora: lora.modules,
+      loraScale: lora.scale,
+      positions: options.positions,
+      gradients: "lora-per-example",
+      parts: options.parts,
+      logits,
+    });
   const session = await createSession(graph(true), options.threads);
   const baseFeeds = weightFeeds(config, base.weights);
 
   /** Copies one batch's gradients into rows of `into`, row b at `at(b)`. */
-  function scatter(out: Record<string, Float32Array>, rows: number, into: Float32Array, at: (b: number) => number) {
+  function scatter(
+    out: Record<string, Float32Array>,
+    rows: number,
+    into: Float32Array,
+    at: (b: number) => number,
+  ) {
     for (const { name, offset, length } of segments) {
       const gradient = out[gradientOutput(name)] as Float32Array;
-      for (let b = 0; b < rows; b++) into.set(gradient.subarray(b * length, (b + 1) * length), at(b) * width + offset);
+      for (let b = 0; b < rows; b++)
+        into.set(gradient.subarray(b * length, (b + 1) * length), at(b) * width + offset);
     }
   }
 
@@ -62,7 +85,14 @@ export async function createGradients(
      * @param samples label draws per example; 0 when only the examples' own labels are wanted
      * @param random where the draws come from; the same order of calls gives the same labels
      */
-    async rows(adapter: Adapter, sequences: readonly Sequence[], samples = 0, random?: Random, batchSize = 16, onProgress?: (done: number) => void): Promise<GradientRows> {
+    async rows(
+      adapter: Adapter,
+      sequences: readonly Sequence[],
+      samples = 0,
+      random?: Random,
+      batchSize = 16,
+      onProgress?: (done: number) => void,
+    ): Promise<GradientRows> {
       const data = new Float32Array(sequences.length * width);
       const sampled = new Float32Array(sequences.length * samples * width);
       const loss = new Float64Array(sequences.length);
@@ -79,7 +109,12 @@ export async function createGradients(
           if (random === undefined) throw new TypeError("Drawing labels needs a source of randomness.");
           const labels = drawLabels(out.logits as Float32Array, config.vocab, random);
           const drawn = makeBatch(config, chosen, { labels });
-          scatter(await run(session, { ...drawn.feeds, ...feeds }), chosen.length, sampled, (b) => (start + b) * samples + s);
+          scatter(
+            await run(session, { ...drawn.feeds, ...feeds }),
+            chosen.length,
+            sampled,
+            (b) => (start + b) * samples + s,
+          );
         }
         onProgress?.(start + chosen.length);
       }

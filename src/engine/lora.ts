@@ -18,15 +18,28 @@ export type LoraConfig = {
 export type Adapter = { readonly config: LoraConfig; readonly tensors: ReadonlyMap<string, TensorData> };
 
 /** Names and shapes of an adapter's tensors, layer by layer, A before B. */
-export function adapterShapes(model: ModelConfig, lora: LoraConfig): { name: string; layer: number; part: "A" | "B"; shape: [number, number] }[] {
+export function adapterShapes(
+  model: ModelConfig,
+  lora: LoraConfig,
+): { name: string; layer: number; part: "A" | "B"; shape: [number, number] }[] {
   return Array.from({ length: model.layers }, (_, layer) =>
     moduleNames
       .filter((name) => lora.modules.includes(name))
       .flatMap((module) => {
         const [out, inp] = moduleShape(model, module);
         return [
-          { name: loraInput(layer, module, "A"), layer, part: "A" as const, shape: [lora.rank, inp] as [number, number] },
-          { name: loraInput(layer, module, "B"), layer, part: "B" as const, shape: [out, lora.rank] as [number, number] },
+          {
+            name: loraInput(layer, module, "A"),
+            layer,
+            part: "A" as const,
+            shape: [lora.rank, inp] as [number, number],
+          },
+          {
+            name: loraInput(layer, module, "B"),
+            layer,
+            part: "B" as const,
+            shape: [out, lora.rank] as [number, number],
+          },
         ];
       }),
   ).flat();
@@ -47,7 +60,10 @@ export function initialAdapter(model: ModelConfig, lora: LoraConfig, seed: numbe
 const peftKey = (name: string) => `base_model.model.${name}.weight`;
 
 /** Serialises as PEFT does. The bytes depend on nothing but the adapter and `baseName`. */
-export function exportPeft(adapter: Adapter, baseName: string): { "adapter_config.json": Uint8Array; "adapter_model.safetensors": Uint8Array } {
+export function exportPeft(
+  adapter: Adapter,
+  baseName: string,
+): { "adapter_config.json": Uint8Array; "adapter_model.safetensors": Uint8Array } {
   const { rank, scale, modules } = adapter.config;
   const config = {
     base_model_name_or_path: baseName,
@@ -92,22 +108,31 @@ export function loadPeft(folder: string, model: ModelConfig): Adapter {
   try {
     json = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
   } catch (cause) {
-    throw new CheckpointError(`Cannot read the adapter in ${folder}: ${(cause as Error).message}.`, { cause });
+    throw new CheckpointError(`Cannot read the adapter in ${folder}: ${(cause as Error).message}.`, {
+      cause,
+    });
   }
   return readPeft(json, readSafetensors(join(folder, "adapter_model.safetensors")), model, folder);
 }
 
 /** As {@link loadPeft}, from the two files' contents. `where` names the adapter in errors. */
-export function readPeft(configJson: unknown, found: ReadonlyMap<string, TensorData>, model: ModelConfig, where: string): Adapter {
+export function readPeft(
+  configJson: unknown,
+  found: ReadonlyMap<string, TensorData>,
+  model: ModelConfig,
+  where: string,
+): Adapter {
   const refuse = (what: string) => new CheckpointError(`The adapter ${where} ${what}.`);
   const parsed = peftConfig.safeParse(configJson);
   if (!parsed.success) throw refuse(`has a malformed adapter_config.json: ${z.prettifyError(parsed.error)}`);
   const config = parsed.data;
   if (config.peft_type !== "LORA") throw refuse(`is of type ${config.peft_type}; only LORA is supported`);
   if (config.use_dora === true) throw refuse("uses DoRA, which is not supported");
-  if ((config.bias ?? "none") !== "none") throw refuse(`trains biases ("${config.bias}"), which is not supported`);
+  if ((config.bias ?? "none") !== "none")
+    throw refuse(`trains biases ("${config.bias}"), which is not supported`);
   if (config.fan_in_fan_out === true) throw refuse("stores transposed weights, which is not supported");
-  if (Object.keys({ ...config.rank_pattern, ...config.alpha_pattern }).length > 0) throw refuse("has per-module ranks, which are not supported");
+  if (Object.keys({ ...config.rank_pattern, ...config.alpha_pattern }).length > 0)
+    throw refuse("has per-module ranks, which are not supported");
   if ((config.modules_to_save ?? []).length > 0) throw refuse("saves whole modules, which is not supported");
   const wanted = typeof config.target_modules === "string" ? [config.target_modules] : config.target_modules;
   const modules = wanted.map((name) => {
@@ -120,9 +145,12 @@ export function readPeft(configJson: unknown, found: ReadonlyMap<string, TensorD
   const tensors = new Map<string, TensorData>();
   for (const { name, shape } of adapterShapes(model, lora)) {
     const tensor = found.get(peftKey(name));
-    if (tensor === undefined) throw refuse(`lacks the tensor "${peftKey(name)}": it was made for another model or is incomplete`);
-    if (tensor.shape.join() !== shape.join()) throw refuse(`has "${peftKey(name)}" of shape [${tensor.shape}], this base needs [${shape}]`);
-    if (!tensor.data.every(Number.isFinite)) throw refuse(`has values in "${peftKey(name)}" that are not numbers`);
+    if (tensor === undefined)
+      throw refuse(`lacks the tensor "${peftKey(name)}": it was made for another model or is incomplete`);
+    if (tensor.shape.join() !== shape.join())
+      throw refuse(`has "${peftKey(name)}" of shape [${tensor.shape}], this base needs [${shape}]`);
+    if (!tensor.data.every(Number.isFinite))
+      throw refuse(`has values in "${peftKey(name)}" that are not numbers`);
     tensors.set(name, tensor);
   }
   return { config: lora, tensors };

@@ -86,7 +86,13 @@ export function createGraph() {
   const constants = new Map<string, Value>();
   let fresh = 0;
 
-  function emit(kind: string, from: readonly Value[], to: readonly Value[], attributes: Record<string, Attribute>, domain: string) {
+  function emit(
+    kind: string,
+    from: readonly Value[],
+    to: readonly Value[],
+    attributes: Record<string, Attribute>,
+    domain: string,
+  ) {
     nodes.push(
       concat([
         ...from.map((name) => text(1, name)),
@@ -106,7 +112,12 @@ export function createGraph() {
     return initializer(key, type, dims, data);
   }
 
-  function initializer(name: string, type: ElementType, dims: readonly number[], data: ArrayBufferView): Value {
+  function initializer(
+    name: string,
+    type: ElementType,
+    dims: readonly number[],
+    data: ArrayBufferView,
+  ): Value {
     initializers.push(
       concat([
         ...dims.map((dim) => int(1, dim)),
@@ -133,7 +144,12 @@ export function createGraph() {
     initializer,
     /** A one-dimensional int64 constant, shared between uses. */
     ints(values: readonly number[]): Value {
-      return constant(`ints_${values.join("_")}`, "int64", [values.length], BigInt64Array.from(values.map(BigInt)));
+      return constant(
+        `ints_${values.join("_")}`,
+        "int64",
+        [values.length],
+        BigInt64Array.from(values.map(BigInt)),
+      );
     },
     /** A scalar float constant, shared between uses. */
     scalar(value: number): Value {
@@ -146,7 +162,13 @@ export function createGraph() {
       return to;
     },
     /** Adds an operator with `count` outputs. */
-    ops(kind: string, from: readonly Value[], count: number, attributes: Record<string, Attribute> = {}, domain = ""): Value[] {
+    ops(
+      kind: string,
+      from: readonly Value[],
+      count: number,
+      attributes: Record<string, Attribute> = {},
+      domain = "",
+    ): Value[] {
       const to = Array.from({ length: count }, () => `v${fresh++}`);
       emit(kind, from, to, attributes, domain);
       return to;
@@ -161,7 +183,13 @@ export function createGraph() {
         ...outputs.map((value) => bytes(12, value)),
       ]);
       const opset = (domain: string, version: number) => bytes(8, concat([text(1, domain), int(2, version)]));
-      return concat([int(1, 9), text(2, "openledger"), bytes(7, graph), opset("", 18), opset("com.microsoft", 1)]);
+      return concat([
+        int(1, 9),
+        text(2, "openledger"),
+        bytes(7, graph),
+        opset("", 18),
+        opset("com.microsoft", 1),
+      ]);
     },
   };
 }

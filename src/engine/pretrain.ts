@@ -1,5 +1,12 @@
 /** Trains every weight of a small model from scratch, checkpointed so that it continues bit for bit. */
-import { type AdamWOptions, adamwStep, globalNorm, newOptimizerState, type OptimizerState, type Parameter } from "./adamw.ts";
+import {
+  type AdamWOptions,
+  adamwStep,
+  globalNorm,
+  newOptimizerState,
+  type OptimizerState,
+  type Parameter,
+} from "./adamw.ts";
 import { makeBatch } from "./batch.ts";
 import { type ModelConfig, weightShapes } from "./config.ts";
 import { createRandom } from "./random.ts";
@@ -31,7 +38,10 @@ export function initialWeights(config: ModelConfig, seed: number): Map<string, F
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
     if (name.endsWith("norm.weight")) data.fill(1);
     else {
-      const into = name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight") ? Math.sqrt(2 * config.layers) : 1;
+      const into =
+        name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight")
+          ? Math.sqrt(2 * config.layers)
+          : 1;
       const deviation = 1 / Math.sqrt(shape[1] as number) / into;
       for (let i = 0; i < data.length; i++) data[i] = random.normal() * deviation;
     }
@@ -50,7 +60,11 @@ export async function createPretrainer(recipe: PretrainRecipe, stream: Uint16Arr
     trainingGraph({ config, lora: [], loraScale: 1, positions: length, gradients: "weights" }),
     recipe.threads,
   );
-  const now: PretrainState = state ?? { step: 0, weights: initialWeights(config, recipe.seed), optimizer: newOptimizerState() };
+  const now: PretrainState = state ?? {
+    step: 0,
+    weights: initialWeights(config, recipe.seed),
+    optimizer: newOptimizerState(),
+  };
   const steps = Math.floor((stream.length - 1) / (length * batch));
   const shapes = [...weightShapes(config)];
   const weightFeeds: Record<string, Tensor> = Object.fromEntries(
@@ -85,7 +99,8 @@ export async function createPretrainer(recipe: PretrainRecipe, stream: Uint16Arr
         decays: shape.length > 1,
       }));
       const norm = globalNorm(parameters);
-      if (!Number.isFinite(norm)) throw new Error(`The gradient is not a number at step ${now.step}. Lower the learning rate.`);
+      if (!Number.isFinite(norm))
+        throw new Error(`The gradient is not a number at step ${now.step}. Lower the learning rate.`);
       adamwStep(parameters, now.optimizer, rate(now.step), Math.min(1, recipe.clip / norm), recipe.optimizer);
       now.step += 1;
       return mean(out.nll as Float32Array);
@@ -95,7 +110,10 @@ export async function createPretrainer(recipe: PretrainRecipe, stream: Uint16Arr
       let total = 0;
       const rounds = Math.max(1, Math.floor(Math.min(windows, (tokens.length - 1) / length) / batch));
       for (let i = 0; i < rounds; i++) {
-        const out = await run(session, { ...feedsAt(tokens, i * length * batch, batch).feeds, ...weightFeeds });
+        const out = await run(session, {
+          ...feedsAt(tokens, i * length * batch, batch).feeds,
+          ...weightFeeds,
+        });
         total += mean(out.nll as Float32Array);
       }
       return total / rounds;

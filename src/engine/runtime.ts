@@ -22,11 +22,16 @@ export function createSession(model: Uint8Array, threads: number): Promise<Sessi
   });
 }
 
-export const f32 = (data: Float32Array, dims: readonly number[]): Tensor => new ort.Tensor("float32", data, dims);
-export const i64 = (data: BigInt64Array, dims: readonly number[]): Tensor => new ort.Tensor("int64", data, dims);
+export const f32 = (data: Float32Array, dims: readonly number[]): Tensor =>
+  new ort.Tensor("float32", data, dims);
+export const i64 = (data: BigInt64Array, dims: readonly number[]): Tensor =>
+  new ort.Tensor("int64", data, dims);
 
 /** Runs a session and returns its float outputs by name. */
-export async function run(session: Session, feeds: Record<string, Tensor>): Promise<Record<string, Float32Array>> {
+export async function run(
+  session: Session,
+  feeds: Record<string, Tensor>,
+): Promise<Record<string, Float32Array>> {
   const results = await session.run(feeds);
   const data: Record<string, Float32Array> = {};
   for (const [name, tensor] of Object.entries(results)) data[name] = tensor.data as Float32Array;

@@ -44,13 +44,21 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, T
     if (key === "__metadata__") continue;
     const item = entry.safeParse(value);
     if (!item.success) throw torn(`the entry of tensor "${key}" is malformed`);
-    const { dtype, shape, data_offsets: [start, end] } = item.data;
+    const {
+      dtype,
+      shape,
+      data_offsets: [start, end],
+    } = item.data;
     const width = widths[dtype];
     if (width === undefined)
-      throw new CheckpointError(`${name}: tensor "${key}" has type ${dtype}. Supported: ${Object.keys(widths).join(", ")}.`);
+      throw new CheckpointError(
+        `${name}: tensor "${key}" has type ${dtype}. Supported: ${Object.keys(widths).join(", ")}.`,
+      );
     const elements = shape.reduce((product, n) => product * n, 1);
     if (end - start !== elements * width)
-      throw torn(`tensor "${key}" of shape [${shape}] needs ${elements * width} bytes, its entry gives ${end - start}`);
+      throw torn(
+        `tensor "${key}" of shape [${shape}] needs ${elements * width} bytes, its entry gives ${end - start}`,
+      );
     if (base + end > bytes.length)
       throw torn(`tensor "${key}" should end at byte ${base + end}, the file ends at ${bytes.length}`);
     tensors.set(key, { data: toFloat32(bytes.subarray(base + start, base + end), dtype), shape });
@@ -69,7 +77,7 @@ export function readSafetensors(path: string): Map<string, TensorData> {
 }
 
 function toFloat32(bytes: Uint8Array, dtype: string): Float32Array {
-  const copy = bytes.slice(); // aligned
+  const copy = new Uint8Array(bytes); // aligned; a Buffer's slice would share its memory
   if (dtype === "F32") return new Float32Array(copy.buffer);
   const halves = new Uint16Array(copy.buffer);
   if (dtype === "BF16") {

@@ -19,7 +19,9 @@ export type Tokenizer = {
   readonly addBos: boolean;
 };
 
-const special = z.union([z.string(), z.object({ content: z.string() }).transform((t) => t.content)]).nullish();
+const special = z
+  .union([z.string(), z.object({ content: z.string() }).transform((t) => t.content)])
+  .nullish();
 const tokenizerConfig = z.object({
   bos_token: special,
   eos_token: special,
@@ -31,13 +33,19 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new CheckpointError(`Cannot read ${path}: ${(cause as Error).message}. A model folder needs this file.`, { cause });
+    throw new CheckpointError(
+      `Cannot read ${path}: ${(cause as Error).message}. A model folder needs this file.`,
+      { cause },
+    );
   }
 }
 
 /** Loads `tokenizer.json` and `tokenizer_config.json` from a Hugging Face folder. */
 export function loadTokenizer(folder: string): Tokenizer {
-  return createTokenizer(readJson(join(folder, "tokenizer.json")), readJson(join(folder, "tokenizer_config.json")));
+  return createTokenizer(
+    readJson(join(folder, "tokenizer.json")),
+    readJson(join(folder, "tokenizer_config.json")),
+  );
 }
 
 export function createTokenizer(tokenizerJson: unknown, configJson: unknown): Tokenizer {
@@ -49,7 +57,10 @@ export function createTokenizer(tokenizerJson: unknown, configJson: unknown): To
     return id;
   };
   const eosId = idOf(config.eos_token, "end-of-text");
-  const bosId = config.bos_token === null || config.bos_token === undefined ? eosId : idOf(config.bos_token, "begin-of-text");
+  const bosId =
+    config.bos_token === null || config.bos_token === undefined
+      ? eosId
+      : idOf(config.bos_token, "begin-of-text");
   let template: Template | undefined;
   return {
     eosId,
@@ -59,7 +70,9 @@ export function createTokenizer(tokenizerJson: unknown, configJson: unknown): To
     decode: (ids) => hub.decode([...ids], { skip_special_tokens: true }),
     renderChat(messages, { addGenerationPrompt }) {
       if (config.chat_template === undefined)
-        throw new CheckpointError("This model has no chat template: use completions, not chat, or add one to tokenizer_config.json.");
+        throw new CheckpointError(
+          "This model has no chat template: use completions, not chat, or add one to tokenizer_config.json.",
+        );
       template ??= new Template(config.chat_template);
       return template.render({
         messages,

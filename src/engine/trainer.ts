@@ -2,10 +2,17 @@
  * Fine-tunes a LoRA adapter. Everything follows from checkpoint, sequences and recipe: the same inputs on the same class of machine give
  * the same bytes, and a run that continues from a saved state gives what an uninterrupted one gives.
  */
-import { type AdamWOptions, adamwStep, globalNorm, newOptimizerState, type OptimizerState, type Parameter } from "./adamw.ts";
+import {
+  type AdamWOptions,
+  adamwStep,
+  globalNorm,
+  newOptimizerState,
+  type OptimizerState,
+  type Parameter,
+} from "./adamw.ts";
 import { makeBatch, type Sequence } from "./batch.ts";
-import { type ModelConfig, type ModuleName, weightShapes } from "./config.ts";
 import type { Weights } from "./checkpoint.ts";
+import { type ModelConfig, type ModuleName, weightShapes } from "./config.ts";
 import { type Adapter, adapterShapes, initialAdapter, type LoraConfig } from "./lora.ts";
 import { createRandom, shuffle } from "./random.ts";
 import { createSession, f32, run, type Tensor } from "./runtime.ts";
@@ -31,7 +38,14 @@ export type TrainRecipe = {
 };
 
 export type TrainState = { step: number; adapter: Adapter; optimizer: OptimizerState };
-export type TrainStep = { step: number; epoch: number; loss: number; gradientNorm: number; learningRate: number; tokens: number };
+export type TrainStep = {
+  step: number;
+  epoch: number;
+  loss: number;
+  gradientNorm: number;
+  learningRate: number;
+  tokens: number;
+};
 
 export class DivergedError extends Error {
   override name = "DivergedError";
@@ -39,7 +53,9 @@ export class DivergedError extends Error {
 
 /** Inputs that do not change while an adapter is used: the base weights. */
 export const weightFeeds = (config: ModelConfig, weights: Weights): Record<string, Tensor> =>
-  Object.fromEntries([...weightShapes(config)].map(([name, shape]) => [name, f32(weights.get(name) as Float32Array, shape)]));
+  Object.fromEntries(
+    [...weightShapes(config)].map(([name, shape]) => [name, f32(weights.get(name) as Float32Array, shape)]),
+  );
 
 export const adapterFeeds = (adapter: Adapter): Record<string, Tensor> =>
   Object.fromEntries([...adapter.tensors].map(([name, { data, shape }]) => [name, f32(data, shape)]));
@@ -61,26 +77,40 @@ export async function createTrainer(
   saved?: TrainState,
 ) {
   const { config } = base;
-  if (sequences.length === 0) throw new RangeError("There is nothing to train on: the recipe selects no examples.");
+  if (sequences.length === 0)
+    throw new RangeError("There is nothing to train on: the recipe selects no examples.");
   const lora = loraOf(recipe);
   const shapes = adapterShapes(config, lora);
   const session = await createSession(
-    trainingGraph({ config, lora: lora.modules, loraScale: lora.scale, positions: positionsFor(sequences), gradients: "lora" }),
+    trainingGraph({
+      config,
+      lora: lora.modules,
+      loraScale: lora.scale,
+      positions: positionsFor(sequences),
+      gradients: "lora",
+    }),
     recipe.threads,
   );
   const baseFeeds = weightFeeds(config, base.weights);
-  const state: TrainState = saved ?? { step: 0, adapter: initialAdapter(config, lora, recipe.seed), optimizer: newOptimizerState() };
+  const state: TrainState = saved ?? {
+    step: 0,
+    adapter: initialAdapter(config, lora, recipe.seed),
+    optimizer: newOptimizerState(),
+  };
   const stepsPerEpoch = Math.ceil(sequences.length / recipe.batch);
   const steps = stepsPerEpoch * recipe.epochs;
   let epochLoss = 0;
   let epochTokens = 0;
   let stopped = false;
 
-  const orderOf = (epoch: number) => shuffle(Array.from(sequences.keys()), createRandom(recipe.seed, 1000 + epoch));
+  const orderOf = (epoch: number) =>
+    shuffle(Array.from(sequences.keys()), createRandom(recipe.seed, 1000 + epoch));
   let order = orderOf(Math.floor(state.step / stepsPerEpoch));
 
   const rate = (step: number) =>
-    recipe.learningRate * Math.min(1, (step + 1) / recipe.warmupSteps) * (1 - ((1 - recipe.finalRate) * step) / steps);
+    recipe.learningRate *
+    Math.min(1, (step + 1) / recipe.warmupSteps) *
+    (1 - ((1 - recipe.finalRate) * step) / steps);
 
   return {
     steps,
@@ -100,7 +130,9 @@ export async function createTrainer(
       const epoch = Math.floor(step / stepsPerEpoch);
       const at = step % stepsPerEpoch;
       if (at === 0) order = orderOf(epoch);
-      const chosen = order.slice(at * recipe.batch, (at + 1) * recipe.batch).map((i) => sequences[i] as Sequence);
+      const chosen = order
+        .slice(at * recipe.batch, (at + 1) * recipe.batch)
+        .map((i) => sequences[i] as Sequence);
       const tokens = chosen.reduce((sum, s) => sum + s.targets.length, 0);
       const batch = makeBatch(config, chosen, { weight: () => 1 / tokens });
       const out = await run(session, { ...batch.feeds, ...baseFeeds, ...adapterFeeds(state.adapter) });
@@ -113,9 +145,17 @@ export async function createTrainer(
       const gradientNorm = globalNorm(parameters);
       const total = (out.nll as Float32Array).reduce((sum, x) => sum + x, 0);
       if (!Number.isFinite(gradientNorm) || !Number.isFinite(total))
-        throw new DivergedError(`Training diverged at step ${step}: loss ${total / tokens}, gradient norm ${gradientNorm}. Lower the learning rate.`);
+        throw new DivergedError(
+          `Training diverged at step ${step}: loss ${total / tokens}, gradient norm ${gradientNorm}. Lower the learning rate.`,
+        );
       const learningRate = rate(step);
-      adamwStep(parameters, state.optimizer, learningRate, Math.min(1, recipe.clip / gradientNorm), recipe.optimizer);
+      adamwStep(
+        parameters,
+        state.optimizer,
+        learningRate,
+        Math.min(1, recipe.clip / gradientNorm),
+        recipe.optimizer,
+      );
       state.step = step + 1;
       epochLoss = at === 0 ? total : epochLoss + total;
       epochTokens = at === 0 ? tokens : epochTokens + tokens;
@@ -128,10 +168,22 @@ export async function createTrainer(
 }
 
 /** Mean loss and exact-match share of sequences under an adapter (every target is the most likely token). */
-export async function createEvaluator(base: { config: ModelConfig; weights: Weights }, lora: LoraConfig, positions: number, threads: number) {
+export async function createEvaluator(
+  base: { config: ModelConfig; weights: Weights },
+  lora: LoraConfig,
+  positions: number,
+  threads: number,
+) {
   const { config } = base;
   const session = await createSession(
-    trainingGraph({ config, lora: lora.modules, loraScale: lora.scale, positions, gradients: "none", logits: true }),
+    trainingGraph({
+      config,
+      lora: lora.modules,
+      loraScale: lora.scale,
+      positions,
+      gradients: "none",
+      logits: true,
+    }),
     threads,
   );
   const baseFeeds = weightFeeds(config, base.weights);

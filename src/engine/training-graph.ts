@@ -53,7 +53,12 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   const tableShape = [options.positions, config.headDim / 2];
   graph.initializer("rope_cos", "float32", tableShape, cos);
   graph.initializer("rope_sin", "float32", tableShape, sin);
-  graph.initializer("rope_sin_back", "float32", tableShape, sin.map((x) => -x));
+  graph.initializer(
+    "rope_sin_back",
+    "float32",
+    tableShape,
+    sin.map((x) => -x),
+  );
 
   const weightGradients = new Map<string, Value>();
   const { linear, norm, normBackward, attention } = trainingBlocks(graph, config, {
@@ -66,7 +71,12 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
       ? (layer, name, part, value) => {
           const [out, inp] = moduleShape(config, name);
           const shape = part === "A" ? ["r", inp] : [out, "r"];
-          graph.output(value, gradientOutput(loraInput(layer, name, part)), "float32", perExample ? ["B", ...shape] : shape);
+          graph.output(
+            value,
+            gradientOutput(loraInput(layer, name, part)),
+            "float32",
+            perExample ? ["B", ...shape] : shape,
+          );
         }
       : undefined,
   });
@@ -144,7 +154,11 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   if (base) weightGradients.set(head, matmul(dLogits, flat(last.y, d), { transA: 1 })); // [V,d]
   const dChosen = normBackward(dLast, reshape(chosen, [1, -1, d]), last.inverse, "model.norm.weight");
   const zeroRow = graph.initializer("zero_row", "float32", [1, d], new Float32Array(d));
-  const spread = graph.op("Gather", [graph.op("Concat", [flat(dChosen, d), zeroRow], { axis: 0 }), "loss_slots"], { axis: 0 });
+  const spread = graph.op(
+    "Gather",
+    [graph.op("Concat", [flat(dChosen, d), zeroRow], { axis: 0 }), "loss_slots"],
+    { axis: 0 },
+  );
   let dx: Value | undefined = graph.op("Reshape", [spread, graph.op("Shape", [x])]); // [B,S,d]
   for (let layer = config.layers - 1; layer >= 0; layer--)
     dx = layers[layer]?.backward(dx as Value, layer > 0 || base);
@@ -154,7 +168,10 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
     const zeros = graph.op("Sub", [embedding, embedding]);
     const start = config.tied ? (weightGradients.get(head) as Value) : zeros;
     const tokens = graph.op("Reshape", ["input_ids", graph.ints([-1, 1])]);
-    weightGradients.set(embedding, graph.op("ScatterND", [start, tokens, flat(dx as Value, d)], { reduction: "add" }));
+    weightGradients.set(
+      embedding,
+      graph.op("ScatterND", [start, tokens, flat(dx as Value, d)], { reduction: "add" }),
+    );
     for (const [name, shape] of weightShapes(config))
       graph.output(weightGradients.get(name) as Value, gradientOutput(name), "float32", shape);
   }

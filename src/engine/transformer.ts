@@ -11,7 +11,8 @@ import type { Graph, Value } from "./onnx.ts";
 const microsoft = "com.microsoft";
 
 /** Names of the graph inputs that hold one module's adapter. */
-export const loraInput = (layer: number, name: ModuleName, part: "A" | "B") => `${modulePath(layer, name)}.lora_${part}`;
+export const loraInput = (layer: number, name: ModuleName, part: "A" | "B") =>
+  `${modulePath(layer, name)}.lora_${part}`;
 
 /** Small arithmetic on values of one graph. */
 export function arithmetic(graph: Graph) {
@@ -23,10 +24,16 @@ export function arithmetic(graph: Graph) {
   /** α · op(a) op(b), the last two axes transposed on request. */
   const matmul = (a: Value, b: Value, how: { transA?: 1; transB?: 1; alpha?: number } = {}) => {
     const { alpha, ...transposes } = how;
-    return graph.op("FusedMatMul", [a, b], { ...transposes, ...(alpha === undefined ? {} : { alpha: { float: alpha } }) }, microsoft);
+    return graph.op(
+      "FusedMatMul",
+      [a, b],
+      { ...transposes, ...(alpha === undefined ? {} : { alpha: { float: alpha } }) },
+      microsoft,
+    );
   };
   const flat = (x: Value, width: number) => reshape(x, [-1, width]);
-  const sum = (x: Value, axes: readonly number[], keep: 0 | 1) => graph.op("ReduceSum", [x, graph.ints(axes)], { keepdims: keep });
+  const sum = (x: Value, axes: readonly number[], keep: 0 | 1) =>
+    graph.op("ReduceSum", [x, graph.ints(axes)], { keepdims: keep });
   return { mul, sub, add, reshape, matmul, flat, sum };
 }
 
@@ -76,7 +83,13 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
         return { y: add(base, matmul(xa, b, { transB: 1, alpha: scale })), xa };
       },
       /** ∂y `[B,S,out]` → ∂x `[B,S,in]`; hands out ∂W = ∂yᵀx, ∂A = s (∂y B)ᵀx and ∂B = s ∂yᵀ(x Aᵀ). */
-      backward(dy: Value, x: Value, xa: Value | undefined, shape: readonly [out: number, inp: number], wantInput: boolean) {
+      backward(
+        dy: Value,
+        x: Value,
+        xa: Value | undefined,
+        shape: readonly [out: number, inp: number],
+        wantInput: boolean,
+      ) {
         const [out, inp] = shape;
         if (options.onWeight) options.onWeight(weight, matmul(flat(dy, out), flat(x, inp), { transA: 1 }));
         const dx = wantInput ? matmul(dy, weight) : undefined;
@@ -86,9 +99,19 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
           const rank = options.perExample ? undefined : -1;
           const keep = (v: Value, width: number) => (rank === undefined ? v : flat(v, width));
           if (options.parts.includes("A"))
-            options.onLora(layer, name, "A", matmul(rank === undefined ? dxa : sumTokens(dxa), keep(x, inp), { transA: 1 }));
+            options.onLora(
+              layer,
+              name,
+              "A",
+              matmul(rank === undefined ? dxa : sumTokens(dxa), keep(x, inp), { transA: 1 }),
+            );
           if (options.parts.includes("B"))
-            options.onLora(layer, name, "B", matmul(keep(dy, out), rank === undefined ? xa : sumTokens(xa), { transA: 1, alpha: scale }));
+            options.onLora(
+              layer,
+              name,
+              "B",
+              matmul(keep(dy, out), rank === undefined ? xa : sumTokens(xa), { transA: 1, alpha: scale }),
+            );
         }
         return dx === undefined ? undefined : add(dx, matmul(dxa, a));
       },

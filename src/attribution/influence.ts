@@ -1,0 +1,113 @@
+/**
+ * Whose examples made this output more likely: influence rows by a label-sampled Fisher in Adam's metric.
+ *
+ * With θ the adapter, g_i = ∇ℓ(z_i) and g_q the query's gradient, the first-order change of the query's loss when example i is left out is
+ * g_qᵀ H⁻¹ g_i (Koh and Liang 2017, arXiv 1703.04730). H is taken as the Fisher matrix F = (1/n) Σ f fᵀ over gradients f with labels
+ * *drawn from the model* (Martens 2014, arXiv 1412.1193), damped by λ, one block per layer, in coordinates scaled by
+ * D^−½ with D = √v̂ + 0.1 · mean(√v̂) from Adam's second moment. By Woodbury's identity, with the n sampled gradients as rows of F,
+ *
+ *     (FᵀF/n + λI)⁻¹ = (I − Fᵀ (FFᵀ + nλI)⁻¹ F) / λ,      λ = ρ · tr(FFᵀ) / n / min(n, p_layer)
+ *
+ * so nothing of size p × p is ever formed. Scores are linear: a contributor's row is the sum of its examples' rows, and only those sums
+ * are solved for.
+ */
+import type { GradientSegment } from "../engine/index.ts";
+import { cholesky, type Products, solveCholesky } from "./linalg.ts";
+
+/** One layer's columns of a row of length p. */
+export type LayerBlock = { readonly offset: number; readonly length: number };
+
+export function layerBlocks(segments: readonly GradientSegment[]): LayerBlock[] {
+  const blocks = new Map<number, { offset: number; length: number }>();
+  for (const { layer, offset, length } of segments) {
+    const block = blocks.get(layer);
+    if (block === undefined) blocks.set(layer, { offset, length });
+    else block.length += length;
+  }
+  return [...blocks.values()];
+}
+
+/**
+ * The diagonal metric D^−½, `[p]`.
+ *
+ * @param secondMoments Adam's v by tensor name
+ * @param correction 1 − β₂^steps
+ */
+export function adamMetric(
+  segments: readonly GradientSegment[],
+  width: number,
+  secondMoments: (name: string) => Float32Array,
+  correction: number,
+): Float32Array {
+  const root = new Float64Array(width);
+  for (const { name, offset, length } of segments) {
+    const v = secondMoments(name);
+    if (v.length !== length)
+      throw new RangeError(`The second moment of ${name} has ${v.length} values, its gradient ${length}.`);
+    for (let i = 0; i < length; i++) root[offset + i] = Math.sqrt((v[i] as number) / correction);
+  }
+  const mean = root.reduce((sum, x) => sum + x, 0) / width;
+  return Float32Array.from(root, (x) => 1 / Math.sqrt(x + 0.1 * mean + 1e-20));
+}
+
+/** Multiplies every row by the metric, in place. */
+export function applyMetric(rows: Float32Array, metric: Float32Array): void {
+  const p = metric.length;
+  for (let at = 0; at < rows.length; at += p)
+    for (let j = 0; j < p; j++) rows[at + j] = (rows[at + j] as number) * (metric[j] as number);
+}
+
+function columns(rows: Float32Array, count: number, width: number, block: LayerBlock): Float32Array {
+  const out = new Float32Array(count * block.length);
+  for (let i = 0; i < count; i++)
+    out.set(
+      rows.subarray(i * width + block.offset, i * width + block.offset + block.length),
+      i * block.length,
+    );
+  return out;
+}
+
+/**
+ * H⁻¹ applied to rows: in scaled coordinates in, in scaled coordinates out.
+ *
+ * @param rows `[m,p]`, scaled by the metric; the sums of contributors' gradients, for instance
+ * @param fisher `[n,p]`, scaled gradients with drawn labels
+ * @param damping ρ
+ */
+export async function invertFisher(
+  products: Products,
+  rows: Float32Array,
+  m: number,
+  fisher: Float32Array,
+  n: number,
+  width: number,
+  blocks: readonly LayerBlock[],
+  damping: number,
+  onProgress?: (layer: number) => void,
+): Promise<Float32Array> {
+  const out = new Float32Array(m * width);
+  for (const [layer, block] of blocks.entries()) {
+    const f = columns(fisher, n, width, block);
+    const z = columns(rows, m, width, block);
+    const gram = Float64Array.from(await products.timesTransposed(f, f, n, n, block.length));
+    let trace = 0;
+    for (let i = 0; i < n; i++) trace += gram[i * n + i] as number;
+    const lambda = (damping * trace) / n / Math.min(n, block.length) + 1e-30;
+    for (let i = 0; i < n; i++) gram[i * n + i] = (gram[i * n + i] as number) + n * lambda;
+    const l = cholesky(gram, n);
+    const right = await products.timesTransposed(z, f, m, n, block.length); // [m,n]
+    const solved = new Float32Array(m * n);
+    for (let i = 0; i < m; i++) {
+      const x = Float64Array.from(right.subarray(i * n, (i + 1) * n));
+      solveCholesky(l, n, x);
+      solved.set(x, i * n);
+    }
+    const explained = await products.times(solved, f, m, block.length, n); // [m,p_layer]
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < block.length; j++)
+        out[i * width + block.offset + j] =
+          ((z[i * block.length + j] as number) - (explained[i * block.length + j] as number)) / lambda;
+    onProgress?.(layer + 1);
+  }
+  return out;
+}
