@@ -3,6 +3,8 @@
  *
  *   node scripts/test.ts [path ...]
  *
+ * Exit codes: 0 all passed, 1 something failed, 2 there was nothing to test.
+ *
  * The tests of TypeScript run in Node's test runner, one process a file, as many at once as there are cores; those of
  * the contracts in forge.
  */
@@ -84,6 +86,6 @@ if (import.meta.main) {
     process.exitCode = await runSteps(chosen);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
+    process.exitCode = 2;
   }
 }

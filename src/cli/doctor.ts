@@ -161,7 +161,7 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
 /** The processes that hold the data folder or a part of it, by the `lock` files they keep there. */
 export async function lockHolders(dataFolder: string): Promise<string[]> {
   const holders: string[] = [];
-  for await (const file of glob("{lock,*/lock}", { cwd: dataFolder })) {
+  for await (const file of glob("{lock,lock.json,*/lock,*/lock.json}", { cwd: dataFolder })) {
     const lock = await readFile(join(dataFolder, file), "utf8")
       .then(JSON.parse)
       .catch(() => undefined);

@@ -58,16 +58,22 @@ test("a wrong option ends with exit code 2", async () => {
   assert.match(err, /from 0 to 65535/);
 });
 
-test("a failure is told without a stack, with one when debugging, and as JSON under --json", async () => {
-  const args = ["doctor", "--data", `${bin}/data`, "--port", "0"];
-  const plain = await openledger(args);
-  assert.equal(plain.code, 3);
-  assert.match(plain.err, /^openledger: This machine cannot run a node yet: Data folder\.\n {2}→ /);
-  assert.doesNotMatch(plain.err, /\n {4}at /);
-  assert.match((await openledger(args, { OPENLEDGER_DEBUG: "1" })).err, /\n {4}at /);
-  const json = await openledger([...args, "--json"]);
-  assert.equal(JSON.parse(json.out).fit, false);
-  assert.match(JSON.parse(json.err).error.message, /cannot run a node/);
+test("a failure is told in words, with a stack only when debugging", async () => {
+  const plain = await openledger(["test", "no/such/folder"]);
+  assert.equal(plain.code, 2);
+  assert.match(
+    plain.err,
+    /^There is no file or folder .*no\/such\/folder to test\.\nopenledger: Nothing was tested\.\n$/,
+  );
+  const debugging = await openledger(["test", "no/such/folder"], { OPENLEDGER_DEBUG: "1" });
+  assert.match(debugging.err, /\n {4}at /);
+});
+
+test("under --json a result and a failure are one line of JSON each", async () => {
+  const { code, out, err } = await openledger(["doctor", "--json", "--data", `${bin}/data`, "--port", "0"]);
+  assert.equal(code, 3);
+  assert.equal(JSON.parse(out).fit, false);
+  assert.equal(JSON.parse(err).error.message, "This machine cannot run a node yet: Data folder.");
 });
 
 test("an error tells what was expected, what came and what to do", () => {

@@ -22,6 +22,7 @@ export function define(command: Command): void {
       }
       const child = spawn(process.execPath, [fileURLToPath(script), ...paths], { stdio: "inherit" });
       const [code] = await once(child, "exit");
+      if (code === exitCodes.usage) throw new CliError("Nothing was tested.", { exitCode: exitCodes.usage });
       if (code !== 0) throw new CliError("Some checks or tests failed; they are named above.");
     });
 }
