@@ -36,7 +36,10 @@ export function trainTokenizer(texts: Iterable<string>, vocab: number, special: 
       const pair = key(word[i] as number, word[i + 1] as number);
       pairCount.set(pair, (pairCount.get(pair) ?? 0) + sign * (frequency[index] as number));
       let where = pairWords.get(pair);
-      if (where === undefined) pairWords.set(pair, (where = new Set()));
+      if (where === undefined) {
+        where = new Set();
+        pairWords.set(pair, where);
+      }
       where.add(index);
     }
   };

@@ -61,11 +61,10 @@ test("rows with different adapters decode as the training graph says, whatever j
   );
   const at = texts.map((t) => t.prompt);
   while (live.length > 0) {
-    live.forEach((t, row) =>
+    for (const [row, t] of live.entries())
       losses[t]?.push(
         negativeLogProbability(logits[row] as Float32Array, texts[t]?.ids[at[t] as number] as number),
-      ),
-    );
+      );
     const next: number[] = [];
     for (let row = live.length - 1; row >= 0; row--) {
       const t = live[row] as number;
