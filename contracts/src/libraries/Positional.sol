@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.34;
+
+/// A list in which order and completeness matter: the root alone would let padding pass for a leaf.
+struct Commitment {
+    bytes32 root;
+    uint32 count;
+}
+
+/// @title Positional Merkle trees (docs/protocol.md, section 2)
+/// @notice leaf = keccak256(keccak256(payload)); node = keccak256(left ‖ right), not sorted: the position is the path.
+library Positional {
+    /// @return depth ⌈log₂ count⌉, the length of every proof of a list
+    function depthOf(uint32 count) internal pure returns (uint256 depth) {
+        while ((uint256(1) << depth) < count) ++depth;
+    }
+
+    /// @notice Whether `payloadHash`, the keccak256 of a payload, is leaf `index` of the committed list.
+    /// @dev MUST refuse positions at or beyond the count, and proofs of another length than the depth.
+    function verify(Commitment memory list, uint256 index, bytes32 payloadHash, bytes32[] calldata proof)
+        internal
+        pure
+        returns (bool)
+    {
+        if (index >= list.count || proof.length != depthOf(list.count)) return false;
+        bytes32 node = _hash(payloadHash);
+        for (uint256 height = 0; height < proof.length; ++height) {
+            node = (index >> height) & 1 == 1 ? _hash(proof[height], node) : _hash(node, proof[height]);
+        }
+        return node == list.root;
+    }
+
+    /// @notice Whether the two payloads are neighbours at `index` and `index + 1`: nothing lies between them.
+    function verifyAdjacent(
+        Commitment memory list,
+        uint256 index,
+        bytes32 firstHash,
+        bytes32[] calldata firstProof,
+        bytes32 secondHash,
+        bytes32[] calldata secondProof
+    ) internal pure returns (bool) {
+        return verify(list, index, firstHash, firstProof) && verify(list, index + 1, secondHash, secondProof);
+    }
+
+    function _hash(bytes32 value) private pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            mstore(0x00, value)
+            digest := keccak256(0x00, 0x20)
+        }
+    }
+
+    function _hash(bytes32 left, bytes32 right) private pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            mstore(0x00, left)
+            mstore(0x20, right)
+            digest := keccak256(0x00, 0x40)
+        }
+    }
+}

@@ -1,0 +1,7 @@
+// Written by scripts/contracts.ts from contracts/src; change those and run it again.
+export { abi as attributionLedgerAbi, bytecode as attributionLedgerBytecode } from "./AttributionLedger.ts";
+export { abi as commonPoolAbi, bytecode as commonPoolBytecode } from "./CommonPool.ts";
+export { abi as datanetRegistryAbi, bytecode as datanetRegistryBytecode } from "./DatanetRegistry.ts";
+export { abi as modelRegistryAbi, bytecode as modelRegistryBytecode } from "./ModelRegistry.ts";
+export { abi as paymentChannelsAbi, bytecode as paymentChannelsBytecode } from "./PaymentChannels.ts";
+export { abi as protocolParametersAbi, bytecode as protocolParametersBytecode } from "./ProtocolParameters.ts";
