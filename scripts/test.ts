@@ -16,7 +16,7 @@ import { checks } from "./check.ts";
 import { repository, runSteps, type Step } from "./steps.ts";
 
 /** Where tests stand beside the code. */
-const folders = ["src", "client", "scripts", "examples", "bench"];
+const folders = ["src", "client", "web", "scripts", "examples", "bench"];
 
 /** A test that runs longer than this hangs. */
 const testTimeoutMs = 300_000;
