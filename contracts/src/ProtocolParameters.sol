@@ -81,9 +81,9 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     // ---------------------------------------------------------------- governance
 
     /// @notice Sets one number or address, within its bounds. The fee split has its own function.
-    function set(bytes32 id, uint256 value) external onlyOwner {
+    function set(bytes32 id, uint256 next) external onlyOwner {
         if (id == FEE_SPLIT) revert UnknownParameter(id);
-        _push(id, value, block.timestamp + 1);
+        _push(id, next, block.timestamp + 1);
     }
 
     /// @notice Sets all heads of the fee at once, because they MUST sum to 10,000 basis points.

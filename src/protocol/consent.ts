@@ -1,6 +1,6 @@
 import { concat as concatHex, hashStruct } from "viem/utils";
 import type { Address, Digest, Hex } from "./bytes.ts";
-import { compareHex, toBytes, toHex } from "./bytes.ts";
+import { compareHex, toBytes, toHex, words } from "./bytes.ts";
 import { bytesDigest } from "./digest.ts";
 import type { Domain, Signer, TypedData } from "./eip712.ts";
 import { recoverTypedData, signTypedData, typedDataDigest } from "./eip712.ts";
@@ -33,6 +33,15 @@ export const consentTypes = {
 /** @returns `keccak256(digest_0 ‖ digest_1 ‖ …)` */
 export function examplesDigest(digests: readonly Digest[]): Digest {
   return bytesDigest(concatHex(digests));
+}
+
+/**
+ * What may be committed on chain before anyone sees the examples: `keccak256(abi.encode(contributor, examplesDigest, salt))`.
+ *
+ * @param salt - 32 random bytes, kept secret until the examples are shown
+ */
+export function contributionCommitment(contributor: Address, digest: Digest, salt: Digest): Digest {
+  return bytesDigest(words(contributor, digest, salt));
 }
 
 /** @returns the EIP-712 struct hash: the consent's identity, named in the leaves of the version it covers. */

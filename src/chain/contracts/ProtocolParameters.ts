@@ -27,7 +27,7 @@ export const abi = [
   {"type":"function","name":"proverRewardBps","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"registrationFeeWei","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"renounceOwnership","inputs":[],"outputs":[],"stateMutability":"nonpayable"},
-  {"type":"function","name":"set","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"value","type":"uint256","internalType":"uint256"}],"outputs":[],"stateMutability":"nonpayable"},
+  {"type":"function","name":"set","inputs":[{"name":"id","type":"bytes32","internalType":"bytes32"},{"name":"next","type":"uint256","internalType":"uint256"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"setContract","inputs":[{"name":"name","type":"bytes32","internalType":"bytes32"},{"name":"current","type":"address","internalType":"address"}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"setFeeSplit","inputs":[{"name":"split","type":"tuple","internalType":"struct FeeSplit","components":[{"name":"operator","type":"uint16","internalType":"uint16"},{"name":"treasury","type":"uint16","internalType":"uint16"},{"name":"developer","type":"uint16","internalType":"uint16"},{"name":"stakers","type":"uint16","internalType":"uint16"},{"name":"data","type":"uint16","internalType":"uint16"},{"name":"owners","type":"uint16","internalType":"uint16"}]}],"outputs":[],"stateMutability":"nonpayable"},
   {"type":"function","name":"settlementWindowSeconds","inputs":[],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.34;
+
+import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval, ScoreEvidence} from "../src/AttributionLedger.sol";
+import {DatanetRegistry} from "../src/DatanetRegistry.sol";
+import {DatanetVersion, ModelRegistry, ReleaseInput} from "../src/ModelRegistry.sol";
+import {PaymentChannels} from "../src/PaymentChannels.sol";
+import {FeeSplit, InitialParameters, ProtocolParameters} from "../src/ProtocolParameters.sol";
+import {Commitment} from "../src/libraries/Positional.sol";
+import {Receipt} from "../src/libraries/Receipts.sol";
+import {Test} from "./Test.sol";
+
+/// The whole protocol, deployed as a network deploys it, with one model's release from the vectors.
+abstract contract Fixture is Test {
+    uint256 internal constant WINDOW = 1 days;
+    uint256 internal constant TIMEOUT = 1 hours;
+    uint96 internal constant MINIMUM_BOND = 1 ether;
+    uint96 internal constant FEE = 0.1 ether;
+
+    address internal constant governance = address(0x60);
+    address internal constant treasury = address(0x61);
+    address internal constant stakersPool = address(0x62);
+    address internal constant developer = address(0x63);
+
+    uint256 internal payerKey = uint256(keccak256("openledger vectors: payer"));
+    uint256 internal operatorKey = uint256(keccak256("openledger vectors: operator"));
+    address internal payer = vm.addr(payerKey);
+    address internal operator = vm.addr(operatorKey);
+
+    ProtocolParameters internal parameters;
+    DatanetRegistry internal datanets;
+    ModelRegistry internal models;
+    AttributionLedger internal ledger;
+    PaymentChannels internal channels;
+
+    uint256 internal datanetId;
+    uint256 internal modelId;
+
+    function setUp() public virtual {
+        vm.warp(1_790_000_000);
+        parameters = new ProtocolParameters(governance, 1, initial());
+        datanets = new DatanetRegistry(parameters);
+        models = new ModelRegistry(parameters, datanets);
+        ledger = new AttributionLedger(parameters, models);
+        channels = ledger.channels();
+
+        vm.deal(developer, 10 ether);
+        vm.startPrank(developer);
+        datanetId = datanets.create{value: FEE}(keccak256("card"), "CC-BY-4.0");
+        datanets.publishVersion(datanetId, keccak256("root"), 3, keccak256("CC-BY-4.0"), keccak256("version"));
+        modelId = models.register{value: FEE}("valley-1");
+        vm.stopPrank();
+    }
+
+    function initial() internal pure returns (InitialParameters memory) {
+        return InitialParameters({
+            feeSplit: FeeSplit({
+                operator: 1_500, treasury: 500, developer: 2_000, stakers: 1_000, data: 5_000, owners: 1_000
+            }),
+            treasury: treasury,
+            stakersPool: stakersPool,
+            settlementWindowSeconds: uint64(WINDOW),
+            closeTimeoutSeconds: uint64(TIMEOUT),
+            minimumBondWei: MINIMUM_BOND,
+            registrationFeeWei: FEE,
+            proverRewardBps: 3_000,
+            minimumThresholdMillionths: 100_000
+        });
+    }
+
+    function release(bytes32 releaseId, bytes32 root, uint32 rows, uint32 contributors, uint16 k, uint32 threshold)
+        internal
+        view
+        returns (ReleaseInput memory)
+    {
+        DatanetVersion[] memory versions = new DatanetVersion[](1);
+        versions[0] = DatanetVersion(datanetId, 1);
+        return ReleaseInput({
+            releaseId: releaseId,
+            baseDigest: keccak256("base"),
+            adapterDigest: keccak256("adapter"),
+            indexRoot: root,
+            indexRows: rows,
+            contributorRows: contributors,
+            k: k,
+            thresholdMillionths: threshold,
+            parentRelease: 0,
+            promptWeiPerToken: 1,
+            completionWeiPerToken: 2,
+            versions: versions
+        });
+    }
+
+    /// Publishes the release that the vectors' receipts name.
+    function publishCircle(string memory json) internal {
+        ReleaseInput memory input = release(
+            vm.parseJsonBytes32(json, ".circle.releaseId"),
+            vm.parseJsonBytes32(json, ".circle.indexRoot"),
+            uint32(vm.parseJsonUint(json, ".circle.indexRows")),
+            uint32(vm.parseJsonUint(json, ".circle.contributors")),
+            uint16(vm.parseJsonUint(json, ".circle.k")),
+            uint32(vm.parseJsonUint(json, ".circle.thresholdMillionths"))
+        );
+        vm.prank(developer);
+        models.publishRelease(modelId, input);
+    }
+
+    function openChannel(bytes32 salt, uint256 deposit) internal returns (bytes32 channelId) {
+        vm.deal(payer, payer.balance + deposit);
+        vm.prank(payer);
+        return channels.open{value: deposit}(operator, address(0), 0, salt);
+    }
+
+    function voucher(uint256 key, bytes32 channelId, uint256 cumulative) internal view returns (bytes memory) {
+        bytes32 structHash = keccak256(abi.encode(channels.VOUCHER_TYPEHASH(), channelId, cumulative));
+        return signed(key, keccak256(abi.encodePacked(hex"1901", channels.domainSeparator(), structHash)));
+    }
+
+    function collect(bytes32 channelId, uint256 cumulative) internal {
+        channels.collect(channelId, cumulative, voucher(payerKey, channelId, cumulative));
+    }
+
+    function bond(address attester, uint256 amount) internal {
+        vm.deal(attester, attester.balance + amount);
+        vm.prank(attester);
+        ledger.depositBond{value: amount}();
+    }
+
+    // ---------------------------------------------------------------- the vectors' batches
+
+    /// Opens the vectors' channels, and collects what both honest batches spend.
+    function openCircle(string memory json) internal returns (bytes32[] memory ids) {
+        bytes32[] memory salts = vm.parseJsonBytes32Array(json, ".circle.salts");
+        ids = new bytes32[](salts.length);
+        for (uint256 i = 0; i < salts.length; ++i) {
+            ids[i] = openChannel(salts[i], 1 ether);
+        }
+        collect(ids[0], 1_000_003 + 1e15);
+        collect(ids[1], 10);
+    }
+
+    function batchAt(string memory json, string memory path, uint32 number, bytes32 previousRoot)
+        internal
+        pure
+        returns (BatchInput memory)
+    {
+        return BatchInput({
+            number: number,
+            previousBalancesRoot: previousRoot,
+            receipts: commitmentAt(json, path, "receipts", "receipt"),
+            journal: commitmentAt(json, path, "journal", "journal"),
+            balances: commitmentAt(json, path, "balances", "balance"),
+            total: uint96(vm.parseJsonUint(json, string.concat(path, ".total")))
+        });
+    }
+
+    function commitmentAt(string memory json, string memory path, string memory list, string memory one)
+        internal
+        pure
+        returns (Commitment memory)
+    {
+        return Commitment(
+            vm.parseJsonBytes32(json, string.concat(path, ".", list, "Root")),
+            uint32(vm.parseJsonUint(json, string.concat(path, ".", one, "Count")))
+        );
+    }
+
+    /// The batch's channels as the chain recorded them.
+    function intervalsAt(string memory json, string memory path, uint256 count)
+        internal
+        pure
+        returns (ChannelInterval[] memory intervals)
+    {
+        intervals = new ChannelInterval[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            string memory one = at(string.concat(path, ".channels"), i);
+            intervals[i] = ChannelInterval(
+                vm.parseJsonBytes32(json, string.concat(one, ".channelId")),
+                uint96(vm.parseJsonUint(json, string.concat(one, ".from"))),
+                uint96(vm.parseJsonUint(json, string.concat(one, ".to")))
+            );
+        }
+    }
+
+    function endsOf(ChannelInterval[] memory intervals) internal pure returns (ChannelEnd[] memory ends) {
+        ends = new ChannelEnd[](intervals.length);
+        for (uint256 i = 0; i < intervals.length; ++i) {
+            ends[i] = ChannelEnd(intervals[i].channelId, intervals[i].to);
+        }
+    }
+
+    function receiptAt(string memory json, string memory path) internal pure returns (Receipt memory receipt) {
+        receipt.channelId = vm.parseJsonBytes32(json, string.concat(path, ".channelId"));
+        receipt.from = vm.parseJsonUint(json, string.concat(path, ".from"));
+        receipt.to = vm.parseJsonUint(json, string.concat(path, ".to"));
+        receipt.releaseId = vm.parseJsonBytes32(json, string.concat(path, ".releaseId"));
+        receipt.requestDigest = vm.parseJsonBytes32(json, string.concat(path, ".requestDigest"));
+        receipt.responseDigest = vm.parseJsonBytes32(json, string.concat(path, ".responseDigest"));
+        receipt.promptTokens = uint32(vm.parseJsonUint(json, string.concat(path, ".promptTokens")));
+        receipt.completionTokens = uint32(vm.parseJsonUint(json, string.concat(path, ".completionTokens")));
+        receipt.queryDigest = vm.parseJsonBytes32(json, string.concat(path, ".queryDigest"));
+        receipt.scoresDigest = vm.parseJsonBytes32(json, string.concat(path, ".scoresDigest"));
+        receipt.thresholdRow = uint32(vm.parseJsonUint(json, string.concat(path, ".thresholdRow")));
+        receipt.threshold = int64(vm.parseJsonInt(json, string.concat(path, ".threshold")));
+        receipt.splitDigest = vm.parseJsonBytes32(json, string.concat(path, ".splitDigest"));
+        receipt.issuedAt = uint64(vm.parseJsonUint(json, string.concat(path, ".issuedAt")));
+    }
+
+    /// Receipt `i` of a batch opened, against index row `row`, for the listed score at `position`.
+    function evidenceAt(string memory json, string memory path, uint256 i, uint32 position, uint256 row)
+        internal
+        pure
+        returns (ScoreEvidence memory)
+    {
+        string memory one = at(string.concat(path, ".receipts"), i);
+        string memory rowPath = at(".circle.rows", row);
+        return ScoreEvidence({
+            receipt: receiptAt(json, string.concat(one, ".receipt")),
+            receiptIndex: uint32(vm.parseJsonUint(json, string.concat(one, ".index"))),
+            receiptProof: vm.parseJsonBytes32Array(json, string.concat(one, ".proof")),
+            scores: vm.parseJsonBytes(json, string.concat(one, ".scores")),
+            position: position,
+            query: vm.parseJsonBytes(json, string.concat(one, ".query")),
+            row: vm.parseJsonBytes(json, string.concat(rowPath, ".bytes")),
+            rowPayee: vm.parseJsonAddress(json, string.concat(rowPath, ".payee")),
+            rowProof: vm.parseJsonBytes32Array(json, string.concat(rowPath, ".proof"))
+        });
+    }
+
+    function settle(BatchInput memory batch, ChannelEnd[] memory ends) internal {
+        vm.prank(operator);
+        ledger.settle(batch, ends);
+    }
+}
