@@ -88,6 +88,33 @@ export function exportPeft(
   };
 }
 
+/** PEFT options that change nothing here, whatever they say. */
+const harmless = new Set([
+  "auto_mapping",
+  "base_model_name_or_path",
+  "corda_config",
+  "ensure_weight_tying",
+  "eva_config",
+  "inference_mode",
+  "init_lora_weights",
+  "loftq_config",
+  "lora_dropout",
+  "megatron_config",
+  "megatron_core",
+  "peft_version",
+  "qalora_group_size",
+  "revision",
+  "runtime_config",
+  "arrow_config",
+  "task_type",
+]);
+
+const isUnset = (value: unknown) =>
+  value === null ||
+  value === false ||
+  value === undefined ||
+  (typeof value === "object" && Object.keys(value).length === 0);
+
 const peftConfig = z.object({
   peft_type: z.string(),
   r: z.number().int().min(1).max(1024),
@@ -134,6 +161,9 @@ export function readPeft(
   if (Object.keys({ ...config.rank_pattern, ...config.alpha_pattern }).length > 0)
     throw refuse("has per-module ranks, which are not supported");
   if ((config.modules_to_save ?? []).length > 0) throw refuse("saves whole modules, which is not supported");
+  for (const [option, value] of Object.entries(configJson as object))
+    if (!(option in peftConfig.shape) && !harmless.has(option) && !isUnset(value))
+      throw refuse(`uses the option "${option}", which is not supported`);
   const wanted = typeof config.target_modules === "string" ? [config.target_modules] : config.target_modules;
   const modules = wanted.map((name) => {
     const known = moduleNames.find((m) => m === name);
@@ -143,6 +173,9 @@ export function readPeft(
   const scale = config.lora_alpha / (config.use_rslora === true ? Math.sqrt(config.r) : config.r);
   const lora: LoraConfig = { rank: config.r, scale, modules: moduleNames.filter((m) => modules.includes(m)) };
   const tensors = new Map<string, TensorData>();
+  const wantedKeys = new Set(adapterShapes(model, lora).map(({ name }) => peftKey(name)));
+  for (const key of found.keys())
+    if (!wantedKeys.has(key)) throw refuse(`holds "${key}", which its configuration does not account for`);
   for (const { name, shape } of adapterShapes(model, lora)) {
     const tensor = found.get(peftKey(name));
     if (tensor === undefined)

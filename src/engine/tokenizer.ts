@@ -11,13 +11,23 @@ export type ChatMessage = { readonly role: string; readonly content: string };
 export type Tokenizer = {
   encode(text: string): number[];
   decode(ids: readonly number[]): string;
-  /** The chat as the model was taught to read it. @throws CheckpointError when the checkpoint has no chat template */
+  /**
+   * The chat as the model was taught to read it.
+   *
+   * @throws CheckpointError when the checkpoint has no chat template
+   * @throws ControlTokenError when a message spells one of the model's control tokens and could so forge a turn
+   */
   renderChat(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string;
   readonly eosId: number;
   readonly bosId: number;
   /** Put before a text that is not a chat, when the model was taught so. */
   readonly addBos: boolean;
 };
+
+/** A text from outside that spells a control token. */
+export class ControlTokenError extends Error {
+  override name = "ControlTokenError";
+}
 
 const special = z
   .union([z.string(), z.object({ content: z.string() }).transform((t) => t.content)])
@@ -62,17 +72,27 @@ export function createTokenizer(tokenizerJson: unknown, configJson: unknown): To
       ? eosId
       : idOf(config.bos_token, "begin-of-text");
   let template: Template | undefined;
+  const controls = [...hub.get_added_tokens_decoder().values()]
+    .filter((token) => token.special)
+    .map((token) => token.content);
   return {
     eosId,
     bosId,
     addBos: config.add_bos_token ?? false,
     encode: (text) => hub.encode(text, { add_special_tokens: false }).ids,
-    decode: (ids) => hub.decode([...ids], { skip_special_tokens: true }),
+    decode: (ids) => (ids.length === 0 ? "" : hub.decode([...ids], { skip_special_tokens: true })),
     renderChat(messages, { addGenerationPrompt }) {
       if (config.chat_template === undefined)
         throw new CheckpointError(
           "This model has no chat template: use completions, not chat, or add one to tokenizer_config.json.",
         );
+      for (const { content } of messages) {
+        const control = controls.find((token) => content.includes(token));
+        if (control !== undefined)
+          throw new ControlTokenError(
+            `A message contains "${control}", which this model reads as a control token. Take it out or write it otherwise.`,
+          );
+      }
       template ??= new Template(config.chat_template);
       return template.render({
         messages,

@@ -1,0 +1,282 @@
+/**
+ * The pay index of a release: one integer row per contributor and, to compare with, null rows made the same way from examples that were
+ * never trained on. A query projected on the same basis gives every score as an exact integer dot product.
+ *
+ * Arithmetic at N = 700 examples, p = 110,592 (B matrices of rank 8 on all seven modules of a 6 × 256 model), 2 samples: 0.62 GB of
+ * sampled gradients held, 204 rows × p solved for, and a basis of 204 × p bytes = 22 MB stored.
+ */
+import {
+  type Adapter,
+  type createGradients,
+  createRandom,
+  type GradientSegment,
+  type Sequence,
+  shuffle,
+} from "../engine/index.ts";
+import { type Basis, projectQuery } from "./basis.ts";
+import { adamMetric, applyMetric, invertFisher, layerBlocks } from "./influence.ts";
+import { createProducts, orthonormalise } from "./linalg.ts";
+
+export type PayIndexOptions = {
+  /** Gradients with drawn labels per example. */
+  samples: number;
+  /** ρ: damping as a part of the curvature's mean eigenvalue. */
+  damping: number;
+  /** Most sampled gradients the curvature is fitted on; more examples are thinned evenly. */
+  maxFisherRows: number;
+  nullRows: number;
+  /** Share of answers about things never taught for which somebody may still be paid. */
+  falseDiscovery: number;
+  seed: number;
+  threads: number;
+};
+
+export const defaultPayIndexOptions: PayIndexOptions = {
+  samples: 2,
+  damping: 0.2,
+  maxFisherRows: 1536,
+  nullRows: 199,
+  falseDiscovery: 0.05,
+  seed: 1,
+  threads: 2,
+};
+
+/** Most dimensions of a row (docs/protocol.md, section 4). */
+export const maxDimensions = 1024;
+
+export type PayIndexInput = {
+  gradients: Awaited<ReturnType<typeof createGradients>>;
+  adapter: Adapter;
+  /** Adam's v after training, by tensor name, and its β₂ and number of steps. */
+  secondMoments: ReadonlyMap<string, Float32Array>;
+  beta2: number;
+  steps: number;
+  /** Training examples and, for each, its contributor's number in 0 … contributors − 1. */
+  sequences: readonly Sequence[];
+  contributorOf: readonly number[];
+  contributors: number;
+  /** Examples of the same kind that were never trained on. */
+  heldOut: readonly Sequence[];
+};
+
+export type PayIndex = {
+  /** `contributors` rows, then null rows; each k integers in ±32,767. */
+  rows: Int16Array[];
+  k: number;
+  basis: Basis;
+  /** What one unit of a row is worth. */
+  scale: number;
+  /** T is this many millionths of the highest null score. */
+  thresholdMillionths: number;
+  report: {
+    examples: number;
+    heldOut: number;
+    width: number;
+    fisherRows: number;
+    bytes: number;
+    /** Share of held-out answers that would pay somebody, at the threshold chosen. */
+    falseDiscovery: number;
+    /** Norm of trained examples' rows over held-out examples' rows, root mean squares. */
+    nullScale: number;
+    seconds: number;
+  };
+};
+
+export type IndexStage = "gradients" | "held-out gradients" | "curvature" | "basis";
+
+/** @throws RangeError when there is too little held-out material to make null rows from */
+export async function buildPayIndex(
+  input: PayIndexInput,
+  options: PayIndexOptions,
+  onProgress: (stage: IndexStage, done: number, of: number) => void = () => {},
+): Promise<PayIndex> {
+  const started = performance.now();
+  const { gradients, adapter, sequences, contributorOf, contributors, heldOut } = input;
+  const { segments, width: p } = gradients;
+  if (heldOut.length < 20)
+    throw new RangeError(
+      `A pay index needs at least 20 held-out examples to tell influence from chance; there are ${heldOut.length}.`,
+    );
+  const metric = adamMetric(
+    segments as GradientSegment[],
+    p,
+    (name) => {
+      const v = input.secondMoments.get(name);
+      if (v === undefined) throw new RangeError(`The optimizer's state lacks ${name}.`);
+      return v;
+    },
+    1 - input.beta2 ** input.steps,
+  );
+
+  // One pass over the training examples: contributors' sums, an even sample of rows, and gradients with drawn labels.
+  const keepEvery = Math.max(1, Math.ceil((sequences.length * options.samples) / options.maxFisherRows));
+  const fisherCount = Math.ceil(sequences.length / keepEvery);
+  const fisher = new Float32Array(fisherCount * options.samples * p);
+  const sums = new Float32Array(contributors * p);
+  const probeCount = Math.min(64, sequences.length, heldOut.length);
+  const probes = new Float32Array(probeCount * p);
+  const probeEvery = sequences.length / probeCount;
+  const labels = createRandom(options.seed, 41);
+  const chunk = 64;
+  for (let start = 0; start < sequences.length; start += chunk) {
+    const part = sequences.slice(start, start + chunk);
+    const sampledPart = part.filter((_, i) => (start + i) % keepEvery === 0);
+    const { data } = await gradients.rows(adapter, part);
+    applyMetric(data, metric);
+    part.forEach((_, i) => {
+      const row = data.subarray(i * p, (i + 1) * p);
+      const at = (contributorOf[start + i] as number) * p;
+      for (let j = 0; j < p; j++) sums[at + j] = (sums[at + j] as number) + (row[j] as number);
+      const probe = Math.round((start + i) / probeEvery);
+      if (probe < probeCount && Math.round(probe * probeEvery) === start + i) probes.set(row, probe * p);
+    });
+    if (sampledPart.length > 0) {
+      const { sampled } = await gradients.rows(adapter, sampledPart, options.samples, labels);
+      applyMetric(sampled, metric);
+      fisher.set(sampled, Math.ceil(start / keepEvery) * options.samples * p);
+    }
+    onProgress("gradients", Math.min(start + chunk, sequences.length), sequences.length);
+  }
+
+  // Held-out examples: one half makes null rows, the other asks questions to set the threshold by.
+  const order = shuffle([...heldOut], createRandom(options.seed, 42));
+  const half = Math.ceil(order.length / 2);
+  const nullData = (
+    await gradients.rows(adapter, order.slice(0, half), 0, undefined, 16, (done) =>
+      onProgress("held-out gradients", done, order.length),
+    )
+  ).data;
+  const queryData = (
+    await gradients.rows(adapter, order.slice(half), 0, undefined, 16, (done) =>
+      onProgress("held-out gradients", half + done, order.length),
+    )
+  ).data;
+  applyMetric(nullData, metric);
+
+  const sizes = new Array<number>(contributors).fill(0);
+  for (const c of contributorOf) sizes[c] = (sizes[c] as number) + 1;
+  const draws = createRandom(options.seed, 43);
+  const nullSums = new Float32Array(options.nullRows * p);
+  for (let n = 0; n < options.nullRows; n++) {
+    const size = Math.max(1, sizes[n % contributors] as number);
+    const target = nullSums.subarray(n * p, (n + 1) * p);
+    for (let drawn = 0; drawn < size; drawn++) {
+      const from = draws.below(half) * p;
+      for (let j = 0; j < p; j++) target[j] = (target[j] as number) + (nullData[from + j] as number);
+    }
+  }
+
+  // One solve for everything: contributor sums, null sums, and single rows of both kinds to compare their lengths.
+  const total = contributors + options.nullRows;
+  const all = new Float32Array((total + 2 * probeCount) * p);
+  all.set(sums);
+  all.set(nullSums, contributors * p);
+  all.set(probes, total * p);
+  all.set(nullData.subarray(0, probeCount * p), (total + probeCount) * p);
+  const blocks = layerBlocks(segments);
+  const products = await createProducts(options.threads);
+  const solved = await invertFisher(
+    products,
+    all,
+    total + 2 * probeCount,
+    fisher,
+    fisherCount * options.samples,
+    p,
+    blocks,
+    options.damping,
+    (layer) => onProgress("curvature", layer, blocks.length),
+  );
+  const rms = (first: number) => {
+    let sum = 0;
+    for (let i = first * p; i < (first + probeCount) * p; i++) sum += (solved[i] as number) ** 2;
+    return Math.sqrt(sum / probeCount);
+  };
+  // A trained example is fitted and its gradient short; a held-out one is not. Null rows are scaled to the length of trained ones, so that
+  // the threshold compares directions.
+  const nullScale = rms(total) / rms(total + probeCount);
+  const rows = solved.subarray(0, total * p);
+  for (let i = contributors * p; i < total * p; i++) rows[i] = (rows[i] as number) * nullScale;
+
+  onProgress("basis", 0, 1);
+  const gram = Float64Array.from(await products.timesTransposed(rows, rows, total, total, p));
+  const { rank: k, coordinates, fromRows } = orthonormalise(gram, total, maxDimensions);
+  const vectors = await products.times(Float32Array.from(fromRows), rows, k, p, total);
+  const basis = quantiseBasis(vectors, k, metric);
+  let largest = 0;
+  for (const x of coordinates) largest = Math.max(largest, Math.abs(x));
+  const scale = largest / 32_767;
+  const integerRows = Array.from({ length: total }, (_, i) =>
+    Int16Array.from(coordinates.subarray(i * k, (i + 1) * k), (x) => Math.round(x / scale)),
+  );
+  onProgress("basis", 1, 1);
+
+  const { thresholdMillionths, falseDiscovery } = chooseThreshold(
+    integerRows,
+    contributors,
+    order.length - half,
+    options.falseDiscovery,
+    (i) => projectQuery(basis, queryData.subarray(i * p, (i + 1) * p)),
+  );
+  return {
+    rows: integerRows,
+    k,
+    basis,
+    scale,
+    thresholdMillionths,
+    report: {
+      examples: sequences.length,
+      heldOut: heldOut.length,
+      width: p,
+      fisherRows: fisherCount * options.samples,
+      bytes: k * p + 4 * (k + p) + total * k * 2,
+      falseDiscovery,
+      nullScale,
+      seconds: (performance.now() - started) / 1000,
+    },
+  };
+}
+
+function quantiseBasis(vectors: Float32Array, k: number, metric: Float32Array): Basis {
+  const p = metric.length;
+  const values = new Int8Array(k * p);
+  const scales = new Float32Array(k);
+  for (let i = 0; i < k; i++) {
+    let largest = 0;
+    for (let j = 0; j < p; j++) largest = Math.max(largest, Math.abs(vectors[i * p + j] as number));
+    const unit = largest / 127 || 1;
+    scales[i] = unit;
+    for (let j = 0; j < p; j++) values[i * p + j] = Math.round((vectors[i * p + j] as number) / unit);
+  }
+  return { k, metric, scales, values };
+}
+
+const dot = (a: Int16Array, b: Int16Array) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
+
+/**
+ * The smallest c for which, over questions about things nobody taught, somebody's score passes c · (highest null score) in at most
+ * `target` of the cases.
+ */
+function chooseThreshold(
+  rows: readonly Int16Array[],
+  contributors: number,
+  queries: number,
+  target: number,
+  query: (i: number) => Int16Array,
+) {
+  const ratios: number[] = [];
+  for (let i = 0; i < queries; i++) {
+    const q = query(i);
+    const scores = rows.map((row) => dot(row, q));
+    const best = Math.max(...scores.slice(0, contributors));
+    const chance = Math.max(0, ...scores.slice(contributors));
+    ratios.push(best <= 0 ? 0 : chance === 0 ? Number.POSITIVE_INFINITY : best / chance);
+  }
+  ratios.sort((a, b) => a - b);
+  const allowed = Math.floor(target * queries);
+  const ratio = ratios[queries - 1 - allowed] as number;
+  const thresholdMillionths = Math.min(Math.ceil(ratio * 1_000_000), 100_000_000);
+  return {
+    thresholdMillionths,
+    falseDiscovery: ratios.filter((r) => r * 1_000_000 > thresholdMillionths).length / queries,
+  };
+}
