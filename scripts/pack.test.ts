@@ -104,7 +104,7 @@ test("the package holds what it needs, and neither tests nor sources", async (t)
   ];
   for (const path of needed) assert.ok(files.includes(path), `${path} is missing`);
   assert.deepEqual(
-    files.filter((path) => /\.ts$|\.test\.|fixtures\/|^(src|scripts|contracts)\//.test(path)),
+    files.filter((path) => /\.ts$|\.test\.|-suite\.|fixtures\/|^(src|scripts|contracts)\//.test(path)),
     [],
   );
   t.diagnostic(`packed size: ${(statSync(tarball).size / 1e6).toFixed(2)} MB in ${files.length} files`);
