@@ -1,0 +1,1 @@
+export { type ChainStatus, type EmbeddedChain, openEmbeddedChain, totalSupplyWei } from "./embedded.ts";

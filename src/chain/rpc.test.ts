@@ -1,0 +1,343 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { serve } from "@hono/node-server";
+import {
+  BaseError,
+  ContractFunctionRevertedError,
+  createPublicClient,
+  createWalletClient,
+  type Hex,
+  http,
+  InsufficientFundsError,
+  NonceTooLowError,
+  parseEventLogs,
+} from "viem";
+import type { EmbeddedChain } from "./embedded.ts";
+import {
+  accounts,
+  alice,
+  bob,
+  carol,
+  compileSample,
+  eve,
+  feeCollector,
+  gwei,
+  open,
+  openTestChain,
+  temporaryFolder,
+} from "./fixtures/chain.ts";
+import { localNetwork, viemChain } from "./networks.ts";
+import { rpcLimits, rpcRoutes } from "./rpc.ts";
+
+const folder = temporaryFolder();
+const { Sample } = compileSample();
+let chain: EmbeddedChain;
+let server: ReturnType<typeof serve>;
+let url: string;
+
+before(async () => {
+  chain = await openTestChain(folder.path);
+  url = await new Promise<string>((resolve) => {
+    server = serve({ fetch: rpcRoutes(chain).fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
+      resolve(`http://127.0.0.1:${port}/`),
+    );
+  });
+});
+
+after(async () => {
+  server.close();
+  await chain.close();
+  folder[Symbol.dispose]();
+});
+
+function clients(account = alice) {
+  const network = viemChain(localNetwork({ rpcUrls: [url], contracts: {} }));
+  const transport = http(url, { retryCount: 0 });
+  return {
+    reader: createPublicClient({ chain: network, transport, pollingInterval: 20 }),
+    writer: createWalletClient({ chain: network, transport, account }),
+  };
+}
+
+/** What the tests look into: the shape of any JSON-RPC answer, or of each in a batch. */
+// biome-ignore lint/suspicious/noExplicitAny: each test knows the method it called
+type RpcAnswer = any;
+
+async function post(body: unknown): Promise<{ status: number; answer: RpcAnswer }> {
+  const response = await fetch(url, {
+    method: "POST",
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  const text = await response.text();
+  return { status: response.status, answer: text === "" ? undefined : JSON.parse(text) };
+}
+
+const call = (method: string, params: unknown[] = []) => post({ jsonrpc: "2.0", id: 1, method, params });
+
+test("a viem wallet client transfers OPEN and the tip goes to the fee collector", async () => {
+  const { reader, writer } = clients();
+  const tipsBefore = await reader.getBalance({ address: feeCollector });
+  const hash = await writer.sendTransaction({ to: eve.address, value: 3n * open });
+  const receipt = await reader.getTransactionReceipt({ hash });
+  assert.equal(receipt.status, "success");
+  assert.equal(await reader.getBalance({ address: eve.address }), 3n * open);
+  assert.equal((await reader.getBlock()).baseFeePerGas, 0n);
+  assert.equal(
+    await reader.getBalance({ address: feeCollector }),
+    tipsBefore + receipt.gasUsed * receipt.effectiveGasPrice,
+  );
+});
+
+test("a contract is deployed, called, written to, and its logs and receipts are found", async () => {
+  const { reader, writer } = clients();
+  const hash = await writer.deployContract({ ...Sample, args: ["first"], value: 5n });
+  const { contractAddress: address, blockNumber } = await reader.waitForTransactionReceipt({ hash });
+  assert.ok(address);
+  assert.equal(await reader.readContract({ address, abi: Sample.abi, functionName: "name" }), "first");
+  const counted = await writer.writeContract({
+    address,
+    abi: Sample.abi,
+    functionName: "incrementBy",
+    args: [3n],
+  });
+  const receipt = await reader.waitForTransactionReceipt({ hash: counted });
+  assert.deepEqual(
+    parseEventLogs({ abi: Sample.abi, logs: receipt.logs }).map(
+      (log) => (log as unknown as { args: { count: bigint } }).args.count,
+    ),
+    [1n, 2n, 3n],
+  );
+  const logs = await reader.getContractEvents({
+    address,
+    abi: Sample.abi,
+    eventName: "Counted",
+    fromBlock: blockNumber,
+  });
+  assert.equal(logs.length, 3);
+  const blockReceipts = (await call("eth_getBlockReceipts", [receipt.blockHash])).answer.result;
+  assert.deepEqual(
+    blockReceipts.map((one: { transactionHash: Hex }) => one.transactionHash),
+    [counted],
+  );
+  assert.equal((await call("eth_getBlockReceipts", ["0xffffff"])).answer.result, null);
+});
+
+test("reverts decode into the contract's own errors, and reasons into words", async () => {
+  const { reader, writer } = clients();
+  const hash = await writer.deployContract({ ...Sample, args: ["second"] });
+  const address = (await reader.getTransactionReceipt({ hash })).contractAddress!;
+  const custom = await reader
+    .readContract({ address, abi: Sample.abi, functionName: "requireCount", args: [9n] })
+    .catch((error) => error);
+  assert.ok(custom instanceof BaseError);
+  const reverted = custom.walk((error) => error instanceof ContractFunctionRevertedError);
+  assert.ok(reverted instanceof ContractFunctionRevertedError);
+  assert.equal(reverted.data?.errorName, "TooFew");
+  assert.deepEqual(reverted.data?.args, [0n, 9n]);
+  await assert.rejects(
+    reader.simulateContract({ address, abi: Sample.abi, functionName: "refuse", args: ["not today"] }),
+    /not today/,
+  );
+});
+
+test("concurrent transactions of several accounts share blocks", async () => {
+  const { reader } = clients();
+  const startBlock = await reader.getBlockNumber();
+  const hashes = await Promise.all(
+    [alice, bob, carol].map(async (account) => {
+      const { writer } = clients(account);
+      const nonce = await reader.getTransactionCount({ address: account.address });
+      return Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          writer.sendTransaction({ to: eve.address, value: 1n, nonce: nonce + i, gas: 21_000n }),
+        ),
+      );
+    }),
+  );
+  const receipts = await Promise.all(hashes.flat().map((hash) => reader.getTransactionReceipt({ hash })));
+  assert.equal(receipts.length, 60);
+  assert.ok(receipts.every(({ status }) => status === "success"));
+  assert.ok((await reader.getBlockNumber()) - startBlock < 60n);
+});
+
+test("transactions of one account that arrive in reverse order are all mined", async () => {
+  const { reader, writer } = clients(bob);
+  const nonce = await reader.getTransactionCount({ address: bob.address });
+  const hashes = await Promise.all(
+    [4, 3, 2, 1, 0].map((ahead) =>
+      writer.sendTransaction({ to: eve.address, value: 1n, nonce: nonce + ahead, gas: 21_000n }),
+    ),
+  );
+  for (const hash of hashes) assert.equal((await reader.getTransactionReceipt({ hash })).status, "success");
+});
+
+test("the wrong chain id, a used nonce, a nonce gap, too low a tip and too little money are refused in words viem knows", async () => {
+  const { reader, writer } = clients();
+  const nonce = await reader.getTransactionCount({ address: alice.address });
+  const base = {
+    to: eve.address,
+    nonce,
+    gas: 21_000n,
+    maxFeePerGas: gwei,
+    maxPriorityFeePerGas: gwei,
+    type: "eip1559" as const,
+  };
+  const send = async (fields: object) => {
+    const raw = await alice.signTransaction({ ...base, chainId: chain.chainId, ...fields });
+    return (await call("eth_sendRawTransaction", [raw])).answer.error;
+  };
+  assert.match((await send({ chainId: 1 })).message, /invalid chain id.*161612/s);
+  assert.match((await send({ nonce: 0 })).message, /nonce too low/);
+  assert.match(
+    (await send({ nonce: nonce + 1 })).message,
+    new RegExp(`nonce too high: .* continues at ${nonce}, this is ${nonce + 1}`),
+  );
+  assert.match(
+    (await send({ maxPriorityFeePerGas: gwei - 1n })).message,
+    /transaction underpriced: its tip is 999999999 wei/,
+  );
+  assert.match((await send({ gas: 20_000n })).message, /intrinsic gas too low/);
+  assert.match((await send({ gas: 8_000_001n })).message, /exceeds block gas limit/);
+  assert.match((await send({ value: 10n ** 28n })).message, /insufficient funds/);
+  await assert.rejects(
+    writer.sendTransaction({ to: eve.address, nonce: 0, gas: 21_000n }),
+    (error) =>
+      error instanceof BaseError && error.walk((inner) => inner instanceof NonceTooLowError) !== null,
+  );
+  await assert.rejects(
+    clients(accounts[4]).writer.sendTransaction({ to: alice.address, value: 10n ** 26n, gas: 21_000n }),
+    (error) =>
+      error instanceof BaseError && error.walk((inner) => inner instanceof InsufficientFundsError) !== null,
+  );
+  assert.equal(await reader.getTransactionCount({ address: alice.address }), nonce);
+});
+
+test("a transaction that replaces another in the same block takes nothing down with it", async () => {
+  const { reader } = clients(carol);
+  const nonce = await reader.getTransactionCount({ address: carol.address });
+  const sign = (fields: object) =>
+    carol.signTransaction({
+      type: "eip1559",
+      chainId: chain.chainId,
+      to: eve.address,
+      nonce,
+      gas: 21_000n,
+      maxFeePerGas: 10n * gwei,
+      maxPriorityFeePerGas: gwei,
+      ...fields,
+    });
+  const bodies = [
+    await sign({ value: 1n }),
+    await sign({ value: 2n, nonce: nonce + 1 }),
+    await sign({ value: 3n, maxFeePerGas: 20n * gwei, maxPriorityFeePerGas: 9n * gwei }),
+  ];
+  const { answer } = await post(
+    bodies.map((raw, id) => ({ jsonrpc: "2.0", id, method: "eth_sendRawTransaction", params: [raw] })),
+  );
+  assert.equal((await reader.getTransactionReceipt({ hash: answer[0].result })).status, "success");
+  assert.equal((await reader.getTransactionReceipt({ hash: answer[1].result })).status, "success");
+  assert.match(answer[2].error.message, /nonce too low|underpriced/);
+});
+
+test("blob transactions are refused, and so is anything that is not a transaction", async () => {
+  assert.match(
+    (await call("eth_sendRawTransaction", ["0x03f8b1"])).answer.error.message,
+    /type 3.*never burnt/,
+  );
+  for (const raw of ["0x", "0x00", "0xzz", "nothing", 5, null, {}, "0x02c0"]) {
+    const { answer } = await call("eth_sendRawTransaction", [raw]);
+    assert.equal(typeof answer.error.code, "number", `${raw}`);
+  }
+});
+
+test("only listed methods are public", async () => {
+  for (const method of [
+    "evm_mine",
+    "hardhat_setBalance",
+    "debug_traceTransaction",
+    "personal_sign",
+    "eth_sign",
+    "eth_sendTransaction",
+    "eth_newFilter",
+    "constructor",
+    "__proto__",
+    "toString",
+  ]) {
+    assert.equal((await call(method)).answer.error.code, -32601, method);
+  }
+  assert.deepEqual((await call("eth_accounts")).answer.result, []);
+  assert.deepEqual((await call("txpool_status")).answer.result, { pending: "0x0", queued: "0x0" });
+  assert.deepEqual((await call("txpool_content")).answer.result, { pending: {}, queued: {} });
+});
+
+test("params may be left out; batches, notifications and errors follow JSON-RPC 2.0", async () => {
+  assert.equal((await post({ jsonrpc: "2.0", id: "a", method: "eth_chainId" })).answer.result, "0x2774c");
+  const { answer } = await post([
+    { jsonrpc: "2.0", id: 1, method: "eth_chainId" },
+    { jsonrpc: "2.0", method: "eth_blockNumber" },
+    { jsonrpc: "2.0", id: 2, method: "nothing_here" },
+    7,
+  ]);
+  assert.deepEqual(
+    answer.map(({ id, error }: { id: number; error?: { code: number } }) => [id, error?.code]),
+    [
+      [1, undefined],
+      [2, -32601],
+      [null, -32600],
+    ],
+  );
+  assert.equal((await post({ jsonrpc: "2.0", method: "eth_blockNumber" })).status, 204);
+  assert.equal((await post("{ not json")).answer.error.code, -32700);
+  assert.equal((await post([])).answer.error.code, -32600);
+  assert.equal((await post({ id: 1, method: "eth_chainId" })).answer.error.code, -32600);
+  assert.equal(
+    (await post({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: {} })).answer.error.code,
+    -32602,
+  );
+  const many = Array.from({ length: rpcLimits.batch + 1 }, (_, id) => ({
+    jsonrpc: "2.0",
+    id,
+    method: "eth_chainId",
+  }));
+  assert.equal((await post(many)).answer.error.code, -32005);
+  assert.equal((await post(JSON.stringify({ filler: "x".repeat(rpcLimits.bodyBytes) }))).status, 413);
+  assert.equal((await fetch(url)).status, 405);
+});
+
+test("a wallet on another origin may call", async () => {
+  const response = await rpcRoutes(chain).request("/", {
+    method: "OPTIONS",
+    headers: {
+      origin: "https://wallet.example",
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "content-type",
+    },
+  });
+  assert.equal(response.headers.get("access-control-allow-origin"), "*");
+  assert.match(response.headers.get("access-control-allow-headers") ?? "", /content-type/);
+});
+
+test("a call that never ends stops at the gas cap, and a huge log range is refused", async () => {
+  const { reader, writer } = clients();
+  const hash = await writer.deployContract({ ...Sample, args: ["third"] });
+  const address = (await reader.getTransactionReceipt({ hash })).contractAddress!;
+  const gasUsed = await reader
+    .estimateContractGas({ address, abi: Sample.abi, functionName: "spin", gas: 10n ** 12n })
+    .catch((error) => error);
+  assert.ok(typeof gasUsed === "bigint" ? gasUsed <= 8_000_000n : gasUsed instanceof BaseError);
+  assert.equal(
+    (await call("eth_getLogs", [{ fromBlock: "0x0", toBlock: "0xffffffffffff" }])).answer.error,
+    undefined,
+  );
+  assert.equal((await call("eth_getLogs", [{ fromBlock: "nonsense" }])).answer.error.code, -32602);
+});
+
+test("fees: gas price, tip and fee history never suggest less than the chain accepts", async () => {
+  const { reader } = clients();
+  assert.equal(await reader.getGasPrice(), gwei);
+  assert.equal(await reader.estimateMaxPriorityFeePerGas(), gwei);
+  await chain.mineEmptyBlock();
+  const history = await reader.getFeeHistory({ blockCount: 3, rewardPercentiles: [0, 50] });
+  assert.ok(history.reward!.flat().every((reward) => reward >= gwei));
+  assert.ok(history.baseFeePerGas.every((fee) => fee === 0n));
+});
