@@ -140,22 +140,34 @@ test("installed into an empty folder, it runs with its declared dependencies alo
   assert.match(refused.err, /Clone the repository/);
 });
 
+/** What a built file imports, exports again or looks for beside it. */
+function namedBy(javascript: string): string[] {
+  const patterns = [
+    /^import\b[^;"'`]*["']([^"']+)["']/gm,
+    /^export\s*[*{][^;"'`]*\bfrom\s*["']([^"']+)["']/gm,
+    /\bimport\(\s*["']([^"']+)["']\s*\)/g,
+    /new URL\(\s*["'](\.{1,2}\/[^"']+)["'],\s*import\.meta\.url/g,
+  ];
+  return patterns.flatMap((pattern) => [...javascript.matchAll(pattern)].map(([, name]) => name!));
+}
+
+test("what a built file names is found, prose is not", () => {
+  const javascript = `import { a,\n b } from "one";\nimport "two";\nexport * from "./three.js";\nexport { c } from "four";
+const load = () => import("five");\nnew URL("./six.wasm", import.meta.url);\nexport const type = "numeric";\n// not from "here"`;
+  assert.deepEqual(namedBy(javascript).sort(), ["./six.wasm", "./three.js", "five", "four", "one", "two"]);
+});
+
 test("every file and every package that a built file names is there", async () => {
   await packed();
   const dist = join(staging, "dist");
-  const naming =
-    /(?:\bfrom|\bimport)\s*\(?\s*["']([^"'\s]+)["']|new URL\(\s*["'](\.{1,2}\/[^"']+)["'],\s*import\.meta\.url/g;
   for (const path of globSync("**/*.js", { cwd: dist })) {
     const file = join(dist, path);
-    for (const [, imported, url] of readFileSync(file, "utf8").matchAll(naming)) {
-      const named = imported ?? url!;
+    for (const named of namedBy(readFileSync(file, "utf8"))) {
       const target = join(dirname(file), named);
       if (!named.startsWith(".")) {
         const name = named.split("/", named.startsWith("@") ? 2 : 1).join("/");
-        assert.ok(
-          named.startsWith("node:") || name in manifest.dependencies,
-          `${path} imports ${name}, which is not declared`,
-        );
+        const declared = named.startsWith("node:") || name in manifest.dependencies;
+        assert.ok(declared, `${path} imports ${name}, which is not declared`);
       } else if (target.startsWith(dist)) {
         // What only a clone has, such as scripts/, is looked for when it is needed.
         assert.ok(existsSync(target), `${path} names ${named}, which was not built`);

@@ -36,8 +36,8 @@ export function summary(outcomes: readonly Outcome[]): string {
   const failed = outcomes.filter(({ passed }) => !passed);
   const verdict =
     failed.length === 0
-      ? `All ${outcomes.length} steps passed.`
-      : `${failed.length} of ${outcomes.length} steps failed: ${failed.map(({ name }) => name).join(", ")}.`;
+      ? "Everything passed."
+      : `${failed.length} of ${outcomes.length} failed: ${failed.map(({ name }) => name).join(", ")}.`;
   return `\n── summary\n${lines.join("\n")}\n${verdict}\n`;
 }
 
