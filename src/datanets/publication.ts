@@ -1,0 +1,131 @@
+import type { Account } from "viem";
+import { type Digest, type Hex, textDigest, toHex } from "../protocol/index.ts";
+import type { Blobs, Database } from "../store/index.ts";
+import { readDatanet } from "./datanet.ts";
+import { DatanetError } from "./errors.ts";
+import type { RegisteredVersion, Registry } from "./registry.ts";
+import { buildManifest, type VersionManifest } from "./version.ts";
+
+/** A published version, without its rows. */
+export type VersionSummary = {
+  readonly datanetId: bigint;
+  readonly version: number;
+  readonly root: Digest;
+  /** Training rows. */
+  readonly count: number;
+  readonly heldoutCount: number;
+  readonly license: string;
+  readonly manifestDigest: Digest;
+  /** Null where the version was found on chain after a crash. */
+  readonly transactionHash: Hex | null;
+  readonly recordedAtMs: number;
+};
+
+type Parts = { database: Database; blobs: Blobs; registry: Registry; now: () => number };
+
+/**
+ * Publishes what has been accepted so far as the Datanet's next version. Safe to run again after a crash at any step: the same content
+ * gives the same manifest, and a manifest that is the latest on chain is not published again.
+ *
+ * @param publisher the owner or a curator, who signs the transaction
+ * @returns the version, and whether this call made it
+ * @throws DatanetError `nothing-to-publish`, `not-owner`, `unknown-datanet`.
+ */
+export async function publishVersion(
+  parts: Parts,
+  datanetId: bigint,
+  publisher: Account,
+): Promise<VersionSummary & { created: boolean }> {
+  const { database, blobs, registry } = parts;
+  const { license } = await readDatanet(database, datanetId);
+  if (!(await registry.mayPublish(datanetId, publisher.address))) {
+    throw new DatanetError(
+      "not-owner",
+      `${publisher.address} is neither the owner nor a curator of Datanet ${datanetId}. Publish with the owner's key.`,
+    );
+  }
+  const { chainId, verifyingContract } = registry.domain;
+  const built = await buildManifest(database, { chainId, registry: verifyingContract, datanetId, license });
+  if (!built) {
+    throw new DatanetError(
+      "nothing-to-publish",
+      `Datanet ${datanetId} has no accepted training row yet. Contribute some first.`,
+    );
+  }
+  const { manifest, bytes } = built;
+  const manifestDigest = await blobs.put(bytes);
+  const latest = await latestOnChain(registry, datanetId);
+  if (latest?.manifestDigest === manifestDigest) {
+    const created = await record(parts, datanetId, latest.version, manifest, manifestDigest, null);
+    return { ...(await readSummary(database, datanetId, latest.version)), created };
+  }
+  const { version, transactionHash } = await registry.publish(publisher, {
+    datanetId,
+    root: manifest.root,
+    count: manifest.count,
+    licenseDigest: textDigest(license),
+    manifestDigest,
+  });
+  await record(parts, datanetId, version, manifest, manifestDigest, transactionHash);
+  return { ...(await readSummary(database, datanetId, version)), created: true };
+}
+
+async function latestOnChain(registry: Registry, datanetId: bigint): Promise<RegisteredVersion | undefined> {
+  const datanet = await registry.datanet(datanetId);
+  return datanet && datanet.versions > 0 ? registry.version(datanetId, datanet.versions) : undefined;
+}
+
+async function record(
+  { database, now }: Parts,
+  datanetId: bigint,
+  version: number,
+  manifest: VersionManifest,
+  manifestDigest: Digest,
+  transactionHash: Hex | null,
+): Promise<boolean> {
+  const added = await database.query(
+    `insert into datanets.versions (datanet_id, version, root, count, heldout_count, license, manifest_digest, transaction_hash, recorded_at_ms)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (datanet_id, version) do nothing returning version`,
+    [
+      datanetId,
+      version,
+      manifest.root,
+      manifest.count,
+      manifest.heldout.length,
+      manifest.license,
+      manifestDigest,
+      transactionHash && toHex(transactionHash),
+      now(),
+    ],
+  );
+  return added.length > 0;
+}
+
+const select = `
+  select datanet_id as "datanetId", version, root, count, heldout_count as "heldoutCount", license,
+    manifest_digest as "manifestDigest", transaction_hash as "transactionHash", recorded_at_ms as "recordedAtMs"
+  from datanets.versions`;
+
+/** @throws DatanetError `unknown-version`. */
+export async function readSummary(
+  database: Database,
+  datanetId: bigint,
+  version: number,
+): Promise<VersionSummary> {
+  const [found] = await database.query<VersionSummary>(`${select} where datanet_id = $1 and version = $2`, [
+    datanetId,
+    version,
+  ]);
+  if (found) return found;
+  throw new DatanetError(
+    "unknown-version",
+    `Datanet ${datanetId} has no version ${version} here. List its versions.`,
+  );
+}
+
+/** Newest first, at most 1,000. */
+export function listVersions(database: Database, datanetId: bigint): Promise<VersionSummary[]> {
+  return database.query<VersionSummary>(`${select} where datanet_id = $1 order by version desc limit 1000`, [
+    datanetId,
+  ]);
+}

@@ -1,0 +1,147 @@
+import {
+  type Account,
+  BaseError,
+  type Chain,
+  ContractFunctionRevertedError,
+  createPublicClient,
+  createWalletClient,
+  parseEventLogs,
+  type Transport,
+} from "viem";
+import { datanetRegistryAbi, protocolParametersAbi } from "../chain/contracts/index.ts";
+import { type Address, domain, type Hex, toHex } from "../protocol/index.ts";
+import type { RegisteredDatanet, RegisteredVersion, Registry } from "./registry.ts";
+
+/**
+ * The registry as the contract at `address` keeps it.
+ * @param options.chain viem's description of the network; `options.transport` reaches it (`custom(provider)` or `http(url)`)
+ */
+export function contractRegistry(options: {
+  chain: Chain;
+  transport: Transport;
+  address: Address;
+}): Registry {
+  const { chain, transport } = options;
+  const contract = { address: options.address, abi: datanetRegistryAbi } as const;
+  const reader = createPublicClient({ chain, transport });
+
+  const mined = async (hash: Hex) => {
+    const receipt = await reader.waitForTransactionReceipt({ hash });
+    if (receipt.status === "success") return receipt;
+    throw new Error(
+      `Transaction ${hash} was reverted although its simulation was not: the chain changed in between. Try again.`,
+    );
+  };
+
+  const create: Registry["create"] = async (owner, { license, cardDigest }) => {
+    const parameters = await reader.readContract({ ...contract, functionName: "parameters" });
+    const value = await reader.readContract({
+      address: parameters,
+      abi: protocolParametersAbi,
+      functionName: "registrationFeeWei",
+    });
+    const { request } = await reader.simulateContract({
+      ...contract,
+      account: owner,
+      functionName: "create",
+      args: [cardDigest, license],
+      value,
+    });
+    const receipt = await mined(await walletOf(owner, options).writeContract(request));
+    const [event] = parseEventLogs({ abi: contract.abi, eventName: "DatanetCreated", logs: receipt.logs });
+    if (!event)
+      throw new Error(
+        `Transaction ${receipt.transactionHash} created no Datanet: is ${contract.address} the registry?`,
+      );
+    return { datanetId: event.args.datanetId, transactionHash: receipt.transactionHash };
+  };
+
+  const created: Registry["created"] = async (owner, cardDigest) => {
+    const logs = await reader.getContractEvents({
+      ...contract,
+      eventName: "DatanetCreated",
+      args: { owner },
+      fromBlock: 0n,
+      strict: true,
+    });
+    return logs
+      .filter(({ args }) => toHex(args.metadataDigest) === cardDigest)
+      .map(({ args, transactionHash }) => ({ datanetId: args.datanetId, transactionHash }));
+  };
+
+  const datanet = (datanetId: bigint): Promise<RegisteredDatanet | undefined> =>
+    unlessReverted("ERC721NonexistentToken", async () => {
+      const args = [datanetId] as const;
+      const [found, owner] = await Promise.all([
+        reader.readContract({ ...contract, functionName: "datanet", args }),
+        reader.readContract({ ...contract, functionName: "ownerOf", args }),
+      ]);
+      return {
+        datanetId,
+        owner: toHex(owner),
+        licenseDigest: toHex(found.licenseDigest),
+        cardDigest: toHex(found.metadataDigest),
+        pool: toHex(found.pool),
+        versions: found.versions,
+      };
+    });
+
+  const version = (datanetId: bigint, number: number): Promise<RegisteredVersion | undefined> =>
+    unlessReverted("UnknownVersion", async () => {
+      const args = [datanetId, BigInt(number)] as const;
+      const found = await reader.readContract({ ...contract, functionName: "versionOf", args });
+      return {
+        version: number,
+        root: toHex(found.root),
+        count: found.count,
+        licenseDigest: toHex(found.licenseDigest),
+        manifestDigest: toHex(found.metadataDigest),
+      };
+    });
+
+  const publish: Registry["publish"] = async (
+    publisher,
+    { datanetId, root, count, licenseDigest, manifestDigest },
+  ) => {
+    const { request } = await reader.simulateContract({
+      ...contract,
+      account: publisher,
+      functionName: "publishVersion",
+      args: [datanetId, root, count, licenseDigest, manifestDigest],
+    });
+    const receipt = await mined(await walletOf(publisher, options).writeContract(request));
+    const [event] = parseEventLogs({ abi: contract.abi, eventName: "VersionPublished", logs: receipt.logs });
+    if (!event)
+      throw new Error(
+        `Transaction ${receipt.transactionHash} published no version: is ${contract.address} the registry?`,
+      );
+    return { version: Number(event.args.version), transactionHash: receipt.transactionHash };
+  };
+
+  return {
+    domain: domain(chain.id, toHex(contract.address)),
+    create,
+    created,
+    datanet,
+    version,
+    publish,
+    mayPublish: (datanetId, account) =>
+      reader.readContract({ ...contract, functionName: "isCurator", args: [datanetId, account] }),
+  };
+}
+
+function walletOf(account: Account, { chain, transport }: { chain: Chain; transport: Transport }) {
+  return createWalletClient({ account, chain, transport });
+}
+
+async function unlessReverted<T>(errorName: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    const reverted =
+      error instanceof BaseError && error.walk((cause) => cause instanceof ContractFunctionRevertedError);
+    if (reverted instanceof ContractFunctionRevertedError && reverted.data?.errorName === errorName)
+      return undefined;
+    throw error;
+  }
+}

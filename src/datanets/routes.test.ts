@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { MiddlewareHandler } from "hono";
+import { keccak256 } from "viem";
+import { digestSchema, verifyVersionLeaf } from "../protocol/index.ts";
+import {
+  ada,
+  bo,
+  card,
+  chunksOf,
+  example,
+  lines,
+  openWorld,
+  owner,
+  signed,
+  type World,
+} from "./fixtures/world.ts";
+import { licenses } from "./licenses.ts";
+import { datanetRoutes } from "./routes.ts";
+import { createDatanets, type Datanets } from "./service.ts";
+
+let world: World;
+let service: Datanets;
+let app: ReturnType<typeof datanetRoutes>;
+
+const guard: MiddlewareHandler = async (context, next) => {
+  if (context.req.header("authorization") !== "Bearer operator") return context.json({ error: {} }, 403);
+  await next();
+};
+
+before(async () => {
+  world = await openWorld();
+  service = await createDatanets({
+    ...world,
+    limits: { lineBytesMax: 1_000, rowsMax: 50, totalBytesMax: 10_000 },
+  });
+  app = datanetRoutes(service, { operator: { account: owner, guard } });
+});
+after(() => world.close());
+
+const operator = { authorization: "Bearer operator" };
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of any shape are picked apart here
+type Answer = { status: number; body: any };
+
+async function send(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await app.request(path, { method, ...init });
+  return { status: response.status, body: await response.json() };
+}
+
+async function contribution(
+  datanetId: string,
+  who: typeof ada,
+  text: string,
+  split?: "heldout",
+): Promise<[string, RequestInit]> {
+  const { consent, signature } = await signed(world.registry, BigInt(datanetId), who, text);
+  const query = new URLSearchParams({
+    contributor: consent.contributor,
+    examplesDigest: consent.examplesDigest,
+    exampleCount: String(consent.exampleCount),
+    license: consent.license,
+    signedAt: String(consent.signedAt),
+    signature,
+    ...(split ? { split } : {}),
+  });
+  const body = new ReadableStream({
+    async start(controller) {
+      for await (const chunk of chunksOf(text)) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+  return [
+    `/v1/datanets/${datanetId}/contributions?${query}`,
+    { body, duplex: "half", headers: { "content-type": "application/jsonl" } } as RequestInit,
+  ];
+}
+
+async function create(name: string): Promise<string> {
+  const made = await send("POST", "/v1/datanets", {
+    headers: { ...operator, "content-type": "application/json" },
+    body: JSON.stringify({ ...card, name }),
+  });
+  assert.equal(made.status, 201, JSON.stringify(made.body));
+  return made.body.datanetId;
+}
+
+test("the whole way over HTTP: create, preview, contribute, publish, read, prove", async () => {
+  const id = await create("Over HTTP");
+  const text = lines(example(1), example(2), example(1));
+  const preview = await send("POST", `/v1/datanets/${id}/preview`, { body: text });
+  assert.equal(preview.status, 200);
+  assert.deepEqual(preview.body.signing, {
+    chainId: world.registry.domain.chainId,
+    verifyingContract: world.registry.domain.verifyingContract,
+  });
+
+  const given = await send("POST", ...(await contribution(id, ada, text)));
+  assert.equal(given.status, 201, JSON.stringify(given.body));
+  assert.deepEqual(
+    [given.body.accepted, given.body.duplicates, given.body.rows[2].duplicateOf.line],
+    [2, 1, 1],
+  );
+  assert.equal(
+    (await send("POST", ...(await contribution(id, bo, lines(example(5)), "heldout")))).status,
+    201,
+  );
+  const report = await send("GET", `/v1/contributions/${given.body.contributionId}`);
+  assert.deepEqual(report.body, given.body);
+
+  const published = await send("POST", `/v1/datanets/${id}/versions`, { headers: operator });
+  assert.deepEqual([published.status, published.body.version, published.body.heldoutCount], [201, 1, 1]);
+  const again = await send("POST", `/v1/datanets/${id}/versions`, { headers: operator });
+  assert.deepEqual([again.status, again.body], [200, published.body]);
+
+  const rows = await send("GET", `/v1/datanets/${id}/versions/1/rows?offset=1&limit=1`);
+  assert.deepEqual([rows.body.total, rows.body.rows.length, rows.body.rows[0].example], [2, 1, example(2)]);
+  const [row] = rows.body.rows;
+  assert.ok(
+    verifyVersionLeaf(
+      published.body.root,
+      {
+        index: row.index,
+        exampleDigest: row.digest,
+        contributor: row.contributor,
+        licenseDigest: row.licenseDigest,
+        consentDigest: row.consentDigest,
+      },
+      row.proof,
+    ),
+  );
+  const heldout = await send("GET", `/v1/datanets/${id}/versions/1/rows?split=heldout`);
+  assert.deepEqual(heldout.body.rows[0].example, example(5));
+
+  const manifest = await app.request(`/v1/datanets/${id}/versions/1/manifest`);
+  const bytes = new Uint8Array(await manifest.arrayBuffer());
+  assert.equal(keccak256(bytes), digestSchema.parse(published.body.manifestDigest));
+
+  const found = await send("GET", `/v1/datanets/${id}`);
+  assert.deepEqual([found.body.versions, found.body.trainRows, found.body.heldoutRows], [1, 2, 1]);
+  const list = await send("GET", "/v1/datanets?limit=1");
+  assert.equal(list.body.datanets[0].datanetId, id);
+  assert.deepEqual((await send("GET", "/v1/licenses")).body.licenses, licenses);
+});
+
+test("errors are told apart by status and code, and say where", async () => {
+  const id = await create("Errors");
+  const bad = await contribution(id, ada, lines(example(1)));
+  bad[1].body = `${lines(example(1))}{"prompt":"a" "completion":"b"}\n`;
+  const malformed = await send("POST", ...bad);
+  assert.deepEqual(
+    [malformed.status, malformed.body.error.code, malformed.body.error.details],
+    [400, "malformed-upload", { line: 2, column: 15 }],
+  );
+  const tooLarge = await send("POST", `/v1/datanets/${id}/preview`, {
+    body: `{"prompt":"${"x".repeat(2_000)}`,
+  });
+  assert.deepEqual([tooLarge.status, tooLarge.body.error.code], [413, "too-large"]);
+
+  const ours = await contribution(id, ada, lines(example(1)));
+  const forged = await send("POST", ours[0].replace(ada.address, bo.address), ours[1]);
+  assert.deepEqual([forged.status, forged.body.error.code], [403, "consent-forged"]);
+  const twice = await contribution(id, ada, lines(example(3)));
+  assert.equal((await send("POST", twice[0], { body: lines(example(3)) })).status, 201);
+  const replayed = await send("POST", twice[0], { body: lines(example(3)) });
+  assert.deepEqual([replayed.status, replayed.body.error.code], [409, "consent-replayed"]);
+
+  for (const [path, status, code] of [
+    ["/v1/datanets/999", 404, "unknown-datanet"],
+    [`/v1/datanets/${id}/versions/7`, 404, "unknown-version"],
+    ["/v1/contributions/999999", 404, "unknown-contribution"],
+    ["/v1/datanets/x", 400, "invalid-request"],
+    ["/v1/datanets/01", 400, "invalid-request"],
+    ["/v1/datanets?limit=1000", 400, "invalid-request"],
+    [`/v1/datanets/${id}/versions/1/rows?limit=501`, 400, "invalid-request"],
+    [`/v1/datanets/${id}/versions/-1`, 400, "invalid-request"],
+  ] as const) {
+    const answer = await send("GET", path);
+    assert.deepEqual([answer.status, answer.body.error.code], [status, code], path);
+  }
+  const form = await send("POST", "/v1/datanets", { body: new FormData(), headers: operator });
+  assert.deepEqual([form.status, form.body.error.code], [415, "unsupported-media-type"]);
+  const noSignature = await send("POST", twice[0].replace(/signature=0x../, "signature=0x"), { body: "x" });
+  assert.equal(noSignature.status, 400);
+  assert.match(noSignature.body.error.message, /^signature: expected 0x and 130 hex digits/);
+});
+
+test("creating and publishing need the operator's leave, and do not exist without an operator", async () => {
+  const body = JSON.stringify({ ...card, name: "Nobody's" });
+  const headers = { "content-type": "application/json" };
+  assert.equal((await send("POST", "/v1/datanets", { body, headers })).status, 403);
+  const id = await create("Somebody's");
+  assert.equal((await send("POST", `/v1/datanets/${id}/versions`)).status, 403);
+  const open = datanetRoutes(service);
+  assert.equal((await open.request("/v1/datanets", { method: "POST", body, headers })).status, 404);
+  assert.equal((await open.request(`/v1/datanets/${id}`)).status, 200);
+  const unknown = await send("POST", "/v1/datanets", {
+    headers: { ...headers, ...operator },
+    body: JSON.stringify({ ...card, license: "WTFPL" }),
+  });
+  assert.deepEqual([unknown.status, unknown.body.error.code], [400, "unknown-license"]);
+});
+
+test("the OpenAPI document describes every route", () => {
+  const document = app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: { title: "OpenLedger", version: "1" },
+  });
+  const paths = Object.keys(document.paths ?? {}).sort();
+  assert.deepEqual(paths, [
+    "/v1/contributions/{contributionId}",
+    "/v1/datanets",
+    "/v1/datanets/{datanetId}",
+    "/v1/datanets/{datanetId}/contributions",
+    "/v1/datanets/{datanetId}/preview",
+    "/v1/datanets/{datanetId}/versions",
+    "/v1/datanets/{datanetId}/versions/{version}",
+    "/v1/datanets/{datanetId}/versions/{version}/manifest",
+    "/v1/datanets/{datanetId}/versions/{version}/rows",
+    "/v1/licenses",
+  ]);
+  const names = (document.paths?.["/v1/datanets/{datanetId}/contributions"]?.post?.parameters ?? []).map(
+    (parameter) => "name" in parameter && parameter.name,
+  );
+  assert.ok(names.includes("signature") && names.includes("split"));
+});

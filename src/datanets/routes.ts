@@ -1,0 +1,355 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { Account } from "viem";
+import { canonicalJson } from "../protocol/index.ts";
+import { DatanetError, type DatanetErrorCode } from "./errors.ts";
+import { licenses } from "./licenses.ts";
+import {
+  addressText,
+  countText,
+  datanetJson,
+  datanetOut,
+  digestText,
+  errorOut,
+  idText,
+  licenseOut,
+  previewOut,
+  reportJson,
+  reportOut,
+  signatureText,
+  signingOut,
+  splitText,
+  versionJson,
+  versionOut,
+  versionRowsOut,
+} from "./schemas.ts";
+import type { Datanets } from "./service.ts";
+
+export type DatanetRoutesOptions = {
+  /**
+   * The node's own account and who may use it over HTTP: creating and publishing is done in its name. Without it those two
+   * routes do not exist; contributing and reading always do.
+   */
+  readonly operator?: { readonly account: Account; readonly guard: MiddlewareHandler };
+};
+
+const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
+  "malformed-upload": 400,
+  "too-large": 413,
+  "empty-upload": 400,
+  "unknown-license": 400,
+  "unknown-datanet": 404,
+  "unknown-contribution": 404,
+  "unknown-version": 404,
+  "consent-mismatch": 400,
+  "consent-forged": 403,
+  "consent-replayed": 409,
+  "not-owner": 403,
+  "nothing-to-publish": 409,
+  "chain-conflict": 409,
+};
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({
+  content: { "application/json": { schema } },
+  description,
+});
+const failures = {
+  400: json(errorOut, "The request is not right; the message says why"),
+  403: json(errorOut, "Not allowed"),
+  404: json(errorOut, "There is no such thing here"),
+  409: json(errorOut, "It contradicts what is already here"),
+  413: json(errorOut, "Too large"),
+  415: json(errorOut, "Another content type is expected"),
+};
+/** Described without Zod: the framework would take "jsonl" for JSON and read it whole, and here it is read as it arrives. */
+const jsonLinesBody = {
+  schema: {
+    type: "string" as const,
+    example: '{"prompt":"Mirel Dosan works as a","completion":" baker."}\n',
+  },
+};
+const jsonLines = {
+  description: "JSON Lines: one example a line, either messages or prompt and completion",
+  required: true,
+  content: {
+    "application/jsonl": jsonLinesBody,
+    "application/x-ndjson": jsonLinesBody,
+    "application/octet-stream": jsonLinesBody,
+    "text/plain": jsonLinesBody,
+  },
+};
+const tags = ["Datanets"];
+const datanetParams = z.object({ datanetId: idText });
+const versionParams = z.object({ datanetId: idText, version: countText(1, 0xffff_ffff, "1") });
+const rowsPerPageMax = 500;
+
+const routes = {
+  licenses: createRoute({
+    method: "get",
+    path: "/v1/licenses",
+    tags,
+    summary: "Licences a Datanet may carry",
+    responses: { 200: json(z.object({ licenses: z.array(licenseOut) }), "The licences") },
+  }),
+  list: createRoute({
+    method: "get",
+    path: "/v1/datanets",
+    tags,
+    summary: "List Datanets, newest first",
+    request: { query: z.object({ before: idText.optional(), limit: countText(1, 100, "20").optional() }) },
+    responses: {
+      200: json(z.object({ datanets: z.array(datanetOut), signing: signingOut }), "A page"),
+      400: failures[400],
+    },
+  }),
+  create: createRoute({
+    method: "post",
+    path: "/v1/datanets",
+    tags,
+    summary: "Create a Datanet owned by this node's operator",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z
+              .strictObject({
+                name: z.string().trim().min(1).max(120),
+                description: z.string().trim().max(4_000).default(""),
+                domain: z.string().trim().min(1).max(120),
+                license: z.string().openapi({ example: "CC0-1.0" }),
+              })
+              .openapi("NewDatanet"),
+          },
+        },
+      },
+    },
+    responses: { 200: json(datanetOut, "It exists already"), 201: json(datanetOut, "Created"), ...failures },
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}",
+    tags,
+    summary: "A Datanet",
+    request: { params: datanetParams },
+    responses: { 200: json(datanetOut.extend({ signing: signingOut }), "The Datanet"), ...failures },
+  }),
+  preview: createRoute({
+    method: "post",
+    path: "/v1/datanets/{datanetId}/preview",
+    tags,
+    summary: "What would become of each row, and what to sign; stores nothing",
+    request: { params: datanetParams, body: jsonLines },
+    responses: { 200: json(previewOut, "The preview"), ...failures },
+  }),
+  contribute: createRoute({
+    method: "post",
+    path: "/v1/datanets/{datanetId}/contributions",
+    tags,
+    summary: "Contribute examples under a signed consent",
+    request: {
+      params: datanetParams,
+      query: z.object({
+        contributor: addressText,
+        examplesDigest: digestText,
+        exampleCount: countText(1, 0xffff_ffff, "700"),
+        license: z.string().min(1).max(64).openapi({ example: "CC0-1.0" }),
+        signedAt: countText(0, Number.MAX_SAFE_INTEGER, "1790000000"),
+        signature: signatureText,
+        split: splitText.default("train"),
+      }),
+      body: jsonLines,
+    },
+    responses: { 201: json(reportOut, "What became of each row"), ...failures },
+  }),
+  contribution: createRoute({
+    method: "get",
+    path: "/v1/contributions/{contributionId}",
+    tags,
+    summary: "What became of a contribution's rows",
+    request: { params: z.object({ contributionId: countText(1, Number.MAX_SAFE_INTEGER, "1") }) },
+    responses: { 200: json(reportOut, "The report"), ...failures },
+  }),
+  publish: createRoute({
+    method: "post",
+    path: "/v1/datanets/{datanetId}/versions",
+    tags,
+    summary: "Publish what has been accepted so far as a version, as this node's operator",
+    request: { params: datanetParams },
+    responses: {
+      200: json(versionOut, "It is published already"),
+      201: json(versionOut, "Published"),
+      ...failures,
+    },
+  }),
+  versions: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/versions",
+    tags,
+    summary: "A Datanet's versions, newest first",
+    request: { params: datanetParams },
+    responses: { 200: json(z.object({ versions: z.array(versionOut) }), "The versions"), ...failures },
+  }),
+  version: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/versions/{version}",
+    tags,
+    summary: "A version",
+    request: { params: versionParams },
+    responses: { 200: json(versionOut, "The version"), ...failures },
+  }),
+  manifest: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/versions/{version}/manifest",
+    tags,
+    summary: "A version's manifest, byte for byte: its Keccak-256 is the manifest digest",
+    request: { params: versionParams },
+    responses: { 200: json(z.unknown(), "The manifest"), ...failures },
+  }),
+  rows: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/versions/{version}/rows",
+    tags,
+    summary: "Rows of a version with their texts and proofs",
+    request: {
+      params: versionParams,
+      query: z.object({
+        split: splitText.default("train"),
+        offset: countText(0, 0xffff_ffff, "0").default(0),
+        limit: countText(1, rowsPerPageMax, "100").default(100),
+      }),
+    },
+    responses: { 200: json(versionRowsOut, "A page of rows"), ...failures },
+  }),
+};
+
+/** The room's HTTP routes, with their OpenAPI description. Reads are open; a contribution carries its contributor's signature. */
+export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions = {}): OpenAPIHono {
+  const app = new OpenAPIHono({
+    defaultHook: (result, context) => {
+      if (result.success) return undefined;
+      const [issue] = result.error.issues;
+      const place = issue && issue.path.length > 0 ? `${issue.path.map(String).join(".")}: ` : "";
+      return failure(context, 400, "invalid-request", `${place}${issue?.message ?? "not valid"}`);
+    },
+  });
+  app.onError((error, context) => {
+    if (error instanceof HTTPException && error.status === 415) {
+      const sent = context.req.header("content-type") ?? "no type";
+      const message = `The body is sent as ${sent}; expected application/json, or application/jsonl for examples.`;
+      return failure(context, 415, "unsupported-media-type", message);
+    }
+    if (!(error instanceof DatanetError)) throw error;
+    return failure(context, statusOf[error.code], error.code, error.message, error.details);
+  });
+  const { chainId, verifyingContract } = service.registry.domain;
+  const signing = { chainId, verifyingContract };
+
+  app.openapi(routes.licenses, (context) => context.json({ licenses: [...licenses] }, 200));
+  app.openapi(routes.list, async (context) => {
+    const { before, limit = 20 } = context.req.valid("query");
+    const found = await service.list(before === undefined ? { limit } : { before, limit });
+    return context.json({ datanets: found.map(datanetJson), signing }, 200);
+  });
+  app.openapi(routes.get, async (context) => {
+    const datanet = await service.get(context.req.valid("param").datanetId);
+    return context.json({ ...datanetJson(datanet), signing }, 200);
+  });
+  app.openapi(routes.preview, async (context) => {
+    const { datanetId } = context.req.valid("param");
+    const preview = await service.preview(datanetId, bodyOf(context));
+    return context.json({ ...preview, datanetId: datanetId.toString(), signing }, 200);
+  });
+  app.openapi(routes.contribute, async (context) => {
+    const { datanetId } = context.req.valid("param");
+    const { signature, split, signedAt, ...terms } = context.req.valid("query");
+    const consent = { ...terms, datanetId, signedAt: BigInt(signedAt) };
+    const report = await service.contribute({ consent, signature, split, chunks: bodyOf(context) });
+    return context.json(reportJson(report), 201);
+  });
+  app.openapi(routes.contribution, async (context) =>
+    context.json(reportJson(await service.getContribution(context.req.valid("param").contributionId)), 200),
+  );
+  app.openapi(routes.versions, async (context) => {
+    const versions = await service.listVersions(context.req.valid("param").datanetId);
+    return context.json({ versions: versions.map(versionJson) }, 200);
+  });
+  app.openapi(routes.version, async (context) => {
+    const { datanetId, version } = context.req.valid("param");
+    return context.json(versionJson(await service.getVersionSummary(datanetId, version)), 200);
+  });
+  app.openapi(routes.manifest, async (context) => {
+    const { datanetId, version } = context.req.valid("param");
+    const { manifest } = await service.getVersion(datanetId, version);
+    return context.body(canonicalJson(manifest), 200, { "content-type": "application/json" }) as never;
+  });
+  app.openapi(routes.rows, async (context) => {
+    const { datanetId, version } = context.req.valid("param");
+    return context.json(await rowsPage(service, datanetId, version, context.req.valid("query")), 200);
+  });
+  if (options.operator) mountOperator(app, service, options.operator);
+  return app;
+}
+
+function mountOperator(
+  app: OpenAPIHono,
+  service: Datanets,
+  { account, guard }: NonNullable<DatanetRoutesOptions["operator"]>,
+): void {
+  app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
+    const { created, ...datanet } = await service.create(account, context.req.valid("json"));
+    return context.json(datanetJson(datanet), created ? 201 : 200);
+  });
+  app.openapi({ ...routes.publish, middleware: [guard] }, async (context) => {
+    const { created, ...summary } = await service.publishVersion(
+      context.req.valid("param").datanetId,
+      account,
+    );
+    return context.json(versionJson(summary), created ? 201 : 200);
+  });
+}
+
+async function rowsPage(
+  service: Datanets,
+  datanetId: bigint,
+  version: number,
+  { split, offset, limit }: { split: "train" | "heldout"; offset: number; limit: number },
+): Promise<z.input<typeof versionRowsOut>> {
+  const content = await service.getVersion(datanetId, version);
+  const head = { datanetId: datanetId.toString(), version, split, root: content.root };
+  if (split === "heldout") {
+    const rows = content.heldout.slice(offset, offset + limit).map((row, at) => ({
+      index: offset + at,
+      digest: row.exampleDigest,
+      contributor: row.contributor,
+      consentDigest: row.consentDigest,
+      example: row.example,
+    }));
+    return { ...head, total: content.heldout.length, rows };
+  }
+  const rows = content.rows.slice(offset, offset + limit).map((row) => ({
+    index: row.index,
+    digest: row.exampleDigest,
+    contributor: row.contributor,
+    consentDigest: row.consentDigest,
+    licenseDigest: row.licenseDigest,
+    example: row.example,
+    proof: content.proof(row.index),
+  }));
+  return { ...head, total: content.rows.length, rows };
+}
+
+function bodyOf(context: Context): AsyncIterable<Uint8Array> {
+  return context.req.raw.body ?? (async function* () {})();
+}
+
+function failure(
+  context: Context,
+  status: 400 | 403 | 404 | 409 | 413 | 415,
+  code: string,
+  message: string,
+  details: Readonly<Record<string, string | number>> = {},
+) {
+  return context.json({ error: { code, message, details } }, status);
+}

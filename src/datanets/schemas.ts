@@ -1,0 +1,189 @@
+import { z } from "@hono/zod-openapi";
+import type { Address, Hex } from "../protocol/index.ts";
+import type { ContributionReport, RowReport } from "./contribution.ts";
+import type { Datanet } from "./datanet.ts";
+import type { VersionSummary } from "./publication.ts";
+
+/** What goes over HTTP: ids are decimal strings, hex is lower-case, times are epoch milliseconds. */
+
+const hexText = (bytes: number, example: string) =>
+  z
+    .string()
+    .regex(new RegExp(`^0x[0-9a-fA-F]{${2 * bytes}}$`), `expected 0x and ${2 * bytes} hex digits`)
+    .transform((text) => text.toLowerCase() as Hex)
+    .openapi({ type: "string", example });
+
+export const addressText: z.ZodType<Address> = hexText(20, "0x5fbdb2315678afecb367f032d93f642f64180aa3");
+export const digestText: z.ZodType<Hex> = hexText(32, `0x${"ab".repeat(32)}`);
+export const signatureText: z.ZodType<Hex> = hexText(65, `0x${"ab".repeat(64)}1b`);
+
+/** A number of the chain, in a path or a query. */
+export const idText = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,77})$/, "expected a decimal number")
+  .transform((text) => BigInt(text))
+  .openapi({ type: "string", example: "1" });
+
+/** A whole number in a path or a query, within bounds. */
+export const countText = (min: number, max: number, example: string) =>
+  z
+    .string()
+    .regex(/^(0|[1-9][0-9]{0,15})$/, "expected a whole number")
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max))
+    .openapi({ type: "integer", minimum: min, maximum: max, example: Number(example) });
+
+export const splitText = z.enum(["train", "heldout"]).openapi("Split");
+
+const idOut = z.string().openapi({ example: "1" });
+const hexOut = z.string().openapi({ example: "0xab…" });
+
+export const errorOut = z
+  .object({
+    error: z.object({
+      code: z.string(),
+      message: z.string(),
+      details: z.record(z.string(), z.union([z.string(), z.number()])),
+    }),
+  })
+  .openapi("Error");
+
+export const licenseOut = z
+  .object({ id: z.string(), name: z.string(), commercialUse: z.boolean(), shareAlike: z.boolean() })
+  .openapi("License");
+
+export const datanetOut = z
+  .object({
+    datanetId: idOut,
+    owner: hexOut,
+    name: z.string(),
+    description: z.string(),
+    domain: z.string(),
+    license: z.string(),
+    cardDigest: hexOut,
+    pool: hexOut,
+    trainRows: z.number(),
+    heldoutRows: z.number(),
+    contributors: z.number(),
+    versions: z.number(),
+    recordedAtMs: z.number(),
+  })
+  .openapi("Datanet");
+
+export const signingOut = z
+  .object({ chainId: z.number(), verifyingContract: hexOut })
+  .openapi("SigningDomain", {
+    description: "Where consents are signed for (EIP-712 domain OpenLedger, version 1).",
+  });
+
+export const previewOut = z
+  .object({
+    datanetId: idOut,
+    license: z.string(),
+    examplesDigest: hexOut,
+    exampleCount: z.number(),
+    signing: signingOut,
+    rows: z.array(z.object({ line: z.number(), digest: hexOut, duplicate: z.boolean() })),
+  })
+  .openapi("Preview");
+
+const referenceOut = z.object({ contributionId: z.number(), contributor: hexOut, line: z.number() });
+
+export const reportOut = z
+  .object({
+    contributionId: z.number(),
+    datanetId: idOut,
+    contributor: hexOut,
+    split: splitText,
+    license: z.string(),
+    consentDigest: hexOut,
+    accepted: z.number(),
+    duplicates: z.number(),
+    rows: z.array(
+      z.object({
+        line: z.number(),
+        digest: hexOut,
+        status: z.enum(["accepted", "duplicate"]),
+        duplicateOf: referenceOut.optional(),
+      }),
+    ),
+  })
+  .openapi("ContributionReport");
+
+export const versionOut = z
+  .object({
+    datanetId: idOut,
+    version: z.number(),
+    root: hexOut,
+    count: z.number(),
+    heldoutCount: z.number(),
+    license: z.string(),
+    manifestDigest: hexOut,
+    transactionHash: hexOut.nullable(),
+    recordedAtMs: z.number(),
+  })
+  .openapi("DatanetVersion");
+
+export const exampleOut = z
+  .union([
+    z.object({
+      messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })),
+    }),
+    z.object({ prompt: z.string(), completion: z.string() }),
+  ])
+  .openapi("Example");
+
+export const versionRowsOut = z
+  .object({
+    datanetId: idOut,
+    version: z.number(),
+    split: splitText,
+    root: hexOut,
+    total: z.number(),
+    rows: z.array(
+      z.object({
+        index: z.number(),
+        digest: hexOut,
+        contributor: hexOut,
+        consentDigest: hexOut,
+        licenseDigest: hexOut.optional(),
+        example: exampleOut,
+        proof: z.array(hexOut).optional(),
+      }),
+    ),
+  })
+  .openapi("DatanetVersionRows");
+
+export function datanetJson(datanet: Datanet): z.input<typeof datanetOut> {
+  return { ...datanet, datanetId: datanet.datanetId.toString() };
+}
+
+export function reportJson(report: ContributionReport): z.input<typeof reportOut> {
+  const rows = report.rows.map((row: RowReport) => ({ ...row }));
+  return { ...report, datanetId: report.datanetId.toString(), rows };
+}
+
+export function versionJson(summary: VersionSummary): z.input<typeof versionOut> {
+  const {
+    datanetId,
+    version,
+    root,
+    count,
+    heldoutCount,
+    license,
+    manifestDigest,
+    transactionHash,
+    recordedAtMs,
+  } = summary;
+  return {
+    datanetId: datanetId.toString(),
+    version,
+    root,
+    count,
+    heldoutCount,
+    license,
+    manifestDigest,
+    transactionHash,
+    recordedAtMs,
+  };
+}

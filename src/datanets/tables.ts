@@ -1,0 +1,66 @@
+import { type Database, weiColumn } from "../store/index.ts";
+
+/**
+ * Rows are never deleted. A row that is a duplicate points to the accepted row with the same digest; one that is withdrawn later keeps its
+ * place and gets a time. Order of acceptance is the order of `rows.id`.
+ */
+const migrations = [
+  `create table datanets.datanets (
+     id ${weiColumn} primary key,
+     owner text not null,
+     name text not null,
+     description text not null,
+     domain text not null,
+     license text not null,
+     card_digest text not null,
+     pool text not null,
+     transaction_hash text not null,
+     recorded_at_ms bigint not null
+   );
+   create table datanets.contributions (
+     id bigint generated always as identity primary key,
+     datanet_id ${weiColumn} not null references datanets.datanets,
+     contributor text not null,
+     split text not null check (split in ('train', 'heldout')),
+     consent_digest text not null unique,
+     examples_digest text not null,
+     example_count int not null,
+     license text not null,
+     signed_at bigint not null,
+     signature text not null,
+     text_digest text not null,
+     accepted_count int not null,
+     recorded_at_ms bigint not null
+   );
+   create index contributions_of_datanet on datanets.contributions (datanet_id, id);
+   create table datanets.rows (
+     id bigint generated always as identity primary key,
+     datanet_id ${weiColumn} not null references datanets.datanets,
+     contribution_id bigint not null references datanets.contributions,
+     position int not null,
+     line int not null,
+     digest text not null,
+     split text not null,
+     duplicate_of bigint references datanets.rows,
+     withdrawn_at_ms bigint,
+     unique (contribution_id, position)
+   );
+   create unique index rows_accepted on datanets.rows (datanet_id, digest)
+     where duplicate_of is null and withdrawn_at_ms is null;
+   create table datanets.versions (
+     datanet_id ${weiColumn} not null references datanets.datanets,
+     version int not null,
+     root text not null,
+     count int not null,
+     heldout_count int not null,
+     license text not null,
+     manifest_digest text not null,
+     transaction_hash text,
+     recorded_at_ms bigint not null,
+     primary key (datanet_id, version)
+   );`,
+];
+
+export function migrateDatanets(database: Database): Promise<void> {
+  return database.migrate("datanets", migrations);
+}
