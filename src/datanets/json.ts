@@ -15,16 +15,25 @@ const depthMax = 32;
 
 /** Parses one JSON text. `columnOf` gives the column where the value at a path begins (that of the nearest parent if absent). */
 export function readJson(text: string): JsonLine {
-  const columns = new Map<string, number>();
+  const start = skipSpace(text, 0);
   try {
-    const end = skipSpace(text, scanValue(text, skipSpace(text, 0), [], columns, 0));
+    const end = skipSpace(text, scanValue(text, start, [], undefined, 0));
     if (end < text.length) throw fault(text, end, "the end of the line");
-    return { value: JSON.parse(text), columnOf: (path) => nearest(columns, path) };
+    const columnOf = (path: readonly PropertyKey[]) => {
+      // Only a row that is refused asks: good rows need not remember where everything was.
+      const columns: Columns = new Map();
+      scanValue(text, start, [], columns, 0);
+      return nearest(columns, path);
+    };
+    return { value: JSON.parse(text), columnOf };
   } catch (error) {
     if (error instanceof Fault) return { fault: { column: error.at + 1, message: error.message } };
     throw error;
   }
 }
+
+/** Path as JSON → column. */
+type Columns = Map<string, number>;
 
 class Fault extends Error {
   readonly at: number;
@@ -48,10 +57,10 @@ function scanValue(
   text: string,
   at: number,
   path: readonly PropertyKey[],
-  columns: Map<string, number>,
+  columns: Columns | undefined,
   depth: number,
 ): number {
-  columns.set(JSON.stringify(path), at + 1);
+  columns?.set(JSON.stringify(path), at + 1);
   const first = text[at];
   if (first === "{" || first === "[") {
     if (depth >= depthMax) throw new Fault(at, `nested more than ${depthMax} deep`);
@@ -71,7 +80,7 @@ function scanObject(
   text: string,
   open: number,
   path: readonly PropertyKey[],
-  columns: Map<string, number>,
+  columns: Columns | undefined,
   depth: number,
 ): number {
   const keys = new Set<string>();
@@ -86,7 +95,10 @@ function scanObject(
     keys.add(key);
     at = skipSpace(text, keyEnd);
     if (text[at] !== ":") throw fault(text, at, '":"');
-    at = skipSpace(text, scanValue(text, skipSpace(text, at + 1), [...path, key], columns, depth));
+    at = skipSpace(
+      text,
+      scanValue(text, skipSpace(text, at + 1), columns ? [...path, key] : path, columns, depth),
+    );
     if (text[at] === "}") return at + 1;
     if (text[at] !== ",") throw fault(text, at, '"," or "}"');
     at = skipSpace(text, at + 1);
@@ -97,13 +109,13 @@ function scanArray(
   text: string,
   open: number,
   path: readonly PropertyKey[],
-  columns: Map<string, number>,
+  columns: Columns | undefined,
   depth: number,
 ): number {
   let at = skipSpace(text, open + 1);
   if (text[at] === "]") return at + 1;
   for (let item = 0; ; item++) {
-    at = skipSpace(text, scanValue(text, at, [...path, item], columns, depth));
+    at = skipSpace(text, scanValue(text, at, columns ? [...path, item] : path, columns, depth));
     if (text[at] === "]") return at + 1;
     if (text[at] !== ",") throw fault(text, at, '"," or "]"');
     at = skipSpace(text, at + 1);
@@ -130,7 +142,7 @@ function skipSpace(text: string, from: number): number {
   return at;
 }
 
-function nearest(columns: ReadonlyMap<string, number>, path: readonly PropertyKey[]): number {
+function nearest(columns: Columns, path: readonly PropertyKey[]): number {
   for (let length = path.length; length > 0; length--) {
     const column = columns.get(JSON.stringify(path.slice(0, length)));
     if (column !== undefined) return column;

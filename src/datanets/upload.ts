@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import {
   canonicalJson,
   type Digest,
@@ -31,6 +32,7 @@ export type UploadRow = {
   readonly digest: Digest;
 };
 
+const rowsBetweenPauses = 500;
 const newline = 0x0a;
 const byteOrderMark = "\uFEFF";
 
@@ -59,6 +61,8 @@ export async function readUpload(
       );
     }
     rows.push(readRow(text, line));
+    // One chunk may hold thousands of rows: let the process answer others in between.
+    if (rows.length % rowsBetweenPauses === 0) await setImmediate();
   }
   if (rows.length === 0) {
     throw new DatanetError(
