@@ -11,6 +11,8 @@
  */
 export * from "./basis.ts";
 export * from "./bm25.ts";
+export * from "./graddot.ts";
 export * from "./influence.ts";
 export * from "./linalg.ts";
 export * from "./pay-index.ts";
+export * from "./service.ts";

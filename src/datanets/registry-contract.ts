@@ -8,8 +8,7 @@ import {
   parseEventLogs,
   type Transport,
 } from "viem";
-// biome-ignore lint/style/noRestrictedImports: the chain's index.ts does not list the ABIs yet.
-import { datanetRegistryAbi, protocolParametersAbi } from "../chain/contracts/index.ts";
+import { datanetRegistryAbi, protocolParametersAbi } from "../chain/index.ts";
 import { type Address, domain, type Hex, toHex } from "../protocol/index.ts";
 import type { RegisteredDatanet, RegisteredVersion, Registry } from "./registry.ts";
 

@@ -7,7 +7,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { questionText } from "./base-profiles.ts";
 
-export type CorpusSource = { readonly file: string; readonly license: string; readonly sha256: string; readonly documents: number; readonly characters: number };
+export type CorpusSource = {
+  readonly file: string;
+  readonly license: string;
+  readonly sha256: string;
+  readonly documents: number;
+  readonly characters: number;
+};
 export type Corpus = { readonly documents: string[]; readonly sources: CorpusSource[] };
 
 const chunkCharacters = 800;
@@ -54,12 +60,25 @@ export function readCorpus(folder: string): Corpus {
     lines(text)
       .slice(0, 4000)
       .map((line) => JSON.parse(line) as { question: string; answer: string })
-      .map((row) => questionText(row.question, row.answer.replace(/<<[^>]*>>/g, "").replace("\n#### ", " The answer is ").concat("."))),
+      .map((row) =>
+        questionText(
+          row.question,
+          row.answer
+            .replace(/<<[^>]*>>/g, "")
+            .replace("\n#### ", " The answer is ")
+            .concat("."),
+        ),
+      ),
   );
   take("pubmedqa/ori_pqal.json", "MIT", (text) =>
-    Object.values(JSON.parse(text) as Record<string, { QUESTION: string; CONTEXTS: string[]; LONG_ANSWER: string }>)
+    Object.values(
+      JSON.parse(text) as Record<string, { QUESTION: string; CONTEXTS: string[]; LONG_ANSWER: string }>,
+    )
       .slice(0, 600)
-      .flatMap((row) => [...chunks(row.CONTEXTS.join("\n")), ...chunks(questionText(row.QUESTION, row.LONG_ANSWER))]),
+      .flatMap((row) => [
+        ...chunks(row.CONTEXTS.join("\n")),
+        ...chunks(questionText(row.QUESTION, row.LONG_ANSWER)),
+      ]),
   );
   take("shakespeare/input.txt", "public domain", (text) => chunks(text.slice(0, 700_000)));
   const books: [string, number][] = [
@@ -72,7 +91,9 @@ export function readCorpus(folder: string): Corpus {
   for (const [book, characters] of books)
     take(`books/${book}.txt`, "public domain", (text) => chunks(text.slice(2000, 2000 + characters)));
   for (const kind of ["inaugural", "state_union"])
-    for (const file of readdirSync(join(folder, "presidents", kind)).filter((name) => name.endsWith(".txt")).sort())
+    for (const file of readdirSync(join(folder, "presidents", kind))
+      .filter((name) => name.endsWith(".txt"))
+      .sort())
       take(`presidents/${kind}/${file}`, "public domain", (text) => chunks(text.slice(0, 20_000)));
   return { documents, sources };
 }

@@ -57,7 +57,12 @@ export const tinyRecipe = {
   threads: 2,
 } as const;
 
-export type BaseProgress = { step: number; steps: number; loss: number; validation?: { natural: number; generated: number } };
+export type BaseProgress = {
+  step: number;
+  steps: number;
+  loss: number;
+  validation?: { natural: number; generated: number };
+};
 
 export type BaseModelReport = {
   parameters: number;
@@ -96,7 +101,10 @@ export async function makeBaseModel(
 
   const sample = createRandom(tinyRecipe.seed, 2);
   const tokenizerJson = trainTokenizer(
-    [...corpus.documents.filter((_, i) => i % 3 === 0), ...Array.from({ length: 15_000 }, () => profiles.next(sample))],
+    [
+      ...corpus.documents.filter((_, i) => i % 3 === 0),
+      ...Array.from({ length: 15_000 }, () => profiles.next(sample)),
+    ],
     tinyConfig.vocab,
     endOfText,
   );
@@ -114,13 +122,18 @@ export async function makeBaseModel(
   replaceFile(join(out, "tokenizer_config.json"), `${JSON.stringify(tokenizerConfig, null, 2)}\n`);
 
   const order = createRandom(tinyRecipe.seed, 3);
-  const natural = shuffle(corpus.documents.map((text) => tokenizer.encode(text)), order);
+  const natural = shuffle(
+    corpus.documents.map((text) => tokenizer.encode(text)),
+    order,
+  );
   const heldBack = natural.splice(0, 120);
   const validationDraw = createRandom(tinyRecipe.seed, 4);
   const join1 = (documents: readonly (readonly number[])[]) =>
     Uint16Array.from([tokenizer.eosId, ...documents.flatMap((ids) => [...ids, tokenizer.eosId])]);
   const validationNatural = join1(heldBack);
-  const validationGenerated = join1(Array.from({ length: 500 }, () => tokenizer.encode(profiles.next(validationDraw))));
+  const validationGenerated = join1(
+    Array.from({ length: 500 }, () => tokenizer.encode(profiles.next(validationDraw))),
+  );
 
   const stream = new Uint16Array(tinyRecipe.tokens + 1);
   let filled = 1;
@@ -129,7 +142,9 @@ export async function makeBaseModel(
   while (filled < stream.length) {
     const generate = generatedTokens < tinyRecipe.generated * filled;
     if (!generate && cursor % natural.length === 0) shuffle(natural, order);
-    const ids = generate ? tokenizer.encode(profiles.next(order)) : (natural[cursor++ % natural.length] as number[]);
+    const ids = generate
+      ? tokenizer.encode(profiles.next(order))
+      : (natural[cursor++ % natural.length] as number[]);
     const room = Math.min(ids.length, stream.length - filled);
     stream.set(ids.slice(0, room), filled);
     filled += room + (room === ids.length && filled + room < stream.length ? 1 : 0);
@@ -138,9 +153,15 @@ export async function makeBaseModel(
 
   const recipe: PretrainRecipe = { ...tinyRecipe, config: tinyConfig };
   const stateFile = join(out, "state.safetensors");
-  const trainer = await createPretrainer(recipe, stream, existsSync(stateFile) ? readState(stateFile) : undefined);
+  const trainer = await createPretrainer(
+    recipe,
+    stream,
+    existsSync(stateFile) ? readState(stateFile) : undefined,
+  );
   const historyFile = join(out, "history.json");
-  const history: { step: number; loss: number; natural: number; generated: number }[] = existsSync(historyFile)
+  const history: { step: number; loss: number; natural: number; generated: number }[] = existsSync(
+    historyFile,
+  )
     ? JSON.parse(readFileSync(historyFile, "utf8"))
     : [];
   let smooth = 0;
@@ -181,7 +202,10 @@ function writeModel(out: string, weights: ReadonlyMap<string, Float32Array>, eos
     ([name, shape]) => [name, { data: weights.get(name) as Float32Array, shape }] as const,
   );
   replaceFile(join(out, "model.safetensors"), formatSafetensors(tensors, "F16"));
-  replaceFile(join(out, "config.json"), `${JSON.stringify(formatConfig(tinyConfig, { bos: eos, eos }), null, 2)}\n`);
+  replaceFile(
+    join(out, "config.json"),
+    `${JSON.stringify(formatConfig(tinyConfig, { bos: eos, eos }), null, 2)}\n`,
+  );
 }
 
 function writeState(state: PretrainState): Uint8Array {
@@ -190,9 +214,10 @@ function writeState(state: PretrainState): Uint8Array {
     [
       ["step", vector(Float32Array.of(state.step))],
       ...[...state.weights].map(([name, data]) => [`w:${name}`, vector(data)] as const),
-      ...[...state.optimizer.moments].flatMap(
-        ([name, { m, v }]) => [[`m:${name}`, vector(m)] as const, [`v:${name}`, vector(v)] as const],
-      ),
+      ...[...state.optimizer.moments].flatMap(([name, { m, v }]) => [
+        [`m:${name}`, vector(m)] as const,
+        [`v:${name}`, vector(v)] as const,
+      ]),
     ],
     "F32",
   );
@@ -202,7 +227,10 @@ function readState(path: string): PretrainState {
   const tensors = readSafetensors(path);
   const data = (name: string) => {
     const tensor = tensors.get(name);
-    if (tensor === undefined) throw new Error(`${path} lacks "${name}": it is not a checkpoint of this model. Remove it to start again.`);
+    if (tensor === undefined)
+      throw new Error(
+        `${path} lacks "${name}": it is not a checkpoint of this model. Remove it to start again.`,
+      );
     return tensor.data;
   };
   const names = [...weightShapes(tinyConfig).keys()];
@@ -210,6 +238,9 @@ function readState(path: string): PretrainState {
   return {
     step,
     weights: new Map(names.map((name) => [name, data(`w:${name}`)])),
-    optimizer: { step, moments: new Map(names.map((name) => [name, { m: data(`m:${name}`), v: data(`v:${name}`) }])) },
+    optimizer: {
+      step,
+      moments: new Map(names.map((name) => [name, { m: data(`m:${name}`), v: data(`v:${name}`) }])),
+    },
   };
 }

@@ -1,0 +1,103 @@
+/** Scores finished answers: a query's integers and every row's exact score. */
+import { startWorker, workerUrl } from "../engine/index.ts";
+import { decodeRow, encodeRow, score } from "../protocol/index.ts";
+import type { GradDotRequest, ReleaseFiles, ScoringMethods, ScoringWorkerData } from "./worker.ts";
+
+/** Where a release's files come from; asked once each time a release becomes resident. */
+export type ReleaseSource = (release: string) => Promise<{
+  adapterConfig: Uint8Array;
+  adapterTensors: Uint8Array;
+  basis: Uint8Array;
+  /** Index rows as they are committed: 2k bytes each, contributors first. */
+  rows: readonly Uint8Array[];
+  contributors: number;
+}>;
+
+export type AttributionOptions = {
+  baseFolder: string;
+  maxLength: number;
+  threads?: number;
+  residentReleases?: number;
+};
+
+export type AnswerScores = {
+  /** q, k big-endian int16. */
+  readonly query: Uint8Array;
+  /** S by contributor row, then by null row. */
+  readonly scores: readonly number[];
+  readonly nullScores: readonly number[];
+};
+
+export type Attribution = Awaited<ReturnType<typeof createAttribution>>;
+
+/** An answer without a single token has nothing to attribute. */
+export class EmptyAnswerError extends Error {
+  override name = "EmptyAnswerError";
+}
+
+export async function createAttribution(source: ReleaseSource, options: AttributionOptions) {
+  const residentReleases = options.residentReleases ?? 8;
+  const worker = await startWorker<ScoringMethods>(workerUrl(import.meta.url, "worker"), {
+    baseFolder: options.baseFolder,
+    threads: options.threads ?? 1,
+    residentReleases,
+    maxLength: options.maxLength,
+  } satisfies ScoringWorkerData);
+  const rowsOf = new Map<string, { rows: Int16Array[]; contributors: number }>();
+  let loading: Promise<unknown> = Promise.resolve();
+
+  /** Makes a release resident and runs `use` before another load can push it out. */
+  function withRelease<T>(
+    release: string,
+    use: (index: { rows: Int16Array[]; contributors: number }) => Promise<T>,
+  ): Promise<T> {
+    const turn = loading.then(async () => {
+      let index = rowsOf.get(release);
+      if (index === undefined || !(await worker.call("has", release))) {
+        const { rows, contributors, ...files } = await source(release);
+        await worker.call("load", { release, ...files } satisfies ReleaseFiles);
+        index = { rows: rows.map(decodeRow), contributors };
+        rowsOf.delete(release);
+        rowsOf.set(release, index);
+        for (const oldest of rowsOf.keys()) {
+          if (rowsOf.size <= residentReleases) break;
+          rowsOf.delete(oldest);
+        }
+      }
+      return use(index);
+    });
+    loading = turn.catch(() => undefined);
+    return turn;
+  }
+
+  return {
+    /**
+     * @param answer tokens exactly as the model read and wrote them
+     * @throws EmptyAnswerError when there is no output token
+     */
+    async score(
+      release: string,
+      answer: { promptIds: readonly number[]; outputIds: readonly number[] },
+    ): Promise<AnswerScores> {
+      if (answer.outputIds.length === 0)
+        throw new EmptyAnswerError("The answer has no tokens, so nothing shaped it.");
+      return withRelease(release, async ({ rows, contributors }) => {
+        const q = await worker.call("query", {
+          release,
+          promptIds: [...answer.promptIds],
+          outputIds: [...answer.outputIds],
+        });
+        const scores = rows.map((row) => score(row, q));
+        return {
+          query: encodeRow(q),
+          scores: scores.slice(0, contributors),
+          nullScores: scores.slice(contributors),
+        };
+      });
+    },
+    /** The plain gradient baseline for many answers at once, by contributor. */
+    gradDot: (request: GradDotRequest): Promise<number[][]> =>
+      withRelease(request.release, () => worker.call("gradDot", request)),
+    close: () => worker.close(),
+  };
+}

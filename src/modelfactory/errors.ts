@@ -1,0 +1,16 @@
+export type ModelFactoryErrorCode =
+  | "nothing-to-train"
+  | "nothing-to-evaluate"
+  | "not-owner"
+  | "unknown-job"
+  | "unknown-release";
+
+/** An error of this room, told apart by `code`. */
+export class ModelFactoryError extends Error {
+  override name = "ModelFactoryError";
+  readonly code: ModelFactoryErrorCode;
+  constructor(code: ModelFactoryErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}

@@ -1,0 +1,204 @@
+/** From a finished job to a release: the manifest that says everything, and the files it names. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Account } from "viem";
+import { z } from "zod";
+import type { VersionContent, VersionSummary } from "../datanets/index.ts";
+import { checkpointFiles } from "../engine/index.ts";
+import {
+  type Address,
+  addressSchema,
+  bytesDigest,
+  type Digest,
+  digestSchema,
+  type IndexRow,
+  jsonDigest,
+  type Manifest,
+  manifestSchema,
+  zeroAddress,
+} from "../protocol/index.ts";
+import { type Recipe, recipeFacts } from "./recipe.ts";
+
+export const engineVersion = "openledger-engine/1 onnxruntime/1.30.0";
+
+/** A base model: its name in the API, its folder, and the digests that identify it. */
+export type BaseModel = {
+  readonly name: string;
+  readonly folder: string;
+  readonly weightsDigest: Digest;
+  readonly tokenizerDigest: Digest;
+  readonly configDigest: Digest;
+};
+
+/** Reads a base model's digests. With several weight files the digest is that of the list of their digests. */
+export function openBaseModel(name: string, folder: string): BaseModel {
+  const digestOf = (file: string) => bytesDigest(readFileSync(join(folder, file)));
+  const [, , , ...weights] = checkpointFiles(folder);
+  const weightDigests = weights.map(digestOf);
+  return {
+    name,
+    folder,
+    weightsDigest: weightDigests.length === 1 ? (weightDigests[0] as Digest) : jsonDigest(weightDigests),
+    tokenizerDigest: jsonDigest([digestOf("tokenizer.json"), digestOf("tokenizer_config.json")]),
+    configDigest: digestOf("config.json"),
+  };
+}
+
+/** What a base's digest on chain stands for. */
+export const baseDigest = (
+  base: Pick<BaseModel, "weightsDigest" | "tokenizerDigest" | "configDigest">,
+): Digest => jsonDigest([base.configDigest, base.tokenizerDigest, base.weightsDigest]);
+
+export const trainedSchema = z.object({
+  adapterConfig: digestSchema,
+  adapterTensors: digestSchema,
+  moments: digestSchema,
+  lossCurve: digestSchema,
+  steps: z.number(),
+  epochs: z.number(),
+  lossFirst: z.number(),
+  lossLast: z.number(),
+  examples: z.number(),
+  seconds: z.number(),
+});
+export type Trained = z.infer<typeof trainedSchema>;
+
+export const evaluatedSchema = z.object({
+  examples: z.number(),
+  base: z.object({ loss: z.number(), exact: z.array(z.boolean()) }),
+  tuned: z.object({ loss: z.number(), exact: z.array(z.boolean()) }),
+});
+export type Evaluated = z.infer<typeof evaluatedSchema>;
+
+export const indexedSchema = z.object({
+  basis: digestSchema,
+  rows: digestSchema,
+  contributors: z.array(addressSchema),
+  nullRows: z.number(),
+  k: z.number(),
+  scale: z.string(),
+  thresholdMillionths: z.number(),
+  falseDiscovery: z.number(),
+  heldOut: z.number(),
+  fisherRows: z.number(),
+  bytes: z.number(),
+  seconds: z.number(),
+});
+export type Indexed = z.infer<typeof indexedSchema>;
+
+/** Cuts the concatenated rows of an index into the rows the protocol commits to. */
+export function indexRows(bytes: Uint8Array, k: number, contributors: readonly Address[]): IndexRow[] {
+  const width = 2 * k;
+  if (bytes.length % width !== 0)
+    throw new RangeError(`An index of ${bytes.length} bytes does not consist of rows of ${width} bytes.`);
+  return Array.from({ length: bytes.length / width }, (_, row) => ({
+    row,
+    payee: contributors[row] ?? zeroAddress,
+    bytes: bytes.subarray(row * width, (row + 1) * width),
+  }));
+}
+
+/** A positive number as a decimal fraction without exponent, to 12 significant digits. */
+export function decimalFraction(value: number): string {
+  if (!(value > 0) || !Number.isFinite(value)) throw new RangeError(`${value} is not a positive number.`);
+  const digits = Math.min(60, Math.max(0, 11 - Math.floor(Math.log10(value))));
+  const text = value.toFixed(Math.min(digits, 100));
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+const millionths = (share: number) => Math.round(share * 1_000_000);
+const exactShare = (exact: readonly boolean[]) =>
+  millionths(exact.filter(Boolean).length / Math.max(1, exact.length));
+
+export type ReleaseParts = {
+  base: BaseModel;
+  versions: readonly (VersionSummary & VersionContent)[];
+  acceptedExamples: readonly number[];
+  recipe: Recipe;
+  trained: Trained;
+  evaluated: Evaluated;
+  indexed: Indexed;
+  indexRoot: Digest;
+  alpha: string;
+  price: { promptWeiPerToken: bigint; completionWeiPerToken: bigint };
+  developer: Address;
+  parentRelease: Digest | null;
+  createdAtMs: number;
+  damping: string;
+  samples: number;
+};
+
+/** Everything the release was made from, in the protocol's form. */
+export function buildManifest(parts: ReleaseParts): Manifest {
+  const { base, recipe, trained, evaluated, indexed } = parts;
+  return manifestSchema.parse({
+    schema: "openledger/release/1",
+    base: {
+      name: base.name,
+      weightsDigest: base.weightsDigest,
+      tokenizerDigest: base.tokenizerDigest,
+      configDigest: base.configDigest,
+    },
+    datanets: parts.versions.map((version, i) => ({
+      datanetId: version.datanetId.toString(),
+      version: version.version,
+      root: version.root,
+      count: version.count,
+      license: version.license,
+      acceptedExamples: parts.acceptedExamples[i] as number,
+      consentsRoot: version.manifest.consentsRoot,
+    })),
+    recipe: recipeFacts(recipe),
+    seed: recipe.seed,
+    threads: recipe.threads,
+    engineVersion,
+    adapter: {
+      digest: trained.adapterTensors,
+      rank: recipe.rank,
+      alpha: parts.alpha,
+      modules: [...recipe.modules],
+    },
+    lossCurveDigest: trained.lossCurve,
+    evaluation: {
+      examples: evaluated.examples,
+      lossBaseMillionths: millionths(evaluated.base.loss),
+      lossTunedMillionths: millionths(evaluated.tuned.loss),
+      exactBaseMillionths: exactShare(evaluated.base.exact),
+      exactTunedMillionths: exactShare(evaluated.tuned.exact),
+    },
+    index: {
+      method: "adamfisher-b",
+      lambda: parts.damping,
+      samples: parts.samples,
+      basisDigest: indexed.basis,
+      scale: indexed.scale,
+      contributors: indexed.contributors.length,
+      nullRows: indexed.nullRows,
+      k: indexed.k,
+      root: parts.indexRoot,
+      thresholdMillionths: indexed.thresholdMillionths,
+      clustersDigest: jsonDigest({ clusters: [] }),
+    },
+    calibration: {
+      falseDiscoveryMillionths: millionths(indexed.falseDiscovery),
+      heldOutExamples: indexed.heldOut,
+      lds: null,
+    },
+    payoutRule: 1,
+    parentRelease: parts.parentRelease,
+    price: {
+      promptWeiPerToken: parts.price.promptWeiPerToken.toString(),
+      completionWeiPerToken: parts.price.completionWeiPerToken.toString(),
+    },
+    developer: parts.developer.toLowerCase(),
+    createdAtMs: parts.createdAtMs,
+  });
+}
+
+/** The developer's word for a release id, as a personal message (EIP-191) over its 32 bytes. */
+export async function signRelease(account: Account, releaseId: Digest): Promise<`0x${string}`> {
+  if (account.signMessage === undefined)
+    throw new Error(`The account ${account.address} cannot sign: it has no key here.`);
+  return account.signMessage({ message: { raw: releaseId } });
+}

@@ -1,0 +1,44 @@
+import type { Database } from "../store/index.ts";
+
+/** This room's schema, oldest first; a released migration never changes. */
+const migrations = [
+  `
+  create table modelfactory.jobs (
+    id text primary key,
+    spec jsonb not null,
+    -- queued, training, evaluating, indexing, releasing, succeeded, failed, cancelled
+    state text not null,
+    error text,
+    -- What finished steps left behind: digests and figures, so that a restarted job goes on after the last of them.
+    trained jsonb,
+    evaluated jsonb,
+    indexed jsonb,
+    release_id text,
+    created_at_ms bigint not null,
+    finished_at_ms bigint
+  );
+  create table modelfactory.events (
+    id bigserial primary key,
+    job_id text not null references modelfactory.jobs (id),
+    at_ms bigint not null,
+    kind text not null,
+    data jsonb not null
+  );
+  create index events_by_job on modelfactory.events (job_id, id);
+  create table modelfactory.releases (
+    id text primary key,
+    model text not null,
+    manifest jsonb not null,
+    adapter_config text not null,
+    rows_digest text not null,
+    contributors jsonb not null,
+    signature text not null,
+    transaction_hash text,
+    job_id text,
+    created_at_ms bigint not null
+  );
+  create index releases_by_model on modelfactory.releases (model, created_at_ms);
+  `,
+];
+
+export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

@@ -1,0 +1,183 @@
+/** The training thread: trains, evaluates and builds pay indexes over one base model, one request at a time. */
+import { buildPayIndex, defaultPayIndexOptions, encodeBasis, type PayIndex } from "../attribution/index.ts";
+import {
+  type Adapter,
+  createEvaluator,
+  createGradients,
+  createTrainer,
+  type Example,
+  exampleSequence,
+  exportPeft,
+  formatSafetensors,
+  initialAdapter,
+  loadCheckpoint,
+  loraOf,
+  parseSafetensors,
+  positionsFor,
+  readPeft,
+  serveWorker,
+  type WorkerCall,
+} from "../engine/index.ts";
+import { adam, type Recipe, toTrainRecipe } from "./recipe.ts";
+
+export type TrainingWorkerData = { baseFolder: string; baseName: string };
+
+export type AdapterFiles = { config: Uint8Array; tensors: Uint8Array };
+export type TrainRequest = { recipe: Recipe; examples: Example[] };
+export type TrainEvent = {
+  step: number;
+  steps: number;
+  epoch: number;
+  loss: number;
+  learningRate: number;
+  gradientNorm: number;
+  tokensPerSecond: number;
+};
+export type TrainResult = {
+  adapter: AdapterFiles;
+  /** Adam's second moments, as safetensors by tensor name. */
+  moments: Uint8Array;
+  steps: number;
+  /** Mean loss of each epoch. */
+  epochLosses: number[];
+  lossFirst: number;
+  lossLast: number;
+  examples: number;
+  tokens: number;
+  seconds: number;
+};
+export type EvaluateRequest = { recipe: Recipe; adapter: AdapterFiles | null; examples: Example[] };
+export type EvaluateResult = { loss: number; losses: number[]; exact: boolean[] };
+export type IndexRequest = {
+  recipe: Recipe;
+  adapter: AdapterFiles;
+  moments: Uint8Array;
+  steps: number;
+  examples: Example[];
+  contributorOf: number[];
+  contributors: number;
+  heldOut: Example[];
+  seed: number;
+};
+export type IndexEvent = { stage: string; done: number; of: number };
+export type IndexResult = Omit<PayIndex, "basis"> & { basis: Uint8Array };
+
+export type TrainingMethods = {
+  train: (request: TrainRequest, call: WorkerCall) => Promise<TrainResult>;
+  evaluate: (request: EvaluateRequest) => Promise<EvaluateResult>;
+  index: (request: IndexRequest, call: WorkerCall) => Promise<IndexResult>;
+};
+
+/** The caller aborted. */
+export class CancelledError extends Error {
+  override name = "CancelledError";
+}
+
+await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
+  const base = loadCheckpoint(data.baseFolder);
+  const sequencesOf = (recipe: Recipe, examples: readonly Example[]) =>
+    examples.map((example) =>
+      exampleSequence(base.tokenizer, example, {
+        trainOnEnd: recipe.trainOnEnd,
+        maxLength: Math.min(recipe.maxLength, base.config.maxPositions),
+      }),
+    );
+  const openAdapter = ({ config, tensors }: AdapterFiles): Adapter =>
+    readPeft(
+      JSON.parse(new TextDecoder().decode(config)),
+      parseSafetensors(tensors, "of this job"),
+      base.config,
+      "of this job",
+    );
+
+  return {
+    async train({ recipe, examples }, { emit, signal }) {
+      const started = performance.now();
+      const sequences = sequencesOf(recipe, examples);
+      const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences);
+      const epochLosses: number[] = [];
+      let lossFirst = Number.NaN;
+      let lossLast = Number.NaN;
+      let tokens = 0;
+      while (!trainer.done) {
+        if (signal.aborted) throw new CancelledError("The training was cancelled.");
+        const begun = performance.now();
+        const { step, epoch, loss, learningRate, gradientNorm, tokens: stepTokens } = await trainer.step();
+        if (step === 0) lossFirst = loss;
+        lossLast = loss;
+        tokens += stepTokens;
+        if ((step + 1) % trainer.stepsPerEpoch === 0) epochLosses.push(trainer.epochLoss());
+        emit({
+          step: step + 1,
+          steps: trainer.steps,
+          epoch,
+          loss,
+          learningRate,
+          gradientNorm,
+          tokensPerSecond: (stepTokens / (performance.now() - begun)) * 1000,
+        } satisfies TrainEvent);
+        await new Promise((resolve) => setImmediate(resolve)); // lets a cancellation in
+      }
+      const { adapter, optimizer, step: steps } = trainer.state;
+      const files = exportPeft(adapter, data.baseName);
+      return {
+        adapter: { config: files["adapter_config.json"], tensors: files["adapter_model.safetensors"] },
+        moments: formatSafetensors(
+          [...adapter.tensors].map(
+            ([name, { shape }]) =>
+              [name, { data: optimizer.moments.get(name)?.v as Float32Array, shape }] as const,
+          ),
+          "F32",
+        ),
+        steps,
+        epochLosses,
+        lossFirst,
+        lossLast,
+        examples: sequences.length,
+        tokens,
+        seconds: (performance.now() - started) / 1000,
+      };
+    },
+
+    async evaluate({ recipe, adapter, examples }) {
+      const sequences = sequencesOf(recipe, examples);
+      const opened =
+        adapter === null ? initialAdapter(base.config, loraOf(recipe), recipe.seed) : openAdapter(adapter);
+      const evaluate = await createEvaluator(base, opened.config, positionsFor(sequences), recipe.threads);
+      return evaluate(opened, sequences);
+    },
+
+    async index(
+      { recipe, adapter, moments, steps, examples, contributorOf, contributors, heldOut, seed },
+      { emit },
+    ) {
+      const opened = openAdapter(adapter);
+      const sequences = sequencesOf(recipe, examples);
+      const heldOutSequences = sequencesOf(recipe, heldOut);
+      const gradients = await createGradients(base, opened.config, {
+        parts: ["B"],
+        positions: positionsFor([...sequences, ...heldOutSequences]),
+        threads: recipe.threads,
+      });
+      const second = new Map(
+        [...parseSafetensors(moments, "of this job's optimizer")].map(([name, { data: v }]) => [name, v]),
+      );
+      const { basis, ...index } = await buildPayIndex(
+        {
+          gradients,
+          adapter: opened,
+          secondMoments: second,
+          beta2: adam.beta2,
+          steps,
+          sequences,
+          contributorOf,
+          contributors,
+          heldOut: heldOutSequences,
+        },
+        { ...defaultPayIndexOptions, seed, threads: recipe.threads },
+        (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),
+      );
+      return { ...index, basis: encodeBasis(basis) };
+    },
+  };
+});
