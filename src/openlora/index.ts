@@ -1,0 +1,35 @@
+/**
+ * # openlora: many adapters over one base model
+ *
+ * {@link createOpenLora} loads a base checkpoint into a thread of its own and answers prompts there, each under the adapter it names.
+ *
+ * - `service`: the room's face; checks requests, reads adapters through a function it is given, counts pieces back to the asker
+ * - `serving`, `worker`: the thread, and what it publishes
+ * - `scheduler`: continuous batching: requests join and leave between steps; `fair-queue`: tenants take turns, limits refuse the rest
+ * - `adapters`: disk → memory → slot, least recently used first out, a slot in use never
+ * - `answer`, `detokenizer`, `stop-strings`: from chosen tokens to whole characters, up to a stop string
+ *
+ * An adapter is named by the Keccak-256 of its `adapter_model.safetensors` (checked whenever it is read) and is never replaced in
+ * place. An answer's randomness comes from its own seed, whatever else is in the batch; how many rows a step has can still change the
+ * last bits of a logit, as in any batched engine.
+ */
+export type { AdapterFiles, AdapterMetrics, LoadAdapter } from "./adapters.ts";
+export {
+  OpenLoraError,
+  type OpenLoraErrorCode,
+  type OpenLoraErrorDetails,
+  OverloadedError,
+} from "./errors.ts";
+export type { OpenLoraOptions } from "./options.ts";
+export {
+  answerLimit,
+  type FinishReason,
+  fingerprintOf,
+  type GenerateInput,
+  type Generation,
+  type Piece,
+  type Prompt,
+} from "./request.ts";
+export type { SchedulerMetrics } from "./scheduler.ts";
+export { type CreateOpenLora, createOpenLora, type OpenLora, type OpenLoraMetrics } from "./service.ts";
+export { baseDigestOf, type OpenLoraInfo } from "./serving.ts";

@@ -1,0 +1,57 @@
+/** How much of a machine serving may use. */
+import { z } from "zod";
+import { type ModelConfig, moduleNames } from "../engine/index.ts";
+import { OpenLoraError } from "./errors.ts";
+
+export const openLoraOptionsSchema = z.strictObject({
+  /** Threads of one operator. */
+  threads: z.int().min(1).max(256).default(2),
+  /** Linear modules that adapters may change. Each costs time in every step: q and v alone are several times cheaper than all seven. */
+  modules: z
+    .array(z.enum(moduleNames))
+    .min(1)
+    .default([...moduleNames]),
+  /** Largest rank of an adapter. */
+  rank: z.int().min(1).max(256).default(16),
+  /** Adapters that can run at once. */
+  slots: z.int().min(1).max(4_096).default(16),
+  /** Answers generated at once. */
+  maxRows: z.int().min(1).max(1_024).default(16),
+  /** Prompt and answer together; left out, what the model was made for, up to 2,048. */
+  contextTokens: z.int().min(2).optional(),
+  /** Length of an answer whose asker names none. */
+  defaultMaxTokens: z.int().min(1).default(256),
+  /** Requests waiting for a row, all tenants together and each of them. */
+  maxQueue: z.int().min(1).max(100_000).default(256),
+  maxQueuePerTenant: z.int().min(1).max(100_000).default(64),
+  /** Prompt tokens taken in before answers under way advance again; a longer prompt is taken in whole. */
+  prefillTokensPerStep: z.int().min(1).default(512),
+  /** Requests that may overtake one whose adapter finds no slot, before all others wait for it. */
+  patience: z.int().min(0).default(16),
+  adapterMemoryBytes: z
+    .int()
+    .min(0)
+    .default(256 * 2 ** 20),
+  adapterLoadTimeoutMs: z.int().min(1).default(30_000),
+});
+
+/** Options as a caller writes them. */
+export type OpenLoraOptions = z.input<typeof openLoraOptionsSchema>;
+
+/** Options with everything decided. */
+export type ServingLimits = z.infer<typeof openLoraOptionsSchema> & { contextTokens: number };
+
+/** Decides what was left open. @throws OpenLoraError `invalid-request` when the model cannot do what is asked */
+export function servingLimits(
+  options: z.infer<typeof openLoraOptionsSchema>,
+  config: ModelConfig,
+): ServingLimits {
+  const contextTokens = options.contextTokens ?? Math.min(config.maxPositions, 2_048);
+  if (contextTokens > config.maxPositions)
+    throw new OpenLoraError(
+      "invalid-request",
+      `A context of ${contextTokens} tokens was asked for; this model has ${config.maxPositions} positions. Lower contextTokens.`,
+      { limit: config.maxPositions, actual: contextTokens },
+    );
+  return { ...options, contextTokens };
+}

@@ -1,0 +1,180 @@
+/** OpenLoRA as other rooms use it: one base model in a thread of its own, and any number of adapters over it. */
+import { randomInt } from "node:crypto";
+import { z } from "zod";
+import { startWorker, workerUrl } from "../engine/index.ts";
+import { type Digest, digestSchema } from "../protocol/index.ts";
+import type { AdapterMetrics, LoadAdapter } from "./adapters.ts";
+import { OpenLoraError, unsettle } from "./errors.ts";
+import { type OpenLoraOptions, openLoraOptionsSchema } from "./options.ts";
+import {
+  fingerprintOf,
+  type GenerateInput,
+  type Generation,
+  generateRequestSchema,
+  type Piece,
+  type Prompt,
+  promptSchema,
+} from "./request.ts";
+import type { SchedulerMetrics } from "./scheduler.ts";
+import type { OpenLoraInfo, ServingSetUp, ServingThread } from "./serving.ts";
+
+export type OpenLora = {
+  /**
+   * Answers one prompt. `onToken` hears every piece as it is chosen; its error cancels the answer and is thrown here.
+   *
+   * An aborted `signal` and a passed deadline end the answer with `finishReason: "cancelled"` and what there is of it.
+   *
+   * @throws OverloadedError when too many requests wait already
+   * @throws OpenLoraError `invalid-request`, `prompt-invalid`, `prompt-too-long` (with limit and actual length), `adapter-unavailable`,
+   * `adapter-refused`, `engine-failed`, `closed`
+   */
+  generate(
+    request: GenerateInput & { readonly signal?: AbortSignal | undefined },
+    onToken?: (piece: Piece) => void,
+  ): Promise<Generation>;
+  /** @throws OpenLoraError `invalid-request`, `prompt-invalid`, `prompt-too-long` */
+  countPromptTokens(prompt: Prompt): Promise<number>;
+  /** Loads an adapter ahead of its first request and keeps it in a slot. @throws OpenLoraError when it cannot be served or pinned */
+  pin(adapter: Digest): Promise<void>;
+  unpin(adapter: Digest): Promise<void>;
+  info(): OpenLoraInfo;
+  metrics(): Promise<OpenLoraMetrics>;
+  /** Ends the thread. Calls under way are rejected with `closed`. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export type OpenLoraMetrics = { scheduler: SchedulerMetrics; adapters: AdapterMetrics };
+
+export type CreateOpenLora = {
+  /** A Hugging Face model folder. */
+  readonly baseFolder: string;
+  /** What adapters call their base (`base_model_name_or_path`); one that names another is refused. */
+  readonly baseName: string;
+  /** `baseDigestOf(baseFolder)`, where it is known already; hashing a large base takes long. */
+  readonly baseDigest?: Digest | undefined;
+  /** Reads an adapter's files. It is called when an adapter is first used, and again once it has left memory. */
+  readonly loadAdapter: LoadAdapter;
+  readonly options?: OpenLoraOptions | undefined;
+  readonly log?: ((message: string) => void) | undefined;
+};
+
+/** @throws OpenLoraError `invalid-request` for impossible options; what the checkpoint's loading throws */
+export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
+  const log = given.log ?? (() => {});
+  const options = valid(openLoraOptionsSchema, given.options ?? {}, "The serving options");
+  const beganAtMs = Date.now();
+  const worker = await startWorker<ServingThread>(workerUrl(import.meta.url, "worker"), {
+    baseFolder: given.baseFolder,
+    baseName: given.baseName,
+    baseDigest: given.baseDigest,
+    options,
+  } satisfies ServingSetUp);
+  const info = await worker.call("info", undefined);
+  let closed = false;
+
+  /** A call's result; the thread's end by {@link OpenLora.close} and its failures told apart. */
+  async function answered<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (cause) {
+      if (cause instanceof OpenLoraError) throw cause;
+      throw closed
+        ? new OpenLoraError("closed", "OpenLoRA was closed before it could answer.")
+        : new OpenLoraError(
+            "engine-failed",
+            `The serving thread failed: ${(cause as Error).message}`,
+            {},
+            { cause },
+          );
+    }
+  }
+
+  async function deliver(digest: Digest): Promise<void> {
+    const startedAtMs = Date.now();
+    const delivery = await given.loadAdapter(digest).then(
+      (files) => ({ digest, files }),
+      (error: unknown) => ({ digest, error: error instanceof Error ? error.message : String(error) }),
+    );
+    log(
+      "error" in delivery
+        ? `Adapter ${digest} could not be loaded: ${delivery.error}`
+        : `Adapter ${digest} loaded in ${Date.now() - startedAtMs} ms.`,
+    );
+    await worker.call("deliverAdapter", delivery);
+  }
+
+  const ended = (error: Error) => {
+    if (!closed) log(`The serving thread has ended: ${error.message}`);
+  };
+  worker
+    .call("adapterRequests", undefined, { onEvent: (digest: Digest) => void deliver(digest).catch(ended) })
+    .catch(ended);
+  log(
+    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, ${info.slots} adapter slots of rank ${info.rank}.`,
+  );
+
+  async function generate(
+    { signal, ...input }: GenerateInput & { readonly signal?: AbortSignal | undefined },
+    onToken?: (piece: Piece) => void,
+  ): Promise<Generation> {
+    const parsed = valid(generateRequestSchema, input, "The request");
+    const request = { ...parsed, seed: parsed.seed ?? randomInt(2 ** 32) };
+    const broken = new AbortController();
+    let failure: { error: unknown } | undefined;
+    const onEvent = (piece: Piece) => {
+      if (failure !== undefined) return;
+      try {
+        onToken?.(piece);
+      } catch (error) {
+        failure = { error };
+        broken.abort();
+      }
+    };
+    const outcome = unsettle(
+      await answered(
+        worker.call("generate", request, {
+          onEvent,
+          signal: signal === undefined ? broken.signal : AbortSignal.any([signal, broken.signal]),
+        }),
+      ),
+    );
+    if (failure !== undefined) throw failure.error;
+    return { ...outcome, fingerprint: fingerprintOf(info.baseDigest, request.adapter) };
+  }
+
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    await worker.close();
+  }
+
+  return {
+    generate,
+    async countPromptTokens(prompt) {
+      const parsed = valid(promptSchema, prompt, "The prompt");
+      return unsettle(await answered(worker.call("countPromptTokens", parsed)));
+    },
+    async pin(adapter) {
+      const digest = valid(digestSchema, adapter, "The adapter's digest");
+      return unsettle(await answered(worker.call("pin", digest)));
+    },
+    async unpin(adapter) {
+      await answered(worker.call("unpin", valid(digestSchema, adapter, "The adapter's digest")));
+    },
+    info: () => info,
+    metrics: () => answered(worker.call("metrics", undefined)),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** @throws OpenLoraError `invalid-request`, naming what is wrong where */
+function valid<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new OpenLoraError(
+    "invalid-request",
+    `${what} cannot be understood: ${z.prettifyError(parsed.error)}`,
+  );
+}

@@ -1,0 +1,108 @@
+/** What runs in the serving thread: it owns the base checkpoint, the decoder and the batch, and asks the other side for adapters. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkpointFiles, createDecoder, loadCheckpoint, type WorkerCall } from "../engine/index.ts";
+import { bytesDigest, type Digest, jsonDigest } from "../protocol/index.ts";
+import { type AdapterFiles, createAdapterTiers } from "./adapters.ts";
+import { settle } from "./errors.ts";
+import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
+import type { GenerateRequest, Prompt } from "./request.ts";
+import { createScheduler } from "./scheduler.ts";
+
+export type ServingSetUp = {
+  baseFolder: string;
+  baseName: string;
+  baseDigest: Digest | undefined;
+  options: OpenLoraOptions;
+};
+
+/** An adapter's files as they come from the other side, or why they do not. */
+export type AdapterDelivery = { digest: Digest; files: AdapterFiles } | { digest: Digest; error: string };
+
+export type OpenLoraInfo = {
+  readonly baseName: string;
+  /** {@link baseDigestOf} the folder. */
+  readonly baseDigest: Digest;
+  /** Prompt and answer together. */
+  readonly contextTokens: number;
+  readonly defaultMaxTokens: number;
+  readonly maxRows: number;
+  readonly slots: number;
+  /** Largest rank of an adapter, and the modules it may change. */
+  readonly rank: number;
+  readonly modules: readonly string[];
+  readonly vocabTokens: number;
+  readonly eosId: number;
+  readonly threads: number;
+};
+
+/** The thread's methods, as its other side calls them. */
+export type ServingThread = Awaited<ReturnType<typeof setUpServing>>;
+
+/** The identity of a model folder: the JSON digest of its files' names and digests. Hashing takes about 0.1 s per megabyte. */
+export function baseDigestOf(folder: string): Digest {
+  return jsonDigest(
+    Object.fromEntries(
+      checkpointFiles(folder).map((file) => [file, bytesDigest(readFileSync(join(folder, file)))]),
+    ),
+  );
+}
+
+/** Loads everything and publishes the thread's methods. @throws CheckpointError, UnsupportedModelError, OpenLoraError */
+export async function setUpServing(data: ServingSetUp) {
+  const base = loadCheckpoint(data.baseFolder);
+  const limits = servingLimits(openLoraOptionsSchema.parse(data.options), base.config);
+  const baseDigest = data.baseDigest ?? baseDigestOf(data.baseFolder);
+  const decoder = await createDecoder(base, { ...limits, maxLength: limits.contextTokens });
+
+  const expected = new Map<Digest, PromiseWithResolvers<AdapterFiles>>();
+  let ask: ((digest: Digest) => void) | undefined;
+  const adapters = createAdapterTiers({
+    base: { name: data.baseName, config: base.config },
+    slots: limits.slots,
+    memoryBytes: limits.adapterMemoryBytes,
+    loadTimeoutMs: limits.adapterLoadTimeoutMs,
+    place: decoder.setSlot,
+    async load(digest) {
+      if (ask === undefined) throw new Error("Nobody answers this worker's requests for adapters.");
+      const delivery = Promise.withResolvers<AdapterFiles>();
+      expected.set(digest, delivery);
+      ask(digest);
+      return delivery.promise;
+    },
+  });
+  const scheduler = createScheduler({ tokenizer: base.tokenizer, decoder, adapters, limits });
+  const info: OpenLoraInfo = {
+    baseName: data.baseName,
+    baseDigest,
+    contextTokens: limits.contextTokens,
+    defaultMaxTokens: limits.defaultMaxTokens,
+    maxRows: limits.maxRows,
+    slots: limits.slots,
+    rank: limits.rank,
+    modules: limits.modules,
+    vocabTokens: base.config.vocab,
+    eosId: base.tokenizer.eosId,
+    threads: limits.threads,
+  };
+
+  return {
+    info: () => info,
+    metrics: () => ({ scheduler: scheduler.metrics(), adapters: adapters.metrics() }),
+    generate: (request: GenerateRequest, call: WorkerCall) => settle(() => scheduler.generate(request, call)),
+    countPromptTokens: (prompt: Prompt) => settle(() => scheduler.promptIds(prompt).length),
+    pin: (digest: Digest) => settle(() => adapters.pin(digest)),
+    unpin: (digest: Digest) => adapters.unpin(digest),
+    /** Stays open; emits the digest of every adapter that is needed here. */
+    adapterRequests: (_: undefined, call: WorkerCall) => {
+      ask = call.emit;
+      return new Promise<never>(() => {});
+    },
+    deliverAdapter: (delivery: AdapterDelivery) => {
+      const waiting = expected.get(delivery.digest);
+      expected.delete(delivery.digest);
+      if ("files" in delivery) waiting?.resolve(delivery.files);
+      else waiting?.reject(new Error(delivery.error));
+    },
+  };
+}
