@@ -15,6 +15,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
 });
+// ONNX Runtime would otherwise write a device id into the user's cache folder and report to its maker. It must be set
+// here, before the runtime is loaded and before a worker thread starts (a worker's environment is a copy).
+process.env.ORT_DISABLE_TELEMETRY = "1";
 nodeModule.enableCompileCache?.();
 const { main } = await import("./program.ts");
 process.exitCode = await main(process.argv.slice(2));

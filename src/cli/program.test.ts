@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { commands } from "./commands.ts";
@@ -74,6 +76,18 @@ test("under --json a result and a failure are one line of JSON each", async () =
   assert.equal(code, 3);
   assert.equal(JSON.parse(out).fit, false);
   assert.equal(JSON.parse(err).error.message, "This machine cannot run a node yet: Data folder.");
+});
+
+test("nothing is written into the user's home, not even by the engine's runtime", async () => {
+  const home = mkdtempSync(join(tmpdir(), "openledger-home-"));
+  const { code, err } = await openledger(["doctor", "--port", "0"], {
+    HOME: home,
+    ORT_DISABLE_TELEMETRY: "",
+  });
+  const left = readdirSync(home);
+  rmSync(home, { recursive: true });
+  assert.equal(code, 0, err);
+  assert.deepEqual(left, []);
 });
 
 test("an error tells what was expected, what came and what to do", () => {
