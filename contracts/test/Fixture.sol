@@ -227,6 +227,36 @@ abstract contract Fixture is Test {
         });
     }
 
+    // ---------------------------------------------------------------- small batches
+
+    /// A batch of one receipt that pays one payee; its trees have one leaf each, so their proofs are empty.
+    function tinyBatch(
+        uint32 number,
+        bytes32 previousRoot,
+        bytes32 channelId,
+        uint96 from,
+        uint96 to,
+        address payee,
+        uint256 cumulative
+    ) internal pure returns (BatchInput memory batch, ChannelEnd[] memory ends) {
+        bytes32 any = leaf(abi.encode(channelId, from, to));
+        batch = BatchInput({
+            number: number,
+            previousBalancesRoot: previousRoot,
+            receipts: Commitment(any, 1),
+            journal: Commitment(any, 1),
+            balances: Commitment(leaf(abi.encode(payee, cumulative)), 1),
+            total: to - from
+        });
+        ends = new ChannelEnd[](1);
+        ends[0] = ChannelEnd(channelId, to);
+    }
+
+    /// keccak256(keccak256(payload))
+    function leaf(bytes memory payload) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256(payload)));
+    }
+
     function settle(BatchInput memory batch, ChannelEnd[] memory ends) internal {
         vm.prank(operator);
         ledger.settle(batch, ends);

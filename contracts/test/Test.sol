@@ -14,10 +14,9 @@ interface Vm {
     function etch(address account, bytes calldata code) external;
     function label(address account, string calldata name) external;
     function assume(bool condition) external pure;
-    function expectRevert(bytes4 selector) external;
+    function expectRevert(bytes4 error) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
-    function expectRevert() external;
-    function expectEmit(bool topic1, bool topic2, bool topic3, bool data) external;
 
     function readFile(string calldata path) external view returns (string memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
@@ -50,8 +49,7 @@ interface Vm {
     function assertLe(uint256 left, uint256 right, string calldata reason) external pure;
     function assertGe(uint256 left, uint256 right) external pure;
 
-    function startSnapshotGas(string calldata group, string calldata name) external;
-    function stopSnapshotGas() external returns (uint256 gas);
+    function cool(address account) external;
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
 }
 

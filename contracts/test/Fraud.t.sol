@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.34;
+
+import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval, ScoreEvidence} from "../src/AttributionLedger.sol";
+import {Commitment} from "../src/libraries/Positional.sol";
+import {Receipt} from "../src/libraries/Receipts.sol";
+import {Fixture} from "./Fixture.sol";
+
+/// Every lie that can be proven, and that honest batches cannot be hurt.
+contract FraudTest is Fixture {
+    string internal json = vectors();
+    string internal constant FIRST = ".circle.honest[0]";
+    string internal constant SECOND = ".circle.honest[1]";
+    string internal constant LYING = ".circle.lying";
+    bytes32 internal constant TYPEHASH = keccak256(
+        "Receipt(bytes32 channelId,uint256 from,uint256 to,bytes32 releaseId,bytes32 requestDigest,bytes32 responseDigest,uint32 promptTokens,uint32 completionTokens,bytes32 queryDigest,bytes32 scoresDigest,uint32 thresholdRow,int64 threshold,bytes32 splitDigest,uint64 issuedAt)"
+    );
+    address internal constant prover = address(0x99);
+    bytes32[] internal ids;
+
+    function setUp() public override {
+        super.setUp();
+        publishCircle(json);
+        ids = openCircle(json);
+        bond(operator, 2 ether);
+    }
+
+    // ---------------------------------------------------------------- the vectors' lie
+
+    function test_aLieIsSlashedAndUndone() public {
+        _settle(FIRST, 0, 2);
+        _settle(LYING, 1, 1);
+        _prove(1, evidenceAt(json, LYING, 0, 0, 0));
+
+        (uint256 staked,, uint256 batches, uint256 undone,) = ledger.attesterOf(operator);
+        vm.assertEq(staked, 1 ether, "the batch is worth less than the minimum bond, so that is slashed");
+        vm.assertEq(batches, 1);
+        vm.assertEq(undone, 1);
+        vm.assertEq(ledger.creditOf(prover), 0.3 ether);
+        vm.assertEq(ledger.creditOf(treasury), 0.7 ether);
+        ledger.withdrawCredit(prover);
+        vm.assertEq(prover.balance, 0.3 ether);
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NothingToClaim.selector, prover, 0, 0));
+        ledger.withdrawCredit(prover);
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, 1));
+        ledger.batchOf(operator, 1);
+    }
+
+    function test_theSameReceiptsSettleAgainHonestly() public {
+        _settle(FIRST, 0, 2);
+        _settle(LYING, 1, 1);
+        _prove(1, evidenceAt(json, LYING, 0, 0, 0));
+
+        (BatchInput memory batch, ChannelEnd[] memory ends) = _batch(SECOND, 1, 1);
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NotRestored.selector, operator, 1));
+        vm.prank(operator);
+        ledger.settle(batch, ends);
+
+        ChannelInterval[] memory intervals = intervalsAt(json, LYING, 1);
+        intervals[0].from += 1;
+        vm.expectPartialRevert(AttributionLedger.WrongIntervals.selector);
+        ledger.restore(operator, intervals);
+        intervals[0].from -= 1;
+        ledger.restore(operator, intervals);
+        vm.assertEq(ledger.settledOf(ids[0]), 1_000_003);
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NothingToRestore.selector, operator));
+        ledger.restore(operator, intervals);
+
+        settle(batch, ends);
+        vm.warp(block.timestamp + WINDOW);
+        _claimAll(SECOND, 1);
+        vm.assertEq(address(ledger).balance, 2 ether);
+    }
+
+    function test_whatCameBeforeStays() public {
+        _settle(FIRST, 0, 2);
+        _settle(LYING, 1, 1);
+        _prove(1, evidenceAt(json, LYING, 0, 0, 0));
+        vm.warp(block.timestamp + WINDOW);
+        _claimAll(FIRST, 0);
+    }
+
+    function test_whatWasBuiltOnALieGoesWithIt() public {
+        _settle(FIRST, 0, 2);
+        _settle(LYING, 1, 1);
+        bytes32 id = openChannel("later", 1 ether);
+        collect(id, 500);
+        bytes32 root = commitmentAt(json, LYING, "balances", "balance").root;
+        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(2, root, id, 0, 500, payer, 500);
+        settle(batch, ends);
+        _prove(1, evidenceAt(json, LYING, 0, 0, 0));
+        (,, uint256 batches, uint256 undone,) = ledger.attesterOf(operator);
+        vm.assertEq(batches, 1);
+        vm.assertEq(undone, 2);
+
+        // The newest first: the older one's intervals do not fit yet.
+        ChannelInterval[] memory older = intervalsAt(json, LYING, 1);
+        vm.expectPartialRevert(AttributionLedger.WrongIntervals.selector);
+        ledger.restore(operator, older);
+        ChannelInterval[] memory newer = new ChannelInterval[](1);
+        newer[0] = ChannelInterval(id, 0, 500);
+        ledger.restore(operator, newer);
+        ledger.restore(operator, older);
+        vm.assertEq(ledger.settledOf(id), 0);
+        vm.warp(block.timestamp + WINDOW);
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, 2));
+        ledger.claim(operator, 2, 0, payer, 500, new bytes32[](0));
+    }
+
+    function test_afterTheWindowNothingIsUndone() public {
+        _settle(FIRST, 0, 2);
+        _settle(LYING, 1, 1);
+        ScoreEvidence memory evidence = evidenceAt(json, LYING, 0, 0, 0);
+        uint256 finalAt = block.timestamp + WINDOW;
+        vm.warp(finalAt);
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.AlreadyFinal.selector, finalAt));
+        ledger.proveWrongScore(operator, 1, evidence);
+    }
+
+    function test_aLargeBatchIsSlashedByItsValue() public {
+        bytes32 id = openChannel("large", 5 ether);
+        collect(id, 5 ether);
+        bond(operator, 3 ether);
+        Receipt memory receipt = _receipt(id, 5 ether);
+        receipt.releaseId = "nothing";
+        ScoreEvidence memory evidence = _settleOne(receipt, "", "");
+        _prove(0, evidence);
+        (uint256 staked,,,,) = ledger.attesterOf(operator);
+        vm.assertEq(staked, 0);
+        vm.assertEq(ledger.creditOf(prover), 1.5 ether);
+    }
+
+    // ---------------------------------------------------------------- honest batches
+
+    function test_noHonestScoreCanBeProvenWrong() public {
+        _settle(FIRST, 0, 2);
+        _settle(SECOND, 1, 1);
+        // Every listed score of the second batch: rows 0, 1 and 2.
+        for (uint32 position = 0; position < 3; ++position) {
+            ScoreEvidence memory evidence = evidenceAt(json, SECOND, 0, position, position);
+            vm.expectPartialRevert(AttributionLedger.ScoreIsRight.selector);
+            ledger.proveWrongScore(operator, 1, evidence);
+        }
+        ScoreEvidence memory past = evidenceAt(json, SECOND, 0, 3, 0);
+        vm.expectRevert(AttributionLedger.BadProof.selector);
+        ledger.proveWrongScore(operator, 1, past);
+    }
+
+    function test_evidenceMustBeWhatWasCommitted() public {
+        _settle(FIRST, 0, 2);
+        _settle(LYING, 1, 1);
+        ScoreEvidence memory evidence = evidenceAt(json, LYING, 0, 0, 0);
+
+        evidence.query[0] ^= 0x01;
+        _refusedDigest(evidence);
+        evidence.query[0] ^= 0x01;
+
+        evidence.scores[11] ^= 0x01;
+        _refusedDigest(evidence);
+        evidence.scores[11] ^= 0x01;
+
+        evidence.row[0] ^= 0x01;
+        _refusedProof(1, evidence);
+        evidence.row[0] ^= 0x01;
+
+        evidence.rowPayee = address(1);
+        _refusedProof(1, evidence);
+        evidence.rowPayee = vm.parseJsonAddress(json, ".circle.rows[0].payee");
+
+        evidence.rowProof[0] ^= bytes32(uint256(1));
+        _refusedProof(1, evidence);
+        evidence.rowProof[0] ^= bytes32(uint256(1));
+
+        evidence.receipt.threshold -= 1;
+        _refusedProof(1, evidence);
+        evidence.receipt.threshold += 1;
+
+        evidence.receiptIndex = 1;
+        _refusedProof(1, evidence);
+        evidence.receiptIndex = 0;
+        _refusedProof(0, evidence);
+
+        // Another listed row stands where the first is named.
+        ScoreEvidence memory other = evidenceAt(json, LYING, 0, 0, 1);
+        _refusedProof(1, other);
+
+        _prove(1, evidence);
+    }
+
+    // ---------------------------------------------------------------- lies that need no arithmetic
+
+    function test_aReleaseThatDoesNotExist() public {
+        Receipt memory receipt = _receipt(ids[0], 1_000);
+        receipt.releaseId = "nothing";
+        _prove(0, _settleOne(receipt, "", ""));
+    }
+
+    function test_aListThatIsNotWholeEntries() public {
+        _prove(0, _settleOne(_receipt(ids[0], 1_000), hex"00", ""));
+    }
+
+    function test_aRowThatIsNoContributor() public {
+        _prove(0, _settleOne(_receipt(ids[0], 1_000), abi.encodePacked(uint32(3), int64(5)), ""));
+    }
+
+    function test_aScoreThatIsNotAboveTheThreshold() public {
+        Receipt memory receipt = _receipt(ids[0], 1_000);
+        receipt.threshold = 5;
+        _prove(0, _settleOne(receipt, abi.encodePacked(uint32(0), int64(5)), ""));
+    }
+
+    function test_rowsThatDoNotAscend() public {
+        bytes memory scores = abi.encodePacked(uint32(1), int64(5), uint32(1), int64(5));
+        ScoreEvidence memory evidence = _settleOne(_receipt(ids[0], 1_000), scores, "");
+        evidence.position = 1;
+        _prove(0, evidence);
+    }
+
+    function test_aQueryOfAnotherLength() public {
+        bytes memory scores = abi.encodePacked(uint32(0), int64(5));
+        _prove(0, _settleOne(_receipt(ids[0], 1_000), scores, hex"0001"));
+    }
+
+    function test_scoresListedForAnAnswerThatWasNotAttributed() public {
+        _prove(0, _settleOne(_receipt(ids[0], 1_000), abi.encodePacked(uint32(0), int64(5)), ""));
+    }
+
+    // ---------------------------------------------------------------- any row, any query
+
+    /// One contributor and one null row of random content: the true score cannot be proven wrong, any other can.
+    function testFuzz_theScoreDecides(bytes32 seed, uint16 dimensions, int64 claimed, bool honest) public {
+        uint256 k = uint256(dimensions) % 40 + 1;
+        (bytes memory row, bytes memory query) = (_noise(seed, "row", k), _noise(seed, "query", k));
+        bytes32 nullLeaf = leaf(abi.encode(uint32(1), address(0), keccak256(row)));
+        bytes32 rowLeaf = leaf(abi.encode(uint32(0), payer, keccak256(row)));
+        bytes32 releaseId = keccak256(abi.encode("fuzz", seed));
+        vm.prank(developer);
+        models.publishRelease(
+            modelId, release(releaseId, keccak256(abi.encodePacked(rowLeaf, nullLeaf)), 2, 1, uint16(k), 1_000_000)
+        );
+
+        int256 exact = _slowDot(row, query);
+        if (honest) claimed = int64(exact);
+        Receipt memory receipt = _receipt(ids[0], 1_000);
+        receipt.releaseId = releaseId;
+        receipt.threshold = type(int64).min;
+        vm.assume(claimed > receipt.threshold);
+        ScoreEvidence memory evidence = _settleOne(receipt, abi.encodePacked(uint32(0), claimed), query);
+        evidence.row = row;
+        evidence.rowPayee = payer;
+        evidence.rowProof = new bytes32[](1);
+        evidence.rowProof[0] = nullLeaf;
+        if (claimed == exact) {
+            vm.expectRevert(abi.encodeWithSelector(AttributionLedger.ScoreIsRight.selector, 0, exact));
+            ledger.proveWrongScore(operator, 0, evidence);
+        } else {
+            _prove(0, evidence);
+        }
+    }
+
+    // ---------------------------------------------------------------- inside
+
+    function _batch(string memory path, uint32 number, uint256 count)
+        private
+        view
+        returns (BatchInput memory, ChannelEnd[] memory)
+    {
+        bytes32 previous = number == 0 ? bytes32(0) : commitmentAt(json, FIRST, "balances", "balance").root;
+        return (batchAt(json, path, number, previous), endsOf(intervalsAt(json, path, count)));
+    }
+
+    function _settle(string memory path, uint32 number, uint256 count) private {
+        (BatchInput memory batch, ChannelEnd[] memory ends) = _batch(path, number, count);
+        settle(batch, ends);
+    }
+
+    function _prove(uint256 number, ScoreEvidence memory evidence) private {
+        vm.prank(prover);
+        ledger.proveWrongScore(operator, number, evidence);
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, number));
+        ledger.proveWrongScore(operator, number, evidence);
+    }
+
+    function _refusedProof(uint256 number, ScoreEvidence memory evidence) private {
+        vm.expectRevert(AttributionLedger.BadProof.selector);
+        ledger.proveWrongScore(operator, number, evidence);
+    }
+
+    function _refusedDigest(ScoreEvidence memory evidence) private {
+        vm.expectPartialRevert(AttributionLedger.NotWhatWasHashed.selector);
+        ledger.proveWrongScore(operator, 1, evidence);
+    }
+
+    function _receipt(bytes32 id, uint256 to) private view returns (Receipt memory receipt) {
+        receipt.channelId = id;
+        receipt.to = to;
+        receipt.releaseId = vm.parseJsonBytes32(json, ".circle.releaseId");
+    }
+
+    /// Settles one receipt as the operator's first batch and opens it.
+    function _settleOne(Receipt memory receipt, bytes memory scores, bytes memory query)
+        private
+        returns (ScoreEvidence memory evidence)
+    {
+        receipt.scoresDigest = keccak256(scores);
+        receipt.queryDigest = keccak256(query);
+        (BatchInput memory batch, ChannelEnd[] memory ends) =
+            tinyBatch(0, 0, receipt.channelId, 0, uint96(receipt.to), payer, receipt.to);
+        batch.receipts = Commitment(leaf(abi.encode(keccak256(abi.encode(TYPEHASH, receipt)))), 1);
+        settle(batch, ends);
+        evidence.receipt = receipt;
+        evidence.receiptProof = new bytes32[](0);
+        evidence.scores = scores;
+        evidence.query = query;
+    }
+
+    function _claimAll(string memory path, uint256 number) private {
+        for (uint256 i = 0; vm.keyExistsJson(json, at(string.concat(path, ".balances"), i)); ++i) {
+            string memory one = at(string.concat(path, ".balances"), i);
+            ledger.claim(
+                operator,
+                number,
+                i,
+                vm.parseJsonAddress(json, string.concat(one, ".payee")),
+                vm.parseJsonUint(json, string.concat(one, ".cumulative")),
+                vm.parseJsonBytes32Array(json, string.concat(one, ".proof"))
+            );
+        }
+    }
+
+    function _noise(bytes32 seed, string memory name, uint256 k) private pure returns (bytes memory row) {
+        row = new bytes(2 * k);
+        for (uint256 i = 0; i < row.length; ++i) {
+            row[i] = keccak256(abi.encode(seed, name, i))[0];
+        }
+    }
+
+    function _slowDot(bytes memory row, bytes memory query) private pure returns (int256 sum) {
+        for (uint256 i = 0; i < row.length; i += 2) {
+            sum += int256(int16(uint16(bytes2(abi.encodePacked(row[i], row[i + 1])))))
+                * int256(int16(uint16(bytes2(abi.encodePacked(query[i], query[i + 1])))));
+        }
+    }
+}
