@@ -215,7 +215,13 @@ export async function createDecoder(
         lengths[row] = lengths[last] as number;
         slots[row] = slots[last] as number;
       }
-      lengths.pop();
+      // What a row leaves is masked for the next one, but 0 × NaN is NaN: values that overflowed would live on in other answers.
+      const used = (lengths.pop() as number) * h;
+      for (const cache of caches)
+        for (let head = 0; head < K; head++) {
+          const start = last * stride() + head * capacity * h;
+          cache.fill(0, start, start + used);
+        }
       slots.pop();
     },
   };
