@@ -1,1 +1,71 @@
-export { type ChainStatus, type EmbeddedChain, openEmbeddedChain, totalSupplyWei } from "./embedded.ts";
+/**
+ * # chain: the OPEN chain
+ *
+ * An Ethereum chain in this process (EDR, revm) with a durable log of our own, and what everything else needs to talk to
+ * it or to any Ethereum node.
+ *
+ * - {@link openEmbeddedChain}: one sequencer. A transaction is written to the log and flushed to the disk, then mined,
+ *   then acknowledged; the log replays to the same block hashes on the next start. The operator orders transactions and
+ *   sets the time: trusted for that, and for nothing else.
+ * - {@link rpcRoutes}: JSON-RPC 2.0 over HTTP for wallets. A strict list of methods.
+ * - {@link chainClients}: viem clients, in process or by URL; safe nonces; errors in the contracts' own words.
+ * - {@link deployProtocol}: the protocol's contracts, at addresses known beforehand, resumed after a crash.
+ * - {@link followEvents}: events into the database, each exactly once.
+ * - {@link openKeystore}: this node's accounts. {@link localNetwork}, {@link addEthereumChainParameter}: networks as values.
+ *
+ * Facts that hold for ever on an embedded chain: base fee 0, a minimum tip, tips go to the fee collector, no blob
+ * transactions, 10²⁷ wei at genesis and none later. A block is final as soon as it is there.
+ *
+ * The folder holds `blocks.log` (see `record.ts` for its format), `lock` and `lock.json`. Copy `blocks.log` to back up.
+ */
+export type { AbiByName } from "./call-error.ts";
+export { CallRevertedError } from "./call-error.ts";
+export {
+  type ChainReader,
+  type ChainSource,
+  type ChainWriter,
+  type ContractWrite,
+  chainClients,
+  type TransactionRequest,
+} from "./clients.ts";
+export * from "./contracts/index.ts";
+export {
+  DeploymentMismatchError,
+  type DeployStep,
+  deployProtocol,
+  deploySteps,
+  type InitialParameters,
+  type ProtocolDeployment,
+  protocolAddresses,
+} from "./deploy.ts";
+export {
+  type ChainLogger,
+  type ChainStatus,
+  type EmbeddedChain,
+  type EmbeddedChainOptions,
+  openEmbeddedChain,
+  type ReplayProgress,
+  totalSupplyWei,
+} from "./embedded.ts";
+export { ChainLogError, FolderLockedError, RpcError, rpcCodes } from "./errors.ts";
+export {
+  type ChainEvent,
+  type EventFollower,
+  type FollowedContracts,
+  type FollowOptions,
+  followEvents,
+  HistoryChangedError,
+} from "./events.ts";
+export { type Keystore, openKeystore } from "./keys.ts";
+export {
+  type AddEthereumChainParameter,
+  addEthereumChainParameter,
+  type ContractAddresses,
+  localChainId,
+  localNetwork,
+  type Network,
+  openCurrency,
+  viemChain,
+} from "./networks.ts";
+export { type ProtocolContracts, protocolAbis, protocolContracts } from "./protocol-contracts.ts";
+export { type RpcRequest, rpcLimits, rpcRoutes } from "./rpc.ts";
