@@ -1,4 +1,5 @@
 /** ONNX Runtime, started the one way this project uses it: CPU, bounded threads, no spinning. */
+import "./quiet.ts";
 import * as ort from "onnxruntime-node";
 
 export type Tensor = ort.Tensor;

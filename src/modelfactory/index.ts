@@ -13,4 +13,5 @@ export * from "./errors.ts";
 export * from "./recipe.ts";
 export * from "./registry.ts";
 export * from "./release.ts";
+export * from "./routes.ts";
 export * from "./service.ts";

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { createRandom } from "../engine/index.ts";
+import { invertFisher } from "./influence.ts";
+import {
+  cholesky,
+  createProducts,
+  NotPositiveDefiniteError,
+  orthonormalise,
+  solveCholesky,
+} from "./linalg.ts";
+
+const matrix = (rows: number, columns: number, seed: number) => {
+  const random = createRandom(seed);
+  return Float32Array.from({ length: rows * columns }, () => random.normal());
+};
+
+/** A · Aᵀ in float64. */
+function gramOf(a: Float32Array, n: number, k: number): Float64Array {
+  const gram = new Float64Array(n * n);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++)
+      for (let c = 0; c < k; c++)
+        gram[i * n + j] = (gram[i * n + j] as number) + (a[i * k + c] as number) * (a[j * k + c] as number);
+  return gram;
+}
+
+/** Gauss–Jordan: the slow reference for the dual solve. */
+function invert(matrix_: Float64Array, n: number): Float64Array {
+  const a = Array.from({ length: n }, (_, i) => [
+    ...matrix_.subarray(i * n, (i + 1) * n),
+    ...Array.from({ length: n }, (_, j) => (i === j ? 1 : 0)),
+  ]);
+  for (let c = 0; c < n; c++) {
+    const pivot = a
+      .slice(c)
+      .reduce(
+        (best, row, i) =>
+          Math.abs(row[c] as number) > Math.abs((a[best] as number[])[c] as number) ? c + i : best,
+        c,
+      );
+    [a[c], a[pivot]] = [a[pivot] as number[], a[c] as number[]];
+    const row = a[c] as number[];
+    const scale = row[c] as number;
+    for (let j = 0; j < 2 * n; j++) row[j] = (row[j] as number) / scale;
+    for (let i = 0; i < n; i++) {
+      if (i === c) continue;
+      const other = a[i] as number[];
+      const factor = other[c] as number;
+      for (let j = 0; j < 2 * n; j++) other[j] = (other[j] as number) - factor * (row[j] as number);
+    }
+  }
+  return Float64Array.from(a.flatMap((row) => row.slice(n)));
+}
+
+test("the dual solve equals the dense inverse of the damped Fisher, block by block", async () => {
+  const products = await createProducts(1);
+  const [n, p, m, rho] = [7, 12, 3, 0.2];
+  const blocks = [
+    { offset: 0, length: 5 },
+    { offset: 5, length: 7 },
+  ];
+  const fisher = matrix(n, p, 1);
+  const rows = matrix(m, p, 2);
+  const fast = await invertFisher(products, rows, m, fisher, n, p, blocks, rho);
+  for (const { offset, length } of blocks) {
+    const f = (i: number, j: number) => fisher[i * p + offset + j] as number;
+    let trace = 0;
+    for (let i = 0; i < n; i++) for (let j = 0; j < length; j++) trace += f(i, j) ** 2;
+    const lambda = (rho * trace) / n / Math.min(n, length);
+    const h = new Float64Array(length * length);
+    for (let a = 0; a < length; a++)
+      for (let b = 0; b < length; b++) {
+        for (let i = 0; i < n; i++)
+          h[a * length + b] = (h[a * length + b] as number) + (f(i, a) * f(i, b)) / n;
+        if (a === b) h[a * length + b] = (h[a * length + b] as number) + lambda;
+      }
+    const inverse = invert(h, length);
+    for (let r = 0; r < m; r++)
+      for (let a = 0; a < length; a++) {
+        let expected = 0;
+        for (let b = 0; b < length; b++)
+          expected += (inverse[a * length + b] as number) * (rows[r * p + offset + b] as number);
+        const actual = fast[r * p + offset + a] as number;
+        assert.ok(
+          Math.abs(actual - expected) <= 1e-4 * Math.max(1, Math.abs(expected)),
+          `${actual} against ${expected}`,
+        );
+      }
+  }
+});
+
+test("solving by Cholesky undoes multiplication", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 24 }), fc.nat(), (n, seed) => {
+      const gram = gramOf(matrix(n, n + 3, seed), n, n + 3);
+      const x = Float64Array.from(matrix(n, 1, seed + 1));
+      const b = Float64Array.from({ length: n }, (_, i) =>
+        x.reduce((sum, v, j) => sum + v * (gram[i * n + j] as number), 0),
+      );
+      solveCholesky(cholesky(gram, n), n, b);
+      for (let i = 0; i < n; i++)
+        assert.ok(
+          Math.abs((b[i] as number) - (x[i] as number)) < 1e-5 * (1 + Math.max(...x.map(Math.abs))) * n,
+        );
+    }),
+    { numRuns: 50 },
+  );
+  assert.throws(() => cholesky(Float64Array.of(1, 2, 2, 1), 2), NotPositiveDefiniteError);
+});
+
+test("orthonormal coordinates keep every inner product, and drop what depends on the rest", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.integer({ min: 1, max: 8 }),
+      fc.nat(),
+      (n, independent, seed) => {
+        const k = Math.min(n, independent);
+        const core = matrix(k, 16, seed);
+        const mix = matrix(n, k, seed + 1);
+        const rows = new Float32Array(n * 16);
+        for (let i = 0; i < n; i++)
+          for (let c = 0; c < 16; c++)
+            for (let j = 0; j < k; j++)
+              rows[i * 16 + c] =
+                (rows[i * 16 + c] as number) + (mix[i * k + j] as number) * (core[j * 16 + c] as number);
+        const gram = gramOf(rows, n, 16);
+        const { rank, coordinates, fromRows } = orthonormalise(gram, n, 1024, 1e-8);
+        assert.ok(rank <= k, `rank ${rank} of ${k}`);
+        const largest = Math.max(...gram.map(Math.abs));
+        for (let i = 0; i < n; i++)
+          for (let j = 0; j < n; j++) {
+            let sum = 0;
+            for (let c = 0; c < rank; c++)
+              sum += (coordinates[i * rank + c] as number) * (coordinates[j * rank + c] as number);
+            assert.ok(Math.abs(sum - (gram[i * n + j] as number)) < 1e-3 * largest);
+          }
+        // fromRows · rows has orthonormal rows: fromRows · G · fromRowsᵀ = I.
+        for (let a = 0; a < rank; a++)
+          for (let b = 0; b < rank; b++) {
+            let sum = 0;
+            for (let i = 0; i < n; i++)
+              for (let j = 0; j < n; j++)
+                sum +=
+                  (fromRows[a * n + i] as number) *
+                  (gram[i * n + j] as number) *
+                  (fromRows[b * n + j] as number);
+            assert.ok(Math.abs(sum - (a === b ? 1 : 0)) < 2e-2, `${a},${b}: ${sum}`);
+          }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import {
+  createGradients,
+  createRandom,
+  createTrainer,
+  loadCheckpoint,
+  loraOf,
+  moduleNames,
+  type Sequence,
+  type TrainRecipe,
+} from "../engine/index.ts";
+import { decodeBasis, encodeBasis, projectQuery } from "./basis.ts";
+import { createBm25 } from "./bm25.ts";
+import { gradDot } from "./graddot.ts";
+import { adamMetric, applyMetric, invertFisher, layerBlocks } from "./influence.ts";
+import { createProducts } from "./linalg.ts";
+import { buildPayIndex, defaultPayIndexOptions } from "./pay-index.ts";
+
+const base = loadCheckpoint(
+  join(fileURLToPath(new URL("../engine/fixtures/", import.meta.url)), "llama-untied"),
+);
+const random = createRandom(3);
+const token = () => 3 + random.below(base.config.vocab - 3);
+
+/** Facts with a key of three tokens and a value of two; each contributor has its own keys, values are shared. */
+const values = Array.from({ length: 6 }, () => [token(), token()]);
+const fact = (): Sequence => {
+  const ids = [token(), token(), token(), ...(values[random.below(values.length)] as number[])];
+  return { ids, targets: [3, 4] };
+};
+const contributors = 3;
+const taught = Array.from({ length: 30 }, fact);
+const sequences = taught.flatMap((s) => [s, { ids: [1, ...s.ids], targets: [4, 5] }]);
+const contributorOf = sequences.map((_, i) => Math.floor(i / 2) % contributors);
+const heldOut = Array.from({ length: 40 }, fact);
+const recipe: TrainRecipe = {
+  rank: 4,
+  alpha: 8,
+  modules: moduleNames,
+  seed: 2,
+  threads: 1,
+  learningRate: 2e-2,
+  warmupSteps: 5,
+  finalRate: 0.1,
+  batch: 10,
+  epochs: 60,
+  clip: 1,
+  optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  stopLoss: 0.02,
+};
+
+const trainer = await createTrainer(base, recipe, sequences);
+while (!trainer.done) await trainer.step();
+const { adapter, optimizer, step: steps } = trainer.state;
+const gradients = await createGradients(base, loraOf(recipe), { parts: ["B"], positions: 32, threads: 1 });
+const input = {
+  gradients,
+  adapter,
+  secondMoments: new Map([...optimizer.moments].map(([name, { v }]) => [name, v] as const)),
+  beta2: 0.999,
+  steps,
+  sequences,
+  contributorOf,
+  contributors,
+  heldOut,
+};
+const options = { ...defaultPayIndexOptions, threads: 1, nullRows: 30 };
+const index = await buildPayIndex(input, options);
+const dot = (a: Int16Array, b: Int16Array) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
+
+test("integer scores rank contributors as the floating-point rows do", async () => {
+  const p = gradients.width;
+  const metric = adamMetric(
+    gradients.segments,
+    p,
+    (name) => optimizer.moments.get(name)?.v as Float32Array,
+    1 - 0.999 ** steps,
+  );
+  const rows = await gradients.rows(adapter, sequences, options.samples, createRandom(options.seed, 41));
+  applyMetric(rows.data, metric);
+  applyMetric(rows.sampled, metric);
+  const sums = new Float32Array(contributors * p);
+  contributorOf.forEach((c, i) => {
+    for (let j = 0; j < p; j++)
+      sums[c * p + j] = (sums[c * p + j] as number) + (rows.data[i * p + j] as number);
+  });
+  const products = await createProducts(1);
+  const solved = await invertFisher(
+    products,
+    sums,
+    contributors,
+    rows.sampled,
+    sequences.length * options.samples,
+    p,
+    layerBlocks(gradients.segments),
+    options.damping,
+  );
+  const queries = (await gradients.rows(adapter, taught)).data;
+  let worst = 0;
+  for (let q = 0; q < taught.length; q++) {
+    const raw = queries.subarray(q * p, (q + 1) * p);
+    const integer = index.rows.slice(0, contributors).map((row) => dot(row, projectQuery(index.basis, raw)));
+    const exact = Array.from({ length: contributors }, (_, c) => {
+      let sum = 0;
+      for (let j = 0; j < p; j++)
+        sum += (solved[c * p + j] as number) * (raw[j] as number) * (metric[j] as number);
+      return sum;
+    });
+    const norm = (x: number[]) => Math.sqrt(x.reduce((s, v) => s + v * v, 0));
+    const cosine = integer.reduce((s, v, c) => s + v * (exact[c] as number), 0) / norm(integer) / norm(exact);
+    worst = Math.max(worst, 1 - cosine);
+  }
+  assert.ok(worst < 0.01, `integer scores turn away from the exact ones by ${worst}`);
+});
+
+test("the contributor of a fact scores highest on it, far above chance", async () => {
+  const { data } = await gradients.rows(adapter, taught);
+  const p = gradients.width;
+  const hits = taught.filter((_, i) => {
+    const q = projectQuery(index.basis, data.subarray(i * p, (i + 1) * p));
+    const scores = index.rows.slice(0, contributors).map((row) => dot(row, q));
+    return scores.indexOf(Math.max(...scores)) === i % contributors;
+  });
+  assert.ok(hits.length >= 24, `${hits.length} of 30 (chance: 10)`);
+});
+
+test("an index is made again bit for bit, and says how often chance would pay", async () => {
+  const again = await buildPayIndex(input, options);
+  assert.deepEqual(again.rows, index.rows);
+  assert.deepEqual(encodeBasis(again.basis), encodeBasis(index.basis));
+  assert.ok(index.report.falseDiscovery <= options.falseDiscovery);
+  assert.equal(index.rows.length, contributors + 30);
+  for (const row of index.rows) assert.ok(row.length === index.k && row.every((x) => Math.abs(x) <= 32_767));
+  await assert.rejects(
+    buildPayIndex({ ...input, heldOut: heldOut.slice(0, 5) }, options),
+    /at least 20 held-out examples/,
+  );
+});
+
+test("a basis survives its bytes; torn bytes are refused", () => {
+  const bytes = encodeBasis(index.basis);
+  assert.deepEqual(decodeBasis(bytes), index.basis);
+  assert.throws(() => decodeBasis(bytes.subarray(0, bytes.length - 1)), /not an attribution basis/);
+  assert.throws(() => projectQuery(index.basis, new Float32Array(3)), /built for/);
+  assert.ok(projectQuery(index.basis, new Float32Array(gradients.width)).every((x) => x === 0));
+  assert.throws(
+    () => projectQuery(index.basis, new Float32Array(gradients.width).fill(Number.NaN)),
+    /not a number/,
+  );
+});
+
+test("Grad-Dot is the dot product of summed gradients", async () => {
+  const scores = await gradDot(
+    gradients,
+    adapter,
+    sequences,
+    contributorOf,
+    contributors,
+    taught.slice(0, 2),
+    1,
+  );
+  const own = await gradients.rows(adapter, sequences);
+  const query = await gradients.rows(adapter, taught.slice(0, 2));
+  const p = gradients.width;
+  for (let q = 0; q < 2; q++)
+    for (let c = 0; c < contributors; c++) {
+      let expected = 0;
+      sequences.forEach((_, i) => {
+        if (contributorOf[i] !== c) return;
+        for (let j = 0; j < p; j++)
+          expected += (own.data[i * p + j] as number) * (query.data[q * p + j] as number);
+      });
+      const actual = scores[q]?.[c] as number;
+      assert.ok(
+        Math.abs(actual - expected) < 1e-3 * Math.max(1e-6, ...scores.flat().map(Math.abs)),
+        `${actual} against ${expected}`,
+      );
+    }
+});
+
+test("BM25 prefers the document that shares rare words", () => {
+  const score = createBm25(["the cat sat", "the dog sat", "the cat and the dog"]);
+  const scores = score("dog sat");
+  assert.equal(scores.indexOf(Math.max(...scores)), 1);
+  assert.deepEqual([...score("zebra")], [0, 0, 0]);
+});

@@ -1,0 +1,210 @@
+/** Fine-tuning jobs and releases over HTTP. Reading is open; starting and cancelling jobs is the operator's. */
+import { randomUUID } from "node:crypto";
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { streamSSE } from "hono/streaming";
+import { type Digest, digestSchema, toHex } from "../protocol/index.ts";
+import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
+import {
+  type FineTuningJob,
+  type JobSpecInput,
+  jobSpecSchema,
+  type ModelFactory,
+  type Release,
+} from "./service.ts";
+
+const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404> = {
+  "nothing-to-train": 400,
+  "nothing-to-evaluate": 400,
+  "not-owner": 403,
+  "unknown-job": 404,
+  "unknown-release": 404,
+};
+
+const errorOut = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+const json = (schema: z.ZodType, description: string) => ({
+  content: { "application/json": { schema } },
+  description,
+});
+const failures = {
+  400: json(errorOut, "The request is not right; the message says why"),
+  403: json(errorOut, "Not allowed"),
+  404: json(errorOut, "There is no such thing here"),
+};
+const tags = ["ModelFactory"];
+const jobParams = z.object({ id: z.string().min(1).max(64) });
+const releaseParams = z.object({ release: z.string().min(1).max(128) });
+const jobOut = z.unknown();
+
+const routes = {
+  create: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes",
+    tags,
+    summary: "Start a fine-tuning job, as this node's developer",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z
+              .looseObject({
+                id: z
+                  .string()
+                  .regex(/^[\w-]{1,64}$/)
+                  .optional(),
+              })
+              .openapi("NewFineTune"),
+          },
+        },
+      },
+    },
+    responses: { 201: json(jobOut, "The job"), ...failures },
+  }),
+  list: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes",
+    tags,
+    summary: "Jobs, newest first",
+    responses: { 200: json(z.unknown(), "The jobs") },
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/{id}",
+    tags,
+    summary: "A job",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  events: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/{id}/events",
+    tags,
+    summary: "A job's events: live loss; as server-sent events when they are accepted",
+    request: { params: jobParams, query: z.object({ after: z.coerce.number().int().min(0).default(0) }) },
+    responses: { 200: json(z.unknown(), "Events after the one given"), ...failures },
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/cancel",
+    tags,
+    summary: "Cancel a job",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  release: createRoute({
+    method: "get",
+    path: "/v1/releases/{release}",
+    tags,
+    summary: "A release by id, or a model's newest",
+    request: { params: releaseParams },
+    responses: { 200: json(z.unknown(), "Manifest, signature and file digests"), ...failures },
+  }),
+  index: createRoute({
+    method: "get",
+    path: "/v1/releases/{release}/index",
+    tags,
+    summary: "A release's pay index: every row, to recompute scores with",
+    request: { params: releaseParams },
+    responses: { 200: json(z.unknown(), "Contributors, then null rows, as hex"), ...failures },
+  }),
+};
+
+const jobJson = (job: FineTuningJob) => {
+  const { evaluation, ...spec } = job.spec;
+  return {
+    ...job,
+    object: "fine_tuning.job" as const,
+    spec: { ...spec, evaluationExamples: evaluation.length },
+  };
+};
+const releaseJson = (release: Release) => ({ ...release, object: "release" as const });
+
+/** @param guard lets only the operator through */
+export function modelFactoryRoutes(service: ModelFactory, guard: MiddlewareHandler): OpenAPIHono {
+  const app = new OpenAPIHono();
+  const failure = (context: Context, status: 400 | 403 | 404, code: string, message: string) =>
+    context.json({ error: { code, message } }, status);
+  app.onError((error, context) => {
+    if (error instanceof ModelFactoryError)
+      return failure(context, statusOf[error.code], error.code, error.message);
+    if (error instanceof z.ZodError) return failure(context, 400, "invalid-request", z.prettifyError(error));
+    throw error;
+  });
+  const found = async (name: string): Promise<Release> => {
+    const release = await service.findRelease(name);
+    if (release === undefined)
+      throw new ModelFactoryError(
+        "unknown-release",
+        `There is no model or release "${name}" here. GET /v1/models lists them.`,
+      );
+    return release;
+  };
+
+  app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
+    const { id = `ft-${randomUUID()}`, ...spec } = context.req.valid("json") as { id?: string };
+    return context.json(jobJson(await service.createJob(id, jobSpecSchema.parse(spec) as JobSpecInput)), 201);
+  });
+  app.openapi(routes.list, async (context) =>
+    context.json({ object: "list", data: (await service.listJobs()).map(jobJson) }, 200),
+  );
+  app.openapi(routes.get, async (context) =>
+    context.json(jobJson(await service.getJob(context.req.valid("param").id)), 200),
+  );
+  app.openapi({ ...routes.cancel, middleware: [guard] }, async (context) =>
+    context.json(jobJson(await service.cancel(context.req.valid("param").id)), 200),
+  );
+  app.openapi(routes.events, async (context) => {
+    const { id } = context.req.valid("param");
+    let { after } = context.req.valid("query");
+    await service.getJob(id);
+    if (!(context.req.header("accept") ?? "").includes("text/event-stream"))
+      return context.json({ data: await service.events(id, after) }, 200);
+    return streamSSE(context, async (stream) => {
+      let wake: () => void = () => {};
+      const stop = service.onEvent((jobId) => {
+        if (jobId === id) wake();
+      });
+      stream.onAbort(() => wake());
+      try {
+        while (!stream.aborted) {
+          const woken = new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          const events = await service.events(id, after);
+          for (const event of events) {
+            await stream.writeSSE({
+              id: String(event.id),
+              event: event.kind,
+              data: JSON.stringify({ atMs: event.atMs, ...event.data }),
+            });
+            after = event.id;
+          }
+          const { state } = await service.getJob(id);
+          if (events.length === 0 && (state === "succeeded" || state === "failed" || state === "cancelled"))
+            break;
+          if (events.length === 0) await woken;
+        }
+      } finally {
+        stop();
+      }
+    }) as never;
+  });
+  app.openapi(routes.release, async (context) =>
+    context.json(releaseJson(await found(context.req.valid("param").release)), 200),
+  );
+  app.openapi(routes.index, async (context) => {
+    const { id, manifest } = await found(context.req.valid("param").release);
+    const { rows, release } = await service.releaseFiles(digestSchema.parse(id) as Digest);
+    return context.json(
+      {
+        release: id,
+        k: manifest.index.k,
+        contributors: release.contributors,
+        rows: rows.map((row) => toHex(row)),
+      },
+      200,
+    );
+  });
+  return app;
+}

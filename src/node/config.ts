@@ -1,0 +1,88 @@
+/** What a node is told: defaults, then the home's `config.json`, then environment variables, then the command line. */
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+
+const wei = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,27})$/, "a decimal number of wei")
+  .transform(BigInt);
+
+const configSchema = z.strictObject({
+  host: z.string().min(1).default("127.0.0.1"),
+  port: z.int().min(0).max(65_535).default(4000),
+  /** Folder of the base model, and the name it is served under. */
+  baseModel: z.string().min(1).optional(),
+  baseName: z.string().min(1).max(64).default("openledger-tiny"),
+  chainId: z.int().min(1).max(0x7fff_ffff).default(161_612),
+  minTipWei: wei.prefault("1000000000"),
+  /** How long a batch can be disputed before it pays. */
+  settlementWindowSeconds: z
+    .int()
+    .min(1)
+    .max(30 * 86_400)
+    .default(2),
+  closeTimeoutSeconds: z
+    .int()
+    .min(1)
+    .max(30 * 86_400)
+    .default(86_400),
+  minimumBondWei: wei.prefault("1000000000000000000"),
+  registrationFeeWei: wei.prefault("1000000000000000000"),
+  /** How often waiting receipts are settled; 0 settles on request only. */
+  settleEveryMs: z.int().min(0).max(86_400_000).default(30_000),
+  /** Threads of serving, scoring and training, each. */
+  threads: z.int().min(1).max(64).default(2),
+});
+
+export type NodeConfig = z.output<typeof configSchema> & {
+  readonly home: string;
+  readonly baseModel: string;
+};
+export type NodeConfigInput = z.input<typeof configSchema>;
+
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+/** The package's own folder: where `models/` and `web/` lie, in a clone and in an installed package alike. */
+export const packageFolder = resolve(fileURLToPath(new URL("../..", import.meta.url)));
+
+export const defaultHome = () => process.env.OPENLEDGER_HOME ?? join(homedir(), ".openledger");
+
+/**
+ * @param home the data folder
+ * @param overrides what the command line says
+ * @throws ConfigError naming the field, what it is and what was expected
+ */
+export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {}): NodeConfig {
+  const file = join(home, "config.json");
+  let fromFile: object = {};
+  if (existsSync(file)) {
+    try {
+      fromFile = z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(file, "utf8")));
+    } catch (cause) {
+      throw new ConfigError(
+        `${file} is not a JSON object: ${(cause as Error).message}. Correct it or remove it.`,
+        { cause },
+      );
+    }
+  }
+  const environment: Record<string, unknown> = {};
+  if (process.env.OPENLEDGER_PORT !== undefined) environment.port = Number(process.env.OPENLEDGER_PORT);
+  if (process.env.OPENLEDGER_HOST !== undefined) environment.host = process.env.OPENLEDGER_HOST;
+  if (process.env.OPENLEDGER_BASE_MODEL !== undefined)
+    environment.baseModel = process.env.OPENLEDGER_BASE_MODEL;
+  const parsed = configSchema.safeParse({ ...fromFile, ...environment, ...overrides });
+  if (!parsed.success)
+    throw new ConfigError(
+      `The configuration (${file}, OPENLEDGER_* and options) is not valid:\n${z.prettifyError(parsed.error)}`,
+    );
+  return {
+    ...parsed.data,
+    home: resolve(home),
+    baseModel: resolve(parsed.data.baseModel ?? join(packageFolder, "models", "openledger-tiny")),
+  };
+}
