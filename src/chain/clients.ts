@@ -221,7 +221,8 @@ function writing(
   }));
   const wallet = withOwnSend.extend((client) => ({
     // Bound to the extended client: viem's own is bound to the plain one and would not see the sendTransaction above.
-    writeContract: (parameters: never) => writeContract(client as never, parameters),
+    writeContract: ((parameters) =>
+      writeContract(client as never, parameters as never)) as typeof plainWallet.writeContract,
   })) as unknown as WalletClient<Transport, Chain, LocalAccount>;
   return {
     account,

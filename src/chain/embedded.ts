@@ -1,36 +1,21 @@
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { type Address, getAddress, type Hex, keccak256 } from "viem";
+import type { Address, Hex } from "viem";
 import { type Ceiling, minimumTip, refusal } from "./ceiling.ts";
-import { createEngine, type Engine, engineHardfork, engineVersion, type MinedBlock } from "./engine.ts";
-import { ChainLogError, RpcError, rpcCodes } from "./errors.ts";
+import { createEngine, type Engine } from "./engine.ts";
+import { RpcError, rpcCodes } from "./errors.ts";
+import { checkHeader, genesisOf, type NetworkRules, newHeader } from "./genesis.ts";
 import { lockFolder } from "./lock.ts";
-import { type BlockLog, openLog, type TornTail } from "./log.ts";
+import { type BlockLog, type LogFile, openLog } from "./log.ts";
 import { createMethods } from "./methods.ts";
-import { localChainId } from "./networks.ts";
 import { createPool } from "./pool.ts";
 import type { LogHeader } from "./record.ts";
+import { type ChainLogger, mineBlock, type ReplayedState, type ReplayProgress, replay } from "./replay.ts";
 
-/** All OPEN there is and ever will be: 10⁹ OPEN, 10²⁷ wei. */
-export const totalSupplyWei = 10n ** 27n;
-
-export type ChainLogger = (level: "info" | "warn" | "error", message: string) => void;
-
-export type EmbeddedChainOptions = {
+export type EmbeddedChainOptions = NetworkRules & {
   /** The folder of the chain's log; this process alone holds it while the chain is open. */
   readonly dir: string;
-  readonly chainId?: number;
-  /** Address → wei at genesis; sums to {@link totalSupplyWei} exactly. */
-  readonly genesis: Readonly<Record<Address, bigint>>;
-  /** Receives every tip. */
-  readonly feeCollector: Address;
   /** Minimum tip of an empty chain, wei per gas. */
   readonly minTipWei: bigint;
-  /**
-   * Gas of one block and of one transaction at most. The engine notes every executed instruction until the block is
-   * done, up to 800 bytes each, so 8 million gas of the cheapest instructions need up to 6 GB for a moment.
-   */
-  readonly blockGasLimit?: bigint;
   /** How many transactions the chain may hold: memory grows by 7–8 KB each. */
   readonly ceilingTransactions?: number;
   /** Let a newer engine take over a log: every block hash is checked once more, then the log notes the new version. */
@@ -39,12 +24,8 @@ export type EmbeddedChainOptions = {
   readonly onReplay?: (progress: ReplayProgress) => void;
   /** Wall clock, epoch milliseconds. */
   readonly nowMs?: () => number;
-};
-
-export type ReplayProgress = {
-  readonly blocks: number;
-  readonly transactions: number;
-  readonly bytes: number;
+  /** How the log's file is opened; a test hands in a disk that fails. */
+  readonly openLogFile?: (path: string) => Promise<LogFile>;
 };
 
 export type ChainStatus = {
@@ -87,7 +68,7 @@ export type EmbeddedChain = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-const defaults = { blockGasLimit: 8_000_000n, ceilingTransactions: 250_000 };
+const defaultCeilingTransactions = 250_000;
 const deadlinesMax = 10_000;
 const warnPercent = 80;
 const timerMaxMs = 2 ** 31 - 1;
@@ -112,7 +93,7 @@ async function openLocked(options: EmbeddedChainOptions, release: () => void): P
   const say = options.log ?? (() => {});
   const nowMs = options.nowMs ?? Date.now;
   const path = join(options.dir, "blocks.log");
-  const blockLog = await openLog(path, () => newHeader(options, nowMs()));
+  const blockLog = await openLog(path, () => newHeader(options, nowMs()), options.openLogFile);
   const { header } = blockLog;
   try {
     checkHeader(path, header, options);
@@ -124,148 +105,12 @@ async function openLocked(options: EmbeddedChainOptions, release: () => void): P
       feeCollector: header.feeCollector as Hex,
       blockGasLimit: BigInt(header.blockGasLimit),
     });
-    const state = await replay(path, blockLog, engine, options, say);
+    const state = await replay(path, blockLog, engine, { ...options, say });
     return runChain(options, { engine, blockLog, header, state, say, nowMs, release });
   } catch (error) {
     await blockLog.close();
     throw error;
   }
-}
-
-function newHeader(options: EmbeddedChainOptions, nowMs: number): LogHeader {
-  const total = Object.values(options.genesis).reduce((sum, wei) => sum + wei, 0n);
-  if (total !== totalSupplyWei) {
-    throw new ChainLogError(
-      `The genesis balances sum to ${total} wei; OPEN's supply is ${totalSupplyWei} wei exactly.`,
-    );
-  }
-  return {
-    format: 1,
-    chainId: options.chainId ?? localChainId,
-    hardfork: engineHardfork,
-    engine: engineVersion(),
-    genesisTimestampSec: Math.floor(nowMs / 1000),
-    genesis: Object.fromEntries(
-      sortedGenesis(options.genesis).map(([address, wei]) => [address, String(wei)]),
-    ),
-    feeCollector: getAddress(options.feeCollector),
-    blockGasLimit: String(options.blockGasLimit ?? defaults.blockGasLimit),
-    salt: `0x${randomBytes(16).toString("hex")}`,
-  };
-}
-
-function sortedGenesis(genesis: Readonly<Record<Address, bigint>>): [Address, bigint][] {
-  return Object.entries(genesis)
-    .map(([address, wei]): [Address, bigint] => [getAddress(address), wei])
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function genesisOf(header: LogHeader): Record<Address, bigint> {
-  return Object.fromEntries(Object.entries(header.genesis).map(([address, wei]) => [address, BigInt(wei)]));
-}
-
-/** A log is of one chain for good: what is asked for now must be what it was made with. */
-function checkHeader(path: string, header: LogHeader, options: EmbeddedChainOptions): void {
-  const genesis = Object.fromEntries(
-    sortedGenesis(options.genesis).map(([address, wei]) => [address, String(wei)]),
-  );
-  const checks: readonly (readonly [string, string, string])[] = [
-    ["chain id", String(header.chainId), String(options.chainId ?? localChainId)],
-    ["genesis balances", JSON.stringify(header.genesis), JSON.stringify(genesis)],
-    ["fee collector", header.feeCollector, getAddress(options.feeCollector)],
-    ["block gas limit", header.blockGasLimit, String(options.blockGasLimit ?? header.blockGasLimit)],
-    ["hardfork", header.hardfork, engineHardfork],
-  ];
-  for (const [what, found, expected] of checks) {
-    if (found === expected) continue;
-    throw new ChainLogError(
-      `The block log ${path} was made with ${what} ${found}; this node asks for ${expected}. ` +
-        `Give this network another folder, or set ${what} to what the log says.`,
-    );
-  }
-}
-
-type ReplayedState = { last: MinedBlock; transactions: number; deadlines: Set<number> };
-
-/** Mine every logged block again and compare the hashes. */
-async function replay(
-  path: string,
-  blockLog: BlockLog,
-  engine: Engine,
-  options: EmbeddedChainOptions,
-  say: ChainLogger,
-): Promise<ReplayedState> {
-  const current = engineVersion();
-  const state: ReplayedState = { last: await engine.latest(), transactions: 0, deadlines: new Set() };
-  let writtenBy = blockLog.header.engine;
-  let pending: { blockNumber: number; timestampSec: number; transactions: readonly Hex[] } | undefined;
-
-  async function minePending() {
-    if (pending === undefined) return;
-    for (const raw of pending.transactions) await engine.request("eth_sendRawTransaction", [raw]);
-    state.last = await mineBlock(engine, pending.timestampSec, pending.transactions);
-    state.transactions += state.last.transactions.length;
-    options.onReplay?.({
-      blocks: pending.blockNumber,
-      transactions: state.transactions,
-      bytes: blockLog.bytes(),
-    });
-    pending = undefined;
-  }
-  const compare = (blockNumber: number, blockHash: Hex) => {
-    if (state.last.number === blockNumber && state.last.hash === blockHash) return;
-    throw new ChainLogError(
-      `The block log ${path} says block ${blockNumber} has hash ${blockHash}; ${current} replays block ${state.last.number} ` +
-        `with ${state.last.hash}. The log was written by ${writtenBy}: install that version, or restore a backup of the log.`,
-    );
-  };
-
-  const onTorn = (torn: TornTail) =>
-    say(
-      "warn",
-      `The last record (number ${torn.recordNumber}) of ${path} was torn: ${torn.bytes} bytes at ${torn.offset} were cut off and ` +
-        `kept as ${torn.savedAs}. Nothing in it had been acknowledged.`,
-    );
-  for await (const { record } of blockLog.replay(onTorn)) {
-    if (record.kind === "void") pending = undefined;
-    else await minePending();
-    if (record.kind === "block") {
-      compare(record.blockNumber - 1, record.parentHash);
-      pending = record;
-    } else if (record.kind === "seal") compare(record.blockNumber, record.blockHash);
-    else if (record.kind === "engine") writtenBy = record.engine;
-    else if (record.kind === "deadline") state.deadlines.add(record.timestampSec);
-    if (writtenBy !== current && options.acceptEngine !== true) {
-      throw new ChainLogError(
-        `The block log ${path} was written by ${writtenBy}; this node has ${current}. Install that version, or accept the new ` +
-          `engine (acceptEngine): it replays the log, checks every block's hash and notes its version.`,
-      );
-    }
-  }
-  await minePending();
-  if (writtenBy !== current) {
-    await blockLog.append({ kind: "engine", engine: current });
-    say(
-      "info",
-      `The block log ${path}, written by ${writtenBy}, replayed with equal hashes and continues with ${current}.`,
-    );
-  }
-  return state;
-}
-
-/** Mine what the engine's memory pool holds; a transaction that the block leaves out must not slip into a later one. */
-async function mineBlock(
-  engine: Engine,
-  timestampSec: number,
-  transactions: readonly Hex[],
-): Promise<MinedBlock> {
-  const block = await engine.mine(timestampSec);
-  if (block.transactions.length === transactions.length) return block;
-  const mined = new Set(block.transactions);
-  for (const hash of transactions.map((raw) => keccak256(raw))) {
-    if (!mined.has(hash)) await engine.request("hardhat_dropTransaction", [hash]);
-  }
-  return block;
 }
 
 type Running = {
@@ -281,7 +126,7 @@ type Running = {
 function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChain {
   const { engine, blockLog, header, state, say, nowMs } = running;
   const ceiling: Ceiling = {
-    transactions: options.ceilingTransactions ?? defaults.ceilingTransactions,
+    transactions: options.ceilingTransactions ?? defaultCeilingTransactions,
     minTipWei: options.minTipWei,
   };
   const reserved = new Set<Address>();

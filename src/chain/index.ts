@@ -39,13 +39,10 @@ export {
   protocolAddresses,
 } from "./deploy.ts";
 export {
-  type ChainLogger,
   type ChainStatus,
   type EmbeddedChain,
   type EmbeddedChainOptions,
   openEmbeddedChain,
-  type ReplayProgress,
-  totalSupplyWei,
 } from "./embedded.ts";
 export { ChainLogError, FolderLockedError, RpcError, rpcCodes } from "./errors.ts";
 export {
@@ -56,6 +53,7 @@ export {
   followEvents,
   HistoryChangedError,
 } from "./events.ts";
+export { type NetworkRules, totalSupplyWei } from "./genesis.ts";
 export { type Keystore, openKeystore } from "./keys.ts";
 export {
   type AddEthereumChainParameter,
@@ -68,4 +66,5 @@ export {
   viemChain,
 } from "./networks.ts";
 export { type ProtocolContracts, protocolAbis, protocolContracts } from "./protocol-contracts.ts";
+export type { ChainLogger, ReplayProgress } from "./replay.ts";
 export { type RpcRequest, rpcLimits, rpcRoutes } from "./rpc.ts";

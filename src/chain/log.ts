@@ -65,7 +65,10 @@ export async function openLog(
     await createLog(path, newHeader());
     file = await open(path);
   }
-  const { header, endOffset } = await readHeader(path, file);
+  const { header, endOffset } = await readHeader(path, file).catch(async (error) => {
+    await file.close();
+    throw error;
+  });
   let end = endOffset;
   let nextNumber = 1;
   let replayed = false;

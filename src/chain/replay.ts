@@ -1,0 +1,104 @@
+import { type Hex, keccak256 } from "viem";
+import { type Engine, engineVersion, type MinedBlock } from "./engine.ts";
+import { ChainLogError } from "./errors.ts";
+import type { BlockLog, TornTail } from "./log.ts";
+
+/** Where something worth an operator's attention goes. */
+export type ChainLogger = (level: "info" | "warn" | "error", message: string) => void;
+
+/** After each replayed block: how many blocks, transactions and bytes of the log are behind. */
+export type ReplayProgress = {
+  readonly blocks: number;
+  readonly transactions: number;
+  readonly bytes: number;
+};
+
+export type ReplayOptions = {
+  /** Let a newer engine take over a log: every block hash is checked once more, then the log notes the new version. */
+  readonly acceptEngine?: boolean | undefined;
+  readonly onReplay?: ((progress: ReplayProgress) => void) | undefined;
+  readonly say: ChainLogger;
+};
+
+/** The chain as the log leaves it: its last block, how many transactions it holds, the blocks that were asked for. */
+export type ReplayedState = { last: MinedBlock; transactions: number; deadlines: Set<number> };
+
+/** Mine every logged block again and compare the hashes. */
+export async function replay(
+  path: string,
+  blockLog: BlockLog,
+  engine: Engine,
+  { acceptEngine = false, onReplay, say }: ReplayOptions,
+): Promise<ReplayedState> {
+  const current = engineVersion();
+  const state: ReplayedState = { last: await engine.latest(), transactions: 0, deadlines: new Set() };
+  let writtenBy = blockLog.header.engine;
+  let pending: { blockNumber: number; timestampSec: number; transactions: readonly Hex[] } | undefined;
+
+  async function minePending() {
+    if (pending === undefined) return;
+    for (const raw of pending.transactions) await engine.request("eth_sendRawTransaction", [raw]);
+    state.last = await mineBlock(engine, pending.timestampSec, pending.transactions);
+    state.transactions += state.last.transactions.length;
+    onReplay?.({
+      blocks: pending.blockNumber,
+      transactions: state.transactions,
+      bytes: blockLog.bytes(),
+    });
+    pending = undefined;
+  }
+  const compare = (blockNumber: number, blockHash: Hex) => {
+    if (state.last.number === blockNumber && state.last.hash === blockHash) return;
+    throw new ChainLogError(
+      `The block log ${path} says block ${blockNumber} has hash ${blockHash}; ${current} replays block ${state.last.number} ` +
+        `with ${state.last.hash}. The log was written by ${writtenBy}: install that version, or restore a backup of the log.`,
+    );
+  };
+
+  const onTorn = (torn: TornTail) =>
+    say(
+      "warn",
+      `The last record (number ${torn.recordNumber}) of ${path} was torn: ${torn.bytes} bytes at ${torn.offset} were cut off and ` +
+        `kept as ${torn.savedAs}. Nothing in it had been acknowledged.`,
+    );
+  for await (const { record } of blockLog.replay(onTorn)) {
+    if (record.kind === "void") pending = undefined;
+    else await minePending();
+    if (record.kind === "block") {
+      compare(record.blockNumber - 1, record.parentHash);
+      pending = record;
+    } else if (record.kind === "seal") compare(record.blockNumber, record.blockHash);
+    else if (record.kind === "engine") writtenBy = record.engine;
+    else if (record.kind === "deadline") state.deadlines.add(record.timestampSec);
+    if (writtenBy !== current && !acceptEngine) {
+      throw new ChainLogError(
+        `The block log ${path} was written by ${writtenBy}; this node has ${current}. Install that version, or accept the new ` +
+          `engine (acceptEngine): it replays the log, checks every block's hash and notes its version.`,
+      );
+    }
+  }
+  await minePending();
+  if (writtenBy !== current) {
+    await blockLog.append({ kind: "engine", engine: current });
+    say(
+      "info",
+      `The block log ${path}, written by ${writtenBy}, replayed with equal hashes and continues with ${current}.`,
+    );
+  }
+  return state;
+}
+
+/** Mine what the engine's memory pool holds; a transaction that the block leaves out must not slip into a later one. */
+export async function mineBlock(
+  engine: Engine,
+  timestampSec: number,
+  transactions: readonly Hex[],
+): Promise<MinedBlock> {
+  const block = await engine.mine(timestampSec);
+  if (block.transactions.length === transactions.length) return block;
+  const mined = new Set(block.transactions);
+  for (const hash of transactions.map((raw) => keccak256(raw))) {
+    if (!mined.has(hash)) await engine.request("hardhat_dropTransaction", [hash]);
+  }
+  return block;
+}
