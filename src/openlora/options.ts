@@ -7,10 +7,7 @@ export const openLoraOptionsSchema = z.strictObject({
   /** Threads of one operator. */
   threads: z.int().min(1).max(256).default(2),
   /** Linear modules that adapters may change. Each costs time in every step: q and v alone are several times cheaper than all seven. */
-  modules: z
-    .array(z.enum(moduleNames))
-    .min(1)
-    .default([...moduleNames]),
+  modules: z.array(z.enum(moduleNames)).min(1).readonly().default(moduleNames),
   /** Largest rank of an adapter. */
   rank: z.int().min(1).max(256).default(16),
   /** Adapters that can run at once. */

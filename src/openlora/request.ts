@@ -9,7 +9,8 @@ export const promptSchema = z.union([
     messages: z
       .array(z.strictObject({ role: z.string().min(1).max(64), content: z.string() }))
       .min(1)
-      .max(1_024),
+      .max(1_024)
+      .readonly(),
   }),
   z.strictObject({ prompt: z.string() }),
 ]);
@@ -32,6 +33,7 @@ export const generateRequestSchema = z.strictObject({
   stop: z
     .array(z.string().min(1).max(256).refine(wellFormed, "expected well-formed Unicode"))
     .max(16)
+    .readonly()
     .default([]),
   /** Whose request this is: where requests must wait, tenants take turns. */
   tenant: z.string().max(256).default(""),

@@ -1,0 +1,434 @@
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { after, test } from "node:test";
+import {
+  argmax,
+  createDecoder,
+  createRandom,
+  type Decoder,
+  loadCheckpoint,
+  promptTokens,
+  sampleToken,
+  type Tokenizer,
+} from "../engine/index.ts";
+import type { Digest } from "../protocol/index.ts";
+import { type AdapterFiles, createAdapterTiers, parseAdapter } from "./adapters.ts";
+import { OpenLoraError, OverloadedError } from "./errors.ts";
+import { randomAdapter, tinyBaseName, writeTinyBase } from "./fixtures/tiny-base.ts";
+import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
+import { type GenerateInput, generateRequestSchema, type Piece, type Prompt } from "./request.ts";
+import { createScheduler, type Outcome } from "./scheduler.ts";
+
+const folder = writeTinyBase();
+after(() => rmSync(folder, { recursive: true }));
+const base = loadCheckpoint(folder);
+const named = { name: tinyBaseName, config: base.config };
+const made = [1, 2, 3, 4].map((seed) => randomAdapter(seed));
+/** Finite weights under which every value overflows. */
+const overflowing = randomAdapter(9, { strength: 1e30 });
+const filesOf = new Map<Digest, AdapterFiles>(
+  [...made, overflowing].map(({ digest, files }) => [digest, files]),
+);
+const adapter = (i: number) => (made[i] as (typeof made)[number]).digest;
+
+type Wrap = { decoder?: (decoder: Decoder) => Partial<Decoder>; tokenizer?: Partial<Tokenizer> };
+
+async function serving(options: OpenLoraOptions = {}, wrap: Wrap = {}) {
+  const limits = servingLimits(
+    openLoraOptionsSchema.parse({ threads: 1, slots: 3, maxRows: 4, rank: 4, ...options }),
+    base.config,
+  );
+  const real = await createDecoder(base, { ...limits, maxLength: limits.contextTokens });
+  const extra = wrap.decoder?.(real) ?? {};
+  const decoder = {
+    get rows() {
+      return real.rows;
+    },
+    prefill: extra.prefill ?? real.prefill,
+    decode: extra.decode ?? real.decode,
+    remove: extra.remove ?? real.remove,
+  };
+  const adapters = createAdapterTiers({
+    base: named,
+    slots: limits.slots,
+    memoryBytes: limits.adapterMemoryBytes,
+    loadTimeoutMs: limits.adapterLoadTimeoutMs,
+    place: real.setSlot,
+    async load(digest) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      const files = filesOf.get(digest);
+      if (files === undefined) throw new Error("no such blob");
+      return files;
+    },
+  });
+  const tokenizer = { ...base.tokenizer, ...wrap.tokenizer };
+  const scheduler = createScheduler({ tokenizer, decoder, adapters, limits });
+  return {
+    scheduler,
+    adapters,
+    rows: () => real.rows,
+    generate(
+      input: GenerateInput,
+      { signal, emit }: { signal?: AbortSignal; emit?: (p: Piece) => void } = {},
+    ) {
+      const request = generateRequestSchema.parse(input);
+      return scheduler.generate(
+        { ...request, seed: request.seed ?? 0 },
+        { signal: signal ?? new AbortController().signal, emit: emit ?? (() => {}) },
+      );
+    },
+  };
+}
+
+/** One prompt alone in a decoder, token by token: what every answer must equal. */
+async function reference(
+  prompt: Prompt,
+  count: number,
+  digest: Digest | undefined,
+  choose: (logits: Float32Array) => number = argmax,
+): Promise<number[]> {
+  const decoder = await createDecoder(base, {
+    modules: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    rank: 4,
+    slots: 1,
+    maxRows: 1,
+    maxLength: 256,
+    threads: 1,
+  });
+  if (digest !== undefined)
+    decoder.setSlot(1, parseAdapter(digest, filesOf.get(digest) as AdapterFiles, named));
+  const ids: number[] = [];
+  let logits = await decoder.prefill([
+    { ids: promptTokens(base.tokenizer, prompt), slot: digest === undefined ? 0 : 1 },
+  ]);
+  for (;;) {
+    const token = choose(logits[0] as Float32Array);
+    if (token === base.tokenizer.eosId) return ids;
+    ids.push(token);
+    if (ids.length === count) return ids;
+    logits = await decoder.decode([token]);
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const greedy = { temperature: 0 } as const;
+const long = { prompt: { prompt: "the mill" }, maxTokens: 200, ...greedy } as const;
+
+test("greedy answers under mixed adapters, arriving at different times, are those of each prompt alone", async () => {
+  const s = await serving();
+  const asked = Array.from({ length: 14 }, (_, i) => ({
+    prompt:
+      i % 3 === 0
+        ? { messages: [{ role: "user", content: `the river ${"and the mill ".repeat(i % 5)}` }] }
+        : { prompt: "река naïve ".repeat(1 + (i % 4)) + i },
+    maxTokens: 3 + ((i * 7) % 40),
+    ...(i % 5 === 0 ? {} : { adapter: adapter(i % 4) }),
+    ...greedy,
+  }));
+  const outcomes = await Promise.all(
+    asked.map(async (request, i) => {
+      await pause((i * 13) % 40);
+      const pieces: Piece[] = [];
+      const outcome = await s.generate(request, { emit: (piece) => pieces.push(piece) });
+      assert.equal(pieces.map(({ text }) => text).join(""), outcome.text);
+      assert.deepEqual(
+        pieces.flatMap(({ ids }) => ids),
+        outcome.outputIds,
+      );
+      return outcome;
+    }),
+  );
+  for (const [i, request] of asked.entries()) {
+    const expected = await reference(request.prompt, request.maxTokens, request.adapter);
+    const { outputIds, promptIds, endedByEos, finishReason } = outcomes[i] as Outcome;
+    assert.deepEqual(outputIds, expected, `request ${i}`);
+    assert.deepEqual(promptIds, promptTokens(base.tokenizer, request.prompt));
+    assert.equal(endedByEos, outputIds.length < request.maxTokens);
+    assert.equal(finishReason, endedByEos ? "stop" : "length");
+  }
+  const answers = new Set(outcomes.map(({ outputIds }) => outputIds.slice(0, 3).join()));
+  assert.ok(answers.size > 4, "the adapters must differ for this to prove anything");
+  const { decodeRowsTotal, decodeStepsTotal, running, waiting } = s.scheduler.metrics();
+  assert.ok(decodeRowsTotal > decodeStepsTotal * 1.5, "rows were not batched");
+  assert.deepEqual({ running, waiting, rows: s.rows() }, { running: 0, waiting: 0, rows: 0 });
+  assert.equal(s.adapters.metrics().slotsLeased, 0);
+});
+
+test("a seed's answer does not depend on what else is in the batch", async () => {
+  const s = await serving();
+  const request = {
+    prompt: { prompt: "the valley" },
+    maxTokens: 40,
+    temperature: 0.9,
+    topP: 0.9,
+    seed: 11,
+    adapter: adapter(0),
+  };
+  const random = createRandom(11);
+  const expected = await reference(request.prompt, 40, adapter(0), (logits) =>
+    sampleToken(logits, request, random),
+  );
+  const alone = await s.generate(request);
+  const crowd = await Promise.all([
+    s.generate({ ...request, seed: 1 }),
+    s.generate({ ...request, adapter: adapter(1), maxTokens: 9 }),
+    s.generate(request),
+    s.generate({ ...request, adapter: undefined, maxTokens: 25 }),
+    s.generate(request),
+  ]);
+  assert.deepEqual(alone.outputIds, expected);
+  assert.deepEqual(crowd[2]?.outputIds, expected);
+  assert.deepEqual(crowd[4]?.outputIds, expected);
+  assert.notDeepEqual(crowd[0]?.outputIds, expected);
+  assert.equal(alone.seed, 11);
+});
+
+test("end of text is reported and is not among the output's ids", async () => {
+  const ids = await reference({ prompt: "the mill" }, 12, undefined);
+  const end = ids.findIndex((id, i) => i > 2 && !ids.slice(0, i).includes(id));
+  const s = await serving({}, { tokenizer: { eosId: ids[end] as number } });
+  const outcome = await s.generate({ prompt: { prompt: "the mill" }, ...greedy });
+  assert.deepEqual(outcome.outputIds, ids.slice(0, end));
+  assert.equal(outcome.finishReason, "stop");
+  assert.equal(outcome.endedByEos, true);
+});
+
+test("a stop string ends the text before it; its tokens stay in the output's ids", async () => {
+  const s = await serving();
+  const { text, outputIds } = await s.generate({ ...long, maxTokens: 60 });
+  const at = text.length >> 1;
+  const stop = text.slice(at, at + 3);
+  const outcome = await s.generate({ ...long, maxTokens: 60, stop: ["never this", stop] });
+  assert.equal(outcome.text, text.slice(0, text.indexOf(stop)));
+  assert.equal(outcome.finishReason, "stop");
+  assert.equal(outcome.endedByEos, false);
+  assert.deepEqual(outcome.outputIds, outputIds.slice(0, outcome.outputIds.length));
+  assert.ok(base.tokenizer.decode(outcome.outputIds).includes(stop));
+  assert.ok(!base.tokenizer.decode(outcome.outputIds.slice(0, -1)).includes(stop));
+});
+
+test("an answer's length is the default, what was asked, or what the context leaves", async () => {
+  const s = await serving({ contextTokens: 40, defaultMaxTokens: 5 });
+  const promptLength = promptTokens(base.tokenizer, { prompt: "the mill" }).length;
+  for (const [maxTokens, expected] of [
+    [undefined, 5],
+    [9, 9],
+    [1_000_000, 40 - promptLength],
+  ] as const) {
+    const outcome = await s.generate({ prompt: { prompt: "the mill" }, maxTokens, ...greedy });
+    assert.equal(outcome.outputIds.length, expected);
+    assert.equal(outcome.maxTokens, expected);
+    assert.equal(outcome.finishReason, "length");
+  }
+});
+
+test("a prompt longer than the context is refused with limit and length", async () => {
+  const s = await serving({ contextTokens: 40 });
+  await assert.rejects(s.generate({ prompt: { prompt: "x".repeat(50) } }), {
+    code: "prompt-too-long",
+    message: /51 tokens.*40/,
+    details: { limit: 40, actual: 51 },
+  });
+  await assert.rejects(s.generate({ prompt: { prompt: "x".repeat(40 * 64 + 1) } }), {
+    code: "prompt-too-long",
+    details: { limitCharacters: 2_560, actualCharacters: 2_561 },
+  });
+  const fits = await s.generate({ prompt: { prompt: "x".repeat(38) }, ...greedy });
+  assert.equal(fits.promptIds.length, 39);
+  assert.equal(fits.outputIds.length, 1);
+  const mute = await serving({}, { tokenizer: { addBos: false } });
+  await assert.rejects(mute.generate({ prompt: { prompt: "" } }), { code: "prompt-invalid" });
+  assert.deepEqual(s.scheduler.metrics().refusedTotal, { "prompt-too-long": 2 });
+});
+
+test("cancelling a running answer frees its row within one step", async () => {
+  let steps = 0;
+  const s = await serving(
+    { maxRows: 1 },
+    {
+      decoder: (real) => ({
+        decode(tokens) {
+          steps++;
+          return real.decode(tokens);
+        },
+      }),
+    },
+  );
+  const controller = new AbortController();
+  let stepsAtAbort = 0;
+  const first = s.generate(
+    { ...long, adapter: adapter(0) },
+    {
+      signal: controller.signal,
+      emit() {
+        if (steps !== 5 || controller.signal.aborted) return;
+        controller.abort();
+        stepsAtAbort = steps;
+      },
+    },
+  );
+  const second = s.generate({ ...long, adapter: adapter(1), maxTokens: 1 });
+  const cancelled = await first;
+  assert.equal(cancelled.finishReason, "cancelled");
+  assert.equal(cancelled.cancelledBy, "signal");
+  assert.ok(steps - stepsAtAbort <= 1, `${steps - stepsAtAbort} more steps`);
+  assert.deepEqual(cancelled.outputIds, await reference(long.prompt, 6, adapter(0)));
+  assert.equal((await second).finishReason, "length");
+  assert.equal(s.rows(), 0);
+  assert.equal(s.adapters.metrics().slotsLeased, 0);
+});
+
+test("cancelling what waits or loads ends it at once, without output", async () => {
+  const s = await serving({ maxRows: 1 });
+  const [loading, waiting] = [new AbortController(), new AbortController()];
+  const first = s.generate({ ...long, adapter: adapter(0) }, { signal: loading.signal });
+  const second = s.generate({ ...long, adapter: adapter(1) }, { signal: waiting.signal });
+  const third = s.generate(long, { signal: AbortSignal.abort() });
+  const { loading: loads, waiting: waits } = s.scheduler.metrics();
+  assert.deepEqual({ loads, waits }, { loads: 1, waits: 1 });
+  waiting.abort();
+  loading.abort();
+  for (const outcome of await Promise.all([first, second, third])) {
+    assert.equal(outcome.finishReason, "cancelled");
+    assert.deepEqual(outcome.outputIds, []);
+    assert.ok(outcome.promptIds.length > 0);
+  }
+  await pause(10);
+  assert.equal(s.adapters.metrics().slotsLeased, 0);
+  assert.equal((await s.generate({ ...long, maxTokens: 2 })).outputIds.length, 2);
+});
+
+test("a deadline cancels, whether the request runs, waits or comes too late", async () => {
+  const slow: Wrap = {
+    decoder: (real) => ({
+      async decode(tokens) {
+        await pause(2);
+        return real.decode(tokens);
+      },
+    }),
+  };
+  const s = await serving({ maxRows: 1 }, slow);
+  const deadlineAtMs = Date.now() + 60;
+  const [running, waiting, late, endless] = await Promise.all([
+    s.generate({ ...long, deadlineAtMs }),
+    s.generate({ ...long, deadlineAtMs }),
+    s.generate({ ...long, deadlineAtMs: Date.now() - 1 }),
+    s.generate({ ...long, maxTokens: 3, deadlineAtMs: Number.MAX_SAFE_INTEGER }),
+  ]);
+  for (const outcome of [running, waiting, late]) {
+    assert.equal(outcome.finishReason, "cancelled");
+    assert.equal(outcome.cancelledBy, "deadline");
+  }
+  assert.ok(running.outputIds.length > 0 && running.outputIds.length < 200);
+  assert.deepEqual([waiting.outputIds, late.outputIds], [[], []]);
+  assert.equal(endless.finishReason, "length");
+});
+
+test("a full queue refuses with a time to come back, a tenant's own limit likewise", async () => {
+  const s = await serving({ maxRows: 1, maxQueue: 3, maxQueuePerTenant: 2 });
+  const short = { ...long, maxTokens: 20 };
+  const accepted = [
+    s.generate({ ...short, tenant: "a" }),
+    s.generate({ ...short, tenant: "a" }),
+    s.generate({ ...short, tenant: "a" }),
+  ];
+  const overTenant = s.generate({ ...short, tenant: "a" });
+  accepted.push(s.generate({ ...short, tenant: "b" }));
+  const overQueue = s.generate({ ...short, tenant: "c" });
+  for (const [refused, message] of [
+    [overTenant, /2 of your requests/],
+    [overQueue, /3 requests are waiting/],
+  ] as const)
+    await assert.rejects(refused, (error: unknown) => {
+      assert.ok(error instanceof OverloadedError);
+      assert.match(error.message, message);
+      assert.ok(error.retryAfterMs >= 100 && error.retryAfterMs <= 60_000);
+      return true;
+    });
+  for (const outcome of await Promise.all(accepted)) assert.equal(outcome.outputIds.length, 20);
+  assert.equal((await s.generate(short)).outputIds.length, 20);
+});
+
+test("where requests wait, tenants take turns", async () => {
+  const s = await serving({ maxRows: 1 });
+  const ended: string[] = [];
+  const ask = async (tenant: string, i: number) => {
+    await s.generate({ ...long, maxTokens: 3, tenant });
+    ended.push(`${tenant}${i}`);
+  };
+  await Promise.all([...[0, 1, 2, 3, 4].map((i) => ask("loud", i)), ...[0, 1].map((i) => ask("quiet", i))]);
+  assert.deepEqual(ended, ["loud0", "loud1", "quiet0", "loud2", "quiet1", "loud3", "loud4"]);
+});
+
+test("a request whose adapter finds no slot is overtaken only so often", async () => {
+  const s = await serving({ slots: 1, maxRows: 2, patience: 3 });
+  let stop = false;
+  const crowd = Array.from({ length: 3 }, async (_, tenant) => {
+    while (!stop)
+      await s.generate({ ...long, adapter: adapter(0), maxTokens: 15, tenant: `crowd ${tenant}` });
+  });
+  await pause(20);
+  const before = s.scheduler.metrics().finishedTotal.length;
+  const deadlineAtMs = Date.now() + 5_000;
+  const alone = await s.generate({
+    ...long,
+    adapter: adapter(1),
+    maxTokens: 4,
+    tenant: "alone",
+    deadlineAtMs,
+  });
+  const overtaking = s.scheduler.metrics().finishedTotal.length - before;
+  stop = true;
+  await Promise.all(crowd);
+  assert.equal(alone.outputIds.length, 4);
+  assert.ok(overtaking <= 3 + 2 + 1, `${overtaking} answers ended before it`);
+});
+
+test("an adapter that cannot be served fails its own requests only", async () => {
+  const s = await serving();
+  const missing: Digest = `0x${"ab".repeat(32)}`;
+  const [good, bad] = await Promise.allSettled([
+    s.generate({ ...long, maxTokens: 5, adapter: adapter(0) }),
+    s.generate({ ...long, adapter: missing }),
+  ]);
+  assert.equal(good.status, "fulfilled");
+  assert.ok(bad.status === "rejected" && bad.reason instanceof OpenLoraError);
+  assert.equal(bad.reason.code, "adapter-unavailable");
+  assert.ok(bad.reason.message.includes(missing) && bad.reason.message.includes("no such blob"));
+});
+
+test("an adapter that overflows is named, and neither its neighbours nor who comes after it in its row notice", async () => {
+  const s = await serving({ maxRows: 2 });
+  const expected = await reference(long.prompt, 20, undefined);
+  const neighbour = s.generate({ ...long, maxTokens: 20 });
+  await assert.rejects(s.generate({ ...long, adapter: overflowing.digest }), {
+    code: "engine-failed",
+    message: new RegExp(`${overflowing.digest} gives values that are not numbers`),
+  });
+  const next = await Promise.all([1, 2].map(() => s.generate({ ...long, maxTokens: 20 })));
+  for (const { outputIds } of [await neighbour, ...next]) assert.deepEqual(outputIds, expected);
+});
+
+test("a failing engine fails the answers under way and serves the next ones", async () => {
+  let failing = true;
+  const s = await serving(
+    { maxRows: 2 },
+    {
+      decoder: (real) => ({
+        async decode(tokens) {
+          if (!failing) return real.decode(tokens);
+          failing = false;
+          throw new Error("out of memory");
+        },
+      }),
+    },
+  );
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => s.generate({ ...long, maxTokens: 4 })));
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ["rejected", "rejected", "fulfilled"],
+  );
+  assert.ok(outcomes[0]?.status === "rejected" && outcomes[0].reason.code === "engine-failed");
+  assert.match(outcomes[0].reason.message, /out of memory/);
+  assert.equal(s.rows(), 0);
+});
