@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { custom } from "viem";
+import { viemChain } from "../chain/index.ts";
+import { contractRegistry, createDatanets } from "../datanets/index.ts";
+import { createRandom } from "../engine/index.ts";
+import { readConfig } from "../node/config.ts";
+import { openNetwork } from "../node/network.ts";
+import { exampleDigest, examplesDigest, indexTree, releaseId, signConsent } from "../protocol/index.ts";
+import { openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
+import { ModelFactoryError } from "./errors.ts";
+import { contractModelRegistry } from "./registry.ts";
+import { indexRows, openBaseModel } from "./release.ts";
+import { createModelFactory, type JobSpecInput } from "./service.ts";
+
+const baseFolder = join(fileURLToPath(new URL("../engine/fixtures/", import.meta.url)), "llama-untied");
+const base = openBaseModel("tiny-random", baseFolder);
+const folder = mkdtempSync(join(tmpdir(), "openledger-factory-"));
+const config = readConfig(folder, { baseModel: baseFolder });
+mkdirSync(folder, { recursive: true });
+const network = await openNetwork(
+  config,
+  () => "http://127.0.0.1/",
+  () => {},
+);
+const transport = custom({ request: (args) => network.chain.request(args) }, { retryCount: 0 });
+const chain = viemChain(network.network);
+const blobs = await openBlobFolder(join(folder, "blobs"));
+const registry = contractModelRegistry({
+  chain,
+  transport,
+  address: network.contracts.ModelRegistry.address,
+});
+
+/** Everything that a restart opens again. */
+async function open(afterStep?: (step: string) => Promise<void>) {
+  const database = await openDatabase(join(folder, "db"));
+  const jobs = await openJobs(database);
+  const datanets = await createDatanets({
+    database,
+    blobs,
+    registry: contractRegistry({ chain, transport, address: network.contracts.DatanetRegistry.address }),
+  });
+  const factory = await createModelFactory({
+    database,
+    blobs,
+    jobs,
+    datanets,
+    registry,
+    base,
+    developer: network.accounts.developer,
+    ...(afterStep ? { afterStep } : {}),
+  });
+  return {
+    jobs,
+    datanets,
+    factory,
+    async close() {
+      await jobs.close();
+      await factory.close();
+      await database.close();
+    },
+  };
+}
+let world = await open();
+after(async () => {
+  await world.close();
+  await network.chain.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const random = createRandom(4);
+const words = ["abe", "bad", "cab", "dab", "fed", "gem", "hug", "ink"];
+const word = () => words[random.below(words.length)] as string;
+const rows = (n: number, tag: string) =>
+  Array.from({ length: n }, (_, i) => ({ prompt: `${tag}${word()}${i}=`, completion: ` ${word()}.` }));
+
+const datanet = await world.datanets.create(network.accounts.curator, {
+  name: "Words",
+  description: "",
+  domain: "test",
+  license: "CC0-1.0",
+});
+async function contribute(
+  name: string,
+  examples: { prompt: string; completion: string }[],
+  split: "train" | "heldout",
+) {
+  const account = network.keys.account(name);
+  const consent = {
+    datanetId: datanet.datanetId,
+    contributor: account.address,
+    examplesDigest: examplesDigest(examples.map(exampleDigest)),
+    exampleCount: examples.length,
+    license: "CC0-1.0",
+    signedAt: BigInt(Math.floor(Date.now() / 1000)),
+  };
+  const text = examples.map((e) => `${JSON.stringify(e)}\n`).join("");
+  const chunks = (async function* () {
+    yield new TextEncoder().encode(text);
+  })();
+  await world.datanets.contribute({
+    consent,
+    signature: await signConsent(world.datanets.registry.domain, consent, account),
+    split,
+    chunks,
+  });
+}
+await contribute("ada", rows(12, "a"), "train");
+await contribute("bo", rows(8, "b"), "train");
+await contribute("cy", rows(24, "h"), "heldout");
+const version = await world.datanets.publishVersion(datanet.datanetId, network.accounts.curator);
+const spec: JobSpecInput = {
+  model: "words",
+  datanets: [{ datanetId: datanet.datanetId.toString(), version: version.version }],
+  recipe: { rank: 2, alpha: 4, epochs: 2, batch: 8, threads: 1, seed: 5 },
+};
+
+test("a job ends in a signed release on chain whose files carry their digests", async () => {
+  await world.factory.createJob("one", spec);
+  await world.jobs.drain();
+  const job = await world.factory.getJob("one");
+  assert.equal(job.error, null);
+  assert.equal(job.state, "succeeded");
+  const release = await world.factory.findRelease("words");
+  assert.ok(release);
+  assert.equal(release.id, releaseId(release.manifest));
+  assert.equal(release.id, job.releaseId);
+  assert.ok(await world.factory.verifySignature(release));
+  assert.ok(await registry.releaseExists(release.id));
+  const files = await world.factory.releaseFiles(release.id);
+  assert.equal(files.contributors, 2);
+  const { manifest } = release;
+  const tree = indexTree(indexRows(Buffer.concat(files.rows), manifest.index.k, release.contributors));
+  assert.equal(tree.root, manifest.index.root);
+  assert.equal(files.rows.length, 2 + manifest.index.nullRows);
+  const events = await world.factory.events("one");
+  assert.deepEqual(
+    events.filter((e) => e.kind === "state").map((e) => e.data.state),
+    ["training", "evaluating", "indexing", "releasing", "succeeded"],
+  );
+  assert.ok(events.some((e) => e.kind === "step" && typeof e.data.loss === "number"));
+});
+
+test("the same job gives the same adapter; stopped after any step, it goes on to one release", async () => {
+  const first = await world.factory.findRelease("words");
+  for (const stopAt of ["trained", "evaluated", "indexed", "published", "released"]) {
+    await world.close();
+    const model = `words-${stopAt}`;
+    const reached = Promise.withResolvers<void>();
+    const stop = Promise.withResolvers<void>();
+    world = await open(async (step) => {
+      if (step !== stopAt) return;
+      reached.resolve();
+      await stop.promise;
+    });
+    await world.factory.createJob(model, { ...spec, model });
+    await reached.promise;
+    // Nothing after this step is written: closing aborts the job, which then fails where it stands.
+    const closed = world.close();
+    stop.reject(new Error("The process ends here."));
+    await closed;
+    world = await open();
+    await world.jobs.drain();
+    const job = await world.factory.getJob(model);
+    assert.equal(job.state, "succeeded", `${stopAt}: ${job.error}`);
+    const release = await world.factory.findRelease(model);
+    assert.equal(
+      release?.manifest.adapter.digest,
+      first?.manifest.adapter.digest,
+      "the adapter is made again bit for bit",
+    );
+    assert.equal(release?.manifest.index.root, first?.manifest.index.root, "so is the index");
+  }
+});
+
+test("what cannot be done is refused by name", async () => {
+  await assert.rejects(
+    world.factory.createJob("x", { ...spec, datanets: [{ datanetId: "99", version: 1 }] }),
+    /99/,
+  );
+  await assert.rejects(world.factory.getJob("nobody"), ModelFactoryError);
+  await assert.rejects(world.factory.createJob("y", { ...spec, model: "Bad Name" }), /lower|a–z|name/i);
+  await world.factory.createJob("excluded", {
+    ...spec,
+    model: "none",
+    exclude: ["ada", "bo"].map((n) => network.keys.account(n).address.toLowerCase() as `0x${string}`),
+  });
+  await world.jobs.drain();
+  const job = await world.factory.getJob("excluded");
+  assert.equal(job.state, "failed");
+  assert.match(job.error ?? "", /No examples are left/);
+});
+
+test("a job without a release leaves its evaluation", async () => {
+  await world.factory.createJob("audit", {
+    ...spec,
+    model: "audit",
+    publish: false,
+    exclude: [network.keys.account("bo").address.toLowerCase() as `0x${string}`],
+  });
+  await world.jobs.drain();
+  const job = await world.factory.getJob("audit");
+  assert.equal(job.state, "succeeded");
+  assert.equal(job.trained?.examples, 12);
+  assert.equal(job.releaseId, null);
+  assert.equal(await world.factory.findRelease("audit"), undefined);
+});
