@@ -68,3 +68,4 @@ export {
 export { type ProtocolContracts, protocolAbis, protocolContracts } from "./protocol-contracts.ts";
 export type { ChainLogger, ReplayProgress } from "./replay.ts";
 export { type RpcRequest, rpcLimits, rpcRoutes } from "./rpc.ts";
+export { proveSupply, SupplyError, type SupplyProgress, type SupplyProof } from "./supply.ts";
