@@ -5,12 +5,12 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {ModelRegistry, ReleaseIndex} from "./ModelRegistry.sol";
+import {ModelRegistry} from "./ModelRegistry.sol";
 import {PaymentChannels} from "./PaymentChannels.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
+import {Lies, ScoreEvidence} from "./libraries/Lies.sol";
 import {Commitment, Positional} from "./libraries/Positional.sol";
 import {Receipt, Receipts} from "./libraries/Receipts.sol";
-import {Scores} from "./libraries/Scores.sol";
 
 /// What an attester commits to (docs/protocol.md, section 7).
 struct BatchInput {
@@ -36,23 +36,6 @@ struct ChannelInterval {
     bytes32 channelId;
     uint96 from;
     uint96 to;
-}
-
-/// A receipt of a batch with what its digests stand for, and one row of the release's index.
-struct ScoreEvidence {
-    Receipt receipt;
-    uint32 receiptIndex;
-    bytes32[] receiptProof;
-    /// The listed scores, 12 bytes each.
-    bytes scores;
-    /// Which of them is wrong.
-    uint32 position;
-    /// q, k big-endian int16.
-    bytes query;
-    /// The row the listed score names, its payee and its place in the index.
-    bytes row;
-    address rowPayee;
-    bytes32[] rowProof;
 }
 
 /// @title Settlement batches, bonds, fraud proofs and claims
@@ -108,9 +91,6 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
     error NoSuchBatch(address attester, uint256 number);
     error NotFinal(uint256 finalAt);
     error AlreadyFinal(uint256 finalAt);
-    error BadProof();
-    error NotWhatWasHashed(bytes32 digest, bytes32 expected);
-    error ScoreIsRight(uint256 row, int256 score);
     error NothingToClaim(address payee, uint256 cumulative, uint256 claimed);
     error MoreThanFinal(uint256 amount, uint256 available);
     error WrongIntervals(bytes32 digest, bytes32 expected);
@@ -240,7 +220,7 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
         Batch storage batch = _batch(attester, a, number);
         if (block.timestamp < batch.finalAt) revert NotFinal(batch.finalAt);
         Commitment memory balances = Commitment(batch.balancesRoot, batch.balanceCount);
-        if (!balances.verify(index, keccak256(abi.encode(payee, cumulative)), proof)) revert BadProof();
+        if (!balances.verify(index, keccak256(abi.encode(payee, cumulative)), proof)) revert Lies.BadProof();
 
         uint256 claimed = claimedOf[attester][payee];
         if (cumulative <= claimed) revert NothingToClaim(payee, cumulative, claimed);
@@ -266,16 +246,30 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- fraud proofs
 
-    /// @notice Proves that a receipt of an unfinalised batch lists a wrong score, and undoes the batch.
-    /// @dev A lie is: a release that does not exist, a list that is not whole entries, rows that do not ascend or are no
-    /// contributors, a score that is not above the receipt's own threshold, a query of another length than the index's, or
-    /// a score that is not the dot product of row and query. Evidence that does not match the commitments reverts.
+    /// @notice Proves that a receipt of an unfinalised batch lists a wrong score, and undoes the batch. What counts as
+    /// wrong is said in `Lies`. Evidence that does not match what was committed reverts.
     function proveWrongScore(address attester, uint256 number, ScoreEvidence calldata evidence) external {
-        Attester storage a = _attesters[attester];
-        Batch storage batch = _challengeable(attester, a, number);
-        _requireReceipt(batch, evidence);
-        _requireLie(evidence);
-        _undo(attester, a, number);
+        _requireReceipt(attester, number, evidence);
+        Lies.requireWrongScore(evidence, models.indexOf(evidence.receipt.releaseId));
+        _undo(attester, number);
+    }
+
+    /// @notice Proves that a receipt of an unfinalised batch names a wrong threshold, and undoes the batch.
+    /// @param nullRow the null row that the evidence opens: the receipt's own, or one that scores higher
+    function proveWrongThreshold(address attester, uint256 number, uint32 nullRow, ScoreEvidence calldata evidence)
+        external
+    {
+        _requireReceipt(attester, number, evidence);
+        Lies.requireWrongThreshold(evidence, models.indexOf(evidence.receipt.releaseId), nullRow);
+        _undo(attester, number);
+    }
+
+    /// @notice Proves that a receipt of an unfinalised batch leaves out a contributor it should pay, and undoes the batch.
+    /// @param row the contributor's row, which the evidence opens
+    function proveOmission(address attester, uint256 number, uint32 row, ScoreEvidence calldata evidence) external {
+        _requireReceipt(attester, number, evidence);
+        Lies.requireOmission(evidence, models.indexOf(evidence.receipt.releaseId), row);
+        _undo(attester, number);
     }
 
     /// @notice Moves the channels' pointers back to where the last undone batch found them, the newest batch first. Until
@@ -380,52 +374,20 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- inside: fraud
 
-    function _challengeable(address attester, Attester storage a, uint256 number)
-        private
-        view
-        returns (Batch storage batch)
-    {
-        batch = _batch(attester, a, number);
+    /// The receipt is in a batch that is not final, and the list is what it committed to.
+    function _requireReceipt(address attester, uint256 number, ScoreEvidence calldata evidence) private view {
+        Batch storage batch = _batch(attester, _attesters[attester], number);
         if (block.timestamp >= batch.finalAt) revert AlreadyFinal(batch.finalAt);
-    }
-
-    /// The receipt is in the batch, and the opened lists are what it committed to.
-    function _requireReceipt(Batch storage batch, ScoreEvidence calldata evidence) private view {
         Commitment memory receipts = Commitment(batch.receiptsRoot, batch.receiptCount);
         bytes32 payloadHash = keccak256(abi.encode(evidence.receipt.hash()));
-        if (!receipts.verify(evidence.receiptIndex, payloadHash, evidence.receiptProof)) revert BadProof();
-        _requireDigest(keccak256(evidence.scores), evidence.receipt.scoresDigest);
-    }
-
-    function _requireDigest(bytes32 digest, bytes32 expected) private pure {
-        if (digest != expected) revert NotWhatWasHashed(digest, expected);
-    }
-
-    /// Returns if the listed score is a lie and reverts otherwise.
-    function _requireLie(ScoreEvidence calldata evidence) private view {
-        Receipt calldata receipt = evidence.receipt;
-        ReleaseIndex memory index = models.indexOf(receipt.releaseId);
-        if (index.rows == 0 || !Scores.wellFormed(evidence.scores)) return;
-
-        uint256 position = evidence.position;
-        if (position >= evidence.scores.length / Scores.ENTRY) revert BadProof();
-        (uint32 row, int64 score) = Scores.entry(evidence.scores, position);
-        if (row >= index.contributors || score <= receipt.threshold) return;
-        if (position != 0) {
-            (uint32 before,) = Scores.entry(evidence.scores, position - 1);
-            if (row <= before) return;
-        }
-
-        _requireDigest(keccak256(evidence.query), receipt.queryDigest);
-        if (evidence.query.length != 2 * uint256(index.k)) return;
-        bytes32 rowHash = keccak256(abi.encode(row, evidence.rowPayee, keccak256(evidence.row)));
-        if (!Commitment(index.root, index.rows).verify(row, rowHash, evidence.rowProof)) revert BadProof();
-        if (Scores.dot(evidence.row, evidence.query) == score) revert ScoreIsRight(row, score);
+        if (!receipts.verify(evidence.receiptIndex, payloadHash, evidence.receiptProof)) revert Lies.BadProof();
+        Lies.requireDigest(keccak256(evidence.scores), evidence.receipt.scoresDigest);
     }
 
     /// Undoes batch `number` and all after it, slashes the batch's value (at least the minimum bond, at most the bond),
     /// and credits the prover's part and the rest. Rounding favours the treasury.
-    function _undo(address attester, Attester storage a, uint256 number) private {
+    function _undo(address attester, uint256 number) private {
+        Attester storage a = _attesters[attester];
         uint256 end = a.valid;
         uint256 worth = _cumulative(attester, number + 1) - _cumulative(attester, number);
         uint256 slashed = Math.min(a.bond, Math.max(worth, parameters.minimumBondWei()));

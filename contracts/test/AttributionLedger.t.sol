@@ -2,6 +2,7 @@
 pragma solidity 0.8.34;
 
 import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
+import {Lies} from "../src/libraries/Lies.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {Fixture} from "./Fixture.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
@@ -83,11 +84,11 @@ contract AttributionLedgerTest is Fixture {
         _settleFirst();
         vm.warp(block.timestamp + WINDOW);
         (uint256 index, address payee, uint256 cumulative, bytes32[] memory proof) = _balance(FIRST, 0);
-        vm.expectRevert(AttributionLedger.BadProof.selector);
+        vm.expectRevert(Lies.BadProof.selector);
         ledger.claim(operator, 0, index, payee, cumulative + 1, proof);
-        vm.expectRevert(AttributionLedger.BadProof.selector);
+        vm.expectRevert(Lies.BadProof.selector);
         ledger.claim(operator, 0, index + 1, payee, cumulative, proof);
-        vm.expectRevert(AttributionLedger.BadProof.selector);
+        vm.expectRevert(Lies.BadProof.selector);
         ledger.claim(operator, 0, index, address(this), cumulative, proof);
         ledger.claim(operator, 0, index, payee, cumulative, proof);
         vm.expectRevert(

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval, ScoreEvidence} from "../src/AttributionLedger.sol";
+import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
 import {PaymentChannels} from "../src/PaymentChannels.sol";
+import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {Receipt} from "../src/libraries/Receipts.sol";
 import {Fixture} from "./Fixture.sol";
@@ -31,11 +32,11 @@ contract Handler is Fixture {
     uint256 public unbonded;
     uint256 public creditsWithdrawn;
 
-    function open(uint96 deposit) external {
+    function open(uint96 amount) external {
         if (ids.length == 8) return;
-        deposit %= 100 ether;
-        ids.push(openChannel(bytes32(ids.length), deposit));
-        openedOrToppedUp += deposit;
+        amount %= 100 ether;
+        ids.push(openChannel(bytes32(ids.length), amount));
+        openedOrToppedUp += amount;
     }
 
     function topUp(uint256 which, uint96 amount) external {
@@ -111,7 +112,7 @@ contract Handler is Fixture {
         receipt.scoresDigest = keccak256("");
         receipt.issuedAt = uint64(number);
         book.evidence.receipt = receipt;
-        bytes32 hash = keccak256(abi.encode(RECEIPT_TYPEHASH, receipt));
+        bytes32 hash = hashOf(receipt);
         BatchInput memory batch = BatchInput({
             number: uint32(number),
             previousBalancesRoot: number == 0 ? bytes32(0) : _books[number - 1].root,
@@ -129,7 +130,7 @@ contract Handler is Fixture {
         uint256 number = finalised + which % (batches - finalised);
         if (!_books[number].lies) {
             ScoreEvidence memory evidence = _books[number].evidence;
-            vm.expectRevert(AttributionLedger.BadProof.selector);
+            vm.expectRevert(Lies.BadProof.selector);
             ledger.proveWrongScore(operator, number, evidence);
             return;
         }
@@ -205,10 +206,6 @@ contract Handler is Fixture {
     }
 
     // ---------------------------------------------------------------- inside
-
-    bytes32 private constant RECEIPT_TYPEHASH = keccak256(
-        "Receipt(bytes32 channelId,uint256 from,uint256 to,bytes32 releaseId,bytes32 requestDigest,bytes32 responseDigest,uint32 promptTokens,uint32 completionTokens,bytes32 queryDigest,bytes32 scoresDigest,uint32 thresholdRow,int64 threshold,bytes32 splitDigest,uint64 issuedAt)"
-    );
 
     function setUp() public override {
         super.setUp();

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval, ScoreEvidence} from "../src/AttributionLedger.sol";
+import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
 import {DatanetRegistry} from "../src/DatanetRegistry.sol";
 import {DatanetVersion, ModelRegistry, ReleaseInput} from "../src/ModelRegistry.sol";
 import {PaymentChannels} from "../src/PaymentChannels.sol";
 import {FeeSplit, InitialParameters, ProtocolParameters} from "../src/ProtocolParameters.sol";
+import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
-import {Receipt} from "../src/libraries/Receipts.sol";
+import {Receipt, Receipts} from "../src/libraries/Receipts.sol";
 import {Test} from "./Test.sol";
 
 /// The whole protocol, deployed as a network deploys it, with one model's release from the vectors.
@@ -250,6 +251,50 @@ abstract contract Fixture is Test {
         });
         ends = new ChannelEnd[](1);
         ends[0] = ChannelEnd(channelId, to);
+    }
+
+    /// The least of a receipt of the vectors' release: `[0, to)` of a channel.
+    function receiptOf(bytes32 id, uint256 to) internal view returns (Receipt memory receipt) {
+        receipt.channelId = id;
+        receipt.to = to;
+        receipt.releaseId = vm.parseJsonBytes32(vectors(), ".circle.releaseId");
+    }
+
+    /// Settles one receipt as the operator's first batch and opens it.
+    function settleOne(Receipt memory receipt, bytes memory scores, bytes memory query)
+        internal
+        returns (ScoreEvidence memory evidence)
+    {
+        receipt.scoresDigest = keccak256(scores);
+        receipt.queryDigest = keccak256(query);
+        (BatchInput memory batch, ChannelEnd[] memory ends) =
+            tinyBatch(0, 0, receipt.channelId, 0, uint96(receipt.to), payer, receipt.to);
+        batch.receipts = Commitment(leaf(abi.encode(hashOf(receipt))), 1);
+        settle(batch, ends);
+        evidence.receipt = receipt;
+        evidence.receiptProof = new bytes32[](0);
+        evidence.scores = scores;
+        evidence.query = query;
+    }
+
+    function hashOf(Receipt memory receipt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(Receipts.TYPEHASH, receipt));
+    }
+
+    /// k int16 that look random.
+    function noise(bytes32 seed, string memory name, uint256 k) internal pure returns (bytes memory row) {
+        row = new bytes(2 * k);
+        for (uint256 i = 0; i < row.length; ++i) {
+            row[i] = keccak256(abi.encode(seed, name, i))[0];
+        }
+    }
+
+    /// The score once more, as plainly as it can be said.
+    function slowDot(bytes memory row, bytes memory query) internal pure returns (int256 sum) {
+        for (uint256 i = 0; i < row.length; i += 2) {
+            sum += int256(int16(uint16(bytes2(abi.encodePacked(row[i], row[i + 1])))))
+                * int256(int16(uint16(bytes2(abi.encodePacked(query[i], query[i + 1])))));
+        }
     }
 
     /// keccak256(keccak256(payload))

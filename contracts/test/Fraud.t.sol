@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval, ScoreEvidence} from "../src/AttributionLedger.sol";
+import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
+import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {Receipt} from "../src/libraries/Receipts.sol";
 import {Fixture} from "./Fixture.sol";
@@ -12,9 +13,6 @@ contract FraudTest is Fixture {
     string internal constant FIRST = ".circle.honest[0]";
     string internal constant SECOND = ".circle.honest[1]";
     string internal constant LYING = ".circle.lying";
-    bytes32 internal constant TYPEHASH = keccak256(
-        "Receipt(bytes32 channelId,uint256 from,uint256 to,bytes32 releaseId,bytes32 requestDigest,bytes32 responseDigest,uint32 promptTokens,uint32 completionTokens,bytes32 queryDigest,bytes32 scoresDigest,uint32 thresholdRow,int64 threshold,bytes32 splitDigest,uint64 issuedAt)"
-    );
     address internal constant prover = address(0x99);
     bytes32[] internal ids;
 
@@ -121,9 +119,9 @@ contract FraudTest is Fixture {
         bytes32 id = openChannel("large", 5 ether);
         collect(id, 5 ether);
         bond(operator, 3 ether);
-        Receipt memory receipt = _receipt(id, 5 ether);
+        Receipt memory receipt = receiptOf(id, 5 ether);
         receipt.releaseId = "nothing";
-        ScoreEvidence memory evidence = _settleOne(receipt, "", "");
+        ScoreEvidence memory evidence = settleOne(receipt, "", "");
         _prove(0, evidence);
         (uint256 staked,,,,) = ledger.attesterOf(operator);
         vm.assertEq(staked, 0);
@@ -138,11 +136,11 @@ contract FraudTest is Fixture {
         // Every listed score of the second batch: rows 0, 1 and 2.
         for (uint32 position = 0; position < 3; ++position) {
             ScoreEvidence memory evidence = evidenceAt(json, SECOND, 0, position, position);
-            vm.expectPartialRevert(AttributionLedger.ScoreIsRight.selector);
+            vm.expectPartialRevert(Lies.ScoreIsRight.selector);
             ledger.proveWrongScore(operator, 1, evidence);
         }
         ScoreEvidence memory past = evidenceAt(json, SECOND, 0, 3, 0);
-        vm.expectRevert(AttributionLedger.BadProof.selector);
+        vm.expectRevert(Lies.BadProof.selector);
         ledger.proveWrongScore(operator, 1, past);
     }
 
@@ -190,39 +188,39 @@ contract FraudTest is Fixture {
     // ---------------------------------------------------------------- lies that need no arithmetic
 
     function test_aReleaseThatDoesNotExist() public {
-        Receipt memory receipt = _receipt(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1_000);
         receipt.releaseId = "nothing";
-        _prove(0, _settleOne(receipt, "", ""));
+        _prove(0, settleOne(receipt, "", ""));
     }
 
     function test_aListThatIsNotWholeEntries() public {
-        _prove(0, _settleOne(_receipt(ids[0], 1_000), hex"00", ""));
+        _prove(0, settleOne(receiptOf(ids[0], 1_000), hex"00", ""));
     }
 
     function test_aRowThatIsNoContributor() public {
-        _prove(0, _settleOne(_receipt(ids[0], 1_000), abi.encodePacked(uint32(3), int64(5)), ""));
+        _prove(0, settleOne(receiptOf(ids[0], 1_000), abi.encodePacked(uint32(3), int64(5)), ""));
     }
 
     function test_aScoreThatIsNotAboveTheThreshold() public {
-        Receipt memory receipt = _receipt(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1_000);
         receipt.threshold = 5;
-        _prove(0, _settleOne(receipt, abi.encodePacked(uint32(0), int64(5)), ""));
+        _prove(0, settleOne(receipt, abi.encodePacked(uint32(0), int64(5)), ""));
     }
 
     function test_rowsThatDoNotAscend() public {
         bytes memory scores = abi.encodePacked(uint32(1), int64(5), uint32(1), int64(5));
-        ScoreEvidence memory evidence = _settleOne(_receipt(ids[0], 1_000), scores, "");
+        ScoreEvidence memory evidence = settleOne(receiptOf(ids[0], 1_000), scores, "");
         evidence.position = 1;
         _prove(0, evidence);
     }
 
     function test_aQueryOfAnotherLength() public {
         bytes memory scores = abi.encodePacked(uint32(0), int64(5));
-        _prove(0, _settleOne(_receipt(ids[0], 1_000), scores, hex"0001"));
+        _prove(0, settleOne(receiptOf(ids[0], 1_000), scores, hex"0001"));
     }
 
     function test_scoresListedForAnAnswerThatWasNotAttributed() public {
-        _prove(0, _settleOne(_receipt(ids[0], 1_000), abi.encodePacked(uint32(0), int64(5)), ""));
+        _prove(0, settleOne(receiptOf(ids[0], 1_000), abi.encodePacked(uint32(0), int64(5)), ""));
     }
 
     // ---------------------------------------------------------------- any row, any query
@@ -230,7 +228,7 @@ contract FraudTest is Fixture {
     /// One contributor and one null row of random content: the true score cannot be proven wrong, any other can.
     function testFuzz_theScoreDecides(bytes32 seed, uint16 dimensions, int64 claimed, bool honest) public {
         uint256 k = uint256(dimensions) % 40 + 1;
-        (bytes memory row, bytes memory query) = (_noise(seed, "row", k), _noise(seed, "query", k));
+        (bytes memory row, bytes memory query) = (noise(seed, "row", k), noise(seed, "query", k));
         bytes32 nullLeaf = leaf(abi.encode(uint32(1), address(0), keccak256(row)));
         bytes32 rowLeaf = leaf(abi.encode(uint32(0), payer, keccak256(row)));
         bytes32 releaseId = keccak256(abi.encode("fuzz", seed));
@@ -239,19 +237,19 @@ contract FraudTest is Fixture {
             modelId, release(releaseId, keccak256(abi.encodePacked(rowLeaf, nullLeaf)), 2, 1, uint16(k), 1_000_000)
         );
 
-        int256 exact = _slowDot(row, query);
+        int256 exact = slowDot(row, query);
         if (honest) claimed = int64(exact);
-        Receipt memory receipt = _receipt(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1_000);
         receipt.releaseId = releaseId;
         receipt.threshold = type(int64).min;
         vm.assume(claimed > receipt.threshold);
-        ScoreEvidence memory evidence = _settleOne(receipt, abi.encodePacked(uint32(0), claimed), query);
+        ScoreEvidence memory evidence = settleOne(receipt, abi.encodePacked(uint32(0), claimed), query);
         evidence.row = row;
         evidence.rowPayee = payer;
         evidence.rowProof = new bytes32[](1);
         evidence.rowProof[0] = nullLeaf;
         if (claimed == exact) {
-            vm.expectRevert(abi.encodeWithSelector(AttributionLedger.ScoreIsRight.selector, 0, exact));
+            vm.expectRevert(abi.encodeWithSelector(Lies.ScoreIsRight.selector, 0, exact));
             ledger.proveWrongScore(operator, 0, evidence);
         } else {
             _prove(0, evidence);
@@ -282,36 +280,13 @@ contract FraudTest is Fixture {
     }
 
     function _refusedProof(uint256 number, ScoreEvidence memory evidence) private {
-        vm.expectRevert(AttributionLedger.BadProof.selector);
+        vm.expectRevert(Lies.BadProof.selector);
         ledger.proveWrongScore(operator, number, evidence);
     }
 
     function _refusedDigest(ScoreEvidence memory evidence) private {
-        vm.expectPartialRevert(AttributionLedger.NotWhatWasHashed.selector);
+        vm.expectPartialRevert(Lies.NotWhatWasHashed.selector);
         ledger.proveWrongScore(operator, 1, evidence);
-    }
-
-    function _receipt(bytes32 id, uint256 to) private view returns (Receipt memory receipt) {
-        receipt.channelId = id;
-        receipt.to = to;
-        receipt.releaseId = vm.parseJsonBytes32(json, ".circle.releaseId");
-    }
-
-    /// Settles one receipt as the operator's first batch and opens it.
-    function _settleOne(Receipt memory receipt, bytes memory scores, bytes memory query)
-        private
-        returns (ScoreEvidence memory evidence)
-    {
-        receipt.scoresDigest = keccak256(scores);
-        receipt.queryDigest = keccak256(query);
-        (BatchInput memory batch, ChannelEnd[] memory ends) =
-            tinyBatch(0, 0, receipt.channelId, 0, uint96(receipt.to), payer, receipt.to);
-        batch.receipts = Commitment(leaf(abi.encode(keccak256(abi.encode(TYPEHASH, receipt)))), 1);
-        settle(batch, ends);
-        evidence.receipt = receipt;
-        evidence.receiptProof = new bytes32[](0);
-        evidence.scores = scores;
-        evidence.query = query;
     }
 
     function _claimAll(string memory path, uint256 number) private {
@@ -325,20 +300,6 @@ contract FraudTest is Fixture {
                 vm.parseJsonUint(json, string.concat(one, ".cumulative")),
                 vm.parseJsonBytes32Array(json, string.concat(one, ".proof"))
             );
-        }
-    }
-
-    function _noise(bytes32 seed, string memory name, uint256 k) private pure returns (bytes memory row) {
-        row = new bytes(2 * k);
-        for (uint256 i = 0; i < row.length; ++i) {
-            row[i] = keccak256(abi.encode(seed, name, i))[0];
-        }
-    }
-
-    function _slowDot(bytes memory row, bytes memory query) private pure returns (int256 sum) {
-        for (uint256 i = 0; i < row.length; i += 2) {
-            sum += int256(int16(uint16(bytes2(abi.encodePacked(row[i], row[i + 1])))))
-                * int256(int16(uint16(bytes2(abi.encodePacked(query[i], query[i + 1])))));
         }
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {AttributionLedger, BatchInput, ChannelEnd, ScoreEvidence} from "../src/AttributionLedger.sol";
+import {AttributionLedger, BatchInput, ChannelEnd} from "../src/AttributionLedger.sol";
 import {Voucher} from "../src/PaymentChannels.sol";
+import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {Receipt} from "../src/libraries/Receipts.sol";
 import {Fixture} from "./Fixture.sol";
@@ -78,7 +79,7 @@ contract GasTest is Fixture {
         (evidence.rowPayee, evidence.rowProof) = (payer, proof);
         (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1_000, payer, 1_000);
         // 1,000 receipts: a proof of ten siblings.
-        bytes32 root = leaf(abi.encode(ledgerHash(evidence.receipt)));
+        bytes32 root = leaf(abi.encode(hashOf(evidence.receipt)));
         evidence.receiptProof = proof;
         for (uint256 i = 0; i < 10; ++i) {
             root = keccak256(abi.encodePacked(root, proof[i]));
@@ -89,17 +90,6 @@ contract GasTest is Fixture {
         uint256 spent = _send(address(0x99), address(ledger), data);
         vm.snapshotValue("Gas", "prove a wrong score at k = 1,024 among 256 listed", spent);
         vm.assertLe(spent, 350_000, "a whole wrong-score proof");
-    }
-
-    function ledgerHash(Receipt memory receipt) private pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                keccak256(
-                    "Receipt(bytes32 channelId,uint256 from,uint256 to,bytes32 releaseId,bytes32 requestDigest,bytes32 responseDigest,uint32 promptTokens,uint32 completionTokens,bytes32 queryDigest,bytes32 scoresDigest,uint32 thresholdRow,int64 threshold,bytes32 splitDigest,uint64 issuedAt)"
-                ),
-                receipt
-            )
-        );
     }
 
     /// The second batch over these channels: pointers and collected amounts are not zero any more.

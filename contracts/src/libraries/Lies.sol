@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.34;
+
+import {ReleaseIndex} from "../ModelRegistry.sol";
+import {Commitment, Positional} from "./Positional.sol";
+import {Receipt} from "./Receipts.sol";
+import {Scores} from "./Scores.sol";
+
+/// A receipt of a batch with what its digests stand for, and one row of the release's index.
+struct ScoreEvidence {
+    Receipt receipt;
+    uint32 receiptIndex;
+    bytes32[] receiptProof;
+    /// The listed scores, 12 bytes each.
+    bytes scores;
+    /// Which of them is wrong; only for a wrong score.
+    uint32 position;
+    /// q, k big-endian int16.
+    bytes query;
+    /// The row in question, its payee and its place in the index.
+    bytes row;
+    address rowPayee;
+    bytes32[] rowProof;
+}
+
+/// @title What counts as a lie about scores, given rows and the query (docs/protocol.md, section 8)
+/// @notice Each function returns if the receipt lies and reverts if it does not, or if the evidence is not what was
+/// committed. The receipt itself and its list MUST have been checked against the batch before.
+library Lies {
+    using Positional for Commitment;
+
+    error BadProof();
+    error NotWhatWasHashed(bytes32 digest, bytes32 expected);
+    error ScoreIsRight(uint256 row, int256 score);
+    error ThresholdIsRight(uint256 row, uint256 threshold);
+    error NotOmitted(uint256 row, int256 score);
+
+    /// The digest of the query of an answer whose payer opted out of attribution.
+    bytes32 private constant NO_QUERY = keccak256("");
+    uint256 private constant MILLIONTHS = 1_000_000;
+
+    /// @notice The list is not whole entries; or its entry `position` names a row that does not ascend or is no
+    /// contributor, or a score that is not above the receipt's threshold, or not the dot product of row and query.
+    function requireWrongScore(ScoreEvidence calldata evidence, ReleaseIndex memory index) internal pure {
+        Receipt calldata receipt = evidence.receipt;
+        if (_unknown(index) || !Scores.wellFormed(evidence.scores)) return;
+        uint256 position = evidence.position;
+        if (position >= evidence.scores.length / Scores.ENTRY) revert BadProof();
+        (uint32 row, int64 score) = Scores.entry(evidence.scores, position);
+        if (row >= index.contributors || score <= receipt.threshold) return;
+        if (position != 0) {
+            (uint32 before,) = Scores.entry(evidence.scores, position - 1);
+            if (row <= before) return;
+        }
+        (bool misshapen, int256 exact) = _score(evidence, index, row);
+        if (!misshapen && exact == score) revert ScoreIsRight(row, score);
+    }
+
+    /// @notice The threshold is negative, or named for a row that is no null row; or it is not what its own row gives; or
+    /// another null row gives a higher one. Without attribution, row and threshold are not zero.
+    /// @param nullRow the row that the evidence opens; ignored where no row is needed
+    function requireWrongThreshold(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 nullRow)
+        internal
+        pure
+    {
+        Receipt calldata receipt = evidence.receipt;
+        if (_unknown(index)) return;
+        if (receipt.queryDigest == NO_QUERY) {
+            if (receipt.threshold != 0 || receipt.thresholdRow != 0) return;
+            revert ThresholdIsRight(0, 0);
+        }
+        if (receipt.threshold < 0 || !_isNull(index, receipt.thresholdRow)) return;
+        if (!_isNull(index, nullRow)) revert BadProof();
+        (bool misshapen, int256 exact) = _score(evidence, index, nullRow);
+        if (misshapen) return;
+        uint256 threshold = exact <= 0 ? 0 : uint256(exact) * index.thresholdMillionths / MILLIONTHS;
+        uint256 claimed = uint64(receipt.threshold);
+        bool wrong = nullRow == receipt.thresholdRow ? threshold != claimed : threshold > claimed;
+        if (!wrong) revert ThresholdIsRight(nullRow, threshold);
+    }
+
+    /// @notice Contributor `row` scores above the threshold and is not listed, although fewer than 256 are, or although
+    /// it comes before one that is (a higher score, or the same and a lower row).
+    function requireOmission(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 row) internal pure {
+        if (_unknown(index) || !Scores.wellFormed(evidence.scores)) return;
+        if (row >= index.contributors) revert BadProof();
+        if (evidence.receipt.queryDigest == NO_QUERY) revert NotOmitted(row, 0);
+        (bool misshapen, int256 exact) = _score(evidence, index, row);
+        if (misshapen) return;
+        if (exact <= evidence.receipt.threshold) revert NotOmitted(row, exact);
+
+        uint256 count = evidence.scores.length / Scores.ENTRY;
+        bool comesBefore = count < Scores.MAX_ENTRIES;
+        for (uint256 i = 0; i < count; ++i) {
+            (uint32 listed, int64 score) = Scores.entry(evidence.scores, i);
+            if (listed == row) revert NotOmitted(row, exact);
+            if (exact > score || (exact == score && row < listed)) comesBefore = true;
+        }
+        if (!comesBefore) revert NotOmitted(row, exact);
+    }
+
+    /// @notice Reverts unless the digest is the one that was committed.
+    function requireDigest(bytes32 digest, bytes32 expected) internal pure {
+        if (digest != expected) revert NotWhatWasHashed(digest, expected);
+    }
+
+    /// A receipt for a release that was never published.
+    function _unknown(ReleaseIndex memory index) private pure returns (bool) {
+        return index.rows == 0;
+    }
+
+    function _isNull(ReleaseIndex memory index, uint32 row) private pure returns (bool) {
+        return row >= index.contributors && row < index.rows;
+    }
+
+    /// The exact score of a row, after checking query and row against what was committed. A query of another length than
+    /// the index's is itself a lie.
+    function _score(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 row)
+        private
+        pure
+        returns (bool misshapen, int256 exact)
+    {
+        requireDigest(keccak256(evidence.query), evidence.receipt.queryDigest);
+        if (evidence.query.length != 2 * uint256(index.k)) return (true, 0);
+        bytes32 payloadHash = keccak256(abi.encode(row, evidence.rowPayee, keccak256(evidence.row)));
+        if (!Commitment(index.root, index.rows).verify(row, payloadHash, evidence.rowProof)) revert BadProof();
+        exact = Scores.dot(evidence.row, evidence.query);
+    }
+}
