@@ -126,8 +126,8 @@ test("errors keep their kind across the thread", async () => {
   const lies = { digest: first.digest, files: second.files };
   const { openLora } = await open({
     options: { maxRows: 1, maxQueue: 1 },
-    loadAdapter: async (digest) => {
-      if (digest === lies.digest) return lies.files;
+    loadAdapter(digest) {
+      if (digest === lies.digest) return Promise.resolve(lies.files);
       throw new Error("no such blob");
     },
   });

@@ -16,7 +16,7 @@ import {
   promptSchema,
 } from "./request.ts";
 import type { SchedulerMetrics } from "./scheduler.ts";
-import type { OpenLoraInfo, ServingSetUp, ServingThread } from "./serving.ts";
+import type { AdapterDelivery, OpenLoraInfo, ServingSetUp, ServingThread } from "./serving.ts";
 
 export type OpenLora = {
   /**
@@ -90,20 +90,20 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     }
   }
 
-  async function deliver(digest: Digest): Promise<void> {
+  async function read(digest: Digest): Promise<AdapterDelivery> {
     const startedAtMs = Date.now();
-    const delivery = await given.loadAdapter(digest).then(
-      (files) => ({ digest, files }),
-      (error: unknown) => ({ digest, error: error instanceof Error ? error.message : String(error) }),
-    );
-    log(
-      "error" in delivery
-        ? `Adapter ${digest} could not be loaded: ${delivery.error}`
-        : `Adapter ${digest} loaded in ${Date.now() - startedAtMs} ms.`,
-    );
-    await worker.call("deliverAdapter", delivery);
+    try {
+      const { config, tensors } = await given.loadAdapter(digest);
+      log(`Adapter ${digest} read in ${Date.now() - startedAtMs} ms.`);
+      return { digest, files: { config, tensors } };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      log(`Adapter ${digest} could not be read: ${message}`);
+      return { digest, error: message };
+    }
   }
 
+  const deliver = async (digest: Digest) => worker.call("deliverAdapter", await read(digest));
   const ended = (error: Error) => {
     if (!closed) log(`The serving thread has ended: ${error.message}`);
   };
