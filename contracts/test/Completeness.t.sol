@@ -132,7 +132,7 @@ contract CompletenessTest is Fixture {
     /// A full list of 256 leaves out who scores less, or the same with a higher row; nobody else.
     function testFuzz_aFullList(uint8 difference, int16 lowest, bool early) public {
         vm.assume(lowest > 1 && lowest < type(int16).max);
-        int16 own = lowest + int16(uint16(difference % 3)) - 1;
+        int16 own = lowest - 1 + int16(uint16(difference % 3));
         // Row 5 is not listed, or row 299 is not; all others of the list score `lowest`.
         uint32 row = early ? 5 : 299;
         bytes memory scores;

@@ -3,6 +3,7 @@ pragma solidity 0.8.34;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Consent, Example} from "../src/DatanetRegistry.sol";
+import {Apportion} from "../src/libraries/Apportion.sol";
 import {Commitment, Positional} from "../src/libraries/Positional.sol";
 import {Receipt, Receipts} from "../src/libraries/Receipts.sol";
 import {Scores} from "../src/libraries/Scores.sol";
@@ -39,6 +40,14 @@ contract Libraries {
 
     function wellFormed(bytes calldata list) external pure returns (bool) {
         return Scores.wellFormed(list);
+    }
+
+    function isApportioned(uint256 amount, uint256[] calldata weights, uint256[] calldata parts)
+        external
+        pure
+        returns (bool)
+    {
+        return Apportion.isRight(amount, weights, parts);
     }
 
     function hash(Receipt calldata receipt) external pure returns (bytes32) {
@@ -193,6 +202,81 @@ contract VectorsTest is Fixture {
     function test_dotRefusesDifferentLengths() public {
         vm.expectRevert(abi.encodeWithSelector(Scores.DifferentLengths.selector, 2, 4));
         libraries.dot(hex"0001", hex"00010002");
+    }
+
+    function test_apportionment() public view {
+        for (uint256 i = 0; vm.keyExistsJson(json, at(".apportion", i)); ++i) {
+            string memory one = at(".apportion", i);
+            uint256 amount = vm.parseJsonUint(json, string.concat(one, ".amount"));
+            uint256[] memory weights = vm.parseJsonUintArray(json, string.concat(one, ".weights"));
+            uint256[] memory parts = vm.parseJsonUintArray(json, string.concat(one, ".parts"));
+            _onlyTheseParts(amount, weights, parts);
+        }
+    }
+
+    function test_feeSplits() public view {
+        string[5] memory names = ["operator", "treasury", "developer", "stakers", "data"];
+        for (uint256 i = 0; vm.keyExistsJson(json, at(".splits", i)); ++i) {
+            string memory one = at(".splits", i);
+            (uint256[] memory bps, uint256[] memory heads) = (new uint256[](5), new uint256[](5));
+            for (uint256 head = 0; head < 5; ++head) {
+                bps[head] = vm.parseJsonUint(json, string.concat(one, ".split.", names[head]));
+                if (head < 4) heads[head] = vm.parseJsonUint(json, string.concat(one, ".heads.", names[head]));
+            }
+            uint256 owners = vm.parseJsonUint(json, string.concat(one, ".heads.owners"));
+            heads[4] = owners + vm.parseJsonUint(json, string.concat(one, ".heads.influence"));
+            vm.assertEq(owners, heads[4] * vm.parseJsonUint(json, string.concat(one, ".split.owners")) / 10_000);
+            _onlyTheseParts(vm.parseJsonUint(json, string.concat(one, ".fee")), bps, heads);
+        }
+    }
+
+    /// The rule made by repeated search is the rule checked in one pass, and one wei moved anywhere breaks it.
+    function testFuzz_apportionment(uint96 amount, uint40[7] calldata seeds) public view {
+        uint256[] memory weights = new uint256[](7);
+        uint256 total;
+        for (uint256 i = 0; i < 7; ++i) {
+            weights[i] = seeds[i] % 3 == 0 ? seeds[i] : seeds[i] % 4;
+            total += weights[i];
+        }
+        vm.assume(total != 0);
+        uint256[] memory parts = new uint256[](7);
+        uint256 left = amount;
+        for (uint256 i = 0; i < 7; ++i) {
+            parts[i] = amount * weights[i] / total;
+            left -= parts[i];
+        }
+        bool[7] memory given;
+        for (; left > 0; --left) {
+            uint256 best = 7;
+            for (uint256 i = 0; i < 7; ++i) {
+                bool larger = best == 7 || amount * weights[i] % total > amount * weights[best] % total;
+                if (!given[i] && larger) best = i;
+            }
+            given[best] = true;
+            ++parts[best];
+        }
+        _onlyTheseParts(amount, weights, parts);
+    }
+
+    function test_apportionmentNeedsAWeightAndAPartEach() public {
+        vm.expectRevert(abi.encodeWithSelector(Apportion.NoWeight.selector, 2));
+        libraries.isApportioned(1, new uint256[](2), new uint256[](2));
+        vm.expectRevert(abi.encodeWithSelector(Apportion.DifferentLengths.selector, 2, 1));
+        libraries.isApportioned(1, new uint256[](2), new uint256[](1));
+    }
+
+    function _onlyTheseParts(uint256 amount, uint256[] memory weights, uint256[] memory parts) private view {
+        vm.assertTrue(libraries.isApportioned(amount, weights, parts));
+        for (uint256 from = 0; from < parts.length; ++from) {
+            for (uint256 to = 0; to < parts.length; ++to) {
+                if (from == to || parts[from] == 0) continue;
+                --parts[from];
+                ++parts[to];
+                vm.assertFalse(libraries.isApportioned(amount, weights, parts));
+                ++parts[from];
+                --parts[to];
+            }
+        }
     }
 
     function test_listsAreWholeEntriesAndAtMost256() public view {
