@@ -203,7 +203,10 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
 
   /** Mine one block of what waits. False: nothing could go now. */
   async function mineWaiting(): Promise<boolean> {
-    const block = await pool.fill();
+    const block = await pool.fill().catch((error: Error) => {
+      // What is wrong with a transaction is told to its sender; anything else is the engine's and cannot be gone past.
+      throw new Error(`the engine failed while a block was filled: ${error.message}`);
+    });
     if (block === undefined) return false;
     try {
       await logAndMine(block.transactions);

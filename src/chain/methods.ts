@@ -44,14 +44,6 @@ const passedOn = new Set([
   "web3_sha3",
 ]);
 
-/** Methods that cost much and are limited in number at a time. */
-export const heavyMethods: ReadonlySet<string> = new Set([
-  "eth_call",
-  "eth_estimateGas",
-  "eth_getLogs",
-  "eth_getProof",
-]);
-
 /**
  * The public JSON-RPC methods: a strict list, so that nothing the engine adds is ever public by accident.
  *

@@ -9,6 +9,8 @@ export const poolLimits = {
   transactionBytes: 128 * 1024,
   waiting: 10_000,
   waitingBytes: 64 * 1024 * 1024,
+  /** Transactions of one sender that may wait for a predecessor. */
+  gapsPerSender: 64,
   blockTransactions: 1_000,
   blockBytes: 4 * 1024 * 1024,
   /** How long a transaction whose predecessor has not come may wait, milliseconds. */
@@ -172,7 +174,7 @@ export function createPool(
       if (verdict !== "take") {
         if (inEngine) await engine.request("hardhat_dropTransaction", [entry.hash]);
         if (verdict instanceof RpcError) settle(entry, verdict);
-        else if (verdict === "gap") expire(entry, account);
+        else if (verdict === "gap") holdOrRefuse(entry, account);
         if (verdict === "close") break;
         continue;
       }
@@ -222,14 +224,16 @@ export function createPool(
       balance: BigInt(balance as Hex),
       nextNonce: Number(nonce),
       chosen: 0,
+      gaps: 0,
       hasCode: code !== "0x",
     };
     accounts.set(address, account);
     return account;
   }
 
-  function expire(entry: Entry, account: Account): void {
-    if (nowMs() - entry.arrivedAtMs < poolLimits.gapMs) return;
+  function holdOrRefuse(entry: Entry, account: Account): void {
+    account.gaps += 1;
+    if (nowMs() - entry.arrivedAtMs < poolLimits.gapMs && account.gaps <= poolLimits.gapsPerSender) return;
     const { from, nonce } = entry.transaction!;
     settle(
       entry,
@@ -255,7 +259,7 @@ export function createPool(
 }
 
 /** A sender as of the last block, less what this block has already taken from it. */
-type Account = { balance: bigint; nextNonce: number; chosen: number; hasCode: boolean };
+type Account = { balance: bigint; nextNonce: number; chosen: number; gaps: number; hasCode: boolean };
 
 /**
  * Every check here exists so that mining cannot fail: the record is on the disk before the block is mined.

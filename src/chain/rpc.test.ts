@@ -19,6 +19,7 @@ import {
   bob,
   carol,
   compileSample,
+  dave,
   eve,
   feeCollector,
   gwei,
@@ -27,6 +28,7 @@ import {
   temporaryFolder,
 } from "./fixtures/chain.ts";
 import { localNetwork, viemChain } from "./networks.ts";
+import { poolLimits } from "./pool.ts";
 import { rpcLimits, rpcRoutes } from "./rpc.ts";
 
 const folder = temporaryFolder();
@@ -330,6 +332,41 @@ test("a call that never ends stops at the gas cap, and a huge log range is refus
     undefined,
   );
   assert.equal((await call("eth_getLogs", [{ fromBlock: "nonsense" }])).answer.error.code, -32602);
+});
+
+test("calls beyond those that may wait are refused at once, and one sender cannot fill the pool with gaps", async () => {
+  const app = rpcRoutes({ request: () => new Promise((resolve) => setTimeout(() => resolve("0x"), 5)) });
+  const answers = await Promise.all(
+    Array.from({ length: rpcLimits.waiting + 10 }, async () => {
+      const response = await app.request("/", {
+        method: "POST",
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_call", params: [{}] }),
+      });
+      return (await response.json()) as { error?: { code: number } };
+    }),
+  );
+  assert.equal(answers.filter(({ error }) => error?.code === -32005).length, 10 - rpcLimits.executionsAtOnce);
+
+  const { reader } = clients(dave);
+  const nonce = await reader.getTransactionCount({ address: dave.address });
+  const startedAtMs = Date.now();
+  const gaps = await Promise.all(
+    Array.from({ length: poolLimits.gapsPerSender + 5 }, async (_, i) => {
+      const raw = await dave.signTransaction({
+        type: "eip1559",
+        chainId: chain.chainId,
+        to: eve.address,
+        nonce: nonce + 1 + i,
+        gas: 21_000n,
+        maxFeePerGas: gwei,
+        maxPriorityFeePerGas: gwei,
+      });
+      const { answer } = await call("eth_sendRawTransaction", [raw]);
+      return { message: answer.error.message, afterMs: Date.now() - startedAtMs };
+    }),
+  );
+  assert.ok(gaps.every(({ message }) => /nonce too high/.test(message)));
+  assert.ok(gaps.filter(({ afterMs }) => afterMs < poolLimits.gapMs).length >= 5);
 });
 
 test("fees: gas price, tip and fee history never suggest less than the chain accepts", async () => {

@@ -2,15 +2,17 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { RpcError, rpcCodes } from "./errors.ts";
-import { heavyMethods } from "./methods.ts";
 
 /** Bounds on what the HTTP door lets in. */
 export const rpcLimits = {
   bodyBytes: 1024 * 1024,
   batch: 100,
-  /** Calls, estimates, proofs and log searches that run at once, and that wait for their turn. */
-  heavyAtOnce: 2,
-  heavyWaiting: 64,
+  /** `eth_call` and `eth_estimateGas` that run at once: each may need as much memory as a full block does. */
+  executionsAtOnce: 1,
+  /** Proofs and log searches that run at once. */
+  searchesAtOnce: 2,
+  /** How many of either kind may wait for their turn. */
+  waiting: 64,
 } as const;
 
 export type RpcRequest = (args: { method: string; params?: unknown }) => Promise<unknown>;
@@ -30,7 +32,14 @@ export function rpcRoutes(
   chain: { readonly request: RpcRequest },
   onInternalError?: (error: unknown) => void,
 ): Hono {
-  const heavy = createTurnstile(rpcLimits.heavyAtOnce, rpcLimits.heavyWaiting);
+  const executions = createTurnstile(rpcLimits.executionsAtOnce, rpcLimits.waiting);
+  const searches = createTurnstile(rpcLimits.searchesAtOnce, rpcLimits.waiting);
+  const passes = {
+    eth_call: executions,
+    eth_estimateGas: executions,
+    eth_getLogs: searches,
+    eth_getProof: searches,
+  } as const;
   const app = new Hono();
   app.use(
     "/",
@@ -98,7 +107,8 @@ export function rpcRoutes(
   async function call(id: Answer["id"], method: string, params: unknown): Promise<Answer> {
     try {
       const ask = () => chain.request({ method, params: params ?? [] });
-      return { jsonrpc: "2.0", id, result: await (heavyMethods.has(method) ? heavy(ask) : ask()) };
+      const pass = Object.hasOwn(passes, method) ? passes[method as keyof typeof passes] : undefined;
+      return { jsonrpc: "2.0", id, result: await (pass === undefined ? ask() : pass(ask)) };
     } catch (error) {
       if (error instanceof RpcError) return failure(id, error.code, error.message, error.data);
       onInternalError?.(error);
