@@ -21,6 +21,7 @@
  * contract arguments, so that one value is hashed here and passed to a contract unchanged.
  */
 export * from "./apportion.ts";
+export * from "./audit.ts";
 export * from "./batch.ts";
 export * from "./bytes.ts";
 export * from "./check.ts";
