@@ -1,0 +1,48 @@
+/** What this room needs of rooms it may not know; the composition root plugs them in. */
+import type {
+  Address,
+  Digest,
+  Domain,
+  FeeSplit,
+  HeadPayees,
+  Manifest,
+  ReceiptBundle,
+} from "../protocol/index.ts";
+import type { Transaction } from "../store/index.ts";
+
+/** A release that can be asked. */
+export type ServedRelease = {
+  readonly id: Digest;
+  /** The name it is asked for by; its newest release answers. */
+  readonly model: string;
+  readonly manifest: Manifest;
+  /** Payees of the pay index's contributor rows, by row. */
+  readonly contributors: readonly Address[];
+  readonly createdAtMs: number;
+};
+
+export type Releases = {
+  /** By model name (its newest release) or release id. A release once found must be found by its id for ever. */
+  find(nameOrId: string): Promise<ServedRelease | undefined>;
+  /** The newest release of every model. */
+  list(): Promise<readonly ServedRelease[]>;
+};
+
+/** What the chain says about who is paid for an answer of a release. */
+export type ReceiptTerms = {
+  /** Of the `AttributionLedger`. */
+  readonly domain: Domain;
+  /** In force at `issuedAt`. */
+  readonly split: FeeSplit;
+  readonly payees: HeadPayees;
+  /** One per Datanet version of the manifest, in its order. */
+  readonly datanets: readonly { readonly owner: Address; readonly pool: Address }[];
+};
+
+/** @param issuedAt - seconds; the fee split in force then applies */
+export type ReadTerms = (manifest: Manifest, issuedAt: bigint) => Promise<ReceiptTerms>;
+
+/**
+ * Hands a finished receipt on, once, inside the transaction that ends its request. It must only write to the database.
+ */
+export type DeliverReceipt = (tx: Transaction, bundle: ReceiptBundle) => Promise<void>;

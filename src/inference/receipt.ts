@@ -1,0 +1,117 @@
+/** From a charged answer to its receipt: who is paid what, and what is signed. Pure but for the signature. */
+import {
+  bytesDigest,
+  type Digest,
+  hashReceipt,
+  type Payout,
+  payout,
+  queryDigest,
+  type Receipt,
+  type ReceiptBundle,
+  type Signer,
+  sameHex,
+  scoresDigest,
+  signReceipt,
+  splitDigest,
+  textDigest,
+  toHex,
+} from "../protocol/index.ts";
+import type { ReceiptTerms, ServedRelease } from "./ports.ts";
+import type { RequestRecord } from "./record.ts";
+
+export type SignedReceipt = { readonly id: Digest; readonly bundle: ReceiptBundle };
+
+/**
+ * Divides the fee and signs. The same request, release, terms and time give the same receipt.
+ *
+ * @param request - in the state `charged`
+ * @param issuedAt - seconds; the terms are those in force then
+ * @throws if the request is not ready for it, or the terms contradict the release
+ */
+export async function makeReceipt(
+  request: RequestRecord,
+  release: ServedRelease,
+  terms: ReceiptTerms,
+  issuedAt: bigint,
+  operator: Signer & { readonly address: `0x${string}` },
+): Promise<SignedReceipt> {
+  const { answer, charge, query, promptTokens, completionTokens } = request;
+  if (answer === null || charge === null || query === null || completionTokens === null)
+    throw new Error(
+      `Request ${request.id} is ${request.state}: a receipt needs its answer, scores and charge.`,
+    );
+  if (!sameHex(terms.payees.operator, operator.address))
+    throw new Error(
+      `The terms name the operator ${terms.payees.operator}; receipts are signed by ${operator.address} here.`,
+    );
+  const divided = divide(request, release, terms, charge.to - charge.from);
+  const payments = divided.payments.map(({ payee, amount }) => ({ payee: toHex(payee), amount }));
+  const receipt: Receipt = {
+    channelId: request.channelId,
+    from: charge.from,
+    to: charge.to,
+    releaseId: release.id,
+    requestDigest: request.requestDigest,
+    responseDigest: textDigest(answer.text),
+    promptTokens,
+    completionTokens,
+    queryDigest: queryDigest(query),
+    scoresDigest: scoresDigest(divided.scores),
+    thresholdRow: divided.thresholdRow,
+    threshold: divided.threshold,
+    splitDigest: splitDigest(payments),
+    issuedAt,
+  };
+  const signature = await signReceipt(terms.domain, receipt, operator);
+  const { operator: payee, treasury, developer, stakers } = terms.payees;
+  return {
+    id: hashReceipt(receipt),
+    bundle: {
+      receipt,
+      signature,
+      query: toHex(query),
+      scores: divided.scores.map(({ row, score }) => ({ row, score })),
+      payments,
+      terms: {
+        split: { ...terms.split },
+        payees: {
+          operator: toHex(payee),
+          treasury: toHex(treasury),
+          developer: toHex(developer),
+          stakers: toHex(stakers),
+        },
+        datanets: terms.datanets.map(({ owner, pool }) => ({ owner: toHex(owner), pool: toHex(pool) })),
+      },
+    },
+  };
+}
+
+function divide(request: RequestRecord, release: ServedRelease, terms: ReceiptTerms, fee: bigint): Payout {
+  const { manifest, contributors } = release;
+  if (!sameHex(terms.payees.developer, manifest.developer))
+    throw new Error(
+      `The terms name the developer ${terms.payees.developer}, the release ${manifest.developer}.`,
+    );
+  if (terms.datanets.length !== manifest.datanets.length)
+    throw new Error(
+      `The terms name ${terms.datanets.length} Datanets, release ${release.id} was made from ${manifest.datanets.length}.`,
+    );
+  const datanets = manifest.datanets.map(({ acceptedExamples }, at) => ({
+    ...(terms.datanets[at] as ReceiptTerms["datanets"][number]),
+    acceptedExamples,
+  }));
+  const { scores, nullScores } = request;
+  const attributed = scores !== null && nullScores !== null;
+  return payout({
+    fee,
+    split: terms.split,
+    payees: terms.payees,
+    datanets,
+    influence: attributed
+      ? { contributors, scores, nullScores, thresholdMillionths: manifest.index.thresholdMillionths }
+      : null,
+  });
+}
+
+/** The digest of a request's body, as it came. */
+export const requestDigest = (body: Uint8Array): Digest => bytesDigest(body);

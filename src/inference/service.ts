@@ -1,0 +1,169 @@
+/** Paid answers: reserve → generate → score → charge → receipt. */
+import type { Attribution } from "../attribution/index.ts";
+import type { OpenLora } from "../openlora/index.ts";
+import { PaymentError, type PaymentRequiredError, type Payments } from "../payments/index.ts";
+import type { Database, Jobs } from "../store/index.ts";
+import { type Answer, answer, type Listener, type Question, releaseRequest } from "./answering.ts";
+import { clientError, InferenceError } from "./errors.ts";
+import { createMeter, type InferenceMetrics } from "./metrics.ts";
+import type { DeliverReceipt, ReadTerms, Releases } from "./ports.ts";
+import { createReceipting, type OperatorAccount, type Step } from "./receipting.ts";
+import { type RequestRecord, readRequest, requestsIn, waitingStates } from "./record.ts";
+import { migrateInference } from "./tables.ts";
+
+export type InferenceDependencies = {
+  readonly database: Database;
+  readonly jobs: Jobs;
+  readonly openlora: OpenLora;
+  readonly attribution: Pick<Attribution, "score">;
+  readonly payments: Pick<Payments, "authenticate" | "reserve" | "charge" | "release">;
+  readonly releases: Releases;
+  readonly terms: ReadTerms;
+  readonly deliver: DeliverReceipt;
+  /** Signs receipts; the payee of the payers' channels. */
+  readonly operator: OperatorAccount;
+  /** Answers under way at once, waiting ones included; 1,024 unless given. */
+  readonly inFlightMax?: number;
+  /** Longest time an answer may take; ten minutes unless given. */
+  readonly answerMsMax?: number;
+  /** Wall clock, epoch milliseconds. */
+  readonly now?: () => number;
+  readonly log?: (message: string) => void;
+  /** Called when a step has been written down; tests stop the process here. */
+  readonly afterStep?: (step: Step, requestId: string, signal: AbortSignal) => Promise<void>;
+};
+
+export type Inference = {
+  /** Of the base model: its name, and what serving it allows. */
+  readonly openlora: OpenLora;
+  readonly releases: Releases;
+  /**
+   * Answers one request. A paid answer is written, and its receipt promised, before this returns.
+   *
+   * @throws InferenceError, PaymentRequiredError
+   */
+  answer(question: Question, listener?: Listener): Promise<Answer>;
+  /** What became of a request. @throws InferenceError 404 */
+  request(id: string): Promise<RequestRecord>;
+  metrics(): Promise<InferenceMetrics>;
+  /** Resolves when no written answer waits for its receipt. @throws when one has been given up until the next start */
+  drain(): Promise<void>;
+  /** Ends the answers under way (what a stream has delivered counts) and takes no more. Close the jobs after it. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** Reservations of one page when taking up after a crash. */
+const pageSize = 500;
+
+/** Opens the room: brings its tables up to date, releases what a crash left reserved, and goes on with the receipts. */
+export async function createInference(dependencies: InferenceDependencies): Promise<Inference> {
+  const { database, openlora, payments, releases, now = Date.now, log = () => {} } = dependencies;
+  const { inFlightMax = 1_024, answerMsMax = 10 * 60_000 } = dependencies;
+  const afterStep = dependencies.afterStep ?? (() => Promise.resolve());
+  await migrateInference(database);
+  const meter = createMeter();
+  const receipting = createReceipting({ ...dependencies, now, log, afterStep, onReceipt: meter.receipted });
+  const parts = {
+    database,
+    openlora,
+    payments,
+    releases,
+    receipting,
+    meter,
+    now,
+    afterStep,
+    log,
+    answerMsMax,
+  };
+  await releaseLeftovers(parts);
+  await receipting.start();
+  const closing = new AbortController();
+  const inFlight = new Set<Promise<unknown>>();
+
+  async function answerBounded(question: Question, listener?: Listener): Promise<Answer> {
+    if (closing.signal.aborted) throw shuttingDown();
+    if (inFlight.size >= inFlightMax)
+      throw new InferenceError(
+        429,
+        "rate_limit_exceeded",
+        `${inFlightMax} requests are under way already, the most this server takes. Try again later.`,
+        { retryAfterMs: 1_000 },
+      );
+    const signal = AbortSignal.any([question.signal, closing.signal]);
+    const running = answer(parts, { ...question, signal }, listener);
+    inFlight.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      if (closing.signal.aborted && !question.signal.aborted) throw shuttingDown();
+      throw error;
+    } finally {
+      inFlight.delete(running);
+    }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    await Promise.allSettled(inFlight);
+    receipting.close();
+  }
+
+  return {
+    openlora,
+    releases,
+    async answer(question, listener) {
+      try {
+        return await answerBounded(question, listener);
+      } catch (cause) {
+        const error = known(cause, log);
+        meter.refused(error.code);
+        throw error;
+      }
+    },
+    request: (id) => readRequest(database, id),
+    async metrics() {
+      const [waiting] = await database.query<{ count: number; oldest: number | null }>(
+        "select count(*) as count, min(generated_at_ms) as oldest from inference.requests where state = any($1)",
+        [waitingStates],
+      );
+      const oldest = waiting?.oldest ?? null;
+      return {
+        ...meter.read(),
+        inFlight: inFlight.size,
+        waitingForReceipt: waiting?.count ?? 0,
+        oldestWaitingMs: oldest === null ? 0 : Math.max(0, now() - oldest),
+      };
+    },
+    drain: receipting.drain,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** The error as clients are told it; one that nobody foresaw is logged and not shown. */
+function known(cause: unknown, log: (message: string) => void): InferenceError | PaymentRequiredError {
+  const error = clientError(cause);
+  if (error !== undefined) return error;
+  log(`A request failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+  if (cause instanceof PaymentError && cause.code === "chain-behind")
+    return new InferenceError(503, "chain_behind", cause.message, { retryAfterMs: 2_000, cause });
+  return new InferenceError(500, "internal_error", "The server failed to answer. Nothing is charged.", {
+    cause,
+  });
+}
+
+const shuttingDown = () =>
+  new InferenceError(503, "shutting_down", "The server is shutting down. Try again in a moment.", {
+    retryAfterMs: 5_000,
+  });
+
+/** An answer that the last process was generating is lost, and costs nothing. */
+async function releaseLeftovers(parts: Parameters<typeof releaseRequest>[0]): Promise<void> {
+  for (;;) {
+    const left = await requestsIn(parts.database, ["reserved"], pageSize);
+    if (left.length === 0) return;
+    for (const id of left)
+      await releaseRequest(parts, id, "released", "The process ended before the answer was written.");
+  }
+}

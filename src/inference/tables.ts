@@ -1,0 +1,48 @@
+import { type Database, weiColumn } from "../store/index.ts";
+
+/**
+ * One row per paid request. Prompt, answer and token ids are kept: attribution needs the ids, a repeated idempotency key
+ * gets the same answer. `text` is UTF-8 bytes, because a model may write the character NUL, which no text column holds.
+ */
+const migrations = [
+  `create table inference.requests (
+     id text primary key,
+     state text not null check (state in ('reserved', 'generated', 'scored', 'charged', 'receipted', 'failed', 'released')),
+     payer text not null,
+     channel_id text not null,
+     idempotency_key text,
+     kind text not null check (kind in ('chat', 'text')),
+     model text not null,
+     release_id text not null,
+     attribution boolean not null,
+     request_digest text not null,
+     reserved_wei ${weiColumn} not null,
+     prompt_ids jsonb,
+     output_ids jsonb,
+     text bytea,
+     finish_reason text check (finish_reason in ('stop', 'length')),
+     seed bigint,
+     fingerprint text,
+     prompt_tokens int not null,
+     completion_tokens int,
+     fee_wei ${weiColumn},
+     query bytea,
+     scores jsonb,
+     null_scores jsonb,
+     from_wei ${weiColumn},
+     to_wei ${weiColumn},
+     receipt_id text unique,
+     error text,
+     created_at_ms bigint not null,
+     generated_at_ms bigint,
+     finished_at_ms bigint
+   );
+   create unique index requests_idempotent on inference.requests (payer, idempotency_key) where idempotency_key is not null;
+   create index requests_open on inference.requests (state, generated_at_ms)
+     where state in ('reserved', 'generated', 'scored', 'charged');
+   create index requests_charged on inference.requests (channel_id, from_wei) where state = 'charged';`,
+];
+
+export function migrateInference(database: Database): Promise<void> {
+  return database.migrate("inference", migrations);
+}
