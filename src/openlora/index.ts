@@ -5,9 +5,10 @@
  *
  * - `service`: the room's face; checks requests, reads adapters through a function it is given, counts pieces back to the asker
  * - `serving`, `worker`: the thread, and what it publishes
- * - `scheduler`: continuous batching: requests join and leave between steps; `fair-queue`: tenants take turns, limits refuse the rest
+ * - `scheduler`: who joins the batch and when; `fair-queue`: tenants take turns, limits refuse the rest
+ * - `batch`: the rows generated together, step by step
  * - `adapters`: disk → memory → slot, least recently used first out, a slot in use never
- * - `answer`, `detokenizer`, `stop-strings`: from chosen tokens to whole characters, up to a stop string
+ * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string
  *
  * An adapter is named by the Keccak-256 of its `adapter_model.safetensors` (checked whenever it is read) and is never replaced in
  * place. An answer's randomness comes from its own seed, whatever else is in the batch; how many rows a step has can still change the

@@ -1,0 +1,42 @@
+/** Prompts to tokens, within bounds. */
+import { promptTokens, type Tokenizer } from "../engine/index.ts";
+import { OpenLoraError } from "./errors.ts";
+import type { Prompt } from "./request.ts";
+
+/** Longest text that is tokenised at all, in characters per token of context: tokenising is work too. */
+const charactersPerToken = 64;
+
+/**
+ * The tokens a prompt is generated from.
+ *
+ * @throws OpenLoraError `prompt-invalid` when the checkpoint's template refuses it or nothing is left of it; `prompt-too-long` when
+ * it leaves no room for an answer, with limit and length
+ */
+export function readPrompt(tokenizer: Tokenizer, contextTokens: number, prompt: Prompt): number[] {
+  const characters =
+    "prompt" in prompt
+      ? prompt.prompt.length
+      : prompt.messages.reduce((sum, { role, content }) => sum + role.length + content.length, 0);
+  const most = contextTokens * charactersPerToken;
+  if (characters > most)
+    throw new OpenLoraError(
+      "prompt-too-long",
+      `The prompt has ${characters} characters; with a context of ${contextTokens} tokens no more than ${most} are read. Shorten the prompt.`,
+      { limitCharacters: most, actualCharacters: characters },
+    );
+  let ids: number[];
+  try {
+    ids = promptTokens(tokenizer, prompt);
+  } catch (cause) {
+    throw new OpenLoraError("prompt-invalid", (cause as Error).message, {}, { cause });
+  }
+  if (ids.length === 0)
+    throw new OpenLoraError("prompt-invalid", "The prompt is empty. A model needs something to continue.");
+  if (ids.length >= contextTokens)
+    throw new OpenLoraError(
+      "prompt-too-long",
+      `The prompt has ${ids.length} tokens; prompt and answer together may have ${contextTokens}. Shorten the prompt.`,
+      { limit: contextTokens, actual: ids.length },
+    );
+  return ids;
+}
