@@ -22,6 +22,8 @@ import {
   temporaryFolder,
 } from "./fixtures/chain.ts";
 import { fullDisk } from "./fixtures/disk.ts";
+import { openLog } from "./log.ts";
+import { encodeFrame, encodeHeader, encodeRecord, type LogHeader } from "./record.ts";
 
 type Block = { number: Hex; hash: Hex; timestamp: Hex; transactions: Hex[]; baseFeePerGas: Hex };
 
@@ -141,7 +143,7 @@ test("a torn tail is cut and said, a changed middle refuses, a last block that i
   await (await openTestChain(folder.path)).close();
 });
 
-test("a log of another chain id, genesis, fee collector, hardfork or engine is refused by name", async () => {
+test("a log of another chain id, genesis or fee collector is refused by name", async () => {
   using folder = temporaryFolder();
   await (await openTestChain(folder.path)).close();
   await assert.rejects(
@@ -162,6 +164,81 @@ test("a log of another chain id, genesis, fee collector, hardfork or engine is r
     /sum to 5 wei; OPEN's supply is 10{27} wei/,
   );
   const chain = await openTestChain(folder.path);
+  await chain.close();
+});
+
+/** Write the log anew with a changed header, its records as they are. */
+async function rewriteHeader(path: string, change: Partial<LogHeader>): Promise<void> {
+  const log = await openLog(path, noNewLog);
+  const frames = [encodeFrame(encodeHeader({ ...log.header, ...change }), 0, "")];
+  for await (const { record } of log.replay(() => {})) {
+    frames.push(encodeFrame(encodeRecord(record), frames.length, log.header.salt as Hex));
+  }
+  await log.close();
+  writeFileSync(path, Buffer.concat(frames));
+}
+
+function noNewLog(): never {
+  throw new Error("there is a log");
+}
+
+test("a log of another engine replays, is refused until accepted, and is accepted for good; one of another hardfork is refused", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "blocks.log");
+  let chain = await openTestChain(folder.path);
+  await ask(chain, "eth_sendRawTransaction", await transfer(0));
+  await chain.close();
+  await rewriteHeader(path, { engine: "@nomicfoundation/edr 0.1.0" });
+  await assert.rejects(
+    openTestChain(folder.path),
+    /last written by @nomicfoundation\/edr 0\.1\.0; this node has @nomicfoundation\/edr \d.*acceptEngine/,
+  );
+  chain = await openTestChain(folder.path, { acceptEngine: true });
+  await ask(chain, "eth_sendRawTransaction", await transfer(1));
+  await chain.close();
+  await (await openTestChain(folder.path)).close();
+  await rewriteHeader(path, { hardfork: "prague" });
+  await assert.rejects(openTestChain(folder.path), /made with hardfork prague; this node asks for osaka/);
+});
+
+test("rules that execute differently are noticed by the block hashes", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "blocks.log");
+  const chain = await openTestChain(folder.path);
+  for (const nonce of [0, 1]) await ask(chain, "eth_sendRawTransaction", await transfer(nonce));
+  await chain.close();
+  await rewriteHeader(path, { genesisTimestampSec: 1_700_000_000 });
+  await assert.rejects(openTestChain(folder.path), (error) => {
+    assert.ok(error instanceof ChainLogError);
+    assert.match(error.message, /says block 0 has hash 0x.*replays block 0 with 0x.*restore a backup/);
+    return true;
+  });
+});
+
+test("a block that could not be mined is passed over on replay", async () => {
+  using folder = temporaryFolder();
+  let chain = await openTestChain(folder.path);
+  await ask(chain, "eth_sendRawTransaction", await transfer(0));
+  const { hash } = await latest(chain);
+  await chain.close();
+  const log = await openLog(join(folder.path, "blocks.log"), noNewLog);
+  for await (const _ of log.replay(() => {}));
+  await log.append({
+    kind: "block",
+    blockNumber: 2,
+    timestampSec: 4_000_000_000,
+    parentHash: hash,
+    transactions: ["0x00"],
+  });
+  await log.append({ kind: "void", blockNumber: 2 });
+  await log.close();
+  chain = await openTestChain(folder.path);
+  assert.equal(chain.status().blockNumber, 1);
+  await ask(chain, "eth_sendRawTransaction", await transfer(1));
+  const hashes = await blockHashes(chain);
+  await chain.close();
+  chain = await openTestChain(folder.path);
+  assert.deepEqual(await blockHashes(chain), hashes);
   await chain.close();
 });
 

@@ -18,7 +18,7 @@ export type EmbeddedChainOptions = NetworkRules & {
   readonly minTipWei: bigint;
   /** How many transactions the chain may hold: memory grows by 7–8 KB each. */
   readonly ceilingTransactions?: number;
-  /** Let a newer engine take over a log: every block hash is checked once more, then the log notes the new version. */
+  /** Let a log go on with another version of the engine, once all its blocks have replayed to equal hashes. */
   readonly acceptEngine?: boolean;
   readonly log?: ChainLogger;
   readonly onReplay?: (progress: ReplayProgress) => void;

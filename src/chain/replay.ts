@@ -14,7 +14,7 @@ export type ReplayProgress = {
 };
 
 export type ReplayOptions = {
-  /** Let a newer engine take over a log: every block hash is checked once more, then the log notes the new version. */
+  /** Let a log go on with another version of the engine, once all its blocks have replayed to equal hashes. */
   readonly acceptEngine?: boolean | undefined;
   readonly onReplay?: ((progress: ReplayProgress) => void) | undefined;
   readonly say: ChainLogger;
@@ -37,8 +37,15 @@ export async function replay(
 
   async function minePending() {
     if (pending === undefined) return;
-    for (const raw of pending.transactions) await engine.request("eth_sendRawTransaction", [raw]);
-    state.last = await mineBlock(engine, pending.timestampSec, pending.transactions);
+    try {
+      for (const raw of pending.transactions) await engine.request("eth_sendRawTransaction", [raw]);
+      state.last = await mineBlock(engine, pending.timestampSec, pending.transactions);
+    } catch (error) {
+      throw new ChainLogError(
+        `Block ${pending.blockNumber} of ${path} does not replay with ${current}: ${(error as Error).message}. ` +
+          `The log was written by ${writtenBy}: install that version, or restore a backup of the log.`,
+      );
+    }
     state.transactions += state.last.transactions.length;
     onReplay?.({
       blocks: pending.blockNumber,
@@ -70,14 +77,14 @@ export async function replay(
     } else if (record.kind === "seal") compare(record.blockNumber, record.blockHash);
     else if (record.kind === "engine") writtenBy = record.engine;
     else if (record.kind === "deadline") state.deadlines.add(record.timestampSec);
-    if (writtenBy !== current && !acceptEngine) {
-      throw new ChainLogError(
-        `The block log ${path} was written by ${writtenBy}; this node has ${current}. Install that version, or accept the new ` +
-          `engine (acceptEngine): it replays the log, checks every block's hash and notes its version.`,
-      );
-    }
   }
   await minePending();
+  if (writtenBy !== current && state.last.number > 0 && !acceptEngine) {
+    throw new ChainLogError(
+      `The block log ${path} was last written by ${writtenBy}; this node has ${current}. It replays with equal hashes. Install ` +
+        `that version, or accept the new one for good (acceptEngine), which the log then notes.`,
+    );
+  }
   if (writtenBy !== current) {
     await blockLog.append({ kind: "engine", engine: current });
     say(
