@@ -1,0 +1,35 @@
+/**
+ * # settlement: receipts → batches → ledger → claims
+ *
+ * Every delivered answer leaves a signed receipt that names whom its fee pays. This room keeps the receipts, commits to many
+ * of them at once on chain, and helps payees to their money:
+ *
+ *     accept ─► waiting ─► vouchers collected ─► batch stored ─► bond raised ─► settled on chain ─► window ─► final ─► claimed
+ *
+ * What always holds: a receipt is in at most one batch that stands; a channel's receipts follow each other without gap; what
+ * a batch pays is what it takes from its channels; the bond covers what is not final; nobody is paid twice. A crash between any
+ * two steps is made good by the next run, because the batch is stored whole before anything of it is sent and the chain gives
+ * every number once.
+ *
+ * A batch that is proven wrong is undone on chain: its receipts wait again and its channels are restored. Receipts that were in two
+ * undone batches wait for a person, because settling a lie again costs the bond again.
+ *
+ * - `receipt`: taking them in, reading them; `batch`: what is stored of a batch, its trees
+ * - `settle`: picking, collecting, building, sending; `standing`: what the chain says about batches, and recovering
+ * - `claim`, `balance`: what payees have, and getting it to them; `ledger`: the contract; `loop`: settling in the background
+ * - `service`, `routes`: the room's functions, and the same over HTTP
+ */
+export type { PayeeBalance } from "./balance.ts";
+export { type BatchRow, type BatchState, batchContentSchema } from "./batch.ts";
+export type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
+export { SettlementError, type SettlementErrorCode } from "./errors.ts";
+export type { LoopOptions, SettlementLoop } from "./loop.ts";
+export type { ListedReceipt, ReceiptFilter, ReceiptState, StoredReceipt } from "./receipt.ts";
+export {
+  openSettlement,
+  type ReceiptView,
+  type Settlement,
+  type SettlementDependencies,
+  type SettlementStatus,
+} from "./service.ts";
+export { type SettleLimits, type SettleResult, settleLimits, undoneMax } from "./settle.ts";

@@ -1,0 +1,318 @@
+import { type ChainWriter, followEvents, type ProtocolContracts } from "../chain/index.ts";
+import type { CollectEnd, CollectResult } from "../payments/index.ts";
+import {
+  type Address,
+  type Digest,
+  type Domain,
+  domain,
+  positionalProof,
+  type ReceiptBundle,
+  toHex,
+} from "../protocol/index.ts";
+import type { Blobs, Database, Transaction } from "../store/index.ts";
+import { type PayeeBalance, readBalance } from "./balance.ts";
+import { type BatchRow, findBatches, readBatch, treeCache } from "./batch.ts";
+import {
+  type Claim,
+  type ClaimProof,
+  type ClaimResult,
+  claimable,
+  claimFor,
+  claimProof,
+  type LedgerEvent,
+  listClaims,
+  projectClaims,
+  unclaimed,
+} from "./claim.ts";
+import { type Ledger, ledgerOf } from "./ledger.ts";
+import { type LoopOptions, type SettlementLoop, startLoop } from "./loop.ts";
+import {
+  acceptReceipt,
+  type ListedReceipt,
+  listReceipts,
+  type ReceiptFilter,
+  readReceipt,
+  type StoredReceipt,
+} from "./receipt.ts";
+import { type SettleLimits, type SettleResult, settleLimits, settleOnce, undoneMax } from "./settle.ts";
+import { refresh } from "./standing.ts";
+import { migrateSettlement } from "./tables.ts";
+
+export type SettlementDependencies = {
+  readonly database: Database;
+  readonly blobs: Blobs;
+  /** Its account is the operator: it settles, stands the bond, and sends claims. */
+  readonly chain: ChainWriter;
+  readonly contracts: Pick<ProtocolContracts, "AttributionLedger" | "ProtocolParameters">;
+  /** Brings vouchers to the chain: `payments.collect`. */
+  readonly collect: (ends: readonly CollectEnd[]) => Promise<CollectResult>;
+  /** Asks for a block at a time, seconds; needed where blocks are only mined on demand. */
+  readonly scheduleBlockAt?: (timestampSec: number) => Promise<void>;
+  readonly onBlock?: (listener: () => void) => () => void;
+  readonly fromBlock?: bigint;
+  readonly limits?: Partial<SettleLimits>;
+  /** 5,000 unless given: half as much again as is needed. */
+  readonly bondMarginBps?: number;
+  /** 0.1 OPEN unless given. */
+  readonly gasReserveWei?: bigint;
+  /** Wall clock, epoch milliseconds. */
+  readonly now?: () => number;
+  readonly log?: (level: "info" | "warn", message: string) => void;
+};
+
+/** A receipt with its bundle and its place in the batch. */
+export type ReceiptView = StoredReceipt & {
+  readonly bundle: ReceiptBundle;
+  /** Null until it is on chain. */
+  readonly proof: {
+    readonly root: Digest;
+    readonly count: number;
+    readonly index: number;
+    readonly siblings: readonly Digest[];
+    readonly finalAtSec: number;
+  } | null;
+};
+
+/** Where settlement stands. */
+export type SettlementStatus = {
+  readonly operator: Address;
+  readonly ledger: Address;
+  readonly waitingReceipts: number;
+  readonly waitingWei: bigint;
+  /** Receipts that no run will settle again: their batches were undone too often. A person must look. */
+  readonly disputedReceipts: number;
+  readonly bondWei: bigint;
+  /** Worth of batches that are not final, wei. */
+  readonly unfinalWei: bigint;
+  readonly batches: number;
+  readonly finalBatches: number;
+};
+
+export type Settlement = {
+  readonly operator: Address;
+  /** Where receipts are signed for. */
+  readonly domain: Domain;
+  /** Takes a signed receipt inside the caller's transaction; the same one again changes nothing. */
+  accept(tx: Transaction, bundle: ReceiptBundle): Promise<{ receiptId: Digest; created: boolean }>;
+  receipt(receiptId: Digest): Promise<ReceiptView>;
+  receipts(filter: ReceiptFilter): Promise<ListedReceipt[]>;
+  /** Settles what waits, at most one batch. Calls wait for each other. */
+  settle(): Promise<SettleResult>;
+  /** Settles until nothing that can be settled waits, at most 100 batches. */
+  settleNow(): Promise<SettleResult[]>;
+  /** Brings the batches' states up to what the chain says; reads do it by themselves. */
+  follow(): Promise<void>;
+  batches(page: { before?: number; limit: number }): Promise<BatchRow[]>;
+  batch(batchId: number): Promise<BatchRow>;
+  status(): Promise<SettlementStatus>;
+  balance(payee: Address): Promise<PayeeBalance>;
+  claimable(payee: Address): Promise<bigint>;
+  claimProof(payee: Address): Promise<ClaimProof | undefined>;
+  /** Sends the claim of a payee; the money goes to the payee. Nothing to claim is no error. */
+  claim(payee: Address): Promise<ClaimResult>;
+  /** Claims for everyone of the latest final batch who can claim at least `leastWei`; one that fails does not stop the others. */
+  claimAll(options?: {
+    leastWei?: bigint;
+    limit?: number;
+  }): Promise<{ claims: ClaimResult[]; failures: { payee: Address; error: string }[] }>;
+  claims(payee: Address): Promise<Claim[]>;
+  /** Settles in the background until closed. */
+  start(options: LoopOptions): SettlementLoop;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+const batchesAtOnce = 100;
+const claimsAtOnce = 1_000;
+
+/** Opens the room's service: brings its tables up to date and follows the ledger's claims. */
+export async function openSettlement(dependencies: SettlementDependencies): Promise<Settlement> {
+  const { database, blobs, chain, contracts, now = Date.now, log = () => {} } = dependencies;
+  await migrateSettlement(database);
+  const ledger = ledgerOf(chain, contracts);
+  const operator = ledger.attester;
+  const receiptDomain = domain(chain.chain.id, ledger.address);
+  const trees = treeCache({ database, blobs });
+  const parts = {
+    database,
+    blobs,
+    ledger,
+    trees,
+    chainId: chain.chain.id,
+    limits: { ...settleLimits, ...dependencies.limits },
+    bondMarginBps: dependencies.bondMarginBps ?? 5_000,
+    gasReserveWei: dependencies.gasReserveWei ?? 10n ** 17n,
+    collect: dependencies.collect,
+    ...(dependencies.scheduleBlockAt === undefined ? {} : { scheduleBlockAt: dependencies.scheduleBlockAt }),
+    now,
+    log,
+  };
+  const follower = await followEvents({
+    name: "settlement",
+    database,
+    client: chain.public,
+    contracts: { AttributionLedger: contracts.AttributionLedger },
+    fromBlock: dependencies.fromBlock ?? 0n,
+    handle: (events, tx) => projectClaims(operator, events as readonly LedgerEvent[], tx),
+    ...(dependencies.onBlock === undefined ? {} : { onBlock: dependencies.onBlock }),
+    onError: (error) =>
+      log("warn", `The ledger could not be followed: ${(error as Error).message}. It is tried again.`),
+  });
+  const inTurn = createTurns();
+  const loops = new Set<SettlementLoop>();
+  const settle = () => inTurn(() => settleOnce(parts));
+  const follow = followWhenChanged(ledger, () => inTurn(() => refresh(parts)));
+  const claim = (payee: Address) => inTurn(() => claimFor(parts, payee));
+
+  const close = async () => {
+    await Promise.all([...loops].map((loop) => loop.close()));
+    await inTurn(async () => {});
+    await follower.stop();
+  };
+  return {
+    operator,
+    domain: receiptDomain,
+    accept: (tx, bundle) => acceptReceipt({ domain: receiptDomain, operator, now }, tx, bundle),
+    receipt: async (receiptId) => {
+      await follow();
+      return viewOf(parts, await readReceipt(database, toHex(receiptId)));
+    },
+    receipts: async (filter) => {
+      await follow();
+      return listReceipts(database, filter);
+    },
+    settle,
+    settleNow: async () => {
+      const results: SettleResult[] = [];
+      while (results.length < batchesAtOnce) {
+        const result = await settle();
+        results.push(result);
+        if (result.batch === null) break;
+      }
+      return results;
+    },
+    follow,
+    batches: async ({ before, limit }) => {
+      await follow();
+      return findBatches(database, "($1::bigint is null or id < $1) order by id desc limit $2", [
+        before ?? null,
+        limit,
+      ]);
+    },
+    batch: async (batchId) => {
+      await follow();
+      return readBatch(database, batchId);
+    },
+    status: async () => {
+      await follow();
+      return statusOf(parts);
+    },
+    balance: async (payee) => {
+      await follow();
+      return readBalance(parts, payee);
+    },
+    claimable: async (payee) => {
+      await follow();
+      return claimable(parts, payee);
+    },
+    claimProof: async (payee) => {
+      await follow();
+      return claimProof(parts, payee);
+    },
+    claim: async (payee) => {
+      await follow();
+      return claim(payee);
+    },
+    claimAll: async ({ leastWei = 1n, limit = claimsAtOnce } = {}) => {
+      await follow();
+      const claims: ClaimResult[] = [];
+      const failures: { payee: Address; error: string }[] = [];
+      for (const { payee } of await unclaimed(parts, { leastWei, limit })) {
+        try {
+          claims.push(await claim(payee));
+        } catch (error) {
+          failures.push({ payee, error: (error as Error).message });
+        }
+      }
+      return { claims, failures };
+    },
+    claims: async (payee) => {
+      await follower.reached(await ledger.blockNumber());
+      return listClaims(database, payee);
+    },
+    start: (options) => {
+      const loop = startLoop({ database, settle, follow, now, log }, options);
+      loops.add(loop);
+      return loop;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function viewOf(
+  { database, trees }: { database: Database; trees: ReturnType<typeof treeCache> },
+  found: StoredReceipt & { bundle: ReceiptBundle },
+): Promise<ReceiptView> {
+  if (found.batchId === null || (found.state !== "batched" && found.state !== "final"))
+    return { ...found, proof: null };
+  const batch = await readBatch(database, found.batchId);
+  const tree = await trees.receipts(batch.batchId, batch.receipts.root);
+  const index = found.position!;
+  return {
+    ...found,
+    proof: {
+      ...batch.receipts,
+      index,
+      siblings: positionalProof(tree, index),
+      finalAtSec: batch.finalAtSec!,
+    },
+  };
+}
+
+async function statusOf({
+  database,
+  ledger,
+}: {
+  database: Database;
+  ledger: Ledger;
+}): Promise<SettlementStatus> {
+  const [waiting] = await database.query<{ receipts: number; wei: bigint; disputed: number }>(
+    `select count(*) as receipts, coalesce(sum(to_wei - from_wei), 0) as wei, count(*) filter (where undone >= $1) as disputed
+     from settlement.receipts where batch_id is null and not lost`,
+    [undoneMax],
+  );
+  const attester = await ledger.attesterOf();
+  return {
+    operator: ledger.attester,
+    ledger: ledger.address,
+    waitingReceipts: waiting!.receipts,
+    waitingWei: waiting!.wei,
+    disputedReceipts: waiting!.disputed,
+    bondWei: attester.bond,
+    unfinalWei: attester.pending,
+    batches: attester.batches,
+    finalBatches: attester.finalised,
+  };
+}
+
+/** The chain is asked about batches only when it has a new block. */
+function followWhenChanged(ledger: Ledger, refreshNow: () => Promise<unknown>): () => Promise<void> {
+  let seen = -1n;
+  return async () => {
+    const head = await ledger.blockNumber();
+    if (head === seen) return;
+    await refreshNow();
+    seen = head;
+  };
+}
+
+/** Runs actions one after the other: two settlements at once would both take the same receipts. */
+function createTurns() {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(action: () => Promise<T>): Promise<T> => {
+    const result = last.then(action);
+    last = result.catch(() => {});
+    return result;
+  };
+}
