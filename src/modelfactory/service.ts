@@ -490,6 +490,14 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       const [row] = await database.query<ReleaseRow>(`${selectReleases} where id = $1`, [name]);
       return row === undefined ? undefined : parseRelease(row);
     },
+    /** The newest release that serves this adapter. */
+    async releaseOfAdapter(adapter: Digest): Promise<Release | undefined> {
+      const [row] = await database.query<ReleaseRow>(
+        `${selectReleases} where manifest -> 'adapter' ->> 'digest' = $1 order by created_at_ms desc, id limit 1`,
+        [adapter],
+      );
+      return row === undefined ? undefined : parseRelease(row);
+    },
     /** Every file of a release, checked against the manifest's digests. */
     async releaseFiles(id: Digest) {
       const [row] = await database.query<ReleaseRow>(`${selectReleases} where id = $1`, [id]);

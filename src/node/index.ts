@@ -1,0 +1,18 @@
+/**
+ * # node: the composition root
+ *
+ * {@link openNode} builds a whole node from one {@link NodeConfig}: the chain with the protocol on it (`network`), the rooms, and the HTTP
+ * server (`node`). `routes` holds the few answers that need more than one room; `guard` says who is the operator.
+ */
+export {
+  ConfigError,
+  defaultHome,
+  type NodeConfig,
+  type NodeConfigInput,
+  packageFolder,
+  readConfig,
+} from "./config.ts";
+export { operatorTokenFile } from "./guard.ts";
+export { type NodeAccount, type NodeNetwork, nodeAccounts, openNetwork } from "./network.ts";
+export { type OpenNodeOptions, openNode, type RunningNode } from "./node.ts";
+export { version } from "./version.ts";

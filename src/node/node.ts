@@ -1,0 +1,242 @@
+/**
+ * The composition root: builds every service from one configuration, gives rooms that may not know each other what they need, and mounts
+ * their routes. It decides nothing itself.
+ */
+import { mkdirSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { createAdaptorServer } from "@hono/node-server";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { custom } from "viem";
+import { type Attribution, createAttribution } from "../attribution/index.ts";
+import { rpcRoutes, viemChain } from "../chain/index.ts";
+import { contractRegistry, createDatanets, type Datanets, datanetRoutes } from "../datanets/index.ts";
+import { createInference, type Inference, inferenceRoutes } from "../inference/index.ts";
+import {
+  contractModelRegistry,
+  createModelFactory,
+  type ModelFactory,
+  modelFactoryRoutes,
+  openBaseModel,
+} from "../modelfactory/index.ts";
+import { createOpenLora, type OpenLora } from "../openlora/index.ts";
+import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
+import type { Digest } from "../protocol/index.ts";
+import { openSettlement, type Settlement, settlementRoutes } from "../settlement/index.ts";
+import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
+import { type NodeConfig, packageFolder } from "./config.ts";
+import { openOperatorToken, operatorGuard } from "./guard.ts";
+import { type NodeNetwork, openNetwork } from "./network.ts";
+import { nodeRoutes } from "./routes.ts";
+import { staticRoutes } from "./static.ts";
+import { chainTerms } from "./terms.ts";
+import { version } from "./version.ts";
+
+export type RunningNode = {
+  readonly config: NodeConfig;
+  /** Where the HTTP API answers, without a slash at the end. */
+  readonly url: string;
+  readonly network: NodeNetwork;
+  readonly database: Database;
+  readonly jobs: Jobs;
+  readonly datanets: Datanets;
+  readonly modelFactory: ModelFactory;
+  readonly openLora: OpenLora;
+  readonly attribution: Attribution;
+  readonly payments: Payments;
+  readonly inference: Inference;
+  readonly settlement: Settlement;
+  readonly operatorToken: string;
+  /** Finishes what runs, then closes everything in the reverse order of opening. */
+  close(): Promise<void>;
+};
+
+export type OpenNodeOptions = {
+  /** What is being done while the node starts. */
+  readonly onStep?: (step: string) => void;
+  /** One line of the node's log. */
+  readonly log?: (message: string) => void;
+};
+
+/** @throws what a room's opening throws; everything opened before is closed again */
+export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}): Promise<RunningNode> {
+  const { onStep = () => {}, log = () => {} } = options;
+  const closers: [what: string, close: () => Promise<unknown>][] = [];
+  const opened = <T>(what: string, value: T, close: (value: T) => Promise<unknown>): T => {
+    closers.push([what, () => close(value)]);
+    return value;
+  };
+  const closeAll = async () => {
+    const failures: Error[] = [];
+    for (const [what, close] of closers.splice(0).reverse())
+      await close().catch((cause: Error) =>
+        failures.push(new Error(`${what} did not close: ${cause.message}`, { cause })),
+      );
+    if (failures.length > 0) throw new AggregateError(failures, failures.map((f) => f.message).join("; "));
+  };
+  try {
+    return await open();
+  } catch (error) {
+    await closeAll().catch((later: Error) => log(later.message));
+    throw error;
+  }
+
+  async function open(): Promise<RunningNode> {
+    mkdirSync(config.home, { recursive: true, mode: 0o700 });
+    onStep("the database");
+    const database = opened("the database", await openDatabase(join(config.home, "db")), (d) => d.close());
+    const blobs = await openBlobFolder(join(config.home, "blobs"));
+    const jobs = await openJobs(database);
+    onStep("the chain");
+    let url = "";
+    const network = opened("the chain", await openNetwork(config, () => `${url}/rpc`, log), (n) =>
+      n.chain.close(),
+    );
+    const { accounts, contracts, chain, keys } = network;
+    const link = {
+      chain: viemChain(network.network),
+      transport: custom({ request: (args) => chain.request(args) }, { retryCount: 0 }),
+    };
+    const operator = network.writer(accounts.operator);
+    const logLevel = (level: string, message: string) => {
+      if (level !== "info") log(message);
+    };
+
+    onStep("the base model");
+    const base = openBaseModel(config.baseName, config.baseModel);
+    const datanets = await createDatanets({
+      database,
+      blobs,
+      registry: contractRegistry({ ...link, address: contracts.DatanetRegistry.address }),
+      log,
+    });
+    const modelFactory = opened(
+      "the training thread",
+      await createModelFactory({
+        database,
+        blobs,
+        jobs,
+        datanets,
+        registry: contractModelRegistry({ ...link, address: contracts.ModelRegistry.address }),
+        base,
+        developer: accounts.developer,
+        log,
+      }),
+      (m) => m.close(),
+    );
+    const openLora = opened(
+      "the serving thread",
+      await createOpenLora({
+        baseFolder: config.baseModel,
+        baseName: config.baseName,
+        loadAdapter: async (adapter: Digest) => {
+          const release = await modelFactory.releaseOfAdapter(adapter);
+          if (release === undefined) throw new Error(`No release has the adapter ${adapter}.`);
+          return { config: await blobs.get(release.adapterConfig), tensors: await blobs.get(adapter) };
+        },
+        options: { threads: config.threads, defaultMaxTokens: 128 },
+        log,
+      }),
+      (o) => o.close(),
+    );
+    const attribution = opened(
+      "the scoring thread",
+      await createAttribution(async (release) => modelFactory.releaseFiles(release as Digest), {
+        baseFolder: config.baseModel,
+        maxLength: openLora.info().contextTokens,
+        threads: 1,
+      }),
+      (a) => a.close(),
+    );
+    const payments = opened(
+      "payments",
+      await openPayments({ database, jobs, keystore: keys, chain: operator, contracts, log: logLevel }),
+      (p) => p.close(),
+    );
+    const settlement = opened(
+      "settlement",
+      await openSettlement({
+        database,
+        blobs,
+        chain: operator,
+        contracts,
+        collect: (ends) => payments.collect(ends),
+        scheduleBlockAt: (at) => chain.scheduleBlockAt(at),
+        log: logLevel,
+      }),
+      (s) => s.close(),
+    );
+    const inference = opened(
+      "inference",
+      await createInference({
+        database,
+        jobs,
+        openlora: openLora,
+        attribution,
+        payments,
+        releases: { find: (name) => modelFactory.findRelease(name), list: () => modelFactory.models() },
+        terms: chainTerms(network),
+        deliver: async (tx, bundle) => {
+          await settlement.accept(tx, bundle);
+        },
+        operator: accounts.operator,
+        log,
+      }),
+      (i) => i.close(),
+    );
+    // Jobs need every room; they stop first.
+    opened("the job queue", jobs, (j) => j.close());
+
+    onStep("the HTTP server");
+    const operatorToken = openOperatorToken(config.home);
+    const guard = operatorGuard(operatorToken);
+    const app = new OpenAPIHono();
+    app.onError((error, context) => {
+      log(`${context.req.method} ${context.req.path}: ${error.stack ?? error.message}`);
+      return context.json(
+        { error: { code: "internal", message: "Something went wrong in the node; its log says what." } },
+        500,
+      );
+    });
+    app.route("/", nodeRoutes({ config, network, datanets, modelFactory, settlement }, guard));
+    app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
+    app.route("/", modelFactoryRoutes(modelFactory, guard));
+    app.route("/", paymentRoutes(payments));
+    app.route("/", settlementRoutes(settlement, { guard }));
+    app.route("/", inferenceRoutes(inference));
+    app.route(
+      "/rpc",
+      rpcRoutes(chain, (error) => log(`JSON-RPC: ${(error as Error).message}`)),
+    );
+    app.doc("/openapi.json", { openapi: "3.1.0", info: { title: "OpenLedger node", version } });
+    app.route("/", staticRoutes(join(packageFolder, "web", "public")));
+    const server = createAdaptorServer({ fetch: app.fetch, hostname: config.host });
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(config.port, config.host, () => resolve());
+    });
+    opened("the HTTP server", server, async (s) => {
+      const ended = new Promise((resolve) => s.close(resolve));
+      if ("closeAllConnections" in s) s.closeAllConnections();
+      await ended;
+    });
+    url = `http://${config.host}:${(server.address() as AddressInfo).port}`;
+    if (config.settleEveryMs > 0) settlement.start({ intervalMs: config.settleEveryMs, minReceipts: 1 });
+    return {
+      config,
+      url,
+      network,
+      database,
+      jobs,
+      datanets,
+      modelFactory,
+      openLora,
+      attribution,
+      payments,
+      inference,
+      settlement,
+      operatorToken,
+      close: closeAll,
+    };
+  }
+}

@@ -1,0 +1,247 @@
+/** What only the whole node can answer: its status, the supply, a receipt's audit file, and the local network's faucet. */
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { addEthereumChainParameter, proveSupply, totalSupplyWei } from "../chain/index.ts";
+import type { Datanets } from "../datanets/index.ts";
+import type { ModelFactory } from "../modelfactory/index.ts";
+import {
+  type Audit,
+  addressSchema,
+  auditSchema,
+  type Digest,
+  decimalSchema,
+  digestSchema,
+  toHex,
+  zeroAddress,
+} from "../protocol/index.ts";
+import type { Settlement } from "../settlement/index.ts";
+import type { NodeConfig } from "./config.ts";
+import type { NodeNetwork } from "./network.ts";
+import { version } from "./version.ts";
+
+type Services = {
+  config: NodeConfig;
+  network: NodeNetwork;
+  datanets: Datanets;
+  modelFactory: ModelFactory;
+  settlement: Settlement;
+};
+
+const json = (description: string) => ({
+  content: { "application/json": { schema: z.unknown() } },
+  description,
+});
+const tags = ["Node"];
+const listed = 20;
+/** Most of what one faucet request gives. */
+const faucetWeiMax = 10_000n * 10n ** 18n;
+
+const routes = {
+  health: createRoute({
+    method: "get",
+    path: "/healthz",
+    tags,
+    summary: "Whether the node answers",
+    responses: { 200: json("It does"), 503: json("It cannot take transactions") },
+  }),
+  status: createRoute({
+    method: "get",
+    path: "/v1/status",
+    tags,
+    summary: "The whole node at a glance",
+    responses: { 200: json("The status") },
+  }),
+  network: createRoute({
+    method: "get",
+    path: "/v1/network",
+    tags,
+    summary: "The network, and what a wallet needs to add it (EIP-3085)",
+    responses: { 200: json("The network") },
+  }),
+  supply: createRoute({
+    method: "get",
+    path: "/v1/supply",
+    tags,
+    summary: "Proof from the chain itself that all OPEN is there",
+    responses: { 200: json("The proof") },
+  }),
+  audit: createRoute({
+    method: "get",
+    path: "/v1/receipts/{receipt}/audit",
+    tags,
+    summary: "Everything it takes to check a receipt on another machine, in one file",
+    request: { params: z.object({ receipt: digestSchema }) },
+    responses: { 200: json("The audit file") },
+  }),
+  faucet: createRoute({
+    method: "post",
+    path: "/v1/faucet",
+    tags,
+    summary: "OPEN from the liquidity account: local networks only, as the operator",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z.strictObject({
+              address: z.string().toLowerCase().pipe(addressSchema),
+              amountWei: decimalSchema,
+            }),
+          },
+        },
+      },
+    },
+    responses: { 200: json("Sent"), 400: json("Too much") },
+  }),
+};
+
+export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAPIHono {
+  const { network } = services;
+  const app = new OpenAPIHono();
+  app.openapi(routes.health, async (context) => {
+    const { trouble } = network.chain.status();
+    return trouble === null
+      ? context.json({ ok: true, version }, 200)
+      : context.json({ ok: false, trouble }, 503);
+  });
+  app.openapi(routes.status, async (context) => context.json(await statusOf(services), 200));
+  app.openapi(routes.network, (context) =>
+    context.json(
+      {
+        network: network.network,
+        addEthereumChain: addEthereumChainParameter(network.network),
+        operator: toHex(network.accounts.operator.address),
+      },
+      200,
+    ),
+  );
+  let proving: ReturnType<typeof proveSupply> | undefined;
+  app.openapi(routes.supply, async (context) => {
+    // One proof at a time: it reads every account.
+    proving ??= proveSupply(network.chain).finally(() => {
+      proving = undefined;
+    });
+    const { blockNumber, stateRoot, accounts, balancesWei, destroyedWei } = await proving;
+    const total = balancesWei + destroyedWei;
+    return context.json(
+      {
+        blockNumber: Number(blockNumber),
+        stateRoot,
+        accounts,
+        balancesWei: balancesWei.toString(),
+        destroyedWei: destroyedWei.toString(),
+        totalWei: total.toString(),
+        conserved: total === totalSupplyWei,
+      },
+      200,
+    );
+  });
+  app.openapi(routes.audit, async (context) =>
+    context.json(z.encode(auditSchema, await auditOf(services, context.req.valid("param").receipt)), 200),
+  );
+  app.openapi({ ...routes.faucet, middleware: [guard] }, async (context) => {
+    const { address, amountWei } = context.req.valid("json");
+    if (BigInt(amountWei) > faucetWeiMax)
+      return context.json(
+        {
+          error: {
+            code: "too-much",
+            message: `The faucet gives at most ${faucetWeiMax} wei at once; ${amountWei} were asked for.`,
+          },
+        },
+        400,
+      );
+    await network.faucet(address, BigInt(amountWei));
+    return context.json({ address, amountWei }, 200);
+  });
+  return app;
+}
+
+async function auditOf({ settlement, modelFactory, network }: Services, receiptId: Digest): Promise<Audit> {
+  const { bundle } = await settlement.receipt(receiptId);
+  const { release, rows } = await modelFactory.releaseFiles(bundle.receipt.releaseId);
+  return {
+    schema: "openledger/audit/1",
+    domain: {
+      chainId: network.network.chainId,
+      verifyingContract: toHex(network.contracts.AttributionLedger.address),
+    },
+    bundle,
+    manifest: release.manifest,
+    index: { contributors: [...release.contributors], rows: rows.map((row) => toHex(row)) },
+  };
+}
+
+/** The keys the status page reads. Amounts are decimal wei. */
+async function statusOf({ config, network, datanets, modelFactory, settlement }: Services) {
+  const { contracts, chain } = network;
+  const status = chain.status();
+  const [settled, batches, models, listedDatanets] = await Promise.all([
+    settlement.status(),
+    settlement.batches({ limit: listed }),
+    modelFactory.models(),
+    datanets.list({ limit: listed }),
+  ]);
+  const datanetRows = await Promise.all(
+    listedDatanets.map(async ({ datanetId, name, license }) => {
+      const versions = await datanets.listVersions(datanetId);
+      const [latest] = versions;
+      const contributors =
+        latest === undefined
+          ? 0
+          : new Set((await datanets.getVersion(datanetId, latest.version)).rows.map((row) => row.contributor))
+              .size;
+      return {
+        id: datanetId.toString(),
+        name,
+        license,
+        versions: versions.length,
+        examples: latest?.count ?? 0,
+        contributors,
+      };
+    }),
+  );
+  const receipts = await settlement.receipts({ limit: 1 });
+  return {
+    version,
+    operator: toHex(network.accounts.operator.address),
+    base: config.baseName,
+    chain: {
+      chainId: status.chainId,
+      height: status.blockNumber,
+      supplyWei: totalSupplyWei.toString(),
+      transactions: status.transactions,
+      ceilingTransactions: status.ceilingTransactions,
+      trouble: status.trouble,
+      contracts: Object.fromEntries(
+        Object.entries(contracts).map(([name, { address }]) => [
+          name,
+          address === zeroAddress ? null : address,
+        ]),
+      ),
+    },
+    datanets: datanetRows,
+    models: models.slice(0, listed).map(({ id, model, manifest, createdAtMs }) => ({
+      name: model,
+      release: id,
+      base: manifest.base.name,
+      price: {
+        promptWei: manifest.price.promptWeiPerToken,
+        completionWei: manifest.price.completionWeiPerToken,
+      },
+      createdAtMs,
+    })),
+    receipts: {
+      pending: settled.waitingReceipts,
+      pendingWei: settled.waitingWei.toString(),
+      newest: receipts[0]?.receiptId ?? null,
+    },
+    batches: batches.map((batch) => ({
+      id: batch.id,
+      txHash: batch.transactionHash,
+      receipts: batch.receiptCount,
+      totalWei: batch.total.toString(),
+      state: batch.state,
+    })),
+  };
+}
