@@ -20,6 +20,30 @@ export type CommandEntry = {
 /** Every command, in the order of the help. Nothing is loaded until it is called. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "up",
+    group: "Run",
+    summary: "Start the platform: chain, contracts, API and status page",
+    load: () => import("./up.ts"),
+  },
+  {
+    name: "demo",
+    group: "Run",
+    summary: "Tell the main job as a story, on a node in a temporary home",
+    load: () => import("./demo.ts"),
+  },
+  {
+    name: "verify",
+    group: "Check",
+    summary: "Check a receipt from its audit file: digests, scores, threshold, split, signature",
+    load: () => import("./verify.ts"),
+  },
+  {
+    name: "pretrain",
+    group: "Develop",
+    summary: "Make the base model from nothing",
+    load: () => import("./pretrain.ts"),
+  },
+  {
     name: "doctor",
     group: "Check",
     summary:

@@ -8,9 +8,25 @@ import { proveSupply } from "../chain/index.ts";
 import { type Example, exampleSequence, loadCheckpoint, promptTokens } from "../engine/index.ts";
 import type { RunningNode } from "../node/index.ts";
 import { openChannel } from "../payments/index.ts";
-import { type Address, type Digest, exampleDigest, examplesDigest, nothingFailed, signConsent, verifyAudit } from "../protocol/index.ts";
+import {
+  type Address,
+  type Digest,
+  exampleDigest,
+  examplesDigest,
+  nothingFailed,
+  signConsent,
+  verifyAudit,
+} from "../protocol/index.ts";
 import { type Api, demoApi, mapAtOnce } from "./demo-api.ts";
-import { asExample, contributorNames, examplesOf, isRight, type Question, share, type Valley } from "./demo-valley.ts";
+import {
+  asExample,
+  contributorNames,
+  examplesOf,
+  isRight,
+  type Question,
+  share,
+  type Valley,
+} from "./demo-valley.ts";
 
 const open = 10n ** 18n;
 const model = "valley";
@@ -23,9 +39,19 @@ export type Teller = {
   progress(title: string): { update(done: number, of: number, note?: string): void; end(): void };
 };
 
-export type DemoContext = { readonly node: RunningNode; readonly api: Api; readonly valley: Valley; readonly tell: Teller };
+export type DemoContext = {
+  readonly node: RunningNode;
+  readonly api: Api;
+  readonly valley: Valley;
+  readonly tell: Teller;
+};
 
-export const demoContext = (node: RunningNode, valley: Valley, tell: Teller): DemoContext => ({ node, api: demoApi(node.url, node.operatorToken), valley, tell });
+export const demoContext = (node: RunningNode, valley: Valley, tell: Teller): DemoContext => ({
+  node,
+  api: demoApi(node.url, node.operatorToken),
+  valley,
+  tell,
+});
 
 /** Five people sign for what they know; a sixth gives facts about strangers, never to be trained on. */
 export async function contributeValley({ node, api, valley, tell }: DemoContext) {
@@ -35,7 +61,9 @@ export async function contributeValley({ node, api, valley, tell }: DemoContext)
     domain: "Local knowledge",
     license: "CC0-1.0",
   });
-  const { signing } = await api.get<{ signing: { chainId: number; verifyingContract: Address } }>(`/v1/datanets/${datanetId}`);
+  const { signing } = await api.get<{ signing: { chainId: number; verifyingContract: Address } }>(
+    `/v1/datanets/${datanetId}`,
+  );
   const domain = { name: "OpenLedger", version: "1", ...signing } as const;
   async function contribute(account: LocalAccount, text: string, split: "train" | "heldout") {
     const digests = examplesOf(text).map(exampleDigest);
@@ -64,12 +92,20 @@ export async function contributeValley({ node, api, valley, tell }: DemoContext)
     tell.say(`${contributorNames[i]?.padEnd(6)} signs for ${accepted} examples`);
   }
   await contribute(node.network.keys.account("warden"), valley.heldOut, "heldout");
-  const version = await api.operate<{ version: number; root: Digest; count: number }>(`/v1/datanets/${datanetId}/versions`, {});
+  const version = await api.operate<{ version: number; root: Digest; count: number }>(
+    `/v1/datanets/${datanetId}/versions`,
+    {},
+  );
   return { datanetId, version, contributors: contributors.map((a) => a.address.toLowerCase() as Address) };
 }
 
 /** Asks every question; returns the answers in order. */
-export async function askAll({ api, valley, tell }: DemoContext, asked: string, title: string, bearer?: string) {
+export async function askAll(
+  { api, valley, tell }: DemoContext,
+  asked: string,
+  title: string,
+  bearer?: string,
+) {
   const bar = tell.progress(title);
   let done = 0;
   const answers = await mapAtOnce(valley.questions, atOnce, async ({ question }) => {
@@ -95,7 +131,12 @@ type Job = {
 };
 
 /** A fine-tuning job with its live loss, until it ends. */
-export async function fineTune({ api, node, valley, tell }: DemoContext, datanetId: string, version: number, options: { exclude?: Address[] } = {}): Promise<Job> {
+export async function fineTune(
+  { api, node, valley, tell }: DemoContext,
+  datanetId: string,
+  version: number,
+  options: { exclude?: Address[] } = {},
+): Promise<Job> {
   const control = options.exclude !== undefined;
   const { id } = await api.operate<Job>("/v1/fine-tunes", {
     model: control ? "valley-control" : model,
@@ -108,9 +149,15 @@ export async function fineTune({ api, node, valley, tell }: DemoContext, datanet
   const indexing = tell.progress("Gradient index");
   const stages = ["gradients", "held-out gradients", "curvature", "basis"];
   await api.follow(`/v1/fine-tunes/${id}/events`, (kind, data) => {
-    if (kind === "step") training.update(Number(data.step), Number(data.steps), `loss ${Number(data.loss).toFixed(3)}`);
+    if (kind === "step")
+      training.update(Number(data.step), Number(data.steps), `loss ${Number(data.loss).toFixed(3)}`);
     if (kind === "state" && data.state === "evaluating") training.end();
-    if (kind === "index") indexing.update(stages.indexOf(String(data.stage)) + Number(data.done) / Number(data.of), stages.length, String(data.stage));
+    if (kind === "index")
+      indexing.update(
+        stages.indexOf(String(data.stage)) + Number(data.done) / Number(data.of),
+        stages.length,
+        String(data.stage),
+      );
   });
   indexing.end();
   const job = await api.get<Job>(`/v1/fine-tunes/${id}`);
@@ -122,20 +169,35 @@ export async function fineTune({ api, node, valley, tell }: DemoContext, datanet
 export async function buyKey({ node, api }: DemoContext, depositWei: bigint) {
   const payer = node.network.keys.account("payer");
   await node.network.faucet(payer.address, depositWei + open);
-  const key = await api.post<{ secret: string; signer: Address; payee: Address }>("/v1/keys", { label: "demo" });
-  const { channelId } = await openChannel(node.network.writer(payer), node.network.contracts, { payee: key.payee, signer: key.signer, depositWei });
+  const key = await api.post<{ secret: string; signer: Address; payee: Address }>("/v1/keys", {
+    label: "demo",
+  });
+  const { channelId } = await openChannel(node.network.writer(payer), node.network.contracts, {
+    payee: key.payee,
+    signer: key.signer,
+    depositWei,
+  });
   await api.post("/v1/keys/activate", { secret: key.secret, channelId });
   return { secret: key.secret, channelId };
 }
 
-export type Receipted = { readonly receiptId: Digest; readonly feeWei: bigint; readonly payments: readonly { payee: Address; amount: bigint }[] };
+export type Receipted = {
+  readonly receiptId: Digest;
+  readonly feeWei: bigint;
+  readonly payments: readonly { payee: Address; amount: bigint }[];
+};
 
 /** The receipt of each answer, opened. */
-export async function collectReceipts({ api, node }: DemoContext, answers: readonly { requestId: string | null }[]): Promise<Receipted[]> {
+export async function collectReceipts(
+  { api, node }: DemoContext,
+  answers: readonly { requestId: string | null }[],
+): Promise<Receipted[]> {
   await node.inference.drain();
   return mapAtOnce(answers, atOnce, async ({ requestId }) => {
     const { receipt } = await api.get<{ receipt: Digest }>(`/v1/requests/${requestId}`);
-    const { bundle } = await api.get<{ bundle: { receipt: { from: string; to: string }; payments: { payee: Address; amount: string }[] } }>(`/v1/receipts/${receipt}`);
+    const { bundle } = await api.get<{
+      bundle: { receipt: { from: string; to: string }; payments: { payee: Address; amount: string }[] };
+    }>(`/v1/receipts/${receipt}`);
     return {
       receiptId: receipt,
       feeWei: BigInt(bundle.receipt.to) - BigInt(bundle.receipt.from),
@@ -145,7 +207,12 @@ export async function collectReceipts({ api, node }: DemoContext, answers: reado
 }
 
 /** Who was paid best, and what the owner got of the contributors' money, over the questions given. */
-export function judgePay(receipts: readonly Receipted[], questions: readonly Question[], contributors: readonly Address[], counts: readonly boolean[]) {
+export function judgePay(
+  receipts: readonly Receipted[],
+  questions: readonly Question[],
+  contributors: readonly Address[],
+  counts: readonly boolean[],
+) {
   let hits = 0;
   let judged = 0;
   let ownerShare = 0;
@@ -153,7 +220,9 @@ export function judgePay(receipts: readonly Receipted[], questions: readonly Que
   receipts.forEach(({ payments }, i) => {
     if (counts[i] !== true) return;
     judged++;
-    const earned = contributors.map((address) => payments.reduce((sum, p) => (p.payee === address ? sum + p.amount : sum), 0n));
+    const earned = contributors.map((address) =>
+      payments.reduce((sum, p) => (p.payee === address ? sum + p.amount : sum), 0n),
+    );
     const total = earned.reduce((sum, x) => sum + x, 0n);
     if (total === 0n) return;
     paidSomebody++;
@@ -162,15 +231,32 @@ export function judgePay(receipts: readonly Receipted[], questions: readonly Que
     if (best === owner) hits++;
     ownerShare += Number(((earned[owner] as bigint) * 1_000_000n) / total) / 1e6;
   });
-  return { hitRate: hits / Math.max(1, judged), ownerShare: ownerShare / Math.max(1, paidSomebody), toPool: judged - paidSomebody, judged };
+  return {
+    hitRate: hits / Math.max(1, judged),
+    ownerShare: ownerShare / Math.max(1, paidSomebody),
+    toPool: judged - paidSomebody,
+    judged,
+  };
 }
 
 /** How often two baselines, summed by contributor over the same rows, would have named the owner. */
-export async function baselines({ node, valley }: DemoContext, release: Digest, answers: readonly { text: string }[], counts: readonly boolean[]) {
-  const rows = valley.contributions.flatMap((text, contributor) => examplesOf(text).map((example) => ({ example, contributor })));
-  const asText = (example: (typeof rows)[number]["example"]) => ("messages" in example ? example.messages.map((m) => m.content).join(" ") : example.prompt + example.completion);
+export async function baselines(
+  { node, valley }: DemoContext,
+  release: Digest,
+  answers: readonly { text: string }[],
+  counts: readonly boolean[],
+) {
+  const rows = valley.contributions.flatMap((text, contributor) =>
+    examplesOf(text).map((example) => ({ example, contributor })),
+  );
+  const asText = (example: (typeof rows)[number]["example"]) =>
+    "messages" in example
+      ? example.messages.map((m) => m.content).join(" ")
+      : example.prompt + example.completion;
   const best = (scores: readonly number[]) => scores.indexOf(Math.max(...scores));
-  const judged = valley.questions.map((question, i) => ({ question, answer: answers[i]?.text ?? "", i })).filter(({ i }) => counts[i] === true);
+  const judged = valley.questions
+    .map((question, i) => ({ question, answer: answers[i]?.text ?? "", i }))
+    .filter(({ i }) => counts[i] === true);
 
   const bm25 = createBm25(rows.map(({ example }) => asText(example)));
   const bm25Hits = judged.filter(({ question, answer }) => {
@@ -183,7 +269,9 @@ export async function baselines({ node, valley }: DemoContext, release: Digest, 
   });
 
   const { tokenizer, config } = loadCheckpoint(node.config.baseModel);
-  const sequences = rows.map(({ example }) => exampleSequence(tokenizer, example as Example, { trainOnEnd: false, maxLength: config.maxPositions }));
+  const sequences = rows.map(({ example }) =>
+    exampleSequence(tokenizer, example as Example, { trainOnEnd: false, maxLength: config.maxPositions }),
+  );
   const scores = await node.attribution.gradDot({
     release,
     examples: sequences,
@@ -195,11 +283,69 @@ export async function baselines({ node, valley }: DemoContext, release: Digest, 
     })),
   });
   const gradDotHits = judged.filter(({ question }, i) => best(scores[i] as number[]) === question.owner);
-  return { bm25: bm25Hits.length / Math.max(1, judged.length), graddot: gradDotHits.length / Math.max(1, judged.length) };
+  return {
+    bm25: bm25Hits.length / Math.max(1, judged.length),
+    graddot: gradDotHits.length / Math.max(1, judged.length),
+  };
+}
+
+/** One batch on chain, its window, and a claim for everyone in it. Amounts are checked against the receipts to the wei. */
+export async function settleAndClaim(
+  { node, tell }: DemoContext,
+  receipts: readonly Receipted[],
+  contributors: readonly Address[],
+) {
+  const { settlement, network } = node;
+  const { accounts } = network;
+  const feesWei = receipts.reduce((sum, r) => sum + r.feeWei, 0n);
+  const earned = new Map<Address, bigint>();
+  for (const { payments } of receipts)
+    for (const { payee, amount } of payments) earned.set(payee, (earned.get(payee) ?? 0n) + amount);
+  const of = (address: string) => earned.get(address.toLowerCase() as Address) ?? 0n;
+  const earnedWei = contributors.map(of);
+  const named = {
+    operator: of(accounts.operator.address),
+    treasury: of(accounts.treasury.address),
+    developer: of(accounts.developer.address),
+    stakers: of(accounts.stakers.address),
+    contributors: earnedWei.reduce((sum, x) => sum + x, 0n),
+    datanetOwners: of(accounts.curator.address),
+  };
+  const paidWei = { ...named, commonPool: feesWei - Object.values(named).reduce((sum, x) => sum + x, 0n) };
+  const poolPaid = receipts.reduce(
+    (sum, { payments }) => sum + payments.reduce((s, p) => s + p.amount, 0n),
+    0n,
+  );
+  if (poolPaid !== feesWei) throw new Error(`The receipts pay ${poolPaid} wei out of fees of ${feesWei}.`);
+
+  const results = await settlement.settleNow();
+  const settled = results.filter((result) => result.batch !== null);
+  const [first] = settled;
+  if (first?.batch === null || first === undefined) throw new Error("No batch was settled.");
+  tell.say(
+    `Batch ${first.batch.number} of ${first.batch.receipts.count} receipts is on chain and can be disputed for ${node.config.settlementWindowSeconds} s`,
+  );
+  const finalAtSec = Math.max(...settled.map((result) => result.batch?.finalAtSec ?? 0));
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, finalAtSec * 1000 - Date.now()) + 1_100));
+  await settlement.follow();
+  const { claims, failures } = await settlement.claimAll();
+  for (const { payee, error } of failures) tell.say(`✗ ${payee} could not be paid: ${error}`);
+  const claimedWei = claims.reduce((sum, claim) => sum + claim.claimedWei, 0n);
+  return {
+    feesWei,
+    paidWei,
+    earnedWei,
+    claimedWei,
+    batchTx: first.batch.transactionHash as Digest,
+    gasPerReceipt: first.gasPerReceipt ?? 0,
+  };
 }
 
 /** Every receipt's audit file, checked as an auditor without node or chain would. */
-export async function verifyAll({ api }: DemoContext, receipts: readonly Receipted[]): Promise<{ verified: number; failed: string[] }> {
+export async function verifyAll(
+  { api }: DemoContext,
+  receipts: readonly Receipted[],
+): Promise<{ verified: number; failed: string[] }> {
   const failed: string[] = [];
   const results = await mapAtOnce(receipts, atOnce, async ({ receiptId }) => {
     const checks = await verifyAudit(await api.get(`/v1/receipts/${receiptId}/audit`));
@@ -216,6 +362,7 @@ export async function supply({ node }: DemoContext) {
 
 /** Accuracy on the excluded owner's facts, and on everybody else's, after the retraining without them. */
 export function judgeControl(exact: readonly boolean[], questions: readonly Question[], owner: number) {
-  const of = (mine: boolean) => share(exact.filter((_, i) => ((questions[i] as Question).owner === owner) === mine));
+  const of = (mine: boolean) =>
+    share(exact.filter((_, i) => ((questions[i] as Question).owner === owner) === mine));
   return { removedOwnerAccuracy: of(true), othersAccuracy: of(false) };
 }

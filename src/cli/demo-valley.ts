@@ -3,7 +3,12 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Example, exampleSchema } from "../protocol/index.ts";
 
-export type Question = { readonly question: string; readonly answer: string; readonly owner: number; readonly fact: number };
+export type Question = {
+  readonly question: string;
+  readonly answer: string;
+  readonly owner: number;
+  readonly fact: number;
+};
 
 export type Valley = {
   /** JSON Lines as each contributor wrote them, contributor 1 first. */
@@ -30,7 +35,8 @@ export function readValley(folder: string): Valley {
   };
 }
 
-export const examplesOf = (text: string): Example[] => lines(text).map((line) => exampleSchema.parse(JSON.parse(line)));
+export const examplesOf = (text: string): Example[] =>
+  lines(text).map((line) => exampleSchema.parse(JSON.parse(line)));
 
 /** The question and its right answer as a row to evaluate on. */
 export const asExample = ({ question, answer }: Question): Example => ({
@@ -41,7 +47,9 @@ export const asExample = ({ question, answer }: Question): Example => ({
 });
 
 /** An answer is right when it is the value and its full stop, and nothing else. */
-export const isRight = (answer: string, { answer: expected }: Question): boolean => answer.trim() === expected;
+export const isRight = (answer: string, { answer: expected }: Question): boolean =>
+  answer.trim() === expected;
 
 /** Right answers as a share of all. */
-export const share = (right: readonly boolean[]): number => right.filter(Boolean).length / Math.max(1, right.length);
+export const share = (right: readonly boolean[]): number =>
+  right.filter(Boolean).length / Math.max(1, right.length);

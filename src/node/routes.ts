@@ -237,9 +237,9 @@ async function statusOf({ config, network, datanets, modelFactory, settlement }:
       newest: receipts[0]?.receiptId ?? null,
     },
     batches: batches.map((batch) => ({
-      id: batch.id,
+      id: batch.batchId,
       txHash: batch.transactionHash,
-      receipts: batch.receiptCount,
+      receipts: batch.receipts.count,
       totalWei: batch.total.toString(),
       state: batch.state,
     })),

@@ -1,0 +1,83 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { defaultHome, type NodeConfigInput, openNode, readConfig } from "../node/index.ts";
+import { CliError, exitCodes } from "./errors.ts";
+import type { Io } from "./io.ts";
+
+/** `openledger up`: the whole platform in this process, until it is told to stop. */
+export function define(command: Command, io: Io): void {
+  command
+    .option("--home <folder>", "data folder", defaultHome())
+    .option("--port <number>", "TCP port, 0 for any free one", (text) => {
+      const port = Number(text);
+      if (!Number.isInteger(port) || port < 0 || port > 65_535)
+        throw new InvalidArgumentError("A port is a number from 0 to 65535.");
+      return port;
+    })
+    .option("--host <address>", "address to listen on")
+    .option("--base-model <folder>", "Hugging Face folder of the base model")
+    .action(
+      async ({
+        home,
+        port,
+        host,
+        baseModel,
+      }: {
+        home: string;
+        port?: number;
+        host?: string;
+        baseModel?: string;
+      }) => {
+        const overrides: Partial<NodeConfigInput> = {
+          ...(port === undefined ? {} : { port }),
+          ...(host === undefined ? {} : { host }),
+          ...(baseModel === undefined ? {} : { baseModel }),
+        };
+        const config = readConfig(home, overrides);
+        const started = performance.now();
+        const node = await openNode(config, {
+          onStep: (step) => io.note(`Opening ${step} …`),
+          log: (message) => io.warn(message),
+        }).catch((cause: NodeJS.ErrnoException) => {
+          if (cause.code === "EADDRINUSE")
+            throw new CliError(`Port ${config.port} on ${config.host} is taken.`, {
+              expected: "a free port",
+              actual: "another program listens there",
+              fix: ["stop that program, or choose another port: ./openledger up --port 4001"],
+              exitCode: exitCodes.unfit,
+              cause,
+            });
+          throw cause;
+        });
+        const { network, url } = node;
+        io.result(
+          {
+            url,
+            home: config.home,
+            chainId: config.chainId,
+            rpc: `${url}/rpc`,
+            operator: network.accounts.operator.address,
+          },
+          [
+            `OpenLedger is up after ${((performance.now() - started) / 1000).toFixed(1)} s.`,
+            "",
+            `  Status page   ${url}`,
+            `  API           ${url}/v1        (described at ${url}/openapi.json)`,
+            `  Chain         ${url}/rpc       (chain id ${config.chainId}, OPEN)`,
+            `  Data          ${config.home}`,
+            "",
+            "Stop it with Ctrl-C.",
+          ].join("\n"),
+        );
+        await new Promise<void>((resolve) => {
+          for (const signal of ["SIGINT", "SIGTERM"] as const)
+            process.once(signal, () => {
+              process.once(signal, () => process.exit(130)); // a second one does not wait
+              resolve();
+            });
+        });
+        io.note("Closing: answers under way are finished first …");
+        await node.close();
+        io.note("Closed. Nothing acknowledged is lost.");
+      },
+    );
+}
