@@ -32,6 +32,18 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./demo.ts"),
   },
   {
+    name: "datanet",
+    group: "Use a running node",
+    summary: "List, create, publish and show Datanets",
+    load: () => import("./datanet.ts"),
+  },
+  {
+    name: "contribute",
+    group: "Use a running node",
+    summary: "Give rows to a Datanet under a consent that your own key signs",
+    load: () => import("./contribute.ts"),
+  },
+  {
     name: "verify",
     group: "Check",
     summary: "Check a receipt from its audit file: digests, scores, threshold, split, signature",

@@ -19,6 +19,10 @@ export type ErrorDescription = {
   actual?: string;
   /** What to do about it, one step a line. */
   fix?: string[];
+  /** For programs: which error it is, in the words of the node or the system; shown under `--json` only. */
+  code?: string;
+  /** For programs: what belongs to it, such as line and column; shown under `--json` only. */
+  details?: Readonly<Record<string, string | number>>;
 };
 
 /**
@@ -37,6 +41,8 @@ export class CliError extends Error {
   readonly expected?: string;
   readonly actual?: string;
   readonly fix?: string[];
+  readonly code?: string;
+  readonly details?: Readonly<Record<string, string | number>>;
   readonly exitCode: ExitCode;
 
   constructor(
@@ -47,6 +53,8 @@ export class CliError extends Error {
     if (details.expected !== undefined) this.expected = details.expected;
     if (details.actual !== undefined) this.actual = details.actual;
     if (details.fix !== undefined) this.fix = details.fix;
+    if (details.code !== undefined) this.code = details.code;
+    if (details.details !== undefined) this.details = details.details;
     this.exitCode = details.exitCode ?? exitCodes.failed;
   }
 }
@@ -59,6 +67,14 @@ const text = (value: unknown): string | undefined =>
 const texts = (value: unknown): string[] | undefined => {
   const lines = [value].flat().filter((line): line is string => typeof line === "string" && line !== "");
   return lines.length > 0 ? lines : undefined;
+};
+
+const facts = (value: unknown): Record<string, string | number> | undefined => {
+  if (typeof value !== "object" || value === null) return undefined;
+  const known = Object.entries(value).filter(
+    ([, fact]) => typeof fact === "string" || typeof fact === "number",
+  );
+  return known.length > 0 ? Object.fromEntries(known) : undefined;
 };
 
 /** Reads what any thrown value can tell: our rooms' errors, viem's (`shortMessage`, `metaMessages`) and plain ones. */
@@ -74,6 +90,9 @@ export function describeError(thrown: unknown): ErrorDescription {
   if (expected !== undefined) description.expected = expected;
   if (actual !== undefined) description.actual = actual;
   if (fix !== undefined) description.fix = fix;
+  const details = facts(error.details);
+  if (typeof error.code === "string") description.code = error.code;
+  if (details !== undefined) description.details = details;
   return description;
 }
 

@@ -1,20 +1,41 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { defaultHome, readConfig } from "../node/index.ts";
+import { CliError, exitCodes } from "./errors.ts";
 
-/** Where a node listens and keeps its data, unless a flag or the environment says otherwise. */
+/** Where the node of this machine listens and keeps its data: what its own configuration says. */
 export type Settings = {
   host: string;
   /** TCP port of the HTTP API. */
   port: number;
-  /** Absolute path of the data folder. */
+  /** Absolute path of the node's home. */
   dataFolder: string;
+  /** The chain that this user means: nothing is signed for another. */
+  chainId: number;
 };
 
-/** The settings that environment variables choose: `OPENLEDGER_HOST`, `OPENLEDGER_PORT`, `OPENLEDGER_HOME`. */
-export function settingsFromEnvironment(env: NodeJS.ProcessEnv = process.env): Settings {
-  return {
-    host: env.OPENLEDGER_HOST || "127.0.0.1",
-    port: Number(env.OPENLEDGER_PORT || 8161),
-    dataFolder: env.OPENLEDGER_HOME || join(homedir(), ".openledger"),
-  };
+/** The node's configuration (`config.json` in its home, `OPENLEDGER_*`), as far as the other commands need it. */
+export function settingsFromEnvironment(home = defaultHome()): Settings {
+  try {
+    const { host, port, home: dataFolder, chainId } = readConfig(home);
+    return { host, port, dataFolder, chainId };
+  } catch (cause) {
+    if ((cause as Error).name !== "ConfigError") throw cause;
+    throw new CliError((cause as Error).message, { exitCode: exitCodes.unfit, cause });
+  }
+}
+
+/** The node's URL: `OPENLEDGER_URL`, or where the node of this home listens. Without a slash at its end. */
+export function nodeUrl({ host, port }: Settings, given = process.env.OPENLEDGER_URL): string {
+  if (given) {
+    const url = URL.canParse(given) ? new URL(given) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "")
+      throw new CliError("OPENLEDGER_URL is not the URL of a node.", {
+        expected: "http://host:port or https://host",
+        actual: given,
+        exitCode: exitCodes.usage,
+      });
+    return url.href.replace(/\/+$/, "");
+  }
+  // A node that listens on every address is reached over this machine's own.
+  const reached = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
 }

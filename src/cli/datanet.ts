@@ -1,0 +1,150 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { connect } from "./http.ts";
+import type { Io } from "./io.ts";
+import { subcommand } from "./subcommand.ts";
+import { pairs, short, table } from "./table.ts";
+
+export type DatanetJson = {
+  readonly datanetId: string;
+  readonly owner: string;
+  readonly name: string;
+  readonly description: string;
+  readonly domain: string;
+  readonly license: string;
+  readonly pool: string;
+  readonly trainRows: number;
+  readonly heldoutRows: number;
+  readonly contributors: number;
+  readonly versions: number;
+};
+
+export type VersionJson = {
+  readonly datanetId: string;
+  readonly version: number;
+  readonly root: string;
+  readonly count: number;
+  readonly heldoutCount: number;
+  readonly license: string;
+  readonly manifestDigest: string;
+  readonly transactionHash: string | null;
+  readonly recordedAtMs: number;
+};
+
+/** Checks the number of a Datanet. */
+export function datanetNumber(text: string): string {
+  if (/^[1-9]\d{0,77}$/.test(text)) return text;
+  throw new InvalidArgumentError("A Datanet is named by its number, such as 1.");
+}
+
+function pageSize(text: string): number {
+  const size = Number(text);
+  if (Number.isInteger(size) && size >= 1 && size <= 100) return size;
+  throw new InvalidArgumentError("Expected a whole number from 1 to 100.");
+}
+
+const time = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+
+/** `openledger datanet list|create|publish|show`. */
+export function define(command: Command, io: Io): void {
+  subcommand(command, "list", "List the Datanets, newest first")
+    .option("--before <datanet>", "those before this number", datanetNumber)
+    .option("--limit <number>", "at most so many", pageSize, 20)
+    .action(({ before, limit }) => list(io, limit, before));
+  subcommand(command, "create", "Create a Datanet, as the node's curator")
+    .requiredOption("--name <name>", "what it is called")
+    .requiredOption(
+      "--license <id>",
+      "SPDX identifier of the licence its rows are given under, such as CC0-1.0",
+    )
+    .option("--domain <domain>", "what it is about", "general")
+    .option("--description <text>", "what belongs into it", "")
+    .addHelpText("after", "\nCreating the same again gives the same Datanet.")
+    .action((card) => create(io, card));
+  subcommand(command, "publish", "Publish what has been accepted as a new version, as the node's curator")
+    .argument("<datanet>", "its number", datanetNumber)
+    .action((id) => publish(io, id));
+  subcommand(command, "show", "Show a Datanet with its versions")
+    .argument("<datanet>", "its number", datanetNumber)
+    .action((id) => show(io, id));
+}
+
+async function list(io: Io, limit: number, before?: string): Promise<void> {
+  const query = new URLSearchParams({ limit: String(limit), ...(before === undefined ? {} : { before }) });
+  const { datanets } = await connect().get<{ datanets: DatanetJson[] }>(`/v1/datanets?${query}`);
+  io.result(
+    { datanets },
+    datanets.length === 0
+      ? "There is no Datanet yet.\n→ ./openledger datanet create --name … --license CC0-1.0"
+      : table(datanets, [
+          ["Id", ({ datanetId }) => datanetId, "number"],
+          ["Name", ({ name }) => name],
+          ["Domain", ({ domain }) => domain],
+          ["Licence", ({ license }) => license],
+          ["Rows", ({ trainRows }) => trainRows, "number"],
+          ["Held out", ({ heldoutRows }) => heldoutRows, "number"],
+          ["Contributors", ({ contributors }) => contributors, "number"],
+          ["Versions", ({ versions }) => versions, "number"],
+        ]),
+  );
+}
+
+type Card = { name: string; license: string; domain: string; description: string };
+
+async function create(io: Io, { name, license, domain, description }: Card): Promise<void> {
+  const made = await connect().post<DatanetJson>(
+    "/v1/datanets",
+    { name, license, domain, description },
+    { operator: true },
+  );
+  io.result(
+    made,
+    `Datanet ${made.datanetId} "${made.name}" carries ${made.license}.\n→ ./openledger contribute ${made.datanetId} rows.jsonl`,
+  );
+}
+
+async function publish(io: Io, id: string): Promise<void> {
+  const version = await connect().post<VersionJson>(`/v1/datanets/${id}/versions`, undefined, {
+    operator: true,
+  });
+  io.result(
+    version,
+    [
+      `Version ${version.version} of Datanet ${id} is published: ${version.count} rows, ${version.heldoutCount} held out.`,
+      pairs([
+        ["root", version.root],
+        ["transaction", version.transactionHash ?? "–"],
+      ]),
+      `→ ./openledger finetune --datanet ${id}@${version.version} --model <name>`,
+    ].join("\n"),
+  );
+}
+
+async function show(io: Io, id: string): Promise<void> {
+  const node = connect();
+  const [datanet, { versions }] = await Promise.all([
+    node.get<DatanetJson>(`/v1/datanets/${id}`),
+    node.get<{ versions: VersionJson[] }>(`/v1/datanets/${id}/versions`),
+  ]);
+  const facts = pairs([
+    ["name", datanet.name],
+    ["description", datanet.description || "–"],
+    ["domain", datanet.domain],
+    ["licence", datanet.license],
+    ["owner", datanet.owner],
+    ["common pool", datanet.pool],
+    ["rows", `${datanet.trainRows} to train on, ${datanet.heldoutRows} held out`],
+    ["contributors", datanet.contributors],
+  ]);
+  const published = table(versions, [
+    ["Version", ({ version }) => version, "number"],
+    ["Rows", ({ count }) => count, "number"],
+    ["Held out", ({ heldoutCount }) => heldoutCount, "number"],
+    ["Licence", ({ license }) => license],
+    ["Root", ({ root }) => short(root)],
+    ["Published", ({ recordedAtMs }) => time(recordedAtMs)],
+  ]);
+  io.result(
+    { ...datanet, published: versions },
+    `${facts}\n\n${versions.length === 0 ? `No version yet.\n→ ./openledger datanet publish ${id}` : published}`,
+  );
+}
