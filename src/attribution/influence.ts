@@ -12,7 +12,7 @@
  * are solved for.
  */
 import type { GradientSegment } from "../engine/index.ts";
-import { cholesky, type Products, solveCholesky } from "./linalg.ts";
+import { type Products, solvePositiveDefinite } from "./linalg.ts";
 
 /** One layer's columns of a row of length p. */
 export type LayerBlock = { readonly offset: number; readonly length: number };
@@ -94,14 +94,9 @@ export async function invertFisher(
     for (let i = 0; i < n; i++) trace += gram[i * n + i] as number;
     const lambda = (damping * trace) / n / Math.min(n, block.length) + 1e-30;
     for (let i = 0; i < n; i++) gram[i * n + i] = (gram[i * n + i] as number) + n * lambda;
-    const l = cholesky(gram, n);
-    const right = await products.timesTransposed(z, f, m, n, block.length); // [m,n]
-    const solved = new Float32Array(m * n);
-    for (let i = 0; i < m; i++) {
-      const x = Float64Array.from(right.subarray(i * n, (i + 1) * n));
-      solveCholesky(l, n, x);
-      solved.set(x, i * n);
-    }
+    const right = Float64Array.from(await products.timesTransposed(z, f, m, n, block.length)); // [m,n]
+    await solvePositiveDefinite(products, gram, n, right, m);
+    const solved = Float32Array.from(right);
     const explained = await products.times(solved, f, m, block.length, n); // [m,p_layer]
     for (let i = 0; i < m; i++)
       for (let j = 0; j < block.length; j++)
