@@ -32,6 +32,8 @@ export type Batch = {
   readonly size: number;
   /** Takes the next of `waiting` in while their prompts fit into one step, then advances every row by a token. */
   step(waiting: Participant[]): Promise<void>;
+  /** Takes every row out for this reason; not to be called during a step. */
+  clear(why: OpenLoraError): void;
   metrics(): BatchMetrics;
 };
 
@@ -103,7 +105,13 @@ export function createBatch(
     settleRows(0, logits);
   }
 
+  function clear(why: OpenLoraError): void {
+    while (decoder.rows > 0) decoder.remove(decoder.rows - 1);
+    for (const { participant } of rows.splice(0)) participant.left(why);
+  }
+
   return {
+    clear,
     get size() {
       return rows.length;
     },
@@ -120,9 +128,7 @@ export function createBatch(
         if (rows.length > 0) await advance();
       } catch (cause) {
         const message = `The engine failed: ${(cause as Error).message}`;
-        const error = new OpenLoraError("engine-failed", message, {}, { cause });
-        while (decoder.rows > 0) decoder.remove(decoder.rows - 1);
-        for (const { participant } of rows.splice(0)) participant.left(error);
+        clear(new OpenLoraError("engine-failed", message, {}, { cause }));
       }
     },
     metrics: () => ({ ...totals }),

@@ -62,3 +62,5 @@ export function unsettle<T>(settled: { value: T } | { refusal: Refusal }): T {
     ? new OverloadedError(message, Number(details.retryAfterMs))
     : new OpenLoraError(code, message, details);
 }
+
+export const closedError = () => new OpenLoraError("closed", "OpenLoRA was closed before it could answer.");

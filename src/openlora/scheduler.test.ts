@@ -434,3 +434,43 @@ test("a failing engine fails the answers under way and serves the next ones", as
   assert.match(outcomes[0].reason.message, /out of memory/);
   assert.equal(s.rows(), 0);
 });
+
+test("closing waits for the step under way, and rejects what runs, loads and waits", async () => {
+  const inStep = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let steps = 0;
+  const s = await serving(
+    { maxRows: 2 },
+    {
+      decoder: (real) => ({
+        async decode(tokens) {
+          if (++steps === 3) inStep.resolve();
+          if (steps === 3) await goOn.promise;
+          return real.decode(tokens);
+        },
+      }),
+    },
+  );
+  const calls = [
+    s.generate(long),
+    inStep.promise.then(() => s.generate({ ...long, adapter: adapter(0) })),
+    inStep.promise.then(() => s.generate(long)),
+  ];
+  const outcomes = Promise.allSettled(calls);
+  await inStep.promise;
+  const { loading, waiting } = s.scheduler.metrics();
+  assert.deepEqual({ loading, waiting }, { loading: 1, waiting: 1 });
+  let closed = false;
+  const closing = s.scheduler.close().then(() => {
+    closed = true;
+  });
+  await pause(20);
+  assert.equal(closed, false);
+  goOn.resolve();
+  await closing;
+  assert.equal(steps, 3);
+  for (const outcome of await outcomes)
+    assert.ok(outcome.status === "rejected" && outcome.reason.code === "closed");
+  await assert.rejects(s.generate(long), { code: "closed" });
+  assert.deepEqual({ rows: s.rows(), leased: s.adapters.metrics().slotsLeased }, { rows: 0, leased: 0 });
+});

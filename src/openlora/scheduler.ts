@@ -7,7 +7,7 @@ import { createRandom, type Decoder, type Tokenizer } from "../engine/index.ts";
 import type { AdapterTiers, Lease } from "./adapters.ts";
 import { type AnswerEnd, createAnswer } from "./answer.ts";
 import { type BatchMetrics, createBatch, type Participant } from "./batch.ts";
-import { OpenLoraError, type OpenLoraErrorCode, OverloadedError } from "./errors.ts";
+import { closedError, OpenLoraError, type OpenLoraErrorCode, OverloadedError } from "./errors.ts";
 import { createFairQueue } from "./fair-queue.ts";
 import type { ServingLimits } from "./options.ts";
 import { readPrompt } from "./prompt.ts";
@@ -44,6 +44,8 @@ export type Scheduler = {
   /** @throws OpenLoraError `prompt-invalid`, `prompt-too-long` */
   promptIds(prompt: Prompt): number[];
   metrics(): SchedulerMetrics;
+  /** Rejects everything with `closed`; resolves when no step is under way any more. */
+  close(): Promise<void>;
 };
 
 const longestTimerMs = 2 ** 31 - 1;
@@ -73,7 +75,8 @@ export function createScheduler(deps: {
   const loading = new Set<Job>();
   const ready: Participant[] = [];
   const batch = createBatch(deps.decoder, limits.prefillTokensPerStep);
-  let stepping = false;
+  let stepping: PromiseWithResolvers<void> | undefined;
+  let closed: OpenLoraError | undefined;
   /** Moving average over ended answers of the time one took once it had a row. */
   let usualMs: number | undefined;
   const totals = {
@@ -158,6 +161,7 @@ export function createScheduler(deps: {
 
   async function generate(request: GenerateRequest, { signal, emit }: Call): Promise<Outcome> {
     try {
+      if (closed !== undefined) throw closed;
       const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
       const job = createJob(request, emit, { resolve, reject });
       enqueue(job);
@@ -247,22 +251,38 @@ export function createScheduler(deps: {
   /** Steps until nothing can run. Between steps the thread's messages are read: that is how requests join and are cancelled. */
   async function advance(): Promise<void> {
     admit();
-    if (stepping) return;
-    stepping = true;
+    if (stepping !== undefined) return;
+    stepping = Promise.withResolvers();
     try {
       while (ready.length + batch.size > 0) {
         await batch.step(ready);
         await nextTurn();
+        if (closed !== undefined) batch.clear(closed);
         admit();
       }
     } finally {
-      stepping = false;
+      stepping.resolve();
+      stepping = undefined;
     }
+  }
+
+  async function close(): Promise<void> {
+    const why = closedError();
+    closed = why;
+    for (const job of [...queue.inTurn()]) {
+      queue.remove(job);
+      job.settle(why);
+    }
+    for (const job of loading) job.settle(why);
+    loading.clear();
+    for (const participant of ready.splice(0)) participant.left(why);
+    await stepping?.promise;
   }
 
   return {
     generate,
     promptIds,
+    close,
     metrics: () => ({
       waiting: queue.size,
       waitingTenants: queue.tenants,

@@ -196,7 +196,7 @@ test("closing rejects what is under way, loading and waiting, and everything aft
     openLora.generate({ ...greedy, maxTokens: 240 }),
     openLora.generate({ ...greedy, adapter: first.digest }),
     openLora.generate(greedy),
-    openLora.countPromptTokens(greedy.prompt),
+    openLora.pin(second.digest),
   ];
   const outcomes = Promise.allSettled(calls);
   await openLora.close();
@@ -205,6 +205,7 @@ test("closing rejects what is under way, loading and waiting, and everything aft
     assert.equal(outcome.reason.code, "closed");
   }
   await assert.rejects(openLora.generate(greedy), { code: "closed" });
+  await assert.rejects(openLora.countPromptTokens(greedy.prompt), { code: "closed" });
   await openLora.close();
 });
 

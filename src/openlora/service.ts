@@ -4,7 +4,7 @@ import { z } from "zod";
 import { startWorker, workerUrl } from "../engine/index.ts";
 import { type Digest, digestSchema } from "../protocol/index.ts";
 import type { AdapterMetrics, LoadAdapter } from "./adapters.ts";
-import { OpenLoraError, unsettle } from "./errors.ts";
+import { closedError, OpenLoraError, unsettle } from "./errors.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema } from "./options.ts";
 import {
   fingerprintOf,
@@ -39,7 +39,7 @@ export type OpenLora = {
   unpin(adapter: Digest): Promise<void>;
   info(): OpenLoraInfo;
   metrics(): Promise<OpenLoraMetrics>;
-  /** Ends the thread. Calls under way are rejected with `closed`. */
+  /** Rejects calls under way with `closed` and ends the thread after the step it is in. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -71,7 +71,7 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     options,
   } satisfies ServingSetUp);
   const info = await worker.call("info", undefined);
-  let closed = false;
+  let closing: Promise<void> | undefined;
 
   /** A call's result; the thread's end by {@link OpenLora.close} and its failures told apart. */
   async function answered<T>(call: Promise<T>): Promise<T> {
@@ -79,8 +79,8 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
       return await call;
     } catch (cause) {
       if (cause instanceof OpenLoraError) throw cause;
-      throw closed
-        ? new OpenLoraError("closed", "OpenLoRA was closed before it could answer.")
+      throw closing !== undefined
+        ? closedError()
         : new OpenLoraError(
             "engine-failed",
             `The serving thread failed: ${(cause as Error).message}`,
@@ -105,7 +105,7 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
 
   const deliver = async (digest: Digest) => worker.call("deliverAdapter", await read(digest));
   const ended = (error: Error) => {
-    if (!closed) log(`The serving thread has ended: ${error.message}`);
+    if (closing === undefined) log(`The serving thread has ended: ${error.message}`);
   };
   worker
     .call("adapterRequests", undefined, { onEvent: (digest: Digest) => void deliver(digest).catch(ended) })
@@ -133,20 +133,29 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     };
     const outcome = unsettle(
       await answered(
-        worker.call("generate", request, {
-          onEvent,
-          signal: signal === undefined ? broken.signal : AbortSignal.any([signal, broken.signal]),
-        }),
+        worker.call(
+          "generate",
+          { request, aborted: signal?.aborted ?? false },
+          {
+            onEvent,
+            signal: signal === undefined ? broken.signal : AbortSignal.any([signal, broken.signal]),
+          },
+        ),
       ),
     );
     if (failure !== undefined) throw failure.error;
     return { ...outcome, fingerprint: fingerprintOf(info.baseDigest, request.adapter) };
   }
 
-  async function close(): Promise<void> {
-    if (closed) return;
-    closed = true;
+  async function shutDown(): Promise<void> {
+    // A thread that is stopped while ONNX Runtime runs takes the whole process with it: wait for the step under way.
+    await worker.call("close", undefined).catch(ended);
     await worker.close();
+  }
+
+  function close(): Promise<void> {
+    closing ??= shutDown();
+    return closing;
   }
 
   return {

@@ -89,10 +89,15 @@ export async function setUpServing(data: ServingSetUp) {
   return {
     info: () => info,
     metrics: () => ({ scheduler: scheduler.metrics(), adapters: adapters.metrics() }),
-    generate: (request: GenerateRequest, call: WorkerCall) => settle(() => scheduler.generate(request, call)),
+    /** `aborted`: the signal was aborted before the call, and its message would come after the first step. */
+    generate: ({ request, aborted }: { request: GenerateRequest; aborted: boolean }, call: WorkerCall) =>
+      settle(() =>
+        scheduler.generate(request, { emit: call.emit, signal: aborted ? AbortSignal.abort() : call.signal }),
+      ),
     countPromptTokens: (prompt: Prompt) => settle(() => scheduler.promptIds(prompt).length),
     pin: (digest: Digest) => settle(() => adapters.pin(digest)),
     unpin: (digest: Digest) => adapters.unpin(digest),
+    close: () => scheduler.close(),
     /** Stays open; emits the digest of every adapter that is needed here. */
     adapterRequests: (_: undefined, call: WorkerCall) => {
       ask = call.emit;
