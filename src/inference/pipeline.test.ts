@@ -176,6 +176,26 @@ test("a step that fails is tried again, and receipts keep the order of their int
   await other.close();
 });
 
+test("a receipt that cannot be made is said to be missing, and made at the next start", async () => {
+  const folder = await world.newFolder();
+  const broken = await world.openNode(folder, {
+    receiptAttemptsMax: 2,
+    terms: () => Promise.reject(new Error("the chain is not to be had")),
+  });
+  const { secret, channelId } = await broken.newKey();
+  const sent = await ask(broken, secret);
+  assert.equal(sent.status, 200);
+  await assert.rejects(broken.inference.drain(), /1 answers have no receipt.*the chain is not to be had/);
+  assert.equal((await broken.inference.metrics()).waitingForReceipt, 1);
+  const { state, error } = await read(broken, sent.body.openledger.request_id);
+  assert.deepEqual([state, error], ["charged", "the chain is not to be had"]);
+  await broken.close();
+  const mended = await world.openNode(folder);
+  await mended.inference.drain();
+  assert.equal(await assertTiled(mended, channelId, 1), feeOf(sent));
+  await mended.close();
+});
+
 test("an idempotency key is paid once, belongs to its payer, and to one request", async () => {
   const [{ secret, channelId }, other] = [await node.newKey(), await node.newKey(undefined, ben)];
   const headers = { "idempotency-key": "k-1" };

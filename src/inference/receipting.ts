@@ -36,17 +36,17 @@ export type ReceiptingParts = {
   readonly terms: ReadTerms;
   readonly deliver: DeliverReceipt;
   readonly operator: OperatorAccount;
+  /** Attempts at a receipt before it is left to the next start; waits between them double, up to five minutes. */
+  readonly receiptAttemptsMax: number;
   readonly now: () => number;
   readonly log: (message: string) => void;
   /** Hears of every receipt: milliseconds since the answer's last token, and the fee, wei. */
-  readonly onReceipt: (lagMs: number, feeWei: bigint) => void;
+  readonly onReceipt: (lagMs: number, feeWei: bigint, requestId: string) => void;
   readonly afterStep: (step: Step, requestId: string, signal: AbortSignal) => Promise<void>;
 };
 
 /** Scores and receipts at once; scoring itself has one thread. */
 const concurrency = 4;
-/** With waits doubling up to five minutes: for more than an hour. Then the next start tries again. */
-const maxAttempts = 24;
 /** Charged requests of one channel that are receipted in one go; there is one, after a crash perhaps a few. */
 const chargedMax = 100;
 
@@ -60,8 +60,8 @@ export type Receipting = {
   close(): void;
 };
 
-export function createReceipting(parts: ReceiptingParts): Receipting {
-  const { database, jobs, log } = parts;
+export function createReceipting(given: ReceiptingParts): Receipting {
+  const { database, jobs, log, receiptAttemptsMax } = given;
   const inTurn = createTurns();
   const waiters = new Set<() => void>();
   /** Requests whose job has used all its attempts in this process. */
@@ -70,13 +70,20 @@ export function createReceipting(parts: ReceiptingParts): Receipting {
   const changed = () => {
     for (const wake of [...waiters]) wake();
   };
+  const parts: ReceiptingParts = {
+    ...given,
+    onReceipt: (lagMs, feeWei, requestId) => {
+      stuck.delete(requestId);
+      given.onReceipt(lagMs, feeWei, requestId);
+    },
+  };
 
   async function handle({ key, attempt, signal }: Job): Promise<void> {
     try {
       await finish(parts, inTurn, key, signal);
     } catch (error) {
       const message = (error as Error).message;
-      if (attempt >= maxAttempts && !signal.aborted) stuck.set(key, message);
+      if (attempt >= receiptAttemptsMax && !signal.aborted) stuck.set(key, message);
       await database.query("update inference.requests set error = $2 where id = $1 and state = any($3)", [
         key,
         message.slice(0, 2_000),
@@ -103,7 +110,7 @@ export function createReceipting(parts: ReceiptingParts): Receipting {
     async start() {
       for (const { key } of await jobs.list({ kind: receiptJob, state: "failed", limit: 1_000 }))
         await jobs.retry(receiptJob, key);
-      jobs.work(receiptJob, handle, { concurrency, maxAttempts, backoffMs: 250 });
+      jobs.work(receiptJob, handle, { concurrency, maxAttempts: receiptAttemptsMax, backoffMs: 250 });
     },
     async drain() {
       while (!closed) {
@@ -116,7 +123,7 @@ export function createReceipting(parts: ReceiptingParts): Receipting {
           const [given] = stuck;
           if (given !== undefined)
             throw new Error(
-              `${stuck.size} answers have no receipt after ${maxAttempts} attempts; request ${given[0]}: ${given[1]}. They are tried again at the next start.`,
+              `${stuck.size} answers have no receipt after ${receiptAttemptsMax} attempts; request ${given[0]}: ${given[1]}. They are tried again at the next start.`,
             );
           if (!(await isWaiting())) return;
           await next;
@@ -222,12 +229,12 @@ async function receiptStep(parts: ReceiptingParts, request: RequestRecord): Prom
   const { id, bundle } = await makeReceipt(request, release, terms, issuedAt, parts.operator);
   await parts.database.transaction(async (tx) => {
     const finishedAtMs = parts.now();
-    const done = { receipt_id: id, error: null, finished_at_ms: finishedAtMs };
+    const done = { receipt_id: id, null_scores: null, error: null, finished_at_ms: finishedAtMs };
     if (!(await advance(tx, request.id, "charged", "receipted", done))) return;
     await parts.deliver(tx, bundle);
     tx.onCommit(() => {
       const lagMs = finishedAtMs - (request.generatedAtMs ?? finishedAtMs);
-      parts.onReceipt(lagMs, request.feeWei ?? 0n);
+      parts.onReceipt(lagMs, request.feeWei ?? 0n, request.id);
     });
   });
 }

@@ -155,7 +155,7 @@ export function inferenceRoutes(inference: Inference): OpenAPIHono {
   });
   // The base model's name may hold slashes, as Hugging Face's do.
   app.get("/v1/models/*", (context) => {
-    const model = decodeURIComponent(context.req.path.slice("/v1/models/".length));
+    const model = decoded(context.req.path.slice("/v1/models/".length));
     if (model === base().baseName) return context.json(baseJson(base(), startedAtMs), 200);
     throw new InferenceError(
       404,
@@ -281,6 +281,14 @@ function eventStream(onCancel: () => void) {
       controller = undefined;
     },
   };
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 const randomId = () => randomBytes(16).toString("hex");

@@ -26,6 +26,8 @@ export type InferenceDependencies = {
   readonly inFlightMax?: number;
   /** Longest time an answer may take; ten minutes unless given. */
   readonly answerMsMax?: number;
+  /** Attempts at a receipt before it is left to the next start; 24 (more than an hour) unless given. */
+  readonly receiptAttemptsMax?: number;
   /** Wall clock, epoch milliseconds. */
   readonly now?: () => number;
   readonly log?: (message: string) => void;
@@ -59,11 +61,18 @@ const pageSize = 500;
 /** Opens the room: brings its tables up to date, releases what a crash left reserved, and goes on with the receipts. */
 export async function createInference(dependencies: InferenceDependencies): Promise<Inference> {
   const { database, openlora, payments, releases, now = Date.now, log = () => {} } = dependencies;
-  const { inFlightMax = 1_024, answerMsMax = 10 * 60_000 } = dependencies;
+  const { inFlightMax = 1_024, answerMsMax = 10 * 60_000, receiptAttemptsMax = 24 } = dependencies;
   const afterStep = dependencies.afterStep ?? (() => Promise.resolve());
   await migrateInference(database);
   const meter = createMeter();
-  const receipting = createReceipting({ ...dependencies, now, log, afterStep, onReceipt: meter.receipted });
+  const receipting = createReceipting({
+    ...dependencies,
+    now,
+    log,
+    afterStep,
+    receiptAttemptsMax,
+    onReceipt: meter.receipted,
+  });
   const parts = {
     database,
     openlora,

@@ -3,6 +3,7 @@ import { type Database, weiColumn } from "../store/index.ts";
 /**
  * One row per paid request. Prompt, answer and token ids are kept: attribution needs the ids, a repeated idempotency key
  * gets the same answer. `text` is UTF-8 bytes, because a model may write the character NUL, which no text column holds.
+ * `null_scores` are dropped with the receipt, which names the one that mattered.
  */
 const migrations = [
   `create table inference.requests (
