@@ -91,8 +91,8 @@ function withSigner(
 }
 
 /** Whether what was charged may soon not be collectable any more: the channel closes, or a signer's word runs out. */
-export function isAtRisk(channel: ChannelOnChain): boolean {
-  return !channel.closed && (channel.closesAtSec !== 0 || channel.previousUntilSec !== 0);
+export function isAtRisk(channel: ChannelOnChain, nowSec: number): boolean {
+  return !channel.closed && (channel.closesAtSec !== 0 || channel.previousUntilSec > nowSec);
 }
 
 export function leastWei(a: bigint, b: bigint): bigint {

@@ -35,5 +35,6 @@ export type { Key, KeyStatus, NewKey } from "./keys.ts";
 export { type NewChannel, openChannel } from "./open-channel.ts";
 export type { Credentials, Payer } from "./payer.ts";
 export type { Charge, Reservation, Tokens, Usage } from "./request.ts";
+export { paymentRoutes } from "./routes.ts";
 export { openPayments, type Payments, type PaymentsDependencies } from "./service.ts";
 export { formatVoucher, parseVoucher, type SignedVoucher, voucherHeader } from "./voucher.ts";

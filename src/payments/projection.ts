@@ -27,7 +27,8 @@ export async function projectChannels(
     if (after === undefined) continue;
     await writeChannel(tx, after);
     const charged = before?.charged ?? 0n;
-    if (isAtRisk(after) && charged > after.collected) await askToCollect(jobs, tx, after.channelId, charged);
+    if (isAtRisk(after, event.blockTimestampSec) && charged > after.collected)
+      await askToCollect(jobs, tx, after.channelId, charged);
   }
 }
 

@@ -207,7 +207,7 @@ export async function charge(
        finished_at_ms = $6 where request_id = $1`,
     [requestId, from, to, tokens.promptTokens, tokens.completionTokens, now()],
   );
-  if (isAtRisk(channel)) await askToCollect(jobs, tx, channelId, to);
+  if (isAtRisk(channel, Math.floor(now() / 1000))) await askToCollect(jobs, tx, channelId, to);
   return { channelId, from, to };
 }
 

@@ -25,6 +25,7 @@ export type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
 export { SettlementError, type SettlementErrorCode } from "./errors.ts";
 export type { LoopOptions, SettlementLoop } from "./loop.ts";
 export type { ListedReceipt, ReceiptFilter, ReceiptState, StoredReceipt } from "./receipt.ts";
+export { type SettlementRoutesOptions, settlementRoutes } from "./routes.ts";
 export {
   openSettlement,
   type ReceiptView,

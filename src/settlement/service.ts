@@ -158,11 +158,18 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
     onError: (error) =>
       log("warn", `The ledger could not be followed: ${(error as Error).message}. It is tried again.`),
   });
-  const inTurn = createTurns();
+  const { inTurn, isBusy } = createTurns();
   const loops = new Set<SettlementLoop>();
   const settle = () => inTurn(() => settleOnce(parts));
-  const follow = followWhenChanged(ledger, () => inTurn(() => refresh(parts)));
-  const claim = (payee: Address) => inTurn(() => claimFor(parts, payee));
+  const follow = async () => {
+    await inTurn(() => refresh(parts));
+  };
+  const glance = followWhenChanged(ledger, isBusy, follow);
+  const claim = (payee: Address) =>
+    inTurn(async () => {
+      await refresh(parts);
+      return claimFor(parts, payee);
+    });
 
   const close = async () => {
     await Promise.all([...loops].map((loop) => loop.close()));
@@ -174,11 +181,11 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
     domain: receiptDomain,
     accept: (tx, bundle) => acceptReceipt({ domain: receiptDomain, operator, now }, tx, bundle),
     receipt: async (receiptId) => {
-      await follow();
+      await glance();
       return viewOf(parts, await readReceipt(database, toHex(receiptId)));
     },
     receipts: async (filter) => {
-      await follow();
+      await glance();
       return listReceipts(database, filter);
     },
     settle,
@@ -193,36 +200,33 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
     },
     follow,
     batches: async ({ before, limit }) => {
-      await follow();
+      await glance();
       return findBatches(database, "($1::bigint is null or id < $1) order by id desc limit $2", [
         before ?? null,
         limit,
       ]);
     },
     batch: async (batchId) => {
-      await follow();
+      await glance();
       return readBatch(database, batchId);
     },
     status: async () => {
-      await follow();
+      await glance();
       return statusOf(parts);
     },
     balance: async (payee) => {
-      await follow();
+      await glance();
       return readBalance(parts, payee);
     },
     claimable: async (payee) => {
-      await follow();
+      await glance();
       return claimable(parts, payee);
     },
     claimProof: async (payee) => {
-      await follow();
+      await glance();
       return claimProof(parts, payee);
     },
-    claim: async (payee) => {
-      await follow();
-      return claim(payee);
-    },
+    claim,
     claimAll: async ({ leastWei = 1n, limit = claimsAtOnce } = {}) => {
       await follow();
       const claims: ClaimResult[] = [];
@@ -296,13 +300,21 @@ async function statusOf({
   };
 }
 
-/** The chain is asked about batches only when it has a new block. */
-function followWhenChanged(ledger: Ledger, refreshNow: () => Promise<unknown>): () => Promise<void> {
+/**
+ * Reads see what the chain said at its latest block; while a settlement is under way they do not wait for it and see what was
+ * there before.
+ */
+function followWhenChanged(
+  ledger: Ledger,
+  isBusy: () => boolean,
+  follow: () => Promise<void>,
+): () => Promise<void> {
   let seen = -1n;
   return async () => {
+    if (isBusy()) return;
     const head = await ledger.blockNumber();
-    if (head === seen) return;
-    await refreshNow();
+    if (head === seen || isBusy()) return;
+    await follow();
     seen = head;
   };
 }
@@ -310,9 +322,16 @@ function followWhenChanged(ledger: Ledger, refreshNow: () => Promise<unknown>): 
 /** Runs actions one after the other: two settlements at once would both take the same receipts. */
 function createTurns() {
   let last: Promise<unknown> = Promise.resolve();
-  return <T>(action: () => Promise<T>): Promise<T> => {
-    const result = last.then(action);
-    last = result.catch(() => {});
-    return result;
+  let underWay = 0;
+  return {
+    isBusy: () => underWay > 0,
+    inTurn<T>(action: () => Promise<T>): Promise<T> {
+      underWay++;
+      const result = last.then(action).finally(() => {
+        underWay--;
+      });
+      last = result.catch(() => {});
+      return result;
+    },
   };
 }
