@@ -182,7 +182,7 @@ function showReport(report: Report): string {
       ["Line", ({ line }) => line, "number"],
       ["Row", ({ status }) => status],
       [
-        "Same as",
+        report.duplicates > 0 ? "Same as" : "",
         ({ duplicateOf: same }) =>
           same === undefined
             ? ""

@@ -13,6 +13,7 @@ import {
   protocolContracts,
 } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
+import { formatOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -95,4 +96,20 @@ export async function openPurse(node: NodeClient, name: string, io: Io): Promise
   });
   const contracts = protocolContracts(network.contracts as Parameters<typeof protocolContracts>[0]);
   return { ...writer, contracts, operator };
+}
+
+/** For gas, beside what is sent: far more than any of these transactions takes. */
+const gasWei = 10n ** 15n;
+
+/** @throws CliError when the account cannot send this much, and pay for gas */
+export async function assertFunds(purse: Purse, wei: bigint, name: string): Promise<void> {
+  const { address } = purse.account;
+  const balance = await purse.public.getBalance({ address });
+  if (balance >= wei + gasWei) return;
+  throw new CliError(`Your account "${name}" (${toHex(address)}) has too little OPEN.`, {
+    expected: `${formatOpen(wei + gasWei)} OPEN, gas included`,
+    actual: `${formatOpen(balance)} OPEN`,
+    fix: [`On a local network: ./openledger wallet faucet ${name === "me" ? "" : `--as ${name} `}100`],
+    code: "insufficient-funds",
+  });
 }

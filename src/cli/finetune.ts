@@ -1,0 +1,281 @@
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError } from "commander";
+import { exampleSchema } from "../protocol/index.ts";
+import { parseOpen } from "./amount.ts";
+import { CliError, exitCodes } from "./errors.ts";
+import { connect, type NodeClient, type ServerEvent } from "./http.ts";
+import type { Io } from "./io.ts";
+import { type ProgressBar, progressBar } from "./progress.ts";
+import { oneLine, table } from "./table.ts";
+
+type JobState =
+  | "queued"
+  | "training"
+  | "evaluating"
+  | "indexing"
+  | "releasing"
+  | "succeeded"
+  | "failed"
+  | "cancelled";
+
+type Measured = { readonly loss: number; readonly exact: readonly boolean[] };
+
+export type JobJson = {
+  readonly id: string;
+  readonly spec: { readonly model: string };
+  readonly state: JobState;
+  readonly error: string | null;
+  readonly trained: {
+    readonly steps: number;
+    readonly epochs: number;
+    readonly lossFirst: number;
+    readonly lossLast: number;
+    readonly examples: number;
+    readonly seconds: number;
+  } | null;
+  readonly evaluated: { readonly examples: number; readonly base: Measured; readonly tuned: Measured } | null;
+  readonly indexed: { readonly contributors: readonly string[]; readonly nullRows: number } | null;
+  readonly releaseId: string | null;
+};
+
+type DatanetVersion = { readonly datanetId: string; readonly version: number };
+
+/** Checks `<datanet>@<version>`, and adds it to those given before. */
+export function datanetVersion(text: string, before: readonly DatanetVersion[] = []): DatanetVersion[] {
+  const [, datanetId, version] = /^([1-9]\d{0,77})@([1-9]\d{0,8})$/.exec(text) ?? [];
+  if (datanetId === undefined || version === undefined)
+    throw new InvalidArgumentError("A Datanet's version is written number@version, such as 1@1.");
+  return [...before, { datanetId, version: Number(version) }];
+}
+
+type Options = {
+  datanet?: DatanetVersion[];
+  model?: string;
+  evaluation?: string;
+  recipe?: string;
+  promptPrice?: string;
+  completionPrice?: string;
+  id?: string;
+  job?: string;
+  watch?: true;
+};
+
+/** `openledger finetune`: start a job on published Datanet versions, or watch one. */
+export function define(command: Command, io: Io): void {
+  command
+    .option(
+      "--datanet <number@version>",
+      "a published version to train on; may be given several times",
+      datanetVersion,
+    )
+    .option("--model <name>", "the name that the model is asked for by")
+    .option(
+      "--evaluation <file>",
+      "JSON Lines of examples that are measured before and after, and never trained on",
+    )
+    .option("--recipe <file>", "JSON of how to train: epochs, rank, learningRate, …")
+    .option("--prompt-price <open>", "OPEN for a token read")
+    .option("--completion-price <open>", "OPEN for a token written")
+    .option("--id <name>", "name the job; the same again is the same job")
+    .option("--watch", "stay until the job ends, and show its loss")
+    .option("--job <id>", "watch a job that was started before")
+    .addHelpText(
+      "after",
+      "\nWithout --evaluation the Datanets' held-out rows are measured. Ctrl-C stops watching, not the job.",
+    )
+    .action(async (options: Options) => {
+      const node = connect();
+      const started =
+        options.job === undefined ? await start(node, options) : await readJob(node, options.job);
+      const job = options.watch || options.job !== undefined ? await watch(node, started.id, io) : started;
+      if (job.state === "failed" || job.state === "cancelled")
+        throw new CliError(`Job ${job.id} ${job.state === "failed" ? "failed" : "was cancelled"}.`, {
+          ...(job.error === null ? {} : { actual: job.error }),
+          expected: "a released model",
+          code: `job-${job.state}`,
+        });
+      io.result(job, showJob(job));
+    });
+}
+
+const readJob = (node: NodeClient, id: string) =>
+  node.get<JobJson>(`/v1/fine-tunes/${encodeURIComponent(id)}`);
+
+function start(node: NodeClient, options: Options): Promise<JobJson> {
+  const { datanet, model, evaluation, recipe, promptPrice, completionPrice, id } = options;
+  if (datanet === undefined || model === undefined)
+    throw new CliError("A new job needs a Datanet's version and the model's name.", {
+      expected: "--datanet 1@1 --model name",
+      actual: [...(datanet ? [] : ["no --datanet"]), ...(model === undefined ? ["no --model"] : [])].join(
+        ", ",
+      ),
+      exitCode: exitCodes.usage,
+    });
+  if ((promptPrice === undefined) !== (completionPrice === undefined))
+    throw new CliError("A price has two parts: --prompt-price and --completion-price.", {
+      exitCode: exitCodes.usage,
+    });
+  const price =
+    promptPrice === undefined || completionPrice === undefined
+      ? {}
+      : {
+          price: {
+            promptWeiPerToken: parseOpen(promptPrice).toString(),
+            completionWeiPerToken: parseOpen(completionPrice).toString(),
+          },
+        };
+  const spec = {
+    ...(id === undefined ? {} : { id }),
+    model,
+    datanets: datanet,
+    ...(recipe === undefined ? {} : { recipe: readRecipe(recipe) }),
+    ...(evaluation === undefined ? {} : { evaluation: readExamples(evaluation) }),
+    ...price,
+  };
+  return node.post<JobJson>("/v1/fine-tunes", spec, { operator: true });
+}
+
+function readFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new CliError(`Cannot read ${file}: ${(cause as Error).message}`, {
+      exitCode: exitCodes.usage,
+      cause,
+    });
+  }
+}
+
+function readRecipe(file: string): unknown {
+  try {
+    return JSON.parse(readFile(file));
+  } catch (cause) {
+    if (cause instanceof CliError) throw cause;
+    throw new CliError(`${file} is not JSON: ${(cause as Error).message}`, {
+      exitCode: exitCodes.usage,
+      cause,
+    });
+  }
+}
+
+function readExamples(file: string): unknown[] {
+  return readFile(file)
+    .split("\n")
+    .map((text, at) => ({ text, line: at + 1 }))
+    .filter(({ text }) => text.trim() !== "")
+    .map(({ text, line }) => {
+      try {
+        return exampleSchema.parse(JSON.parse(text));
+      } catch (cause) {
+        throw new CliError(`${file}, line ${line} is not an example.`, {
+          expected: '{"prompt":"…","completion":"…"} or {"messages":[…]}',
+          actual: oneLine(text, 72),
+          exitCode: exitCodes.usage,
+          details: { line },
+          cause,
+        });
+      }
+    });
+}
+
+const reconnectsMax = 5;
+const reconnectMs = 1_000;
+const isOver = ({ state }: JobJson) => state === "succeeded" || state === "failed" || state === "cancelled";
+
+/** Follows a job's events to its end, over broken connections too. */
+async function watch(node: NodeClient, id: string, io: Io): Promise<JobJson> {
+  const view = jobView(io);
+  let after = "0";
+  let failures = 0;
+  try {
+    for (;;) {
+      try {
+        const path = `/v1/fine-tunes/${encodeURIComponent(id)}/events?after=${after}`;
+        for await (const event of node.events("GET", path)) {
+          after = event.id || after;
+          failures = 0;
+          view.show(event);
+        }
+        const job = await readJob(node, id);
+        if (isOver(job)) return job;
+      } catch (error) {
+        const isGone = error instanceof CliError && error.code === "no-node";
+        if (!isGone || ++failures > reconnectsMax) throw error;
+        io.note(`The node does not answer; trying again (${failures} of ${reconnectsMax}).`);
+        await new Promise((resolve) => setTimeout(resolve, reconnectMs));
+      }
+    }
+  } finally {
+    view.end();
+  }
+}
+
+/** One bar for the training, one for the index, a note for every other state. */
+function jobView(io: Io) {
+  let bar: ProgressBar | undefined;
+  let title = "";
+  const barOf = (next: string) => {
+    if (bar === undefined || title !== next) {
+      bar?.end();
+      bar = progressBar(io, next);
+      title = next;
+    }
+    return bar;
+  };
+  const end = () => {
+    bar?.end();
+    bar = undefined;
+  };
+  return {
+    show({ event, data }: ServerEvent) {
+      const facts = JSON.parse(data) as Record<string, number | string>;
+      if (event === "step")
+        barOf("Training").update(
+          Number(facts.step),
+          Number(facts.steps),
+          `loss ${Number(facts.loss).toFixed(3)}, ${Math.round(Number(facts.tokensPerSecond))} tokens/s`,
+        );
+      else if (event === "index")
+        barOf(`Indexing: ${facts.stage}`).update(Number(facts.done), Number(facts.of));
+      else if (event === "state") {
+        end();
+        io.note(facts.state === "succeeded" ? "done" : `${facts.state} …`);
+      }
+    },
+    end,
+  };
+}
+
+function showJob(job: JobJson): string {
+  const { id, spec, trained, evaluated, indexed, releaseId } = job;
+  if (!isOver(job)) return `Job ${id} is ${job.state}: "${spec.model}".\n→ ./openledger finetune --job ${id}`;
+  const right = ({ exact }: Measured) => `${exact.filter(Boolean).length} of ${exact.length}`;
+  const measured = evaluated && [
+    { what: "base", ...evaluated.base },
+    { what: spec.model, ...evaluated.tuned },
+  ];
+  return [
+    ...(trained === null
+      ? []
+      : [
+          `Trained on ${trained.examples} examples, ${trained.steps} steps in ${trained.seconds.toFixed(1)} s: loss ${trained.lossFirst.toFixed(3)} → ${trained.lossLast.toFixed(3)}.`,
+        ]),
+    ...(measured === null
+      ? []
+      : [
+          "",
+          table(measured, [
+            ["Evaluation", ({ what }) => what],
+            ["Loss", ({ loss }) => loss.toFixed(3), "number"],
+            ["Exactly right", right, "number"],
+          ]),
+          "",
+        ]),
+    ...(indexed === null
+      ? []
+      : [`Pay index: ${indexed.contributors.length} contributors, ${indexed.nullRows} null rows.`]),
+    ...(releaseId === null
+      ? []
+      : [`"${spec.model}" is released as ${releaseId}.`, `→ ./openledger chat ${spec.model} "…"`]),
+  ].join("\n");
+}

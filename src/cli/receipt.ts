@@ -1,0 +1,123 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { sameHex } from "../protocol/index.ts";
+import { formatOpen } from "./amount.ts";
+import { connect } from "./http.ts";
+import type { Io } from "./io.ts";
+import { pairs, table } from "./table.ts";
+
+export type ReceiptState = "scored" | "batched" | "final" | "lost";
+
+export type ReceiptJson = {
+  readonly receiptId: string;
+  readonly channelId: string;
+  readonly releaseId: string;
+  readonly feeWei: string;
+  readonly state: ReceiptState;
+  readonly acceptedAtMs: number;
+  readonly batchNumber: number | null;
+  readonly transactionHash: string | null;
+  readonly bundle: {
+    readonly receipt: {
+      readonly promptTokens: number;
+      readonly completionTokens: number;
+      readonly threshold: string;
+    };
+    readonly query: string;
+    readonly scores: readonly { readonly row: number; readonly score: number }[];
+    readonly payments: readonly { readonly payee: `0x${string}`; readonly amount: string }[];
+    readonly terms: {
+      readonly payees: Readonly<Record<"operator" | "treasury" | "developer" | "stakers", `0x${string}`>>;
+      readonly datanets: readonly { readonly owner: `0x${string}`; readonly pool: `0x${string}` }[];
+    };
+  };
+  readonly proof: { readonly index: number; readonly count: number; readonly finalAtSec: number } | null;
+};
+
+/** Checks a receipt's id. */
+export function receiptId(text: string): string {
+  if (/^0x[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError("A receipt is named by 0x and 64 hex digits.");
+}
+
+/** `openledger receipt <id>`: what an answer cost, and who is paid for it. */
+export function define(command: Command, io: Io): void {
+  command.argument("<id>", "the receipt's id", receiptId).action(async (id: string) => {
+    const receipt = await connect().get<ReceiptJson>(`/v1/receipts/${id}`);
+    io.result(receipt, showReceipt(receipt));
+  });
+}
+
+const stateWords: Record<ReceiptState, string> = {
+  scored: "waits to be settled",
+  batched: "on chain, open to challenge",
+  final: "final",
+  lost: "lost: its channel was closed before it was collected",
+};
+
+/** A receipt for people: its state, and the split of its fee. */
+export function showReceipt(receipt: ReceiptJson): string {
+  const { bundle, proof } = receipt;
+  const fee = BigInt(receipt.feeWei);
+  const rows = splitOf(bundle);
+  return [
+    pairs([
+      ["receipt", receipt.receiptId],
+      ["release", receipt.releaseId],
+      ["state", stateWords[receipt.state]],
+      ...(receipt.transactionHash === null
+        ? []
+        : ([
+            ["batch", `${receipt.batchNumber}, receipt ${(proof?.index ?? 0) + 1} of ${proof?.count ?? "?"}`],
+            ["transaction", receipt.transactionHash],
+          ] as const)),
+      ["traced", bundle.query === "0x" ? "no: the payer opted out" : influenceWords(bundle.scores.length)],
+    ]),
+    "",
+    table(rows, [
+      ["Paid to", ({ who }) => who],
+      ["Address", ({ payee }) => payee],
+      ["OPEN", ({ wei }) => formatOpen(wei), "number"],
+      ["Share", ({ wei }) => `${(Number((wei * 100_000n) / fee) / 1_000).toFixed(2)} %`, "number"],
+    ]),
+  ].join("\n");
+}
+
+const influenceWords = (listed: number) =>
+  listed === 0
+    ? "yes: nobody stands out from chance, the common pools are paid"
+    : `yes: ${listed} ${listed === 1 ? "contributor stands" : "contributors stand"} out from chance`;
+
+/**
+ * Who is paid as what. Payments stand in the protocol's order: operator, treasury, developer, stakers, owners, then contributors by row,
+ * or pools.
+ */
+export function splitOf({
+  payments,
+  terms,
+  scores,
+}: Pick<ReceiptJson["bundle"], "payments" | "terms" | "scores">): {
+  who: string;
+  payee: string;
+  wei: bigint;
+}[] {
+  const heads: readonly (readonly [string, `0x${string}`])[] = [
+    ...(["operator", "treasury", "developer", "stakers"] as const).map(
+      (head) => [head, terms.payees[head]] as const,
+    ),
+    ...terms.datanets.map(({ owner }) => ["Datanet owner", owner] as const),
+  ];
+  let head = 0;
+  return payments.map(({ payee, amount }) => {
+    // Zero amounts are left out: go on to the head that this payment is for.
+    let at = head;
+    while (at < heads.length && !sameHex((heads[at] as (typeof heads)[number])[1], payee)) at++;
+    const found = heads[at];
+    if (found !== undefined) head = at + 1;
+    else head = heads.length;
+    return {
+      who: found?.[0] ?? (scores.length > 0 ? "contributor" : "common pool"),
+      payee,
+      wei: BigInt(amount),
+    };
+  });
+}
