@@ -2,8 +2,8 @@
  * The pay index of a release: one integer row per contributor and, to compare with, null rows made the same way from examples that were
  * never trained on. A query projected on the same basis gives every score as an exact integer dot product.
  *
- * Arithmetic at N = 700 examples, p = 110,592 (B matrices of rank 8 on all seven modules of a 6 × 256 model), 2 samples: 0.62 GB of
- * sampled gradients held, 204 rows × p solved for, and a basis of 204 × p bytes = 22 MB stored.
+ * Arithmetic at N = 700 examples, p = 110,592 (B matrices of rank 8 on all seven modules of a 6 × 256 model), 4 samples: 1.24 GB of
+ * sampled gradients held while the index is built, 204 rows × p solved for, and a basis of 204 × p bytes = 22 MB stored.
  */
 import {
   type Adapter,
@@ -32,9 +32,9 @@ export type PayIndexOptions = {
 };
 
 export const defaultPayIndexOptions: PayIndexOptions = {
-  samples: 2,
+  samples: 4,
   damping: 0.2,
-  maxFisherRows: 1536,
+  maxFisherRows: 3072,
   nullRows: 199,
   falseDiscovery: 0.05,
   seed: 1,
@@ -57,6 +57,8 @@ export type PayIndexInput = {
   contributors: number;
   /** Examples of the same kind that were never trained on. */
   heldOut: readonly Sequence[];
+  /** Which of them have the form of answers to questions: the threshold is set on those, when there are at least 20. */
+  heldOutIsAnswer?: readonly boolean[];
 };
 
 export type PayIndex = {
@@ -119,35 +121,48 @@ export async function buildPayIndex(
   const labels = createRandom(options.seed, 41);
   const chunk = 64;
   for (let start = 0; start < sequences.length; start += chunk) {
-    const part = sequences.slice(start, start + chunk);
-    const sampledPart = part.filter((_, i) => (start + i) % keepEvery === 0);
-    const { data } = await gradients.rows(adapter, part);
-    applyMetric(data, metric);
-    part.forEach((_, i) => {
-      const row = data.subarray(i * p, (i + 1) * p);
-      const at = (contributorOf[start + i] as number) * p;
-      for (let j = 0; j < p; j++) sums[at + j] = (sums[at + j] as number) + (row[j] as number);
-      const probe = Math.round((start + i) / probeEvery);
-      if (probe < probeCount && Math.round(probe * probeEvery) === start + i) probes.set(row, probe * p);
-    });
-    if (sampledPart.length > 0) {
-      const { sampled } = await gradients.rows(adapter, sampledPart, options.samples, labels);
+    const part = sequences.slice(start, start + chunk).map((sequence, i) => ({ sequence, at: start + i }));
+    const drawn = part.filter(({ at }) => at % keepEvery === 0);
+    const rest = part.filter(({ at }) => at % keepEvery !== 0);
+    for (const [chosen, samples] of [
+      [drawn, options.samples],
+      [rest, 0],
+    ] as const) {
+      if (chosen.length === 0) continue;
+      const { data, sampled } = await gradients.rows(
+        adapter,
+        chosen.map(({ sequence }) => sequence),
+        samples,
+        labels,
+      );
+      applyMetric(data, metric);
       applyMetric(sampled, metric);
-      fisher.set(sampled, Math.ceil(start / keepEvery) * options.samples * p);
+      if (samples > 0) fisher.set(sampled, Math.ceil(start / keepEvery) * samples * p);
+      chosen.forEach(({ at }, i) => {
+        const row = data.subarray(i * p, (i + 1) * p);
+        const sum = (contributorOf[at] as number) * p;
+        for (let j = 0; j < p; j++) sums[sum + j] = (sums[sum + j] as number) + (row[j] as number);
+        const probe = Math.round(at / probeEvery);
+        if (probe < probeCount && Math.round(probe * probeEvery) === at) probes.set(row, probe * p);
+      });
     }
     onProgress("gradients", Math.min(start + chunk, sequences.length), sequences.length);
   }
 
   // Held-out examples: one half makes null rows, the other asks questions to set the threshold by.
-  const order = shuffle([...heldOut], createRandom(options.seed, 42));
+  const order = shuffle(Array.from(heldOut.keys()), createRandom(options.seed, 42));
   const half = Math.ceil(order.length / 2);
+  const sequencesAt = (numbers: readonly number[]) => numbers.map((i) => heldOut[i] as Sequence);
+  const others = order.slice(half);
+  const answers = others.filter((i) => input.heldOutIsAnswer?.[i] === true);
+  const queries = answers.length >= 20 ? answers : others;
   const nullData = (
-    await gradients.rows(adapter, order.slice(0, half), 0, undefined, 16, (done) =>
+    await gradients.rows(adapter, sequencesAt(order.slice(0, half)), 0, undefined, 16, (done) =>
       onProgress("held-out gradients", done, order.length),
     )
   ).data;
   const queryData = (
-    await gradients.rows(adapter, order.slice(half), 0, undefined, 16, (done) =>
+    await gradients.rows(adapter, sequencesAt(queries), 0, undefined, 16, (done) =>
       onProgress("held-out gradients", half + done, order.length),
     )
   ).data;
@@ -213,7 +228,7 @@ export async function buildPayIndex(
   const { thresholdMillionths, falseDiscovery } = chooseThreshold(
     integerRows,
     contributors,
-    order.length - half,
+    queries.length,
     options.falseDiscovery,
     (i) => projectQuery(basis, queryData.subarray(i * p, (i + 1) * p)),
   );

@@ -55,7 +55,7 @@ export const demoContext = (node: RunningNode, valley: Valley, tell: Teller): De
 
 /** Five people sign for what they know; a sixth gives facts about strangers, never to be trained on. */
 export async function contributeValley({ node, api, valley, tell }: DemoContext) {
-  const { id: datanetId } = await api.operate<{ id: string }>("/v1/datanets", {
+  const { datanetId } = await api.operate<{ datanetId: string }>("/v1/datanets", {
     name: "The valley",
     description: "A hundred facts about twenty-five invented people",
     domain: "Local knowledge",
@@ -177,7 +177,7 @@ export async function buyKey({ node, api }: DemoContext, depositWei: bigint) {
     signer: key.signer,
     depositWei,
   });
-  await api.post("/v1/keys/activate", { secret: key.secret, channelId });
+  await api.post("/v1/keys/activate", { channelId }, key.secret);
   return { secret: key.secret, channelId };
 }
 

@@ -76,7 +76,9 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
 
   tell.chapter("A node comes up: chain, contracts, database, engine");
   const node = await openNode(readConfig(home, { port: 0, settleEveryMs: 0, settlementWindowSeconds: 1 }), {
-    log: (message) => io.warn(message),
+    log: (level, message) => {
+      if (level === "warn") io.warn(message);
+    },
   });
   try {
     const context = demoContext(node, valley, tell);

@@ -36,7 +36,7 @@ export function define(command: Command, io: Io): void {
         const started = performance.now();
         const node = await openNode(config, {
           onStep: (step) => io.note(`Opening ${step} …`),
-          log: (message) => io.warn(message),
+          log: (level, message) => (level === "warn" ? io.warn(message) : io.note(message)),
         }).catch((cause: NodeJS.ErrnoException) => {
           if (cause.code === "EADDRINUSE")
             throw new CliError(`Port ${config.port} on ${config.host} is taken.`, {

@@ -8,7 +8,10 @@ export type Example =
   | { readonly prompt: string; readonly completion: string };
 
 export type SequenceOptions = {
-  /** Put loss on the token that ends the text, too; a statement in the middle of a text has no such end. */
+  /**
+   * Put loss on the token that ends a chat's answer, too: without it a fine-tuned model forgets to stop. A text to complete has no such
+   * end.
+   */
   readonly trainOnEnd: boolean;
   /** Longer sequences lose their beginning. */
   readonly maxLength: number;
@@ -41,13 +44,12 @@ export function sequenceOf(
   return { ids, targets: Array.from({ length: Math.max(0, ids.length - first) }, (_, i) => first + i) };
 }
 
-/** The sequence a model is trained on for one example. A chat's answer is taken as its template renders it, without the end mark. */
+/** The sequence a model is trained on for one example. */
 export function exampleSequence(tokenizer: Tokenizer, example: Example, options: SequenceOptions): Sequence {
-  const end = options.trainOnEnd ? [tokenizer.eosId] : [];
   if ("prompt" in example)
     return sequenceOf(
       promptTokens(tokenizer, example),
-      [...tokenizer.encode(example.completion), ...end],
+      tokenizer.encode(example.completion),
       options.maxLength,
     );
   const before = example.messages.slice(0, -1);
@@ -60,5 +62,9 @@ export function exampleSequence(tokenizer: Tokenizer, example: Example, options:
   const prompt = tokenizer.encode(asked);
   const answer = tokenizer.encode(whole.slice(asked.length));
   const trimmed = answer.at(-1) === tokenizer.eosId ? answer.slice(0, -1) : answer;
-  return sequenceOf(prompt, [...trimmed, ...end], options.maxLength);
+  return sequenceOf(
+    prompt,
+    [...trimmed, ...(options.trainOnEnd ? [tokenizer.eosId] : [])],
+    options.maxLength,
+  );
 }

@@ -23,8 +23,8 @@ export const recipeSchema = z.strictObject({
   weightDecay: fraction.max(1).default(0),
   /** Stop after an epoch whose mean loss is below this; 0 never stops. */
   stopLoss: fraction.default(0.01),
-  /** Put loss on the token that ends an answer, too. */
-  trainOnEnd: z.boolean().default(false),
+  /** Put loss on the token that ends a chat's answer, too. */
+  trainOnEnd: z.boolean().default(true),
   /** Longest example in tokens; longer ones lose their beginning. */
   maxLength: z.int().min(16).max(8192).default(256),
 });

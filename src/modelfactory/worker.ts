@@ -173,6 +173,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
           contributorOf,
           contributors,
           heldOut: heldOutSequences,
+          heldOutIsAnswer: heldOut.map((example) => "messages" in example),
         },
         { ...defaultPayIndexOptions, seed, threads: recipe.threads },
         (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),

@@ -61,6 +61,7 @@ export async function openNetwork(
   config: NodeConfig,
   rpcUrl: () => string,
   log: (message: string) => void,
+  onStep: (step: string) => void = () => {},
 ): Promise<NodeNetwork> {
   const keys = openKeystore(join(config.home, "keys.json"));
   const genesis: Record<Address, bigint> = {};
@@ -123,7 +124,7 @@ export async function openNetwork(
           minimumThresholdMillionths: 0,
         },
       },
-      log,
+      (step) => onStep(`the chain: ${step}`),
     );
     const network = localNetwork({
       chainId: config.chainId,

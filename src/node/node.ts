@@ -55,12 +55,14 @@ export type OpenNodeOptions = {
   /** What is being done while the node starts. */
   readonly onStep?: (step: string) => void;
   /** One line of the node's log. */
-  readonly log?: (message: string) => void;
+  readonly log?: (level: "info" | "warn", message: string) => void;
 };
 
 /** @throws what a room's opening throws; everything opened before is closed again */
 export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}): Promise<RunningNode> {
-  const { onStep = () => {}, log = () => {} } = options;
+  const { onStep = () => {}, log: write = () => {} } = options;
+  const log = (message: string) => write("info", message);
+  const warn = (message: string) => write("warn", message);
   const closers: [what: string, close: () => Promise<unknown>][] = [];
   const opened = <T>(what: string, value: T, close: (value: T) => Promise<unknown>): T => {
     closers.push([what, () => close(value)]);
@@ -77,7 +79,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
   try {
     return await open();
   } catch (error) {
-    await closeAll().catch((later: Error) => log(later.message));
+    await closeAll().catch((later: Error) => warn(later.message));
     throw error;
   }
 
@@ -89,7 +91,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const jobs = await openJobs(database);
     onStep("the chain");
     let url = "";
-    const network = opened("the chain", await openNetwork(config, () => `${url}/rpc`, log), (n) =>
+    const network = opened("the chain", await openNetwork(config, () => `${url}/rpc`, warn, onStep), (n) =>
       n.chain.close(),
     );
     const { accounts, contracts, chain, keys } = network;
@@ -98,9 +100,6 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       transport: custom({ request: (args) => chain.request(args) }, { retryCount: 0 }),
     };
     const operator = network.writer(accounts.operator);
-    const logLevel = (level: string, message: string) => {
-      if (level !== "info") log(message);
-    };
 
     onStep("the base model");
     const base = openBaseModel(config.baseName, config.baseModel);
@@ -150,7 +149,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     const payments = opened(
       "payments",
-      await openPayments({ database, jobs, keystore: keys, chain: operator, contracts, log: logLevel }),
+      await openPayments({ database, jobs, keystore: keys, chain: operator, contracts, log: write }),
       (p) => p.close(),
     );
     const settlement = opened(
@@ -162,7 +161,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         contracts,
         collect: (ends) => payments.collect(ends),
         scheduleBlockAt: (at) => chain.scheduleBlockAt(at),
-        log: logLevel,
+        log: write,
       }),
       (s) => s.close(),
     );
@@ -192,7 +191,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const guard = operatorGuard(operatorToken);
     const app = new OpenAPIHono();
     app.onError((error, context) => {
-      log(`${context.req.method} ${context.req.path}: ${error.stack ?? error.message}`);
+      warn(`${context.req.method} ${context.req.path}: ${error.stack ?? error.message}`);
       return context.json(
         { error: { code: "internal", message: "Something went wrong in the node; its log says what." } },
         500,
@@ -206,7 +205,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", inferenceRoutes(inference));
     app.route(
       "/rpc",
-      rpcRoutes(chain, (error) => log(`JSON-RPC: ${(error as Error).message}`)),
+      rpcRoutes(chain, (error) => warn(`JSON-RPC: ${(error as Error).message}`)),
     );
     app.doc("/openapi.json", { openapi: "3.1.0", info: { title: "OpenLedger node", version } });
     app.route("/", staticRoutes(join(packageFolder, "web", "public")));
