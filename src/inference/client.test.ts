@@ -128,10 +128,10 @@ test("the client comes back by itself after 429", async () => {
   const listening = await small.listen();
   const { secret } = await small.newKey();
   const patient = new OpenAI({ apiKey: secret, baseURL: `${listening.url}/v1`, maxRetries: 5 });
-  const busy = [other.occupy(), other.occupy()];
+  const busy = other.occupy(2);
   await assert.rejects(patient.withOptions({ maxRetries: 0 }).chat.completions.create(asked), RateLimitError);
   const answered = patient.chat.completions.create(asked);
-  for (const one of busy) await one.end();
+  await busy.end();
   assert.equal((await answered).object, "chat.completion");
   await listening.close();
   await small.close();
@@ -168,7 +168,7 @@ test("a stream that its reader leaves is an answer of the length it had, charged
 
 test("who leaves before a whole answer is delivered pays nothing", async () => {
   const before = await node.payments.channel(channelId);
-  const occupied = Array.from({ length: 8 }, () => world.occupy());
+  const busy = world.occupy(8);
   const left = new AbortController();
   const answer = client.chat.completions.create(asked, { signal: left.signal });
   while ((await world.openlora.metrics()).scheduler.waiting === 0)
@@ -177,7 +177,7 @@ test("who leaves before a whole answer is delivered pays nothing", async () => {
   await assert.rejects(answer);
   while ((await node.inference.metrics()).inFlight > 0)
     await new Promise((resolve) => setTimeout(resolve, 2));
-  for (const one of occupied) await one.end();
+  await busy.end();
   const after_ = await node.payments.channel(channelId);
   assert.deepEqual([after_?.charged, after_?.reserved], [before?.charged, before?.reserved]);
   assert.equal((await node.inference.metrics()).refusedTotal.cancelled, 1);

@@ -62,7 +62,6 @@ export type Receipting = {
 
 export function createReceipting(given: ReceiptingParts): Receipting {
   const { database, jobs, log, receiptAttemptsMax } = given;
-  const inTurn = createTurns();
   const waiters = new Set<() => void>();
   /** Requests whose job has used all its attempts in this process. */
   const stuck = new Map<string, string>();
@@ -80,7 +79,7 @@ export function createReceipting(given: ReceiptingParts): Receipting {
 
   async function handle({ key, attempt, signal }: Job): Promise<void> {
     try {
-      await finish(parts, inTurn, key, signal);
+      await finish(parts, key, signal);
     } catch (error) {
       const message = (error as Error).message;
       if (attempt >= receiptAttemptsMax && !signal.aborted) stuck.set(key, message);
@@ -140,19 +139,19 @@ export function createReceipting(given: ReceiptingParts): Receipting {
 }
 
 /** Does what is left to do for a request, one step after the other. */
-async function finish(parts: ReceiptingParts, inTurn: Turns, id: string, signal: AbortSignal): Promise<void> {
+async function finish(parts: ReceiptingParts, id: string, signal: AbortSignal): Promise<void> {
   const request = await findRequest(parts.database, id);
   if (request === undefined) return;
   if (request.state === "generated") {
     await scoreStep(parts, request);
     await parts.afterStep("scored", id, signal);
   }
-  await inTurn(request.channelId, () => settleInOrder(parts, request, signal));
+  await settleInOrder(parts, request, signal);
 }
 
 /**
- * Charges and receipts. Charges of a channel follow each other without a gap, and their receipts are delivered in that order: what is
- * charged already comes first, whoever was to do it.
+ * Charges and receipts. Charges of a channel follow each other without a gap, and their receipts are delivered in that order: whoever
+ * delivers one delivers those charged before it first. Two that do so at once do no harm: the state's change is made once.
  */
 async function settleInOrder(
   parts: ReceiptingParts,
@@ -176,22 +175,6 @@ async function receiptCharged(
     await receiptStep(parts, request);
     await parts.afterStep("receipted", request.id, signal);
   }
-}
-
-type Turns = <T>(name: string, action: () => Promise<T>) => Promise<T>;
-
-/** Runs actions of one name one after the other. */
-function createTurns(): Turns {
-  const last = new Map<string, Promise<unknown>>();
-  return (name, action) => {
-    const result = (last.get(name) ?? Promise.resolve()).then(action, action);
-    last.set(name, result);
-    const done = () => {
-      if (last.get(name) === result) last.delete(name);
-    };
-    result.then(done, done);
-    return result;
-  };
 }
 
 async function scoreStep(parts: ReceiptingParts, request: RequestRecord): Promise<void> {

@@ -241,7 +241,7 @@ test("requests that are not paid for get 402, and nothing is generated", async (
 test("beyond the queue it is 429 with Retry-After, streamed or not, and the reservation is given back", async () => {
   const { secret, channelId } = await node.newKey();
   const headers = { authorization: `Bearer ${secret}` };
-  const busy = [world.occupy(), world.occupy()];
+  const busy = world.occupy(2);
   for (const stream of [false, true]) {
     const answer = await post(chat, { ...good, stream }, headers);
     assert.deepEqual([answer.status, answer.body.error.code], [429, "rate_limit_exceeded"]);
@@ -249,13 +249,33 @@ test("beyond the queue it is 429 with Retry-After, streamed or not, and the rese
       Number(answer.headers.get("retry-after")) >= 1 && Number(answer.headers.get("retry-after-ms")) > 0,
     );
   }
-  for (const one of busy) await one.end();
+  await busy.end();
   assert.equal((await post(chat, good, headers)).status, 200);
   await node.inference.drain();
   const channel = await node.payments.channel(channelId);
   assert.equal(channel?.reserved, 0n);
   const { refusedTotal } = await node.inference.metrics();
   assert.equal(refusedTotal.rate_limit_exceeded, 2);
+});
+
+test("an answer that does not begin in time is 504, and too many at once 429; neither costs anything", async () => {
+  const other = await world.openNode(await world.newFolder(), { answerMsMax: 300, inFlightMax: 1 });
+  const { secret, channelId } = await other.newKey();
+  const send = () =>
+    other.fetch(chat, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
+      body: JSON.stringify(good),
+    });
+  const busy = world.occupy(1);
+  const answers = await Promise.all([send(), send()]);
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [429, 504]);
+  await busy.end();
+  const channel = await other.payments.channel(channelId);
+  assert.deepEqual([channel?.charged, channel?.reserved], [0n, 0n]);
+  const { refusedTotal } = await other.inference.metrics();
+  assert.deepEqual(refusedTotal, { rate_limit_exceeded: 1, timeout: 1 });
+  await other.close();
 });
 
 test("the OpenAPI document describes every route, its bodies and its headers", () => {
