@@ -37,6 +37,7 @@ import {
 import { type SettleLimits, type SettleResult, settleLimits, settleOnce, undoneMax } from "./settle.ts";
 import { refresh } from "./standing.ts";
 import { migrateSettlement } from "./tables.ts";
+import { createTurns, followWhenChanged } from "./turns.ts";
 
 export type SettlementDependencies = {
   readonly database: Database;
@@ -297,41 +298,5 @@ async function statusOf({
     unfinalWei: attester.pending,
     batches: attester.batches,
     finalBatches: attester.finalised,
-  };
-}
-
-/**
- * Reads see what the chain said at its latest block; while a settlement is under way they do not wait for it and see what was
- * there before.
- */
-function followWhenChanged(
-  ledger: Ledger,
-  isBusy: () => boolean,
-  follow: () => Promise<void>,
-): () => Promise<void> {
-  let seen = -1n;
-  return async () => {
-    if (isBusy()) return;
-    const head = await ledger.blockNumber();
-    if (head === seen || isBusy()) return;
-    await follow();
-    seen = head;
-  };
-}
-
-/** Runs actions one after the other: two settlements at once would both take the same receipts. */
-function createTurns() {
-  let last: Promise<unknown> = Promise.resolve();
-  let underWay = 0;
-  return {
-    isBusy: () => underWay > 0,
-    inTurn<T>(action: () => Promise<T>): Promise<T> {
-      underWay++;
-      const result = last.then(action).finally(() => {
-        underWay--;
-      });
-      last = result.catch(() => {});
-      return result;
-    },
   };
 }

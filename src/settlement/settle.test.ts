@@ -19,6 +19,7 @@ import {
   windowSec,
 } from "./fixtures/world.ts";
 import type { Settlement } from "./service.ts";
+import { settleLimits } from "./settle.ts";
 
 let world: World;
 let settlement: Settlement;
@@ -69,6 +70,22 @@ describe("limits", () => {
     }
     settlement = await world.settlement();
     assert.equal((await settlement.settle()).batch, null);
+  });
+
+  test("the most channels a batch may have fit in a block, by what each adds", async () => {
+    const gasOf = async (channels: number) => {
+      for (let i = 0; i < channels; i++) {
+        const { secret } = await activeKey(world, ann, { depositWei: open });
+        await answer(world, settlement, secret, 100n);
+      }
+      const { gas, batch, gasPerReceipt } = await settlement.settle();
+      assert.equal(batch?.receipts.count, channels);
+      assert.equal(gasPerReceipt, Math.round(Number(gas.collect + gas.bond + gas.settle) / channels));
+      return Number(gas.settle);
+    };
+    const [few, many] = [await gasOf(2), await gasOf(12)];
+    const perChannel = (many - few) / 10;
+    assert.ok(few + perChannel * (settleLimits.channels - 2) < 7_000_000, `${perChannel} gas a channel`);
   });
 
   test("two calls at once make one batch", async () => {
