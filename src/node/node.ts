@@ -179,7 +179,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
           await settlement.accept(tx, bundle);
         },
         operator: accounts.operator,
-        log,
+        log: warn,
       }),
       (i) => i.close(),
     );

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ConfigError, openNode, type RunningNode, readConfig } from "./index.ts";
+
+const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
+const homes: string[] = [];
+const newHome = () => {
+  const home = mkdtempSync(join(tmpdir(), "openledger-node-"));
+  homes.push(home);
+  return home;
+};
+const open = (home: string, port = 0): Promise<RunningNode> =>
+  openNode(readConfig(home, { port, baseModel, threads: 1, settleEveryMs: 0 }));
+const getJson = async (url: string) => (await fetch(url)).json() as Promise<Record<string, unknown>>;
+
+const home = newHome();
+let node = await open(home);
+after(async () => {
+  await node.close();
+  for (const folder of homes) rmSync(folder, { recursive: true, force: true });
+});
+
+test("a fresh node answers: page, status, chain, models, description", async () => {
+  const page = await fetch(node.url);
+  assert.equal(page.status, 200);
+  assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'none'/);
+  assert.match(await page.text(), /<title>/);
+  const status = (await getJson(`${node.url}/v1/status`)) as {
+    chain: { chainId: number; contracts: Record<string, string> };
+    datanets: unknown[];
+  };
+  assert.equal(status.chain.chainId, 161_612);
+  assert.equal(Object.keys(status.chain.contracts).length, 5);
+  assert.deepEqual(status.datanets, []);
+  const { paths } = (await getJson(`${node.url}/openapi.json`)) as { paths: Record<string, unknown> };
+  for (const path of [
+    "/v1/chat/completions",
+    "/v1/datanets",
+    "/v1/fine-tunes",
+    "/v1/keys",
+    "/v1/receipts/{receiptId}",
+    "/v1/supply",
+  ])
+    assert.ok(path in paths, `${path} is described`);
+  const rpc = await fetch(`${node.url}/rpc`, {
+    method: "POST",
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId" }),
+  });
+  assert.deepEqual(await rpc.json(), { jsonrpc: "2.0", id: 1, result: "0x2774c" });
+  assert.equal((await fetch(`${node.url}/healthz`)).status, 200);
+});
+
+test("the supply is proven from the chain", async () => {
+  const supply = await getJson(`${node.url}/v1/supply`);
+  assert.equal(supply.conserved, true);
+  assert.equal(supply.totalWei, "1000000000000000000000000000");
+});
+
+test("only the operator's token acts in the operator's name", async () => {
+  const body = JSON.stringify({ address: `0x${"12".repeat(20)}`, amountWei: "7" });
+  const post = (authorization: string) =>
+    fetch(`${node.url}/v1/faucet`, {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json", authorization },
+    });
+  assert.equal((await post("Bearer wrong")).status, 401);
+  assert.equal((await post("")).status, 401);
+  assert.equal((await post(`Bearer ${node.operatorToken}`)).status, 200);
+  assert.equal(await node.network.reader.public.getBalance({ address: `0x${"12".repeat(20)}` }), 7n);
+  for (const path of ["/v1/datanets", "/v1/fine-tunes", "/v1/settle"]) {
+    const refused = await fetch(`${node.url}${path}`, {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/json" },
+    });
+    assert.equal(refused.status, 401, path);
+  }
+});
+
+test("a home in use and a port in use are refused, and leave nothing open", async () => {
+  await assert.rejects(open(home), /held by process/);
+  const other = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => other.once("listening", resolve));
+  const { port } = other.address() as { port: number };
+  const second = newHome();
+  await assert.rejects(open(second, port), { code: "EADDRINUSE" });
+  other.close();
+  const opened = await open(second, 0); // the failed attempt let go of everything
+  await opened.close();
+});
+
+test("after a restart everything is where it was", async () => {
+  const before = await getJson(`${node.url}/v1/status`);
+  await node.close();
+  node = await open(home);
+  const now = await getJson(`${node.url}/v1/status`);
+  assert.deepEqual(now.chain, before.chain);
+});
+
+test("a configuration that makes no sense says which field", () => {
+  const folder = newHome();
+  assert.throws(
+    () => readConfig(folder, { port: 70_000 }),
+    (error: Error) => error instanceof ConfigError && /port/.test(error.message),
+  );
+  writeFileSync(join(folder, "config.json"), "{ not json");
+  assert.throws(() => readConfig(folder), /config\.json is not a JSON object/);
+  writeFileSync(join(folder, "config.json"), '{"prot": 1}');
+  assert.throws(() => readConfig(folder), /prot/);
+});
