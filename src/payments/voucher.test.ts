@@ -152,6 +152,18 @@ describe("a voucher", () => {
     });
   });
 
+  test("that is collected between being checked and being spent pays nothing either", async () => {
+    const channelId = await channelOf(1_000n);
+    const text = await voucher(channelId, 100n);
+    await request(text, 10n, 10n);
+    const payer = await pay.authenticate({ voucher: text });
+    await pay.collect([{ channelId, atLeast: 10n }]);
+    const late = world.database.transaction((tx) =>
+      pay.reserve(tx, { requestId: "late", payer, maxWei: 1n }),
+    );
+    await assert.rejects(late, withCode("stale_voucher"));
+  });
+
   test("for exactly what was charged, handed in, is collected instead of a larger one", async () => {
     const channelId = await channelOf(1_000n);
     await request(await voucher(channelId, 500n), 500n, 123n);
