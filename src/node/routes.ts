@@ -33,6 +33,8 @@ const json = (description: string) => ({
 });
 const tags = ["Node"];
 const listed = 20;
+/** Batches whose receipts are counted, newest first. */
+const countedBatches = 1_000;
 /** Most of what one faucet request gives. */
 const faucetWeiMax = 10_000n * 10n ** 18n;
 
@@ -178,7 +180,7 @@ async function statusOf({ config, network, datanets, modelFactory, settlement }:
   const status = chain.status();
   const [settled, batches, models, listedDatanets] = await Promise.all([
     settlement.status(),
-    settlement.batches({ limit: listed }),
+    settlement.batches({ limit: countedBatches }),
     modelFactory.models(),
     datanets.list({ limit: listed }),
   ]);
@@ -201,7 +203,8 @@ async function statusOf({ config, network, datanets, modelFactory, settlement }:
       };
     }),
   );
-  const receipts = await settlement.receipts({ limit: 1 });
+  const countIn = (states: readonly string[]) =>
+    batches.reduce((sum, batch) => (states.includes(batch.state) ? sum + batch.receipts.count : sum), 0);
   return {
     version,
     operator: toHex(network.accounts.operator.address),
@@ -232,11 +235,12 @@ async function statusOf({ config, network, datanets, modelFactory, settlement }:
       createdAtMs,
     })),
     receipts: {
-      pending: settled.waitingReceipts,
+      count: settled.waitingReceipts + countIn(["pending", "final"]),
+      pending: settled.waitingReceipts + countIn(["pending"]),
+      settled: countIn(["final"]),
       pendingWei: settled.waitingWei.toString(),
-      newest: receipts[0]?.receiptId ?? null,
     },
-    batches: batches.map((batch) => ({
+    batches: batches.slice(0, listed).map((batch) => ({
       id: batch.batchId,
       txHash: batch.transactionHash,
       receipts: batch.receipts.count,
