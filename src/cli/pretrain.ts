@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { makeBaseModel, tinyRecipe } from "../modelfactory/index.ts";
+import { makeBaseModel, tinyRecipe, writeModelCard } from "../modelfactory/index.ts";
 import { packageFolder } from "../node/index.ts";
 import { CliError } from "./errors.ts";
 import type { Io } from "./io.ts";
@@ -39,6 +39,7 @@ export function define(command: Command, io: Io): void {
       } finally {
         bar.end();
       }
+      await writeModelCard(out, valleyWords());
       const { sources, ...figures } = report;
       io.result(
         report,

@@ -184,7 +184,7 @@ export async function makeBaseModel(
   }
   const last = history.at(-1);
   if (last === undefined) throw new Error("Training ended without a validation.");
-  return {
+  const report: BaseModelReport = {
     parameters: [...trainer.state.weights.values()].reduce((sum, w) => sum + w.length, 0),
     tokens: tinyRecipe.tokens,
     naturalTokens: tinyRecipe.tokens - generatedTokens,
@@ -195,6 +195,8 @@ export async function makeBaseModel(
     seconds: (performance.now() - started) / 1000,
     sources: corpus.sources,
   };
+  replaceFile(join(out, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
+  return report;
 }
 
 function writeModel(out: string, weights: ReadonlyMap<string, Float32Array>, eos: number): void {

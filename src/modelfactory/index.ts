@@ -10,6 +10,7 @@ export * from "./base-corpus.ts";
 export * from "./base-model.ts";
 export * from "./base-profiles.ts";
 export * from "./errors.ts";
+export * from "./model-card.ts";
 export * from "./recipe.ts";
 export * from "./registry.ts";
 export * from "./release.ts";
