@@ -100,6 +100,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       transport: custom({ request: (args) => chain.request(args) }, { retryCount: 0 }),
     };
     const operator = network.writer(accounts.operator);
+    const onBlock = (listener: () => void) => chain.onBlock(listener);
 
     onStep("the base model");
     const base = openBaseModel(config.baseName, config.baseModel);
@@ -149,7 +150,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     const payments = opened(
       "payments",
-      await openPayments({ database, jobs, keystore: keys, chain: operator, contracts, log: write }),
+      await openPayments({ database, jobs, keystore: keys, chain: operator, contracts, onBlock, log: write }),
       (p) => p.close(),
     );
     const settlement = opened(
@@ -161,6 +162,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         contracts,
         collect: (ends) => payments.collect(ends),
         scheduleBlockAt: (at) => chain.scheduleBlockAt(at),
+        onBlock,
         log: write,
       }),
       (s) => s.close(),
