@@ -25,21 +25,23 @@ const shardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(
  * @throws UnsupportedModelError when the family is not supported
  */
 export function loadCheckpoint(folder: string): Checkpoint {
-  if (!existsSync(join(folder, "config.json")))
-    throw new CheckpointError(
-      `There is no model in ${folder}: config.json is missing. Point to a Hugging Face model folder.`,
-    );
+  requireModel(folder);
   const config = parseConfig(readJsonFile(join(folder, "config.json")));
   return { folder, config, weights: loadWeights(folder, config), tokenizer: loadTokenizer(folder) };
 }
 
+function requireModel(folder: string): void {
+  if (!existsSync(join(folder, "config.json")))
+    throw new CheckpointError(
+      `There is no model in ${folder}: config.json is missing. Point to a Hugging Face model folder.`,
+    );
+}
+
 /** The files whose bytes define a model, in the order their digests are listed. */
-export const checkpointFiles = (folder: string): string[] => [
-  "config.json",
-  "tokenizer.json",
-  "tokenizer_config.json",
-  ...weightFiles(folder),
-];
+export function checkpointFiles(folder: string): string[] {
+  requireModel(folder);
+  return ["config.json", "tokenizer.json", "tokenizer_config.json", ...weightFiles(folder)];
+}
 
 function readJsonFile(path: string): unknown {
   try {
