@@ -41,6 +41,16 @@ export const tinyConfig: ModelConfig = {
   tied: true,
 };
 
+export const tinyTokenizerConfig = {
+  bos_token: endOfText,
+  eos_token: endOfText,
+  add_bos_token: true,
+  model_max_length: tinyConfig.maxPositions,
+  tokenizer_class: "PreTrainedTokenizerFast",
+  clean_up_tokenization_spaces: false,
+  chat_template: chatTemplate,
+};
+
 export const tinyRecipe = {
   seed: 1,
   tokens: 20_000_000,
@@ -108,18 +118,9 @@ export async function makeBaseModel(
     tinyConfig.vocab,
     endOfText,
   );
-  const tokenizerConfig = {
-    bos_token: endOfText,
-    eos_token: endOfText,
-    add_bos_token: true,
-    model_max_length: tinyConfig.maxPositions,
-    tokenizer_class: "PreTrainedTokenizerFast",
-    clean_up_tokenization_spaces: false,
-    chat_template: chatTemplate,
-  };
-  const tokenizer = createTokenizer(tokenizerJson, tokenizerConfig);
+  const tokenizer = createTokenizer(tokenizerJson, tinyTokenizerConfig);
   replaceFile(join(out, "tokenizer.json"), JSON.stringify(tokenizerJson));
-  replaceFile(join(out, "tokenizer_config.json"), `${JSON.stringify(tokenizerConfig, null, 2)}\n`);
+  replaceFile(join(out, "tokenizer_config.json"), `${JSON.stringify(tinyTokenizerConfig, null, 2)}\n`);
 
   const order = createRandom(tinyRecipe.seed, 3);
   const natural = shuffle(
