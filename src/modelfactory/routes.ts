@@ -5,13 +5,9 @@ import type { Context, MiddlewareHandler } from "hono";
 import { streamSSE } from "hono/streaming";
 import { type Digest, digestSchema, toHex } from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
-import {
-  type FineTuningJob,
-  type JobSpecInput,
-  jobSpecSchema,
-  type ModelFactory,
-  type Release,
-} from "./service.ts";
+import { type FineTuningJob, type JobSpecInput, jobSpecSchema } from "./job.ts";
+import type { Release } from "./releases.ts";
+import type { ModelFactory } from "./service.ts";
 
 const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404> = {
   "nothing-to-train": 400,

@@ -13,9 +13,10 @@ import { openNetwork } from "../node/network.ts";
 import { exampleDigest, examplesDigest, indexTree, releaseId, signConsent } from "../protocol/index.ts";
 import { openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
+import type { JobSpecInput } from "./job.ts";
 import { contractModelRegistry } from "./registry.ts";
 import { indexRows, openBaseModel } from "./release.ts";
-import { createModelFactory, type JobSpecInput } from "./service.ts";
+import { createModelFactory } from "./service.ts";
 
 const baseFolder = join(fileURLToPath(new URL("../engine/fixtures/", import.meta.url)), "llama-untied");
 const base = openBaseModel("tiny-random", baseFolder);

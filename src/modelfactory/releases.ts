@@ -1,0 +1,109 @@
+/** Releases as this node keeps them, and their files. */
+import { z } from "zod";
+import {
+  type Address,
+  addressSchema,
+  type Digest,
+  digestSchema,
+  type Manifest,
+  manifestSchema,
+} from "../protocol/index.ts";
+import type { Blobs, Queries } from "../store/index.ts";
+import { ModelFactoryError } from "./errors.ts";
+import { indexRows } from "./release.ts";
+
+export type Release = {
+  readonly id: Digest;
+  readonly model: string;
+  readonly manifest: Manifest;
+  readonly adapterConfig: Digest;
+  readonly rowsDigest: Digest;
+  readonly contributors: readonly Address[];
+  readonly signature: `0x${string}`;
+  readonly transactionHash: Digest | null;
+  readonly createdAtMs: number;
+};
+
+type ReleaseRow = {
+  id: Digest;
+  model: string;
+  manifest: unknown;
+  adapterConfig: Digest;
+  rowsDigest: Digest;
+  contributors: unknown;
+  signature: `0x${string}`;
+  transactionHash: Digest | null;
+  createdAtMs: number;
+};
+const selectReleases = `select id, model, manifest, adapter_config as "adapterConfig", rows_digest as "rowsDigest", contributors, signature, transaction_hash as "transactionHash", created_at_ms as "createdAtMs" from modelfactory.releases`;
+
+function parseRelease(row: ReleaseRow): Release {
+  return {
+    ...row,
+    manifest: manifestSchema.parse(row.manifest),
+    contributors: z.array(addressSchema).parse(row.contributors),
+  };
+}
+
+/** A model's newest release, or its newest before a time. */
+export async function latestRelease(
+  queries: Queries,
+  model: string,
+  beforeMs?: number,
+): Promise<Release | undefined> {
+  const [row] = await queries.query<ReleaseRow>(
+    `${selectReleases} where model = $1 and ($2::bigint is null or created_at_ms < $2) order by created_at_ms desc, id limit 1`,
+    [model, beforeMs ?? null],
+  );
+  return row === undefined ? undefined : parseRelease(row);
+}
+
+/** By model name (its newest release) or release id. */
+export async function findRelease(queries: Queries, name: string): Promise<Release | undefined> {
+  if (!digestSchema.safeParse(name).success) return latestRelease(queries, name);
+  const [row] = await queries.query<ReleaseRow>(`${selectReleases} where id = $1`, [name]);
+  return row === undefined ? undefined : parseRelease(row);
+}
+
+/** The newest release that serves this adapter. */
+export async function releaseOfAdapter(queries: Queries, adapter: Digest): Promise<Release | undefined> {
+  const [row] = await queries.query<ReleaseRow>(
+    `${selectReleases} where manifest -> 'adapter' ->> 'digest' = $1 order by created_at_ms desc, id limit 1`,
+    [adapter],
+  );
+  return row === undefined ? undefined : parseRelease(row);
+}
+
+/** The newest release of each model, newest first. */
+export async function newestReleases(queries: Queries): Promise<Release[]> {
+  const rows = await queries.query<ReleaseRow>(
+    `select distinct on (model) * from (${selectReleases}) as r order by model, "createdAtMs" desc, id`,
+  );
+  return rows.map(parseRelease).sort((a, b) => b.createdAtMs - a.createdAtMs);
+}
+
+/**
+ * Every file of a release, checked against the digests that name them.
+ *
+ * @throws ModelFactoryError `unknown-release`
+ */
+export async function releaseFiles(queries: Queries, blobs: Blobs, id: Digest) {
+  const release = await findRelease(queries, id);
+  if (release === undefined)
+    throw new ModelFactoryError("unknown-release", `There is no release ${id} here.`);
+  const { manifest, contributors } = release;
+  const [adapterConfig, adapterTensors, basis, rowBytes] = await Promise.all([
+    blobs.get(release.adapterConfig),
+    blobs.get(manifest.adapter.digest),
+    blobs.get(manifest.index.basisDigest),
+    blobs.get(release.rowsDigest),
+  ]);
+  return {
+    release,
+    adapterConfig,
+    adapterTensors,
+    basis,
+    rows: indexRows(rowBytes, manifest.index.k, contributors).map((row) => row.bytes),
+    contributors: contributors.length,
+  };
+}

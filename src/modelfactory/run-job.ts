@@ -1,0 +1,289 @@
+/**
+ * What a job does: train → evaluate → index → release. Each finished step is written down, so a job that is run again, after a crash or a
+ * restart, goes on after the last of them and ends in the same release.
+ */
+import { defaultPayIndexOptions } from "../attribution/index.ts";
+import type { Example, WorkerHandle } from "../engine/index.ts";
+import {
+  type Address,
+  type Digest,
+  encodeRow,
+  indexTree,
+  releaseId as releaseIdOf,
+} from "../protocol/index.ts";
+import { ModelFactoryError } from "./errors.ts";
+import { type FineTuningJob, type JobSpec, type JobState, type Journal, readJob, writeStep } from "./job.ts";
+import {
+  baseDigest,
+  buildManifest,
+  decimalFraction,
+  type Evaluated,
+  type Indexed,
+  indexRows,
+  signRelease,
+  type Trained,
+} from "./release.ts";
+import { latestRelease } from "./releases.ts";
+import type { ModelFactoryDependencies } from "./service.ts";
+import type { TrainingMethods } from "./worker.ts";
+
+export type RunJobParts = Required<ModelFactoryDependencies> & {
+  readonly journal: Journal;
+  /** The training thread, started when it is first needed. */
+  readonly training: () => Promise<WorkerHandle<TrainingMethods>>;
+};
+
+/** Between two recorded training steps. */
+const eventEveryMs = 250;
+
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+type Rows = Awaited<ReturnType<typeof readRows>>;
+
+/** Rows to train on, whose they are, and rows never to train on, in the order of the versions. */
+async function readRows({ datanets }: RunJobParts, spec: JobSpec) {
+  const versions = await Promise.all(
+    spec.datanets.map(({ datanetId, version }) => datanets.getVersion(BigInt(datanetId), version)),
+  );
+  const excluded = new Set(spec.exclude);
+  const kept = versions.map((version) => version.rows.filter((row) => !excluded.has(row.contributor)));
+  const rows = kept.flat();
+  if (rows.length === 0)
+    throw new ModelFactoryError(
+      "nothing-to-train",
+      "No examples are left to train on: every contributor is excluded.",
+    );
+  const contributors = [...new Set(rows.map((row) => row.contributor))].sort();
+  const number = new Map(contributors.map((address, i) => [address, i]));
+  return {
+    versions,
+    acceptedExamples: kept.map((part) => part.length),
+    examples: rows.map((row) => row.example as Example),
+    contributorOf: rows.map((row) => number.get(row.contributor) as number),
+    contributors,
+    heldOut: versions.flatMap((version) => version.heldout.map((row) => row.example as Example)),
+  };
+}
+
+/** One step after the other. */
+export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSignal): Promise<void> {
+  const { database, journal, afterStep, log } = parts;
+  const job = await readJob(database, jobId);
+  if (job.state === "succeeded" || job.state === "cancelled" || job.state === "failed") return;
+  const rows = await readRows(parts, job.spec);
+
+  /** What the step left behind last time, or what it leaves now. */
+  async function once<T extends object>(
+    step: "trained" | "evaluated" | "indexed",
+    state: JobState,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    const before = job[step] as T | null;
+    if (before !== null) return before;
+    await journal.setState(jobId, state);
+    const result = await run();
+    await writeStep(database, jobId, step, result);
+    await afterStep(step);
+    return result;
+  }
+
+  const trained = await once("trained", "training", () => train(parts, job, rows, signal));
+  const evaluated = await once("evaluated", "evaluating", () => evaluate(parts, job, rows, trained));
+  if (!job.spec.publish) return journal.setState(jobId, "succeeded");
+  const indexed = await once("indexed", "indexing", () => index(parts, job, rows, trained));
+  await journal.setState(jobId, "releasing");
+  const id = await release(parts, job, rows, trained, evaluated, indexed);
+  await afterStep("released");
+  await database.query("update modelfactory.jobs set release_id = $2 where id = $1", [jobId, id]);
+  await journal.setState(jobId, "succeeded");
+  log(`Job ${jobId}: "${job.spec.model}" is released as ${id}.`);
+}
+
+async function train(
+  { blobs, journal, training, now, log }: RunJobParts,
+  { id, spec }: FineTuningJob,
+  rows: Rows,
+  signal: AbortSignal,
+): Promise<Trained> {
+  const curve: { step: number; loss: number }[] = [];
+  let lastEventAt = 0;
+  const result = await (await training()).call(
+    "train",
+    { recipe: spec.recipe, examples: rows.examples },
+    {
+      signal,
+      onEvent: (event: { step: number; steps: number; loss: number }) => {
+        curve.push({ step: event.step, loss: event.loss });
+        if (now() - lastEventAt < eventEveryMs && event.step < event.steps) return;
+        lastEventAt = now();
+        journal
+          .record(id, "step", event)
+          .catch((error: Error) => log(`Job ${id}: an event was not recorded: ${error.message}`));
+      },
+    },
+  );
+  return {
+    adapterConfig: await blobs.put(result.adapter.config),
+    adapterTensors: await blobs.put(result.adapter.tensors),
+    moments: await blobs.put(result.moments),
+    lossCurve: await blobs.put(bytes(curve.map(({ step, loss }) => [step, Math.round(loss * 1e6)]))),
+    steps: result.steps,
+    epochs: result.epochLosses.length,
+    lossFirst: result.lossFirst,
+    lossLast: result.epochLosses.at(-1) ?? result.lossLast,
+    examples: result.examples,
+    seconds: result.seconds,
+  };
+}
+
+const adapterOf = async ({ blobs }: RunJobParts, trained: Trained) => ({
+  config: await blobs.get(trained.adapterConfig),
+  tensors: await blobs.get(trained.adapterTensors),
+});
+
+async function evaluate(
+  parts: RunJobParts,
+  { spec }: FineTuningJob,
+  rows: Rows,
+  trained: Trained,
+): Promise<Evaluated> {
+  const examples = (spec.evaluation.length > 0 ? spec.evaluation : rows.heldOut) as Example[];
+  if (examples.length === 0)
+    throw new ModelFactoryError(
+      "nothing-to-evaluate",
+      "There is nothing to evaluate on: give the job evaluation examples, or the Datanet held-out rows.",
+    );
+  const engine = await parts.training();
+  const { recipe } = spec;
+  const before = await engine.call("evaluate", { recipe, adapter: null, examples });
+  const after = await engine.call("evaluate", { recipe, adapter: await adapterOf(parts, trained), examples });
+  return {
+    examples: examples.length,
+    base: { loss: before.loss, exact: before.exact },
+    tuned: { loss: after.loss, exact: after.exact },
+  };
+}
+
+async function index(
+  parts: RunJobParts,
+  { id, spec }: FineTuningJob,
+  rows: Rows,
+  trained: Trained,
+): Promise<Indexed> {
+  const { blobs, journal, log } = parts;
+  const result = await (await parts.training()).call(
+    "index",
+    {
+      recipe: spec.recipe,
+      adapter: await adapterOf(parts, trained),
+      moments: await blobs.get(trained.moments),
+      steps: trained.steps,
+      examples: rows.examples,
+      contributorOf: rows.contributorOf,
+      contributors: rows.contributors.length,
+      heldOut: rows.heldOut,
+      seed: spec.recipe.seed,
+    },
+    {
+      onEvent: (event: Record<string, unknown>) =>
+        void journal
+          .record(id, "index", event)
+          .catch((error: Error) => log(`Job ${id}: an event was not recorded: ${error.message}`)),
+    },
+  );
+  return {
+    basis: await blobs.put(result.basis),
+    rows: await blobs.put(Buffer.concat(result.rows.map((row) => encodeRow(row)))),
+    contributors: rows.contributors,
+    nullRows: result.rows.length - rows.contributors.length,
+    k: result.k,
+    scale: decimalFraction(result.scale),
+    thresholdMillionths: result.thresholdMillionths,
+    falseDiscovery: result.report.falseDiscovery,
+    heldOut: result.report.heldOut,
+    fisherRows: result.report.fisherRows,
+    bytes: result.report.bytes,
+    seconds: result.report.seconds,
+  };
+}
+
+/** Manifest, chain, signature, and the row that makes it askable; safe to run again after any of them. */
+async function release(
+  parts: RunJobParts,
+  job: FineTuningJob,
+  rows: Rows,
+  trained: Trained,
+  evaluated: Evaluated,
+  indexed: Indexed,
+): Promise<Digest> {
+  const { database, blobs, registry, developer, base, afterStep } = parts;
+  const { spec } = job;
+  const tree = indexTree(indexRows(await blobs.get(indexed.rows), indexed.k, indexed.contributors));
+  const price = {
+    promptWeiPerToken: BigInt(spec.price.promptWeiPerToken),
+    completionWeiPerToken: BigInt(spec.price.completionWeiPerToken),
+  };
+  const parent = await latestRelease(database, spec.model, job.createdAtMs);
+  const manifest = buildManifest({
+    base,
+    versions: rows.versions,
+    acceptedExamples: rows.acceptedExamples,
+    recipe: spec.recipe,
+    trained,
+    evaluated,
+    indexed,
+    indexRoot: tree.root,
+    alpha: decimalFraction(spec.recipe.alpha),
+    price,
+    developer: developer.address.toLowerCase() as Address,
+    parentRelease: parent?.id ?? null,
+    createdAtMs: job.createdAtMs, // the job's, so that a restart makes the same manifest
+    damping: decimalFraction(defaultPayIndexOptions.damping),
+    samples: defaultPayIndexOptions.samples,
+  });
+  const id = releaseIdOf(manifest);
+  const modelId = await registry.ensureModel(developer, spec.model);
+  const owner = await registry.ownerOf(modelId);
+  if (owner.toLowerCase() !== developer.address.toLowerCase())
+    throw new ModelFactoryError(
+      "not-owner",
+      `The model name "${spec.model}" belongs to ${owner}, not to ${developer.address}. Choose another name.`,
+    );
+  const transactionHash = (await registry.releaseExists(id))
+    ? null
+    : await registry.publish(developer, modelId, {
+        releaseId: id,
+        baseDigest: baseDigest(base),
+        adapterDigest: trained.adapterTensors,
+        indexRoot: tree.root,
+        indexRows: indexed.contributors.length + indexed.nullRows,
+        contributorRows: indexed.contributors.length,
+        k: indexed.k,
+        thresholdMillionths: indexed.thresholdMillionths,
+        parentRelease: manifest.parentRelease ?? `0x${"0".repeat(64)}`,
+        ...price,
+        versions: spec.datanets.map(({ datanetId, version }) => ({
+          datanetId: BigInt(datanetId),
+          version: BigInt(version),
+        })),
+      });
+  await afterStep("published");
+  const signature = await signRelease(developer, id);
+  await database.query(
+    `insert into modelfactory.releases (id, model, manifest, adapter_config, rows_digest, contributors, signature, transaction_hash, job_id, created_at_ms)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (id) do nothing`,
+    [
+      id,
+      spec.model,
+      manifest,
+      trained.adapterConfig,
+      indexed.rows,
+      JSON.stringify(indexed.contributors),
+      signature,
+      transactionHash,
+      job.id,
+      job.createdAtMs,
+    ],
+  );
+  return id;
+}
