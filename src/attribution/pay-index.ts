@@ -27,6 +27,8 @@ export type PayIndexOptions = {
   nullRows: number;
   /** Share of answers about things never taught for which somebody may still be paid. */
   falseDiscovery: number;
+  /** c is never set below this, whatever the held-out answers say. */
+  thresholdMin: number;
   seed: number;
   threads: number;
 };
@@ -37,6 +39,7 @@ export const defaultPayIndexOptions: PayIndexOptions = {
   maxFisherRows: 3072,
   nullRows: 199,
   falseDiscovery: 0.05,
+  thresholdMin: 0.5,
   seed: 1,
   threads: 2,
 };
@@ -229,7 +232,7 @@ export async function buildPayIndex(
     integerRows,
     contributors,
     queries.length,
-    options.falseDiscovery,
+    options,
     (i) => projectQuery(basis, queryData.subarray(i * p, (i + 1) * p)),
   );
   return {
@@ -268,14 +271,14 @@ function quantiseBasis(vectors: Float32Array, k: number, metric: Float32Array): 
 const dot = (a: Int16Array, b: Int16Array) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
 
 /**
- * The smallest c for which, over questions about things nobody taught, somebody's score passes c · (highest null score) in at most
- * `target` of the cases.
+ * The smallest c, but no less than the least allowed, for which, over questions about things nobody taught, somebody's score passes
+ * c · (highest null score) in at most the share of cases asked for.
  */
 function chooseThreshold(
   rows: readonly Int16Array[],
   contributors: number,
   queries: number,
-  target: number,
+  options: Pick<PayIndexOptions, "falseDiscovery" | "thresholdMin">,
   query: (i: number) => Int16Array,
 ) {
   const ratios: number[] = [];
@@ -287,8 +290,8 @@ function chooseThreshold(
     ratios.push(best <= 0 ? 0 : chance === 0 ? Number.POSITIVE_INFINITY : best / chance);
   }
   ratios.sort((a, b) => a - b);
-  const allowed = Math.floor(target * queries);
-  const ratio = ratios[queries - 1 - allowed] as number;
+  const allowed = Math.floor(options.falseDiscovery * queries);
+  const ratio = Math.max(options.thresholdMin, ratios[queries - 1 - allowed] as number);
   const thresholdMillionths = Math.min(Math.ceil(ratio * 1_000_000), 100_000_000);
   return {
     thresholdMillionths,

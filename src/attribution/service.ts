@@ -54,8 +54,8 @@ export async function createAttribution(source: ReleaseSource, options: Attribut
     const turn = loading.then(async () => {
       let index = rowsOf.get(release);
       if (index === undefined || !(await worker.call("has", release))) {
-        const { rows, contributors, ...files } = await source(release);
-        await worker.call("load", { release, ...files } satisfies ReleaseFiles);
+        const { rows, contributors, adapterConfig, adapterTensors, basis } = await source(release);
+        await worker.call("load", { release, adapterConfig, adapterTensors, basis } satisfies ReleaseFiles);
         index = { rows: rows.map(decodeRow), contributors };
         rowsOf.delete(release);
         rowsOf.set(release, index);

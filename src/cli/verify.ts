@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { type Check, nothingFailed, verifyAudit } from "../protocol/index.ts";
+import { auditSchema, type Check, nothingFailed, verifyAudit } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
-import { settingsFromEnvironment } from "./settings.ts";
 
 const fileBytesMax = 256 * 2 ** 20;
 
@@ -30,9 +30,16 @@ export function define(command: Command, io: Io): void {
         });
       }
       const verified = nothingFailed(checks);
+      // Whose word it is: a file forged whole, with another operator's key, can only be told by this.
+      const { domain, bundle } = auditSchema.parse(json);
+      const claimed = {
+        chainId: domain.chainId,
+        ledger: domain.verifyingContract,
+        operator: bundle.terms.payees.operator,
+      };
       io.result(
         { verified, checks },
-        `${checks.map((check) => line(check)).join("\n")}\n\n${verified ? "Nothing failed." : "The receipt does not hold."}`,
+        `${checks.map((check) => line(check)).join("\n")}\n\nIssued by ${claimed.operator}\nfor the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.\n\n${verified ? "Nothing failed." : "The receipt does not hold."}`,
       );
       if (!verified) process.exitCode = exitCodes.failed;
     });
@@ -69,20 +76,7 @@ function readAudit(path: string): unknown {
 }
 
 async function fetchAudit(id: string, save: string | undefined): Promise<unknown> {
-  const { host, port } = settingsFromEnvironment();
-  const url = `http://${host}:${port}/v1/receipts/${id}/audit`;
-  const response = await fetch(url).catch((cause: Error) => {
-    throw new CliError(`No node answers at http://${host}:${port}.`, {
-      fix: ["start one with ./openledger up, or give an audit file, which needs no node"],
-      exitCode: exitCodes.unfit,
-      cause,
-    });
-  });
-  const json = (await response.json()) as { error?: { message?: string } };
-  if (!response.ok) throw new CliError(json.error?.message ?? `${url} answers ${response.status}.`);
-  if (save !== undefined) {
-    const { writeFileSync } = await import("node:fs");
-    writeFileSync(save, JSON.stringify(json));
-  }
+  const json = await connect().get<object>(`/v1/receipts/${id}/audit`);
+  if (save !== undefined) writeFileSync(save, JSON.stringify(json));
   return json;
 }

@@ -5,7 +5,8 @@ import { moduleNames, type TrainRecipe } from "../engine/index.ts";
 const fraction = z.number().nonnegative();
 
 export const recipeSchema = z.strictObject({
-  rank: z.int().min(1).max(64).default(8),
+  /** At most what serving has room for in a slot. */
+  rank: z.int().min(1).max(16).default(8),
   alpha: z.number().positive().max(1024).default(16),
   modules: z
     .array(z.enum(moduleNames))

@@ -50,6 +50,12 @@ export const baseDigest = (
   base: Pick<BaseModel, "weightsDigest" | "tokenizerDigest" | "configDigest">,
 ): Digest => jsonDigest([base.configDigest, base.tokenizerDigest, base.weightsDigest]);
 
+/** Whether a release was trained on exactly this base: only then may its adapter be served over it. */
+export const isOfBase = ({ base: of }: Manifest, base: BaseModel): boolean =>
+  of.weightsDigest === base.weightsDigest &&
+  of.tokenizerDigest === base.tokenizerDigest &&
+  of.configDigest === base.configDigest;
+
 export const trainedSchema = z.object({
   adapterConfig: digestSchema,
   adapterTensors: digestSchema,

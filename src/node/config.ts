@@ -33,7 +33,7 @@ const configSchema = z.strictObject({
   registrationFeeWei: wei.prefault("1000000000000000000"),
   /** How often waiting receipts are settled; 0 settles on request only. */
   settleEveryMs: z.int().min(0).max(86_400_000).default(30_000),
-  /** Threads of serving, scoring and training, each. */
+  /** Threads of serving. Training takes its recipe's, scoring one. */
   threads: z.int().min(1).max(64).default(2),
 });
 

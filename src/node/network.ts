@@ -121,17 +121,26 @@ export async function openNetwork(
           minimumBondWei: config.minimumBondWei,
           registrationFeeWei: config.registrationFeeWei,
           proverRewardBps: 3_000,
-          minimumThresholdMillionths: 0,
+          minimumThresholdMillionths: 500_000,
         },
       },
       (step) => onStep(`the chain: ${step}`),
     );
-    const network = localNetwork({
-      chainId: config.chainId,
-      rpcUrls: [rpcUrl()],
-      contracts: protocolAddresses(accounts.deployer.address),
-    });
-    return { chain, network, contracts, keys, accounts, reader: liquidity, writer, faucet };
+    chain.reserveFor([contracts.AttributionLedger.address, contracts.PaymentChannels.address]);
+    const addresses = protocolAddresses(accounts.deployer.address);
+    return {
+      chain,
+      /** Read when asked for: where the node listens is known only once it does. */
+      get network() {
+        return localNetwork({ chainId: config.chainId, rpcUrls: [rpcUrl()], contracts: addresses });
+      },
+      contracts,
+      keys,
+      accounts,
+      reader: liquidity,
+      writer,
+      faucet,
+    };
   } catch (error) {
     await chain.close();
     throw error;

@@ -15,6 +15,7 @@ import { createInference, type Inference, inferenceRoutes } from "../inference/i
 import {
   contractModelRegistry,
   createModelFactory,
+  isOfBase,
   type ModelFactory,
   modelFactoryRoutes,
   openBaseModel,
@@ -175,7 +176,13 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         openlora: openLora,
         attribution,
         payments,
-        releases: { find: (name) => modelFactory.findRelease(name), list: () => modelFactory.models() },
+        releases: {
+          find: async (name) => {
+            const release = await modelFactory.findRelease(name);
+            return release !== undefined && isOfBase(release.manifest, base) ? release : undefined;
+          },
+          list: async () => (await modelFactory.models()).filter(({ manifest }) => isOfBase(manifest, base)),
+        },
         terms: chainTerms(network),
         deliver: async (tx, bundle) => {
           await settlement.accept(tx, bundle);

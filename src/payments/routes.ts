@@ -126,7 +126,9 @@ export function paymentRoutes(service: Payments): OpenAPIHono {
       return failure(context, 400, "invalid-request", message);
     },
   });
-  app.use(bodyLimit({ maxSize: bodyBytesMax }));
+  // By path: a bare `use` would hold for every room mounted after this one.
+  for (const path of ["/v1/keys", "/v1/keys/*", "/v1/channels/*"])
+    app.use(path, bodyLimit({ maxSize: bodyBytesMax }));
   app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
   app.onError((error, context) => {
     if (error instanceof PaymentRequiredError) return context.json(paymentErrorBody(error), 402);

@@ -159,7 +159,8 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
       return failure(context, 400, "invalid-request", message);
     },
   });
-  app.use(bodyLimit({ maxSize: bodyBytesMax }));
+  // By path: a bare `use` would hold for every room mounted after this one.
+  for (const path of ["/v1/claims", "/v1/settle"]) app.use(path, bodyLimit({ maxSize: bodyBytesMax }));
   app.onError((error, context) => {
     if (error instanceof SettlementError)
       return failure(context, statusOf[error.code], error.code, error.message);
