@@ -35,7 +35,7 @@ export type PayIndexOptions = {
 
 export const defaultPayIndexOptions: PayIndexOptions = {
   samples: 4,
-  damping: 0.2,
+  damping: 0.1,
   maxFisherRows: 3072,
   nullRows: 199,
   falseDiscovery: 0.05,

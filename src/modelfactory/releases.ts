@@ -83,27 +83,27 @@ export async function newestReleases(queries: Queries): Promise<Release[]> {
 }
 
 /**
- * Every file of a release, checked against the digests that name them.
+ * A release and its pay index's rows: all that checking a score takes.
  *
  * @throws ModelFactoryError `unknown-release`
  */
-export async function releaseFiles(queries: Queries, blobs: Blobs, id: Digest) {
+export async function releaseIndex(queries: Queries, blobs: Blobs, id: Digest) {
   const release = await findRelease(queries, id);
   if (release === undefined)
     throw new ModelFactoryError("unknown-release", `There is no release ${id} here.`);
   const { manifest, contributors } = release;
-  const [adapterConfig, adapterTensors, basis, rowBytes] = await Promise.all([
-    blobs.get(release.adapterConfig),
+  const rows = indexRows(await blobs.get(release.rowsDigest), manifest.index.k, contributors);
+  return { release, rows: rows.map((row) => row.bytes), contributors: contributors.length };
+}
+
+/** The same with the files that answering and scoring take, each checked against the digest that names it. */
+export async function releaseFiles(queries: Queries, blobs: Blobs, id: Digest) {
+  const index = await releaseIndex(queries, blobs, id);
+  const { adapterConfig, manifest } = index.release;
+  const [config, tensors, basis] = await Promise.all([
+    blobs.get(adapterConfig),
     blobs.get(manifest.adapter.digest),
     blobs.get(manifest.index.basisDigest),
-    blobs.get(release.rowsDigest),
   ]);
-  return {
-    release,
-    adapterConfig,
-    adapterTensors,
-    basis,
-    rows: indexRows(rowBytes, manifest.index.k, contributors).map((row) => row.bytes),
-    contributors: contributors.length,
-  };
+  return { ...index, adapterConfig: config, adapterTensors: tensors, basis };
 }

@@ -191,7 +191,7 @@ export function modelFactoryRoutes(service: ModelFactory, guard: MiddlewareHandl
   );
   app.openapi(routes.index, async (context) => {
     const { id, manifest } = await found(context.req.valid("param").release);
-    const { rows, release } = await service.releaseFiles(digestSchema.parse(id) as Digest);
+    const { rows, release } = await service.releaseIndex(digestSchema.parse(id) as Digest);
     return context.json(
       {
         release: id,

@@ -15,7 +15,14 @@ import {
 } from "./job.ts";
 import type { ModelRegistry } from "./registry.ts";
 import type { BaseModel } from "./release.ts";
-import { findRelease, newestReleases, type Release, releaseFiles, releaseOfAdapter } from "./releases.ts";
+import {
+  findRelease,
+  newestReleases,
+  type Release,
+  releaseFiles,
+  releaseIndex,
+  releaseOfAdapter,
+} from "./releases.ts";
 import { runJob } from "./run-job.ts";
 import { migrateModelFactory } from "./tables.ts";
 import type { TrainingMethods } from "./worker.ts";
@@ -108,6 +115,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     models: () => newestReleases(database),
     findRelease: (name: string) => findRelease(database, name),
     releaseOfAdapter: (adapter: Digest) => releaseOfAdapter(database, adapter),
+    releaseIndex: (id: Digest) => releaseIndex(database, blobs, id),
     releaseFiles: (id: Digest) => releaseFiles(database, blobs, id),
     /** Whether the developer signed this release. */
     verifySignature: (found: Release) =>

@@ -161,7 +161,7 @@ export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAP
 
 async function auditOf({ settlement, modelFactory, network }: Services, receiptId: Digest): Promise<Audit> {
   const { bundle } = await settlement.receipt(receiptId);
-  const { release, rows } = await modelFactory.releaseFiles(bundle.receipt.releaseId);
+  const { release, rows } = await modelFactory.releaseIndex(bundle.receipt.releaseId);
   return {
     schema: "openledger/audit/1",
     domain: {
