@@ -151,7 +151,10 @@ export async function fineTune(
   await api.follow(`/v1/fine-tunes/${id}/events`, (kind, data) => {
     if (kind === "step")
       training.update(Number(data.step), Number(data.steps), `loss ${Number(data.loss).toFixed(3)}`);
-    if (kind === "state" && data.state === "evaluating") training.end();
+    if (kind === "state" && data.state === "evaluating") {
+      training.update(1, 1, "stopped at the loss asked for");
+      training.end();
+    }
     if (kind === "index")
       indexing.update(
         stages.indexOf(String(data.stage)) + Number(data.done) / Number(data.of),

@@ -33,9 +33,11 @@ export function define(command: Command, io: Io): void {
     subcommand(command, "faucet", "Get OPEN on a local network, as the node's operator"),
     "account that receives it",
   )
-    .argument("[amount]", "how much OPEN", parsePositiveOpen, parsePositiveOpen("100"))
+    .argument("[amount]", "how much OPEN; 100 unless given", parsePositiveOpen)
     .option("--to <address>", "somebody else receives it", addressArgument)
-    .action((wei: bigint, { as, to }: { as: string; to?: Address }) => faucet(io, wei, as, to));
+    .action((wei: bigint | undefined, { as, to }: { as: string; to?: Address }) =>
+      faucet(io, wei ?? parsePositiveOpen("100"), as, to),
+    );
 }
 
 async function send(io: Io, to: Address, wei: bigint, as: string): Promise<void> {
