@@ -183,6 +183,16 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     const { receiptId } = answer.receipt;
     const [before, checked] = await Promise.all([run("receipt", receiptId), run("verify", receiptId)]);
     assert.deepEqual([before.state, checked.verified], ["scored", true]);
+    const audit = join(folder, "audit.json");
+    await run("verify", receiptId, "--save", audit);
+    assert.equal((await run("verify", audit)).verified, true);
+    const forged = JSON.parse(readFileSync(audit, "utf8"));
+    forged.bundle.payments[0].amount = String(BigInt(forged.bundle.payments[0].amount) + 1n);
+    writeFileSync(audit, JSON.stringify(forged));
+    const refused = await openledger(["verify", audit, "--json"]);
+    assert.equal(refused.code, 1, "a receipt that does not hold ends with 1");
+    assert.equal(JSON.parse(refused.out).verified, false);
+    assert.match(refused.err, /failed: .*split-digest/);
     const { batches } = await run("settle");
     assert.deepEqual([batches.length, batches[0].receipts.count], [1, 2]);
     await pause(1_100);

@@ -1,4 +1,4 @@
-import { defaultHome, readConfig } from "../node/index.ts";
+import { defaultHome, readConfig, runningUrl } from "../node/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 
 /** Where the node of this machine listens and keeps its data: what its own configuration says. */
@@ -24,7 +24,7 @@ export function settingsFromEnvironment(home = defaultHome()): Settings {
 }
 
 /** The node's URL: `OPENLEDGER_URL`, or where the node of this home listens. Without a slash at its end. */
-export function nodeUrl({ host, port }: Settings, given = process.env.OPENLEDGER_URL): string {
+export function nodeUrl({ host, port, dataFolder }: Settings, given = process.env.OPENLEDGER_URL): string {
   if (given) {
     const url = URL.canParse(given) ? new URL(given) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "")
@@ -35,6 +35,13 @@ export function nodeUrl({ host, port }: Settings, given = process.env.OPENLEDGER
       });
     return url.href.replace(/\/+$/, "");
   }
+  const running = runningUrl(dataFolder);
+  if (
+    running !== undefined &&
+    process.env.OPENLEDGER_PORT === undefined &&
+    process.env.OPENLEDGER_HOST === undefined
+  )
+    return running.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
   // A node that listens on every address is reached over this machine's own.
   const reached = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;

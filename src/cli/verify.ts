@@ -39,9 +39,16 @@ export function define(command: Command, io: Io): void {
       };
       io.result(
         { verified, checks },
-        `${checks.map((check) => line(check)).join("\n")}\n\nIssued by ${claimed.operator}\nfor the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.\n\n${verified ? "Nothing failed." : "The receipt does not hold."}`,
+        `${checks.map((check) => line(check)).join("\n")}\n\nIssued by ${claimed.operator}\nfor the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.\n\n${verified ? "Nothing failed." : ""}`,
       );
-      if (!verified) process.exitCode = exitCodes.failed;
+      if (!verified)
+        throw new CliError("The receipt does not hold.", {
+          expected: "every check passed, or could not be made",
+          actual: `failed: ${checks
+            .filter(({ status }) => status === "failed")
+            .map(({ name }) => name)
+            .join(", ")}`,
+        });
     });
 }
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { streamSSE } from "hono/streaming";
+import { DatanetError } from "../datanets/index.ts";
 import { type Digest, digestSchema, toHex } from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
 import { type FineTuningJob, type JobSpecInput, jobSpecSchema } from "./job.ts";
@@ -124,6 +125,13 @@ export function modelFactoryRoutes(service: ModelFactory, guard: MiddlewareHandl
   app.onError((error, context) => {
     if (error instanceof ModelFactoryError)
       return failure(context, statusOf[error.code], error.code, error.message);
+    if (error instanceof DatanetError)
+      return failure(
+        context,
+        error.code.startsWith("unknown-") ? 404 : 400,
+        error.code,
+        `${error.message} Publish it first: openledger datanet publish.`,
+      );
     if (error instanceof z.ZodError) return failure(context, 400, "invalid-request", z.prettifyError(error));
     throw error;
   });

@@ -86,3 +86,15 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
     baseModel: resolve(parsed.data.baseModel ?? join(packageFolder, "models", "openledger-tiny")),
   };
 }
+
+/** In the home of a running node: where it listens, for the other commands of the same home. */
+export const runningFile = "running.json";
+
+/** Where the node of this home listens, if one runs or ended without closing. */
+export function runningUrl(home: string): string | undefined {
+  try {
+    return z.object({ url: z.url() }).parse(JSON.parse(readFileSync(join(home, runningFile), "utf8"))).url;
+  } catch {
+    return undefined; // no node, or a file cut short: the configuration says where one would listen
+  }
+}

@@ -11,6 +11,7 @@ export {
   type NodeConfigInput,
   packageFolder,
   readConfig,
+  runningUrl,
 } from "./config.ts";
 export { operatorTokenFile } from "./guard.ts";
 export { type NodeAccount, type NodeNetwork, nodeAccounts, openNetwork } from "./network.ts";

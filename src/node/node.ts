@@ -2,8 +2,8 @@
  * The composition root: builds every service from one configuration, gives rooms that may not know each other what they need, and mounts
  * their routes. It decides nothing itself.
  */
-import { mkdirSync } from "node:fs";
-import type { AddressInfo } from "node:net";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
@@ -25,7 +25,7 @@ import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts
 import type { Digest } from "../protocol/index.ts";
 import { openSettlement, type Settlement, settlementRoutes } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
-import { type NodeConfig, packageFolder } from "./config.ts";
+import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
 import { openOperatorToken, operatorGuard } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
@@ -59,6 +59,16 @@ export type OpenNodeOptions = {
   readonly log?: (level: "info" | "warn", message: string) => void;
 };
 
+/** Fails early with EADDRINUSE: a first start would otherwise make a whole home before it noticed. */
+async function requireFreePort({ port, host }: NodeConfig): Promise<void> {
+  if (port === 0) return;
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once("error", reject);
+    probe.listen(port, host, () => probe.close(() => resolve()));
+  });
+}
+
 /** @throws what a room's opening throws; everything opened before is closed again */
 export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}): Promise<RunningNode> {
   const { onStep = () => {}, log: write = () => {} } = options;
@@ -85,6 +95,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
   }
 
   async function open(): Promise<RunningNode> {
+    await requireFreePort(config);
     mkdirSync(config.home, { recursive: true, mode: 0o700 });
     onStep("the database");
     const database = opened("the database", await openDatabase(join(config.home, "db")), (d) => d.close());
@@ -228,7 +239,10 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       if ("closeAllConnections" in s) s.closeAllConnections();
       await ended;
     });
-    url = `http://${config.host}:${(server.address() as AddressInfo).port}`;
+    url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${(server.address() as AddressInfo).port}`;
+    const place = join(config.home, runningFile);
+    writeFileSync(place, `${JSON.stringify({ url, pid: process.pid })}\n`);
+    opened("the note of where it listens", place, async (file) => rmSync(file, { force: true }));
     if (config.settleEveryMs > 0) settlement.start({ intervalMs: config.settleEveryMs, minReceipts: 1 });
     return {
       config,

@@ -241,7 +241,7 @@ async function statusOf({ config, network, datanets, modelFactory, settlement }:
       pendingWei: settled.waitingWei.toString(),
     },
     batches: batches.slice(0, listed).map((batch) => ({
-      id: batch.batchId,
+      id: batch.number,
       txHash: batch.transactionHash,
       receipts: batch.receipts.count,
       totalWei: batch.total.toString(),
