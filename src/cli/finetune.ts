@@ -238,6 +238,8 @@ function jobView(io: Io) {
       else if (event === "index")
         barOf(`Indexing: ${facts.stage}`).update(Number(facts.done), Number(facts.of));
       else if (event === "state") {
+        if (facts.state === "evaluating" && title === "Training")
+          bar?.update(1, 1, "the last epoch's loss was low enough, or all epochs are done");
         end();
         io.note(facts.state === "succeeded" ? "done" : `${facts.state} …`);
       }
