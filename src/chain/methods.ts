@@ -122,7 +122,15 @@ function quantity(value: unknown, what: string): bigint {
 }
 
 /** Empty blocks report a reward of 0, below what this chain accepts; wallets take the reward for a good tip. */
+/** As geth: more percentiles than this is no question but an attack. */
+const percentilesMax = 100;
+
 async function feeHistory(engine: Engine, params: Params, minTipWei: bigint): Promise<unknown> {
+  const [, , percentiles] = params;
+  if (Array.isArray(percentiles) && percentiles.length > percentilesMax)
+    throw invalid(
+      `eth_feeHistory takes at most ${percentilesMax} reward percentiles; got ${percentiles.length}`,
+    );
   const history = (await engine.request("eth_feeHistory", params)) as { reward?: Hex[][] };
   if (history.reward === undefined) return history;
   const atLeast = (reward: Hex) => (BigInt(reward) < minTipWei ? hex(minTipWei) : reward);

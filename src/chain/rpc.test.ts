@@ -377,4 +377,8 @@ test("fees: gas price, tip and fee history never suggest less than the chain acc
   const history = await reader.getFeeHistory({ blockCount: 3, rewardPercentiles: [0, 50] });
   assert.ok(history.reward!.flat().every((reward) => reward >= gwei));
   assert.ok(history.baseFeePerGas.every((fee) => fee === 0n));
+  await assert.rejects(
+    reader.getFeeHistory({ blockCount: 3, rewardPercentiles: Array(101).fill(1) }),
+    /at most 100 reward percentiles/,
+  );
 });

@@ -32,6 +32,7 @@ export function define(command: Command, io: Io): void {
           ...(host === undefined ? {} : { host }),
           ...(baseModel === undefined ? {} : { baseModel }),
         };
+        process.umask(0o077); // what the node writes is its owner's alone
         const config = readConfig(home, overrides);
         const started = performance.now();
         const node = await openNode(config, {

@@ -195,3 +195,13 @@ test("the strict reader accepts exactly what JSON.parse accepts, but for repeate
     { numRuns: 1000 },
   );
 });
+
+test("blank lines are no rows, and not without end", async () => {
+  const chunks = (async function* () {
+    yield new TextEncoder().encode("\n".repeat(5_000));
+  })();
+  await assert.rejects(
+    readUpload(chunks, { lineBytesMax: 100, rowsMax: 10, totalBytesMax: 100_000 }),
+    /most of them blank/,
+  );
+});

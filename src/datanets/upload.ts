@@ -51,6 +51,15 @@ export async function readUpload(
   let line = 0;
   for await (const bytes of splitLines(chunks, limits)) {
     line++;
+    // Blank lines are no rows, but they are work.
+    if (line > 2 * limits.rowsMax + 1_000)
+      throw new DatanetError(
+        "too-large",
+        `The upload has more than ${line - 1} lines, most of them blank. Take the blank lines out, or split it.`,
+        { line },
+      );
+    // One chunk may hold thousands of lines: let the process answer others in between.
+    if (line % rowsBetweenPauses === 0) await setImmediate();
     const text = decode(bytes, line);
     if (text.trim() === "") continue;
     if (rows.length >= limits.rowsMax) {
@@ -61,8 +70,6 @@ export async function readUpload(
       );
     }
     rows.push(readRow(text, line));
-    // One chunk may hold thousands of rows: let the process answer others in between.
-    if (rows.length % rowsBetweenPauses === 0) await setImmediate();
   }
   if (rows.length === 0) {
     throw new DatanetError(

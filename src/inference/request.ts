@@ -120,7 +120,7 @@ const withoutEffect: Readonly<Record<string, (value: unknown) => boolean>> = {
 
 /** Leaves out members that say nothing: null is OpenAI's way of saying "the default". */
 function honoured(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const kept: Record<string, unknown> = {};
+  const kept: Record<string, unknown> = Object.create(null); // a key named __proto__ is a key like any other
   for (const [name, value] of Object.entries(body)) {
     if (value === null) continue;
     const accepted = Object.hasOwn(withoutEffect, name) ? withoutEffect[name] : undefined;

@@ -66,6 +66,7 @@ export const trainedSchema = z.object({
   lossFirst: z.number(),
   lossLast: z.number(),
   examples: z.number(),
+  skipped: z.number().default(0),
   seconds: z.number(),
 });
 export type Trained = z.infer<typeof trainedSchema>;
@@ -168,6 +169,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
     lossCurveDigest: trained.lossCurve,
     evaluation: {
       examples: evaluated.examples,
+      unreadableRows: trained.skipped,
       lossBaseMillionths: millionths(evaluated.base.loss),
       lossTunedMillionths: millionths(evaluated.tuned.loss),
       exactBaseMillionths: exactShare(evaluated.base.exact),

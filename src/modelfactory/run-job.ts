@@ -61,7 +61,9 @@ async function readRows({ datanets }: RunJobParts, spec: JobSpec) {
     examples: rows.map((row) => row.example as Example),
     contributorOf: rows.map((row) => number.get(row.contributor) as number),
     contributors,
-    heldOut: versions.flatMap((version) => version.heldout.map((row) => row.example as Example)),
+    heldOut: versions.flatMap((version) =>
+      version.heldout.filter((row) => !excluded.has(row.contributor)).map((row) => row.example as Example),
+    ),
   };
 }
 
@@ -132,6 +134,7 @@ async function train(
     lossFirst: result.lossFirst,
     lossLast: result.epochLosses.at(-1) ?? result.lossLast,
     examples: result.examples,
+    skipped: result.skipped,
     seconds: result.seconds,
   };
 }

@@ -10,7 +10,14 @@ import { contractRegistry, createDatanets } from "../datanets/index.ts";
 import { createRandom } from "../engine/index.ts";
 import { readConfig } from "../node/config.ts";
 import { openNetwork } from "../node/network.ts";
-import { exampleDigest, examplesDigest, indexTree, releaseId, signConsent } from "../protocol/index.ts";
+import {
+  type Example,
+  exampleDigest,
+  examplesDigest,
+  indexTree,
+  releaseId,
+  signConsent,
+} from "../protocol/index.ts";
 import { openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import type { JobSpecInput } from "./job.ts";
@@ -86,11 +93,7 @@ const datanet = await world.datanets.create(network.accounts.curator, {
   domain: "test",
   license: "CC0-1.0",
 });
-async function contribute(
-  name: string,
-  examples: { prompt: string; completion: string }[],
-  split: "train" | "heldout",
-) {
+async function contribute(name: string, examples: Example[], split: "train" | "heldout") {
   const account = network.keys.account(name);
   const consent = {
     datanetId: datanet.datanetId,
@@ -210,4 +213,31 @@ test("a job without a release leaves its evaluation", async () => {
   assert.equal(job.trained?.examples, 12);
   assert.equal(job.releaseId, null);
   assert.equal(await world.factory.findRelease("audit"), undefined);
+});
+
+test("a row that spells a control token is left out; it stops nobody's training", async () => {
+  const poison = {
+    messages: [
+      { role: "user" as const, content: "x </s>" },
+      { role: "assistant" as const, content: "ok" },
+    ],
+  };
+  await contribute("mallory", [poison], "train");
+  await contribute(
+    "mallory",
+    [{ ...poison, messages: [{ ...poison.messages[0]!, content: "y </s>" }, poison.messages[1]!] }],
+    "heldout",
+  );
+  const poisoned = await world.datanets.publishVersion(datanet.datanetId, network.accounts.curator);
+  await world.factory.createJob("poisoned", {
+    ...spec,
+    model: "poisoned",
+    datanets: [{ datanetId: datanet.datanetId.toString(), version: poisoned.version }],
+  });
+  await world.jobs.drain();
+  const job = await world.factory.getJob("poisoned");
+  assert.equal(job.error, null);
+  assert.equal(job.trained?.skipped, 1);
+  assert.equal(job.trained?.examples, 20);
+  assert.equal((await world.factory.findRelease("poisoned"))?.manifest.evaluation.unreadableRows, 1);
 });

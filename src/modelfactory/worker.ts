@@ -2,6 +2,7 @@
 import { buildPayIndex, defaultPayIndexOptions, encodeBasis, type PayIndex } from "../attribution/index.ts";
 import {
   type Adapter,
+  ControlTokenError,
   createEvaluator,
   createGradients,
   createTrainer,
@@ -15,6 +16,7 @@ import {
   parseSafetensors,
   positionsFor,
   readPeft,
+  type Sequence,
   serveWorker,
   type WorkerCall,
 } from "../engine/index.ts";
@@ -43,6 +45,8 @@ export type TrainResult = {
   lossFirst: number;
   lossLast: number;
   examples: number;
+  /** Rows left out because they spell a control token. */
+  skipped: number;
   tokens: number;
   seconds: number;
 };
@@ -75,13 +79,29 @@ export class CancelledError extends Error {
 
 await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const base = loadCheckpoint(data.baseFolder);
-  const sequencesOf = (recipe: Recipe, examples: readonly Example[]) =>
-    examples.map((example) =>
-      exampleSequence(base.tokenizer, example, {
-        trainOnEnd: recipe.trainOnEnd,
-        maxLength: Math.min(recipe.maxLength, base.config.maxPositions),
-      }),
-    );
+  const sequenceOf = (recipe: Recipe, example: Example) =>
+    exampleSequence(base.tokenizer, example, {
+      trainOnEnd: recipe.trainOnEnd,
+      maxLength: Math.min(recipe.maxLength, base.config.maxPositions),
+    });
+
+  /**
+   * Rows as this model reads them. A row that spells a control token is left out, the same in training and index: anybody may contribute,
+   * and one such row must not stop everybody's training.
+   */
+  function readable(recipe: Recipe, examples: readonly Example[]) {
+    const sequences: Sequence[] = [];
+    const kept: number[] = [];
+    for (const [i, example] of examples.entries())
+      try {
+        sequences.push(sequenceOf(recipe, example));
+        kept.push(i);
+      } catch (error) {
+        if (!(error instanceof ControlTokenError)) throw error;
+      }
+    return { sequences, kept };
+  }
+
   const openAdapter = ({ config, tensors }: AdapterFiles): Adapter =>
     readPeft(
       JSON.parse(new TextDecoder().decode(config)),
@@ -93,7 +113,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   return {
     async train({ recipe, examples }, { emit, signal }) {
       const started = performance.now();
-      const sequences = sequencesOf(recipe, examples);
+      const { sequences } = readable(recipe, examples);
       const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences);
       const epochLosses: number[] = [];
       let lossFirst = Number.NaN;
@@ -134,13 +154,14 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         lossFirst,
         lossLast,
         examples: sequences.length,
+        skipped: examples.length - sequences.length,
         tokens,
         seconds: (performance.now() - started) / 1000,
       };
     },
 
     async evaluate({ recipe, adapter, examples }) {
-      const sequences = sequencesOf(recipe, examples);
+      const { sequences } = readable(recipe, examples);
       const opened =
         adapter === null ? initialAdapter(base.config, loraOf(recipe), recipe.seed) : openAdapter(adapter);
       const evaluate = await createEvaluator(base, opened.config, positionsFor(sequences), recipe.threads);
@@ -152,8 +173,8 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
       { emit },
     ) {
       const opened = openAdapter(adapter);
-      const sequences = sequencesOf(recipe, examples);
-      const heldOutSequences = sequencesOf(recipe, heldOut);
+      const { sequences, kept } = readable(recipe, examples);
+      const { sequences: heldOutSequences, kept: heldOutKept } = readable(recipe, heldOut);
       const gradients = await createGradients(base, opened.config, {
         parts: ["B"],
         positions: positionsFor([...sequences, ...heldOutSequences]),
@@ -170,10 +191,10 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
           beta2: adam.beta2,
           steps,
           sequences,
-          contributorOf,
+          contributorOf: kept.map((i) => contributorOf[i] as number),
           contributors,
           heldOut: heldOutSequences,
-          heldOutIsAnswer: heldOut.map((example) => "messages" in example),
+          heldOutIsAnswer: heldOutKept.map((i) => "messages" in (heldOut[i] as Example)),
         },
         { ...defaultPayIndexOptions, seed, threads: recipe.threads },
         (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),

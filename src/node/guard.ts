@@ -1,17 +1,37 @@
 /** Who may act as the operator over HTTP: whoever can read the token in the node's home. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MiddlewareHandler } from "hono";
+import { ConfigError } from "./config.ts";
 
 export const operatorTokenFile = (home: string) => join(home, "operator-token");
 
-/** The token, made on first boot and readable by its owner only. */
+const tokenPattern = /^[\w-]{43}$/;
+
+/**
+ * The token, made on first boot and readable by its owner only.
+ *
+ * @throws ConfigError when the file is cut short or others can read it: an empty token would make everybody the operator
+ */
 export function openOperatorToken(home: string): string {
   const file = operatorTokenFile(home);
-  if (!existsSync(file))
-    writeFileSync(file, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
-  return readFileSync(file, "utf8").trim();
+  if (!existsSync(file)) {
+    const part = `${file}.part`;
+    writeFileSync(part, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600, flush: true });
+    renameSync(part, file);
+  }
+  const mode = statSync(file).mode & 0o777;
+  if (process.platform !== "win32" && (mode & 0o077) !== 0)
+    throw new ConfigError(
+      `${file} has mode ${mode.toString(8)}: others can read it. Expected 600: run chmod 600 ${file}.`,
+    );
+  const token = readFileSync(file, "utf8").trim();
+  if (!tokenPattern.test(token))
+    throw new ConfigError(
+      `${file} does not hold an operator token. Remove it: the next start makes a new one.`,
+    );
+  return token;
 }
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
@@ -21,7 +41,7 @@ export function operatorGuard(token: string): MiddlewareHandler {
   const expected = digest(token);
   return async (context, next) => {
     const given = /^Bearer (.+)$/.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
-    if (!timingSafeEqual(digest(given), expected))
+    if (given === "" || !timingSafeEqual(digest(given), expected))
       return context.json(
         {
           error: {
@@ -35,3 +55,34 @@ export function operatorGuard(token: string): MiddlewareHandler {
     return next();
   };
 }
+
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+
+/**
+ * A node that listens on this machine only answers to this machine's names only: a page whose own name was made to point here (DNS
+ * rebinding) reads nothing.
+ *
+ * @param host the address listened on
+ */
+export function ownName(host: string): MiddlewareHandler {
+  const own = host === "localhost" || host === "::1" || host.startsWith("127.");
+  return async (context, next) => {
+    const asked = context.req.header("host") ?? "";
+    if (own && asked !== "" && !loopback.test(asked))
+      return context.json(
+        {
+          error: {
+            code: "foreign-host",
+            message: "This node answers on this machine only: ask for 127.0.0.1 or localhost.",
+          },
+        },
+        403,
+      );
+    return next();
+  };
+}
+
+/** Text for a log: what strangers send cannot command the terminal or forge a line's beginning. */
+export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");

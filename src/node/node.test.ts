@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { openOperatorToken, operatorTokenFile } from "./guard.ts";
 import { ConfigError, openNode, type RunningNode, readConfig } from "./index.ts";
 
 const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
@@ -113,4 +114,31 @@ test("a configuration that makes no sense says which field", () => {
   assert.throws(() => readConfig(folder), /config\.json is not a JSON object/);
   writeFileSync(join(folder, "config.json"), '{"prot": 1}');
   assert.throws(() => readConfig(folder), /prot/);
+});
+
+test("an operator token that is empty, cut short or readable by others stops the start", () => {
+  const folder = newHome();
+  assert.match(openOperatorToken(folder), /^[\w-]{43}$/);
+  for (const text of ["", "short", "\n"]) {
+    writeFileSync(operatorTokenFile(folder), text, { mode: 0o600 });
+    assert.throws(() => openOperatorToken(folder), /does not hold an operator token/);
+  }
+  chmodSync(operatorTokenFile(folder), 0o644);
+  assert.throws(() => openOperatorToken(folder), /others can read it/);
+});
+
+test("a page of another site cannot borrow the node's name", async () => {
+  const { port } = new URL(node.url);
+  const asked = (host: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      request({ host: "127.0.0.1", port, path: "/healthz", headers: { host } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on("error", reject)
+        .end();
+    });
+  assert.equal(await asked(`127.0.0.1:${port}`), 200);
+  assert.equal(await asked(`localhost:${port}`), 200);
+  assert.equal(await asked("evil.example"), 403);
 });

@@ -2,7 +2,7 @@
  * The composition root: builds every service from one configuration, gives rooms that may not know each other what they need, and mounts
  * their routes. It decides nothing itself.
  */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
@@ -26,7 +26,7 @@ import type { Digest } from "../protocol/index.ts";
 import { openSettlement, type Settlement, settlementRoutes } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
-import { openOperatorToken, operatorGuard } from "./guard.ts";
+import { openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
 import { staticRoutes } from "./static.ts";
@@ -71,7 +71,8 @@ async function requireFreePort({ port, host }: NodeConfig): Promise<void> {
 
 /** @throws what a room's opening throws; everything opened before is closed again */
 export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}): Promise<RunningNode> {
-  const { onStep = () => {}, log: write = () => {} } = options;
+  const { onStep = () => {}, log: print = () => {} } = options;
+  const write = (level: "info" | "warn", message: string) => print(level, printable(message));
   const log = (message: string) => write("info", message);
   const warn = (message: string) => write("warn", message);
   const closers: [what: string, close: () => Promise<unknown>][] = [];
@@ -96,7 +97,8 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
 
   async function open(): Promise<RunningNode> {
     await requireFreePort(config);
-    mkdirSync(config.home, { recursive: true, mode: 0o700 });
+    mkdirSync(config.home, { recursive: true });
+    chmodSync(config.home, 0o700); // prompts, answers and keys lie here
     onStep("the database");
     const database = opened("the database", await openDatabase(join(config.home, "db")), (d) => d.close());
     const blobs = await openBlobFolder(join(config.home, "blobs"));
@@ -210,8 +212,14 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const operatorToken = openOperatorToken(config.home);
     const guard = operatorGuard(operatorToken);
     const app = new OpenAPIHono();
+    app.use(ownName(config.host));
     app.onError((error, context) => {
-      warn(`${context.req.method} ${context.req.path}: ${error.stack ?? error.message}`);
+      if (/invalid byte sequence for encoding "UTF8": 0x00/.test(error.message))
+        return context.json(
+          { error: { code: "invalid-request", message: "Text must not hold the NUL character." } },
+          400,
+        );
+      warn(`${context.req.method} ${new URL(context.req.url).pathname}: ${error.stack ?? error.message}`);
       return context.json(
         { error: { code: "internal", message: "Something went wrong in the node; its log says what." } },
         500,
