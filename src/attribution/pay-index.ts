@@ -161,12 +161,12 @@ export async function buildPayIndex(
   const queries = answers.length >= 20 ? answers : others;
   const nullData = (
     await gradients.rows(adapter, sequencesAt(order.slice(0, half)), 0, undefined, 16, (done) =>
-      onProgress("held-out gradients", done, order.length),
+      onProgress("held-out gradients", done, half + queries.length),
     )
   ).data;
   const queryData = (
     await gradients.rows(adapter, sequencesAt(queries), 0, undefined, 16, (done) =>
-      onProgress("held-out gradients", half + done, order.length),
+      onProgress("held-out gradients", half + done, half + queries.length),
     )
   ).data;
   applyMetric(nullData, metric);

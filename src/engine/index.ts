@@ -1,4 +1,16 @@
-/** The LLM engine (work in progress index). */
+/**
+ * # engine: Llama-family models on ONNX Runtime
+ *
+ * TypeScript writes the graphs, ONNX Runtime runs them. Knows nothing of money or chains. Read in this order:
+ *
+ * - `config`, `safetensors`, `checkpoint`, `tokenizer`: Hugging Face folders, as they are
+ * - `onnx`, `runtime`: a graph builder, and the one way sessions are started (`quiet` turns the runtime's telemetry off)
+ * - `transformer`: the block forward and backward; `training-graph`: tokens to loss and gradients; `decoding-graph`: serving
+ * - `examples`, `batch`: rows to tokens to inputs; `adamw`, `trainer`, `pretrain`: fine-tuning and training from nothing
+ * - `gradients`: one gradient an example, for the labels it has or for labels drawn from the model
+ * - `lora`: adapters, PEFT folders in and out; `decoder`, `sampling`: answers, each row of a batch under its own adapter
+ * - `worker`: calls into threads, since a run blocks the one it is in; `random`, `bpe`: seeded draws, tokenizer training
+ */
 export * from "./adamw.ts";
 export * from "./batch.ts";
 export * from "./bpe.ts";

@@ -23,6 +23,9 @@ export function createSession(model: Uint8Array, threads: number): Promise<Sessi
   });
 }
 
+/** The version of ONNX Runtime that runs here: it is part of what made an adapter. */
+export const runtimeVersion = (): string => ort.env.versions.node ?? ort.env.versions.common;
+
 export const f32 = (data: Float32Array, dims: readonly number[]): Tensor =>
   new ort.Tensor("float32", data, dims);
 export const i64 = (data: BigInt64Array, dims: readonly number[]): Tensor =>

@@ -48,11 +48,3 @@ export const recipeFacts = (recipe: Recipe): Record<string, string | boolean | s
       typeof value === "number" && !Number.isInteger(value) ? String(value) : value,
     ]),
   );
-
-/** The inverse of {@link recipeFacts}. */
-export const recipeFromFacts = (facts: Record<string, unknown>): Recipe =>
-  recipeSchema.parse(
-    Object.fromEntries(
-      Object.entries(facts).map(([key, value]) => [key, typeof value === "string" ? Number(value) : value]),
-    ),
-  );

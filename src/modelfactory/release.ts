@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Account } from "viem";
 import { z } from "zod";
 import type { VersionContent, VersionSummary } from "../datanets/index.ts";
-import { checkpointFiles } from "../engine/index.ts";
+import { checkpointFiles, runtimeVersion } from "../engine/index.ts";
 import {
   type Address,
   addressSchema,
@@ -20,7 +20,7 @@ import {
 } from "../protocol/index.ts";
 import { type Recipe, recipeFacts } from "./recipe.ts";
 
-export const engineVersion = "openledger-engine/1 onnxruntime/1.30.0";
+const engineVersion = () => `openledger-engine/1 onnxruntime/${runtimeVersion()}`;
 
 /** A base model: its name in the API, its folder, and the digests that identify it. */
 export type BaseModel = {
@@ -159,7 +159,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
     recipe: recipeFacts(recipe),
     seed: recipe.seed,
     threads: recipe.threads,
-    engineVersion,
+    engineVersion: engineVersion(),
     adapter: {
       digest: trained.adapterTensors,
       rank: recipe.rank,
