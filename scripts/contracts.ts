@@ -7,15 +7,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { forge } from "./forge.ts";
 
-/** What is deployed, or called with an ABI. Libraries are inlined into their users. */
-const names = [
-  "AttributionLedger",
-  "CommonPool",
-  "DatanetRegistry",
-  "ModelRegistry",
-  "PaymentChannels",
-  "ProtocolParameters",
-] as const;
+const sources = new URL("../contracts/src/", import.meta.url);
+
+/** What is deployed, or called with an ABI: one contract a file. Libraries are inlined into their users. */
+const names = readdirSync(sources)
+  .filter((file) => file.endsWith(".sol"))
+  .map((file) => file.slice(0, -".sol".length))
+  .sort();
 
 const out = new URL("../contracts/out/", import.meta.url);
 const target = new URL("../src/chain/contracts/", import.meta.url);
