@@ -17,17 +17,16 @@ struct FeeSplit {
     uint16 owners;
 }
 
-/// The values a network starts with.
-struct InitialParameters {
-    FeeSplit feeSplit;
-    address treasury;
-    address stakersPool;
-    uint64 settlementWindowSeconds;
-    uint64 closeTimeoutSeconds;
-    uint96 minimumBondWei;
-    uint96 registrationFeeWei;
-    uint16 proverRewardBps;
-    uint32 minimumThresholdMillionths;
+/// One value a network starts with; an address is its number.
+struct Setting {
+    bytes32 id;
+    uint256 value;
+}
+
+/// The address of one protocol contract.
+struct Listing {
+    bytes32 name;
+    address at;
 }
 
 /// @title Every number governance may set, and the address of every protocol contract
@@ -39,6 +38,9 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     error UnknownParameter(bytes32 id);
     error OutOfBounds(bytes32 id, uint256 value, uint256 lowest, uint256 highest);
     error NotAWhole(uint256 sumBps);
+    error SetTwice(bytes32 id);
+    error SettingsMissing(uint256 given, uint256 expected);
+    error UnbondingTooShort(uint256 seconds_, uint256 needed);
 
     /// @notice A value was set; it is in force from the time `effectiveAt`.
     event ParameterChanged(bytes32 indexed id, uint256 previous, uint256 value, uint256 effectiveAt);
@@ -56,6 +58,26 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     bytes32 public constant REGISTRATION_FEE = "registrationFeeWei";
     bytes32 public constant PROVER_REWARD = "proverRewardBps";
     bytes32 public constant MINIMUM_THRESHOLD = "minimumThresholdMillionths";
+    bytes32 public constant DEMAND_FEE = "demandFeeWei";
+    bytes32 public constant REFUND_DELAY = "refundDelaySeconds";
+    bytes32 public constant RECEIPT_DEADLINE = "receiptDeadlineSeconds";
+    bytes32 public constant LATE_RECEIPT_SLASH = "lateReceiptSlashWei";
+    bytes32 public constant EPOCH = "epochSeconds";
+    bytes32 public constant UNBONDING = "unbondingSeconds";
+    bytes32 public constant VERDICT = "verdictSeconds";
+    bytes32 public constant APPEAL = "appealSeconds";
+    bytes32 public constant MINIMUM_STAKE = "minimumStakeWei";
+    bytes32 public constant QUORUM_SLASH = "quorumSlashBps";
+    bytes32 public constant VOTING_DELAY = "votingDelaySeconds";
+    bytes32 public constant VOTING_PERIOD = "votingPeriodSeconds";
+    bytes32 public constant TIMELOCK_DELAY = "timelockDelaySeconds";
+    bytes32 public constant PROPOSAL_THRESHOLD = "proposalThresholdWei";
+    bytes32 public constant QUORUM_TOTAL = "quorumTotalBps";
+    bytes32 public constant QUORUM_CIRCULATING = "quorumCirculatingBps";
+    bytes32 public constant MINIMUM_TIP = "minimumTipWei";
+
+    /// @notice How many values there are besides the fee split.
+    uint256 public constant SETTINGS = 25;
 
     /// @notice The least number of seconds any window or timeout may last: fixed for the life of the network.
     uint64 public immutable leastSeconds;
@@ -63,19 +85,28 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     mapping(bytes32 id => Checkpoints.Trace160) private _history;
     mapping(bytes32 name => address) private _contracts;
 
-    /// @param owner_ governance: a timelock, or on a local network an account
+    /// @param owner_ governance: the timelock
     /// @param leastSeconds_ the bound under every window: seconds on a local network, hours on a public one
-    constructor(address owner_, uint64 leastSeconds_, InitialParameters memory initial) Ownable(owner_) {
+    /// @param settings every value but the fee split, each once
+    /// @param contracts the protocol's contracts, whose addresses are known before they are deployed
+    constructor(
+        address owner_,
+        uint64 leastSeconds_,
+        FeeSplit memory split,
+        Setting[] memory settings,
+        Listing[] memory contracts
+    ) Ownable(owner_) {
         leastSeconds = leastSeconds_;
-        _push(FEE_SPLIT, _pack(initial.feeSplit), block.timestamp);
-        _push(TREASURY, uint160(initial.treasury), block.timestamp);
-        _push(STAKERS_POOL, uint160(initial.stakersPool), block.timestamp);
-        _push(SETTLEMENT_WINDOW, initial.settlementWindowSeconds, block.timestamp);
-        _push(CLOSE_TIMEOUT, initial.closeTimeoutSeconds, block.timestamp);
-        _push(MINIMUM_BOND, initial.minimumBondWei, block.timestamp);
-        _push(REGISTRATION_FEE, initial.registrationFeeWei, block.timestamp);
-        _push(PROVER_REWARD, initial.proverRewardBps, block.timestamp);
-        _push(MINIMUM_THRESHOLD, initial.minimumThresholdMillionths, block.timestamp);
+        _push(FEE_SPLIT, _pack(split), block.timestamp);
+        if (settings.length != SETTINGS) revert SettingsMissing(settings.length, SETTINGS);
+        for (uint256 i = 0; i < settings.length; ++i) {
+            if (_history[settings[i].id].length() != 0) revert SetTwice(settings[i].id);
+            _push(settings[i].id, settings[i].value, block.timestamp);
+        }
+        _requireLongUnbonding();
+        for (uint256 i = 0; i < contracts.length; ++i) {
+            _list(contracts[i].name, contracts[i].at);
+        }
     }
 
     // ---------------------------------------------------------------- governance
@@ -84,6 +115,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     function set(bytes32 id, uint256 next) external onlyOwner {
         if (id == FEE_SPLIT) revert UnknownParameter(id);
         _push(id, next, block.timestamp + 1);
+        _requireLongUnbonding();
     }
 
     /// @notice Sets all heads of the fee at once, because they MUST sum to 10,000 basis points.
@@ -94,8 +126,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     /// @notice Lists the address of a protocol contract. There are no proxies: an upgrade is a new address here, and
     /// funds in the old contract stay withdrawable there.
     function setContract(bytes32 name, address current) external onlyOwner {
-        emit ContractListed(name, _contracts[name], current);
-        _contracts[name] = current;
+        _list(name, current);
     }
 
     // ---------------------------------------------------------------- what is in force
@@ -156,6 +187,90 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         return value(MINIMUM_THRESHOLD);
     }
 
+    /// @notice What a demand for withheld data costs, wei; it pays for the answer.
+    function demandFeeWei() external view returns (uint256) {
+        return value(DEMAND_FEE);
+    }
+
+    /// @notice After how long without settlement a payer takes back what was collected, seconds.
+    function refundDelaySeconds() external view returns (uint256) {
+        return value(REFUND_DELAY);
+    }
+
+    /// @notice How long after its issue a signed receipt MUST be in a batch, seconds.
+    function receiptDeadlineSeconds() external view returns (uint256) {
+        return value(RECEIPT_DEADLINE);
+    }
+
+    /// @notice The least that a receipt beyond its deadline costs the attester, wei.
+    function lateReceiptSlashWei() external view returns (uint256) {
+        return value(LATE_RECEIPT_SLASH);
+    }
+
+    /// @notice Stake earns from the epoch after the one it came in, seconds each.
+    function epochSeconds() external view returns (uint256) {
+        return value(EPOCH);
+    }
+
+    /// @notice How long stake that leaves can still be slashed, seconds.
+    function unbondingSeconds() external view returns (uint256) {
+        return value(UNBONDING);
+    }
+
+    /// @notice How long validators have to commit a verdict, and again to reveal it, seconds.
+    function verdictSeconds() external view returns (uint256) {
+        return value(VERDICT);
+    }
+
+    /// @notice How long governance has to overturn what a quorum decided, seconds.
+    function appealSeconds() external view returns (uint256) {
+        return value(APPEAL);
+    }
+
+    /// @notice The least a validator or agent stakes itself, wei.
+    function minimumStakeWei() external view returns (uint256) {
+        return value(MINIMUM_STAKE);
+    }
+
+    /// @notice What a wrong or withheld verdict costs, basis points of the stake.
+    function quorumSlashBps() external view returns (uint256) {
+        return value(QUORUM_SLASH);
+    }
+
+    /// @notice From a proposal to the start of its vote, seconds.
+    function votingDelaySeconds() external view returns (uint256) {
+        return value(VOTING_DELAY);
+    }
+
+    function votingPeriodSeconds() external view returns (uint256) {
+        return value(VOTING_PERIOD);
+    }
+
+    /// @notice From a vote's success to its execution at the earliest, seconds.
+    function timelockDelaySeconds() external view returns (uint256) {
+        return value(TIMELOCK_DELAY);
+    }
+
+    /// @notice The votes a proposer needs, wei of OPEN.
+    function proposalThresholdWei() external view returns (uint256) {
+        return value(PROPOSAL_THRESHOLD);
+    }
+
+    /// @notice The quorum's floor, basis points of the whole supply.
+    function quorumTotalBps() external view returns (uint256) {
+        return value(QUORUM_TOTAL);
+    }
+
+    /// @notice The quorum, basis points of what circulates.
+    function quorumCirculatingBps() external view returns (uint256) {
+        return value(QUORUM_CIRCULATING);
+    }
+
+    /// @notice The least tip per gas while the chain is empty, wei; the node doubles it as the chain fills.
+    function minimumTipWei() external view returns (uint256) {
+        return value(MINIMUM_TIP);
+    }
+
     function contractOf(bytes32 name) external view returns (address) {
         return _contracts[name];
     }
@@ -166,16 +281,28 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         if (id == SETTLEMENT_WINDOW || id == CLOSE_TIMEOUT) return (leastSeconds, 30 days);
         if (id == MINIMUM_BOND) return (1, 10_000_000 ether);
         if (id == REGISTRATION_FEE) return (0, 10_000 ether);
-        if (id == PROVER_REWARD) return (1, 3_000);
+        if (id == PROVER_REWARD) return (1, 3000);
         if (id == MINIMUM_THRESHOLD) return (0, 10_000_000);
+        if (id == DEMAND_FEE || id == LATE_RECEIPT_SLASH) return (0, 1000 ether);
+        if (id == VERDICT) return (leastSeconds, 7 days);
+        if (id == EPOCH || id == APPEAL || id == VOTING_DELAY || id == VOTING_PERIOD || id == TIMELOCK_DELAY) {
+            return (leastSeconds, 30 days);
+        }
+        if (id == REFUND_DELAY || id == RECEIPT_DEADLINE || id == UNBONDING) return (leastSeconds, 180 days);
+        if (id == MINIMUM_STAKE) return (1, 10_000_000 ether);
+        if (id == QUORUM_SLASH) return (1, 5000);
+        if (id == PROPOSAL_THRESHOLD) return (1, 1_000_000 ether);
+        if (id == QUORUM_TOTAL) return (50, 500);
+        if (id == QUORUM_CIRCULATING) return (200, 2000);
+        if (id == MINIMUM_TIP) return (0, 1000 gwei);
         if (id == FEE_SPLIT) return (0, type(uint96).max);
         revert UnknownParameter(id);
     }
 
     /// @notice The bounds of the fee's heads, in the order of `FeeSplit`, basis points: data never falls below 3,000.
     function feeBounds() public pure returns (uint16[6] memory lowest, uint16[6] memory highest) {
-        lowest = [uint16(0), 0, 500, 0, 3_000, 0];
-        highest = [uint16(4_000), 2_000, 5_000, 3_000, 9_500, 3_000];
+        lowest = [uint16(0), 0, 500, 0, 3000, 0];
+        highest = [uint16(4000), 2000, 5000, 3000, 9500, 3000];
     }
 
     /// @inheritdoc IERC6372
@@ -195,6 +322,20 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         if (value_ < lowest || value_ > highest) revert OutOfBounds(id, value_, lowest, highest);
         (uint160 previous,) = _history[id].push(SafeCast.toUint96(effectiveAt), SafeCast.toUint160(value_));
         emit ParameterChanged(id, previous, value_, effectiveAt);
+    }
+
+    function _list(bytes32 name, address current) private {
+        emit ContractListed(name, _contracts[name], current);
+        _contracts[name] = current;
+    }
+
+    /// Stake MUST NOT leave before what it could be slashed for is decided: a window that a demand doubled, a verdict's
+    /// two phases, the appeal.
+    function _requireLongUnbonding() private view {
+        uint256 needed = 2 * uint256(_history[SETTLEMENT_WINDOW].latest()) + 2 * uint256(_history[VERDICT].latest())
+            + _history[APPEAL].latest();
+        uint256 unbonding = _history[UNBONDING].latest();
+        if (unbonding < needed) revert UnbondingTooShort(unbonding, needed);
     }
 
     /// Checks the heads and packs them, 16 bits each, the operator lowest.

@@ -5,7 +5,7 @@ import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src
 import {DatanetRegistry} from "../src/DatanetRegistry.sol";
 import {DatanetVersion, ModelRegistry, ReleaseInput} from "../src/ModelRegistry.sol";
 import {PaymentChannels} from "../src/PaymentChannels.sol";
-import {FeeSplit, InitialParameters, ProtocolParameters} from "../src/ProtocolParameters.sol";
+import {FeeSplit, Listing, ProtocolParameters, Setting} from "../src/ProtocolParameters.sol";
 import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {Receipt, Receipts} from "../src/libraries/Receipts.sol";
@@ -39,7 +39,7 @@ abstract contract Fixture is Test {
 
     function setUp() public virtual {
         vm.warp(1_790_000_000);
-        parameters = new ProtocolParameters(governance, 1, initial());
+        parameters = new ProtocolParameters(governance, 1, feeSplit(), settings(), new Listing[](0));
         datanets = new DatanetRegistry(parameters);
         models = new ModelRegistry(parameters, datanets);
         ledger = new AttributionLedger(parameters, models);
@@ -53,20 +53,39 @@ abstract contract Fixture is Test {
         vm.stopPrank();
     }
 
-    function initial() internal pure returns (InitialParameters memory) {
-        return InitialParameters({
-            feeSplit: FeeSplit({
-                operator: 1_500, treasury: 500, developer: 2_000, stakers: 1_000, data: 5_000, owners: 1_000
-            }),
-            treasury: treasury,
-            stakersPool: stakersPool,
-            settlementWindowSeconds: uint64(WINDOW),
-            closeTimeoutSeconds: uint64(TIMEOUT),
-            minimumBondWei: MINIMUM_BOND,
-            registrationFeeWei: FEE,
-            proverRewardBps: 3_000,
-            minimumThresholdMillionths: 100_000
-        });
+    function feeSplit() internal pure returns (FeeSplit memory) {
+        return FeeSplit({operator: 1500, treasury: 500, developer: 2000, stakers: 1000, data: 5000, owners: 1000});
+    }
+
+    function settings() internal view virtual returns (Setting[] memory list) {
+        list = new Setting[](25);
+        uint256 i;
+        list[i++] = Setting("treasury", uint160(treasury));
+        list[i++] = Setting("stakersPool", uint160(stakersPool));
+        list[i++] = Setting("settlementWindowSeconds", WINDOW);
+        list[i++] = Setting("closeTimeoutSeconds", TIMEOUT);
+        list[i++] = Setting("minimumBondWei", MINIMUM_BOND);
+        list[i++] = Setting("registrationFeeWei", FEE);
+        list[i++] = Setting("proverRewardBps", 3000);
+        list[i++] = Setting("minimumThresholdMillionths", 100_000);
+        list[i++] = Setting("demandFeeWei", 0.01 ether);
+        list[i++] = Setting("refundDelaySeconds", 30 days);
+        list[i++] = Setting("receiptDeadlineSeconds", 7 days);
+        list[i++] = Setting("lateReceiptSlashWei", 0.1 ether);
+        list[i++] = Setting("epochSeconds", 1 days);
+        list[i++] = Setting("unbondingSeconds", 21 days);
+        list[i++] = Setting("verdictSeconds", 6 hours);
+        list[i++] = Setting("appealSeconds", 9 days);
+        list[i++] = Setting("minimumStakeWei", 100 ether);
+        list[i++] = Setting("quorumSlashBps", 500);
+        list[i++] = Setting("votingDelaySeconds", 1 days);
+        list[i++] = Setting("votingPeriodSeconds", 7 days);
+        list[i++] = Setting("timelockDelaySeconds", 7 days);
+        list[i++] = Setting("proposalThresholdWei", 10_000 ether);
+        list[i++] = Setting("quorumTotalBps", 100);
+        list[i++] = Setting("quorumCirculatingBps", 400);
+        list[i++] = Setting("minimumTipWei", 1 gwei);
+        assert(i == list.length);
     }
 
     function release(bytes32 releaseId, bytes32 root, uint32 rows, uint32 contributors, uint16 k, uint32 threshold)
@@ -293,7 +312,7 @@ abstract contract Fixture is Test {
     function slowDot(bytes memory row, bytes memory query) internal pure returns (int256 sum) {
         for (uint256 i = 0; i < row.length; i += 2) {
             sum += int256(int16(uint16(bytes2(abi.encodePacked(row[i], row[i + 1])))))
-                * int256(int16(uint16(bytes2(abi.encodePacked(query[i], query[i + 1])))));
+            * int256(int16(uint16(bytes2(abi.encodePacked(query[i], query[i + 1])))));
         }
     }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.34;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {FeeSplit, InitialParameters, ProtocolParameters} from "../src/ProtocolParameters.sol";
+import {FeeSplit, Listing, ProtocolParameters, Setting} from "../src/ProtocolParameters.sol";
 import {Fixture} from "./Fixture.sol";
 
 contract ProtocolParametersTest is Fixture {
@@ -11,14 +11,12 @@ contract ProtocolParametersTest is Fixture {
         vm.assertEq(parameters.closeTimeoutSeconds(), TIMEOUT);
         vm.assertEq(parameters.minimumBondWei(), MINIMUM_BOND);
         vm.assertEq(parameters.registrationFeeWei(), FEE);
-        vm.assertEq(parameters.proverRewardBps(), 3_000);
+        vm.assertEq(parameters.proverRewardBps(), 3000);
         vm.assertEq(parameters.minimumThresholdMillionths(), 100_000);
         vm.assertEq(parameters.treasury(), treasury);
         vm.assertEq(parameters.stakersPool(), stakersPool);
         FeeSplit memory split = parameters.feeSplit();
-        vm.assertEq(
-            keccak256(abi.encode(split)), keccak256(abi.encode(FeeSplit(1_500, 500, 2_000, 1_000, 5_000, 1_000)))
-        );
+        vm.assertEq(keccak256(abi.encode(split)), keccak256(abi.encode(FeeSplit(1500, 500, 2000, 1000, 5000, 1000))));
     }
 
     function test_onlyGovernanceChangesAnything() public {
@@ -26,7 +24,7 @@ contract ProtocolParametersTest is Fixture {
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         parameters.set(id, 2 ether);
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
-        parameters.setFeeSplit(FeeSplit(1_500, 500, 2_000, 1_000, 5_000, 1_000));
+        parameters.setFeeSplit(FeeSplit(1500, 500, 2000, 1000, 5000, 1000));
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this)));
         parameters.setContract("ModelRegistry", address(1));
     }
@@ -45,30 +43,22 @@ contract ProtocolParametersTest is Fixture {
     function test_theFeeSplitOfAPastReceiptStays() public {
         uint256 issuedAt = block.timestamp;
         vm.prank(governance);
-        parameters.setFeeSplit(FeeSplit(1_000, 500, 2_000, 1_000, 5_500, 500));
+        parameters.setFeeSplit(FeeSplit(1000, 500, 2000, 1000, 5500, 500));
         vm.warp(issuedAt + 10);
-        vm.assertEq(parameters.feeSplitAt(issuedAt).operator, 1_500);
-        vm.assertEq(parameters.feeSplit().operator, 1_000);
+        vm.assertEq(parameters.feeSplitAt(issuedAt).operator, 1500);
+        vm.assertEq(parameters.feeSplit().operator, 1000);
         vm.assertEq(parameters.feeSplit().owners, 500);
     }
 
     function testFuzz_noVoteCrossesTheBounds(uint256 value, uint8 which) public {
-        bytes32[8] memory ids = [
-            parameters.TREASURY(),
-            parameters.STAKERS_POOL(),
-            parameters.SETTLEMENT_WINDOW(),
-            parameters.CLOSE_TIMEOUT(),
-            parameters.MINIMUM_BOND(),
-            parameters.REGISTRATION_FEE(),
-            parameters.PROVER_REWARD(),
-            parameters.MINIMUM_THRESHOLD()
-        ];
-        bytes32 id = ids[which % 8];
+        Setting[] memory list = settings();
+        bytes32 id = list[which % list.length].id;
+        // What unbonding must outlast has a test of its own.
+        if (id == "unbondingSeconds" || id == "verdictSeconds" || id == "appealSeconds") return;
+        if (id == "settlementWindowSeconds" && value <= 30 days && value > 2 days) value = 2 days;
         (uint256 lowest, uint256 highest) = parameters.bounds(id);
         if (value < lowest || value > highest) {
-            vm.expectRevert(
-                abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, value, lowest, highest)
-            );
+            vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, value, lowest, highest));
         }
         vm.prank(governance);
         parameters.set(id, value);
@@ -78,15 +68,48 @@ contract ProtocolParametersTest is Fixture {
         }
     }
 
+    function testFuzz_everyWindowHasAFloorAndACeiling(uint8 which) public view {
+        Setting[] memory list = settings();
+        (uint256 lowest, uint256 highest) = parameters.bounds(list[which % list.length].id);
+        vm.assertTrue(lowest < highest && highest < type(uint256).max);
+    }
+
+    function test_unbondingOutlastsWindowVerdictAndAppeal() public {
+        vm.startPrank(governance);
+        uint256 needed = 2 * WINDOW + 2 * 6 hours + 9 days;
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.UnbondingTooShort.selector, needed - 1, needed));
+        parameters.set("unbondingSeconds", needed - 1);
+        parameters.set("unbondingSeconds", needed);
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.UnbondingTooShort.selector, needed, needed + 1));
+        parameters.set("appealSeconds", 9 days + 1);
+        vm.stopPrank();
+    }
+
+    function test_everySettingIsGivenOnce() public {
+        Setting[] memory list = settings();
+        list[3] = list[4];
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.SetTwice.selector, list[4].id));
+        new ProtocolParameters(governance, 1, feeSplit(), list, new Listing[](0));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.SettingsMissing.selector, 1, 25));
+        new ProtocolParameters(governance, 1, feeSplit(), new Setting[](1), new Listing[](0));
+    }
+
+    function test_contractsAreListedFromTheStart() public {
+        Listing[] memory list = new Listing[](1);
+        list[0] = Listing("ModelRegistry", address(models));
+        ProtocolParameters fresh = new ProtocolParameters(governance, 1, feeSplit(), settings(), list);
+        vm.assertEq(fresh.contractOf("ModelRegistry"), address(models));
+    }
+
     function test_theHeadsMustBeAWholeWithinTheirBounds() public {
         vm.startPrank(governance);
-        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.NotAWhole.selector, 9_999));
-        parameters.setFeeSplit(FeeSplit(1_499, 500, 2_000, 1_000, 5_000, 1_000));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.NotAWhole.selector, 9999));
+        parameters.setFeeSplit(FeeSplit(1499, 500, 2000, 1000, 5000, 1000));
         bytes32 id = parameters.FEE_SPLIT();
-        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, 2_999, 3_000, 9_500));
-        parameters.setFeeSplit(FeeSplit(3_501, 500, 2_000, 1_000, 2_999, 1_000));
-        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, 4_001, 0, 4_000));
-        parameters.setFeeSplit(FeeSplit(4_001, 0, 1_999, 1_000, 3_000, 1_000));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, 2999, 3000, 9500));
+        parameters.setFeeSplit(FeeSplit(3501, 500, 2000, 1000, 2999, 1000));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, 4001, 0, 4000));
+        parameters.setFeeSplit(FeeSplit(4001, 0, 1999, 1000, 3000, 1000));
         vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.UnknownParameter.selector, id));
         parameters.set(id, 1);
         vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.UnknownParameter.selector, bytes32("nonsense")));
@@ -100,10 +123,10 @@ contract ProtocolParametersTest is Fixture {
     }
 
     function test_theWindowsFloorIsFixedAtDeployment() public {
-        InitialParameters memory start = initial();
-        start.closeTimeoutSeconds = 59;
+        Setting[] memory list = settings();
+        list[3].value = 59;
         bytes32 id = parameters.CLOSE_TIMEOUT();
         vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, 59, 60, 30 days));
-        new ProtocolParameters(governance, 60, start);
+        new ProtocolParameters(governance, 60, feeSplit(), list, new Listing[](0));
     }
 }

@@ -1,12 +1,4 @@
-import {
-  type Address,
-  encodeDeployData,
-  encodeFunctionData,
-  getContractAddress,
-  type Hex,
-  stringToHex,
-  zeroAddress,
-} from "viem";
+import { type Address, encodeDeployData, getContractAddress, type Hex, stringToHex, zeroAddress } from "viem";
 import type { ChainWriter } from "./clients.ts";
 import {
   attributionLedgerAbi,
@@ -19,6 +11,7 @@ import {
   protocolParametersBytecode,
 } from "./contracts/index.ts";
 import { type ProtocolContracts, protocolContracts } from "./protocol-contracts.ts";
+import { type ProtocolSettings, settingList } from "./settings.ts";
 
 /** One transaction of a deployment. Its position is the deployer's nonce, which makes every address known beforehand. */
 export type DeployStep = {
@@ -106,31 +99,12 @@ async function transactionOf(
   return found;
 }
 
-/** Values the protocol starts with; governance may change them later within their bounds. Amounts in wei. */
-export type InitialParameters = {
-  /** Basis points of the whole fee; `owners` is a part of `data`. */
-  readonly feeSplit: {
-    readonly operator: number;
-    readonly treasury: number;
-    readonly developer: number;
-    readonly stakers: number;
-    readonly data: number;
-    readonly owners: number;
-  };
-  readonly treasury: Address;
-  readonly stakersPool: Address;
-  readonly settlementWindowSeconds: bigint;
-  readonly closeTimeoutSeconds: bigint;
-  readonly minimumBondWei: bigint;
-  readonly registrationFeeWei: bigint;
-  readonly proverRewardBps: number;
-  readonly minimumThresholdMillionths: number;
-};
-
 export type ProtocolDeployment = {
-  /** Governance: owns the parameters. Until there is a timelock it is the deployer, who lists the contracts. */
+  /** Owns the parameters: the timelock, or on a network without one an account. */
+  readonly governance: Address;
+  /** The bound under every window, seconds, for the life of the network. */
   readonly leastSeconds: bigint;
-  readonly initial: InitialParameters;
+  readonly settings: ProtocolSettings;
 };
 
 /** The addresses a deployer's contracts have or will have. */
@@ -147,20 +121,23 @@ export function protocolAddresses(deployer: Address): Record<keyof ProtocolContr
   };
 }
 
-/** The steps that deploy the protocol and list its contracts in `ProtocolParameters`. */
+/** The steps that deploy the protocol; `ProtocolParameters` lists its contracts from the start. */
 export function protocolSteps(
   deployer: Address,
-  { leastSeconds, initial }: ProtocolDeployment,
+  { governance, leastSeconds, settings }: ProtocolDeployment,
 ): DeployStep[] {
   const addresses = protocolAddresses(deployer);
-  const listed = ["DatanetRegistry", "ModelRegistry", "AttributionLedger", "PaymentChannels"] as const;
+  const listed = Object.entries(addresses).map(([name, at]) => ({
+    name: stringToHex(name, { size: 32 }),
+    at,
+  }));
   return [
     {
       what: "deploy ProtocolParameters",
       data: encodeDeployData({
         abi: protocolParametersAbi,
         bytecode: protocolParametersBytecode,
-        args: [deployer, leastSeconds, initial],
+        args: [governance, leastSeconds, settings.feeSplit, settingList(settings), listed],
       }),
       // The values it started with are history; governance may have changed them since.
       fixedPart: protocolParametersBytecode,
@@ -189,15 +166,6 @@ export function protocolSteps(
         args: [addresses.ProtocolParameters, addresses.ModelRegistry],
       }),
     },
-    ...listed.map((name) => ({
-      what: `list ${name}`,
-      to: addresses.ProtocolParameters,
-      data: encodeFunctionData({
-        abi: protocolParametersAbi,
-        functionName: "setContract",
-        args: [stringToHex(name, { size: 32 }), addresses[name]],
-      }),
-    })),
   ];
 }
 

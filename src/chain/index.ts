@@ -34,7 +34,6 @@ export {
   type DeployStep,
   deployProtocol,
   deploySteps,
-  type InitialParameters,
   type ProtocolDeployment,
   protocolAddresses,
 } from "./deploy.ts";
@@ -68,4 +67,13 @@ export {
 export { type ProtocolContracts, protocolAbis, protocolContracts } from "./protocol-contracts.ts";
 export type { ChainLogger, ReplayProgress } from "./replay.ts";
 export { type RpcRequest, rpcLimits, rpcRoutes } from "./rpc.ts";
+export {
+  genesisFeeSplit,
+  genesisValues,
+  localSettings,
+  localValues,
+  type ProtocolSettings,
+  type SettingName,
+  settingList,
+} from "./settings.ts";
 export { proveSupply, SupplyError, type SupplyProgress, type SupplyProof } from "./supply.ts";

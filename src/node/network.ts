@@ -9,6 +9,7 @@ import {
   type EmbeddedChain,
   type Keystore,
   localNetwork,
+  localSettings,
   type Network,
   openEmbeddedChain,
   openKeystore,
@@ -104,25 +105,17 @@ export async function openNetwork(
     const contracts = await deployProtocol(
       writer(accounts.deployer),
       {
+        governance: accounts.deployer.address,
         leastSeconds: 1n,
-        initial: {
-          feeSplit: {
-            operator: 1_500,
-            treasury: 500,
-            developer: 2_000,
-            stakers: 1_000,
-            data: 5_000,
-            owners: 1_000,
+        settings: localSettings(
+          { treasury: accounts.treasury.address, stakersPool: accounts.stakers.address },
+          {
+            settlementWindowSeconds: BigInt(config.settlementWindowSeconds),
+            closeTimeoutSeconds: BigInt(config.closeTimeoutSeconds),
+            minimumBondWei: config.minimumBondWei,
+            registrationFeeWei: config.registrationFeeWei,
           },
-          treasury: accounts.treasury.address,
-          stakersPool: accounts.stakers.address,
-          settlementWindowSeconds: BigInt(config.settlementWindowSeconds),
-          closeTimeoutSeconds: BigInt(config.closeTimeoutSeconds),
-          minimumBondWei: config.minimumBondWei,
-          registrationFeeWei: config.registrationFeeWei,
-          proverRewardBps: 3_000,
-          minimumThresholdMillionths: 500_000,
-        },
+        ),
       },
       (step) => onStep(`the chain: ${step}`),
     );
