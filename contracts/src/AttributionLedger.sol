@@ -207,20 +207,19 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
     /// @notice Pays what a payee's balance in a final batch exceeds what it has claimed. By anyone, to the payee.
     /// @param number a final batch of the attester; the latest pays most
     /// @param index the payee's position among the balances
+    /// @param credit what that batch adds to its balance, wei
     /// @param cumulative its balance there, wei
     function claim(
         address attester,
         uint256 number,
         uint256 index,
         address payee,
+        uint256 credit,
         uint256 cumulative,
         bytes32[] calldata proof
     ) external nonReentrant returns (uint256 amount) {
         Attester storage a = _attesters[attester];
-        Batch storage batch = _batch(attester, a, number);
-        if (block.timestamp < batch.finalAt) revert NotFinal(batch.finalAt);
-        Commitment memory balances = Commitment(batch.balancesRoot, batch.balanceCount);
-        if (!balances.verify(index, keccak256(abi.encode(payee, cumulative)), proof)) revert Lies.BadProof();
+        _requireFinalBalance(_batch(attester, a, number), index, keccak256(abi.encode(payee, credit, cumulative)), proof);
 
         uint256 claimed = claimedOf[attester][payee];
         if (cumulative <= claimed) revert NothingToClaim(payee, cumulative, claimed);
@@ -334,6 +333,15 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
             intervals[i] = ChannelInterval(channelId, uint96(settled), uint96(to));
         }
         if (sum != total) revert WrongTotal(total, sum);
+    }
+
+    /// The payload is leaf `index` of the balances of a batch that is final.
+    function _requireFinalBalance(Batch storage batch, uint256 index, bytes32 payloadHash, bytes32[] calldata proof)
+        private
+        view
+    {
+        if (block.timestamp < batch.finalAt) revert NotFinal(batch.finalAt);
+        if (!Commitment(batch.balancesRoot, batch.balanceCount).verify(index, payloadHash, proof)) revert Lies.BadProof();
     }
 
     /// Batches become final in order, because `finalAt` never decreases: the first that is not is found by halving.

@@ -19,7 +19,7 @@ contract Greedy {
     }
 
     receive() external payable {
-        try ledger.claim(attester, 0, 0, address(this), cumulative, new bytes32[](0)) {}
+        try ledger.claim(attester, 0, 0, address(this), cumulative, cumulative, new bytes32[](0)) {}
         catch (bytes memory reason) {
             failure = bytes4(reason);
         }
@@ -73,32 +73,32 @@ contract AttributionLedgerTest is Fixture {
         _settleFirst();
         uint256 finalAt = block.timestamp + WINDOW;
         vm.warp(finalAt - 1);
-        (uint256 index, address payee, uint256 cumulative, bytes32[] memory proof) = _balance(FIRST, 0);
+        (uint256 index, address payee, uint256 credit, uint256 cumulative, bytes32[] memory proof) = _balance(FIRST, 0);
         vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NotFinal.selector, finalAt));
-        ledger.claim(operator, 0, index, payee, cumulative, proof);
+        ledger.claim(operator, 0, index, payee, credit, cumulative, proof);
         vm.warp(finalAt);
-        vm.assertEq(ledger.claim(operator, 0, index, payee, cumulative, proof), cumulative);
+        vm.assertEq(ledger.claim(operator, 0, index, payee, credit, cumulative, proof), cumulative);
     }
 
     function test_nothingIsClaimedTwiceOrWithoutProof() public {
         _settleFirst();
         vm.warp(block.timestamp + WINDOW);
-        (uint256 index, address payee, uint256 cumulative, bytes32[] memory proof) = _balance(FIRST, 0);
+        (uint256 index, address payee, uint256 credit, uint256 cumulative, bytes32[] memory proof) = _balance(FIRST, 0);
         vm.expectRevert(Lies.BadProof.selector);
-        ledger.claim(operator, 0, index, payee, cumulative + 1, proof);
+        ledger.claim(operator, 0, index, payee, credit, cumulative + 1, proof);
         vm.expectRevert(Lies.BadProof.selector);
-        ledger.claim(operator, 0, index + 1, payee, cumulative, proof);
+        ledger.claim(operator, 0, index + 1, payee, credit, cumulative, proof);
         vm.expectRevert(Lies.BadProof.selector);
-        ledger.claim(operator, 0, index, address(this), cumulative, proof);
-        ledger.claim(operator, 0, index, payee, cumulative, proof);
+        ledger.claim(operator, 0, index, address(this), credit, cumulative, proof);
+        ledger.claim(operator, 0, index, payee, credit, cumulative, proof);
         vm.expectRevert(
             abi.encodeWithSelector(AttributionLedger.NothingToClaim.selector, payee, cumulative, cumulative)
         );
-        ledger.claim(operator, 0, index, payee, cumulative, proof);
+        ledger.claim(operator, 0, index, payee, credit, cumulative, proof);
         vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, 1));
-        ledger.claim(operator, 1, index, payee, cumulative, proof);
+        ledger.claim(operator, 1, index, payee, credit, cumulative, proof);
         vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, payer, 0));
-        ledger.claim(payer, 0, index, payee, cumulative, proof);
+        ledger.claim(payer, 0, index, payee, credit, cumulative, proof);
     }
 
     function test_onlyThePayeeSettlesItsChannels() public {
@@ -210,7 +210,7 @@ contract AttributionLedgerTest is Fixture {
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
         vm.expectRevert(abi.encodeWithSelector(AttributionLedger.MoreThanFinal.selector, 1_000, 100));
-        ledger.claim(operator, 0, 0, payer, 1_000, new bytes32[](0));
+        ledger.claim(operator, 0, 0, payer, 100, 1_000, new bytes32[](0));
     }
 
     function test_claimingAgainWhileBeingPaidFails() public {
@@ -220,7 +220,7 @@ contract AttributionLedgerTest is Fixture {
         (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1_000, address(greedy), 1_000);
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
-        ledger.claim(operator, 0, 0, address(greedy), 1_000, new bytes32[](0));
+        ledger.claim(operator, 0, 0, address(greedy), 1_000, 1_000, new bytes32[](0));
         vm.assertEq(address(greedy).balance, 1_000);
         vm.assertEq(bytes32(greedy.failure()), bytes32(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector));
     }
@@ -233,7 +233,7 @@ contract AttributionLedgerTest is Fixture {
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
         vm.expectRevert(abi.encodeWithSelector(AttributionLedger.TransferFailed.selector, address(refusing), 1_000));
-        ledger.claim(operator, 0, 0, address(refusing), 1_000, new bytes32[](0));
+        ledger.claim(operator, 0, 0, address(refusing), 1_000, 1_000, new bytes32[](0));
         vm.assertEq(ledger.claimedOf(operator, address(refusing)), 0);
     }
 
@@ -284,11 +284,12 @@ contract AttributionLedgerTest is Fixture {
     function _balance(string memory path, uint256 i)
         private
         view
-        returns (uint256 index, address payee, uint256 cumulative, bytes32[] memory proof)
+        returns (uint256 index, address payee, uint256 credit, uint256 cumulative, bytes32[] memory proof)
     {
         string memory one = at(string.concat(path, ".balances"), i);
         index = vm.parseJsonUint(json, string.concat(one, ".index"));
         payee = vm.parseJsonAddress(json, string.concat(one, ".payee"));
+        credit = vm.parseJsonUint(json, string.concat(one, ".credit"));
         cumulative = vm.parseJsonUint(json, string.concat(one, ".cumulative"));
         proof = vm.parseJsonBytes32Array(json, string.concat(one, ".proof"));
     }
@@ -296,11 +297,11 @@ contract AttributionLedgerTest is Fixture {
     /// Claims every balance of a batch and checks what each payee received.
     function _claimAll(string memory path, uint256 number) private returns (uint256 paid) {
         for (uint256 i = 0; vm.keyExistsJson(json, at(string.concat(path, ".balances"), i)); ++i) {
-            (uint256 index, address payee, uint256 cumulative, bytes32[] memory proof) = _balance(path, i);
+            (uint256 index, address payee, uint256 credit, uint256 cumulative, bytes32[] memory proof) = _balance(path, i);
             uint256 claimed = ledger.claimedOf(operator, payee);
             if (claimed == cumulative) continue;
             uint256 before = payee.balance;
-            uint256 amount = ledger.claim(operator, number, index, payee, cumulative, proof);
+            uint256 amount = ledger.claim(operator, number, index, payee, credit, cumulative, proof);
             vm.assertEq(payee.balance - before, amount);
             vm.assertEq(amount, cumulative - claimed);
             paid += amount;

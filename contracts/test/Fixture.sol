@@ -265,7 +265,7 @@ abstract contract Fixture is Test {
             previousBalancesRoot: previousRoot,
             receipts: Commitment(any, 1),
             journal: Commitment(any, 1),
-            balances: Commitment(leaf(abi.encode(payee, cumulative)), 1),
+            balances: Commitment(leaf(abi.encode(payee, uint256(to - from), cumulative)), 1),
             total: to - from
         });
         ends = new ChannelEnd[](1);

@@ -102,7 +102,7 @@ contract FraudTest is Fixture {
         vm.assertEq(ledger.settledOf(id), 0);
         vm.warp(block.timestamp + WINDOW);
         vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, 2));
-        ledger.claim(operator, 2, 0, payer, 500, new bytes32[](0));
+        ledger.claim(operator, 2, 0, payer, 500, 500, new bytes32[](0));
     }
 
     function test_afterTheWindowNothingIsUndone() public {
@@ -297,6 +297,7 @@ contract FraudTest is Fixture {
                 number,
                 i,
                 vm.parseJsonAddress(json, string.concat(one, ".payee")),
+                vm.parseJsonUint(json, string.concat(one, ".credit")),
                 vm.parseJsonUint(json, string.concat(one, ".cumulative")),
                 vm.parseJsonBytes32Array(json, string.concat(one, ".proof"))
             );

@@ -36,7 +36,7 @@ contract GasTest is Fixture {
         (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1_000, payer, 1_000);
         // 100 equal leaves but the first: what matters is the proof's length, 7.
         bytes32[] memory proof = new bytes32[](7);
-        bytes32 node = leaf(abi.encode(payer, uint256(1_000)));
+        bytes32 node = leaf(abi.encode(payer, uint256(1_000), uint256(1_000)));
         for (uint256 i = 0; i < 7; ++i) {
             proof[i] = keccak256(abi.encode(i));
             node = keccak256(abi.encodePacked(node, proof[i]));
@@ -44,7 +44,7 @@ contract GasTest is Fixture {
         batch.balances = Commitment(node, 100);
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
-        bytes memory data = abi.encodeCall(ledger.claim, (operator, 0, 0, payer, 1_000, proof));
+        bytes memory data = abi.encodeCall(ledger.claim, (operator, 0, 0, payer, 1_000, 1_000, proof));
         vm.snapshotValue("Gas", "claim among 100 payees", _send(address(this), address(ledger), data));
     }
 

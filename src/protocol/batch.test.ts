@@ -69,27 +69,27 @@ test("journal and balances, spelled out", () => {
     { channelId: two, from: 40n, to: 45n },
   ]);
   assert.equal(batch.total, 16n);
-  const ids = batch.receipts.map(({ receipt }) => hashReceipt(receipt));
   assert.deepEqual(
-    batch.journal.map(({ payee, receiptId, amount, runningSum }) => [
+    batch.journal.map(({ payee, receiptIndex, paymentIndex, amount, runningSum }) => [
       payee,
-      ids.indexOf(receiptId),
+      receiptIndex,
+      paymentIndex,
       amount,
       runningSum,
     ]),
     [
-      [at(5), 0, 2n, 2n],
-      [at(5), 1, 1n, 3n],
-      [at(5), 2, 3n, 6n],
-      [at(6), 0, 4n, 4n],
-      [at(6), 0, 4n, 8n],
-      [at(6), 2, 2n, 10n],
+      [at(5), 0, 1, 2n, 2n],
+      [at(5), 1, 0, 1n, 3n],
+      [at(5), 2, 0, 3n, 6n],
+      [at(6), 0, 0, 4n, 4n],
+      [at(6), 0, 2, 4n, 8n],
+      [at(6), 2, 1, 2n, 10n],
     ],
   );
   assert.deepEqual(batch.balances, [
-    { payee: at(5), cumulative: 13n },
-    { payee: at(6), cumulative: 10n },
-    { payee: at(9), cumulative: 100n },
+    { payee: at(5), credit: 6n, cumulative: 13n },
+    { payee: at(6), credit: 10n, cumulative: 10n },
+    { payee: at(9), credit: 0n, cumulative: 100n },
   ]);
 });
 

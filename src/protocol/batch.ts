@@ -8,12 +8,21 @@ import type { Receipt } from "./receipt.ts";
 import { hashReceipt } from "./receipt.ts";
 
 /** What a payee has been credited in all batches of one attester so far, wei. */
-export type Balance = { readonly payee: Address; readonly cumulative: bigint };
+export type Balance = {
+  readonly payee: Address;
+  /** What this batch adds; 0 for a payee that it does not pay. */
+  readonly credit: bigint;
+  /** The previous batch's `cumulative`, 0 for a new payee, plus `credit`. */
+  readonly cumulative: bigint;
+};
 
 /** One payment of one receipt, with the payee's sum in this batch up to and including it. */
 export type JournalLine = {
   readonly payee: Address;
-  readonly receiptId: Digest;
+  /** Position of the receipt in its batch. */
+  readonly receiptIndex: number;
+  /** Position of the payment in its receipt. */
+  readonly paymentIndex: number;
   readonly amount: bigint;
   readonly runningSum: bigint;
 };
@@ -29,10 +38,10 @@ export type Batch = {
   /** Sorted by (channelId, from). Leaf payload: the receipt's id. */
   readonly receipts: readonly SettledReceipt[];
   readonly receiptTree: PositionalTree;
-  /** Sorted by (payee, position of the receipt, position of the payment). */
+  /** Strictly ascending by (payee, receiptIndex, paymentIndex). */
   readonly journal: readonly JournalLine[];
   readonly journalTree: PositionalTree;
-  /** Sorted by payee; everyone ever credited by this attester. */
+  /** Strictly ascending by payee; everyone ever credited by this attester. */
   readonly balances: readonly Balance[];
   readonly balanceTree: PositionalTree;
   /** Sorted by channelId. `from` must equal the pointer on chain. */
@@ -41,14 +50,14 @@ export type Batch = {
   readonly total: bigint;
 };
 
-/** @returns the journal leaf's payload, `abi.encode(payee, receiptId, amount, runningSum)`. */
+/** @returns the journal leaf's payload, `abi.encode(payee, receiptIndex, paymentIndex, amount, runningSum)`. */
 export function journalPayload(line: JournalLine): Uint8Array {
-  return words(line.payee, line.receiptId, line.amount, line.runningSum);
+  return words(line.payee, line.receiptIndex, line.paymentIndex, line.amount, line.runningSum);
 }
 
-/** @returns the balance leaf's payload, `abi.encode(payee, cumulative)`. */
+/** @returns the balance leaf's payload, `abi.encode(payee, credit, cumulative)`. */
 export function balancePayload(balance: Balance): Uint8Array {
-  return words(balance.payee, balance.cumulative);
+  return words(balance.payee, balance.credit, balance.cumulative);
 }
 
 /**
@@ -59,7 +68,10 @@ export function balancePayload(balance: Balance): Uint8Array {
  * @param receipts - in any order; per channel they must tile one interval without gap or overlap
  * @throws ProtocolError `order` for a gap, overlap or empty interval, `sum` for payments that are not the fee
  */
-export function buildBatch(previousBalances: readonly Balance[], receipts: readonly SettledReceipt[]): Batch {
+export function buildBatch(
+  previousBalances: readonly Pick<Balance, "payee" | "cumulative">[],
+  receipts: readonly SettledReceipt[],
+): Batch {
   const sorted = receipts.toSorted(
     (a, b) =>
       compareHex(a.receipt.channelId, b.receipt.channelId) ||
@@ -67,7 +79,7 @@ export function buildBatch(previousBalances: readonly Balance[], receipts: reado
   );
   const channels = tile(sorted);
   const ids = sorted.map(({ receipt }) => hashReceipt(receipt));
-  const journal = journalOf(sorted, ids);
+  const journal = journalOf(sorted);
   const balances = balancesOf(previousBalances, journal);
   return {
     receipts: sorted,
@@ -110,11 +122,12 @@ function tile(sorted: readonly SettledReceipt[]): ChannelInterval[] {
   return channels;
 }
 
-function journalOf(sorted: readonly SettledReceipt[], ids: readonly Digest[]): JournalLine[] {
-  const lines = sorted.flatMap(({ payments }, position) =>
-    payments.map(({ payee, amount }) => ({
+function journalOf(sorted: readonly SettledReceipt[]): JournalLine[] {
+  const lines = sorted.flatMap(({ payments }, receiptIndex) =>
+    payments.map(({ payee, amount }, paymentIndex) => ({
       payee: toHex(payee),
-      receiptId: ids[position]!,
+      receiptIndex,
+      paymentIndex,
       amount,
       runningSum: 0n,
     })),
@@ -128,17 +141,21 @@ function journalOf(sorted: readonly SettledReceipt[], ids: readonly Digest[]): J
   return lines;
 }
 
-function balancesOf(previous: readonly Balance[], journal: readonly JournalLine[]): Balance[] {
-  const sums = new Map<Address, bigint>();
+function balancesOf(
+  previous: readonly Pick<Balance, "payee" | "cumulative">[],
+  journal: readonly JournalLine[],
+): Balance[] {
+  const balances = new Map<Address, Balance>();
   for (const { payee, cumulative } of previous) {
-    if (sums.has(toHex(payee)))
+    if (balances.has(toHex(payee)))
       throw new ProtocolError("order", `${payee} has two balances; a payee has one.`);
-    sums.set(toHex(payee), cumulative);
+    balances.set(toHex(payee), { payee: toHex(payee), credit: 0n, cumulative });
   }
-  for (const { payee, amount } of journal) sums.set(payee, (sums.get(payee) ?? 0n) + amount);
-  return [...sums]
-    .map(([payee, cumulative]) => ({ payee, cumulative }))
-    .sort((a, b) => compareHex(a.payee, b.payee));
+  for (const { payee, amount } of journal) {
+    const { credit, cumulative } = balances.get(payee) ?? { credit: 0n, cumulative: 0n };
+    balances.set(payee, { payee, credit: credit + amount, cumulative: cumulative + amount });
+  }
+  return [...balances.values()].sort((a, b) => compareHex(a.payee, b.payee));
 }
 
 /** A leaf of a batch and its way to the root: what `claim` and `proveWrongScore` take. */

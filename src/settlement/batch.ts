@@ -41,7 +41,7 @@ export type BatchRow = Commitments & {
 
 const balancesSchema = z.strictObject({
   schema: z.literal("openledger/balances/1"),
-  balances: z.array(z.strictObject({ payee: addressSchema, cumulative: weiSchema })),
+  balances: z.array(z.strictObject({ payee: addressSchema, credit: weiSchema, cumulative: weiSchema })),
 });
 
 /** Everything a batch was built from: `buildBatch(previous balances, receipts)` gives the roots on chain. */
@@ -63,7 +63,11 @@ export const batchContentSchema = z.strictObject({
 });
 
 export function putBalances(blobs: Blobs, balances: readonly Balance[]): Promise<Digest> {
-  const list = balances.map(({ payee, cumulative }) => ({ payee, cumulative: cumulative.toString() }));
+  const list = balances.map(({ payee, credit, cumulative }) => ({
+    payee,
+    credit: credit.toString(),
+    cumulative: cumulative.toString(),
+  }));
   return blobs.put(encode({ schema: "openledger/balances/1", balances: list }));
 }
 

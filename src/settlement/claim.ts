@@ -10,6 +10,8 @@ export type ClaimProof = {
   readonly number: number;
   readonly index: number;
   readonly payee: Address;
+  /** What the batch adds for the payee, wei. */
+  readonly credit: bigint;
   /** All that the payee was ever credited in final batches, wei. */
   readonly cumulative: bigint;
   readonly proof: readonly Digest[];
@@ -39,6 +41,7 @@ export async function claimProof(
     number: batch.number,
     index,
     payee: toHex(payee),
+    credit: balances[index]!.credit,
     cumulative: balances[index]!.cumulative,
     proof: positionalProof(tree, index),
   };

@@ -59,6 +59,7 @@ export type Ledger = {
     number: number;
     index: number;
     payee: Address;
+    credit: bigint;
     cumulative: bigint;
     proof: readonly Digest[];
   }): Promise<Mined>;
@@ -158,11 +159,11 @@ export function ledgerOf(
         functionName: "restore",
         args: [attester, intervals.map((one) => ({ ...one }))],
       }),
-    claim: ({ number, index, payee, cumulative, proof }) =>
+    claim: ({ number, index, payee, credit, cumulative, proof }) =>
       chain.write({
         ...contract,
         functionName: "claim",
-        args: [attester, BigInt(number), BigInt(index), payee, cumulative, [...proof]],
+        args: [attester, BigInt(number), BigInt(index), payee, credit, cumulative, [...proof]],
       }),
   };
 }

@@ -105,11 +105,11 @@ test("the whole way over HTTP: a receipt is scored, batched, final; its payees a
   assert.equal((await send("GET", `/v1/receipts/${receiptId}`)).body.state, "final");
   const due = await send("GET", `/v1/balances/${payee}`);
   assert.equal(due.body.claimableWei, String(owed));
-  const { index, cumulativeWei, proof: way } = due.body.claim;
+  const { index, creditWei, cumulativeWei, proof: way } = due.body.claim;
   assert.ok(
     verifyBalanceLeaf(
       batch.body.balances,
-      { payee, cumulative: BigInt(cumulativeWei) },
+      { payee, credit: BigInt(creditWei), cumulative: BigInt(cumulativeWei) },
       { index, proof: way },
     ),
   );

@@ -118,6 +118,7 @@ export const balanceOut = z
         attester: hexOut,
         number: z.number(),
         index: z.number(),
+        creditWei: wei,
         cumulativeWei: wei,
         proof: z.array(hexOut),
       })
@@ -236,6 +237,7 @@ export function balanceJson(
             attester: proof.attester,
             number: proof.number,
             index: proof.index,
+            creditWei: proof.credit.toString(),
             cumulativeWei: proof.cumulative.toString(),
             proof: [...proof.proof],
           },
