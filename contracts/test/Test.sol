@@ -51,6 +51,9 @@ interface Vm {
 
     function cool(address account) external;
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
+
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
 }
 
 /// What every test starts from: the cheat codes, and paths into the vectors.
