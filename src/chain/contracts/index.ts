@@ -2,6 +2,9 @@
 export { abi as attributionLedgerAbi, bytecode as attributionLedgerBytecode } from "./AttributionLedger.ts";
 export { abi as commonPoolAbi, bytecode as commonPoolBytecode } from "./CommonPool.ts";
 export { abi as datanetRegistryAbi, bytecode as datanetRegistryBytecode } from "./DatanetRegistry.ts";
+export { abi as gOPENAbi, bytecode as gOPENBytecode } from "./GOPEN.ts";
 export { abi as modelRegistryAbi, bytecode as modelRegistryBytecode } from "./ModelRegistry.ts";
+export { abi as openVestingAbi, bytecode as openVestingBytecode } from "./OpenVesting.ts";
 export { abi as paymentChannelsAbi, bytecode as paymentChannelsBytecode } from "./PaymentChannels.ts";
 export { abi as protocolParametersAbi, bytecode as protocolParametersBytecode } from "./ProtocolParameters.ts";
+export { abi as wOPENAbi, bytecode as wOPENBytecode } from "./WOPEN.ts";
