@@ -15,6 +15,7 @@
  * - `voucher`, `receipt`, `eip712`: what payers and operators sign
  * - `check`: everything about a receipt that can be verified offline
  * - `batch`: receipts → the three trees that a settlement commits to
+ * - `published`, `lies`: what a batch published, and every lie in it with the evidence a chain takes
  * - `schema`: the Zod pieces (digests, addresses, wei) that other rooms validate with at their edges
  *
  * Amounts are `bigint` wei. Addresses and digests come out lower-case. Structs that are signed have the shape viem gives
@@ -30,9 +31,11 @@ export * from "./digest.ts";
 export * from "./eip712.ts";
 export * from "./error.ts";
 export * from "./example.ts";
+export * from "./lies.ts";
 export * from "./manifest.ts";
 export * from "./payout.ts";
 export * from "./positional.ts";
+export * from "./published.ts";
 export * from "./receipt.ts";
 export * from "./row.ts";
 export * from "./schema.ts";

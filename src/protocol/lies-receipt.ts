@@ -1,0 +1,169 @@
+import { toBytes, toHex, zeroAddress } from "./bytes.ts";
+import { bytesDigest } from "./digest.ts";
+import type { Lie, ReceiptFacts, ReleaseFacts } from "./lies.ts";
+import type { Payment } from "./payout.ts";
+import { maxPaidContributors, payout, thresholdOf } from "./payout.ts";
+import type { OpenedReceipt, PublishedBatch } from "./published.ts";
+import { openReceipt } from "./published.ts";
+import type { ScoreEntry } from "./row.ts";
+import { decodeRow, score } from "./row.ts";
+
+const noQuery = bytesDigest("0x");
+
+/** The lies of one receipt against what the chain says of its release, its time and its payees. */
+export function* receiptLies(batch: PublishedBatch, index: number, facts: ReceiptFacts): Generator<Lie> {
+  const opened = batch.receipts[index]!;
+  const { receipt } = opened;
+  const { release, terms } = facts;
+  const opening = () => openReceipt(batch, index);
+  if (release === null || terms === null) {
+    yield { kind: "release", receipt: opening() };
+    return;
+  }
+  if (receipt.issuedAt < release.publishedAt || receipt.issuedAt > batch.committed.settledAt)
+    yield { kind: "time", receipt: opening() };
+  const price =
+    BigInt(receipt.promptTokens) * release.promptWeiPerToken +
+    BigInt(receipt.completionTokens) * release.completionWeiPerToken;
+  if (receipt.to - receipt.from !== price) yield { kind: "fee", receipt: opening(), expected: price };
+
+  const list = readScores(opened.scores);
+  const wrongScore = findWrongScore(opened, list, release, facts);
+  if (wrongScore !== undefined) yield { kind: "score", receipt: opening(), ...wrongScore };
+  const wrongThreshold = findWrongThreshold(opened, release, facts);
+  if (wrongThreshold !== undefined) yield { kind: "threshold", receipt: opening(), ...wrongThreshold };
+  const omitted = list === undefined ? undefined : findOmission(opened, list, release, facts);
+  if (omitted !== undefined)
+    yield { kind: "omission", receipt: opening(), contributor: omitted, row: facts.index!.open(omitted) };
+  // A list or an interval that is wrong in itself divides nothing.
+  if (list === undefined || wrongScore !== undefined || receipt.threshold < 0n || receipt.to <= receipt.from)
+    return;
+  const wrongPayment = findWrongPayment(opened, list, facts);
+  if (wrongPayment !== undefined) yield { kind: "split", receipt: opening(), ...wrongPayment };
+}
+
+/** @returns undefined for bytes that are not whole entries, or more than 256 of them */
+function readScores(scores: OpenedReceipt["scores"]): ScoreEntry[] | undefined {
+  const bytes = toBytes(scores);
+  if (bytes.length % 12 !== 0 || bytes.length > 12 * maxPaidContributors) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length / 12 }, (_, i) => ({
+    row: view.getUint32(12 * i),
+    score: Number(view.getBigInt64(12 * i + 4)),
+  }));
+}
+
+function findWrongScore(
+  { receipt, query }: OpenedReceipt,
+  list: readonly ScoreEntry[] | undefined,
+  { contributors, k }: ReleaseFacts,
+  { index }: ReceiptFacts,
+) {
+  if (list === undefined) return { position: 0, row: null };
+  const bytes = toBytes(query);
+  const q = bytes.length === 2 * k ? decodeRow(bytes) : undefined;
+  for (const [position, entry] of list.entries()) {
+    const plain =
+      q === undefined ||
+      entry.row >= contributors ||
+      BigInt(entry.score) <= receipt.threshold ||
+      (position > 0 && entry.row <= list[position - 1]!.row);
+    if (plain) return { position, row: null };
+    if (index !== null && score(decodeRow(index.rows[entry.row]!.bytes), q) !== entry.score)
+      return { position, row: index.open(entry.row) };
+  }
+  return undefined;
+}
+
+function findWrongThreshold(
+  { receipt, query }: OpenedReceipt,
+  { contributors, rows, k, thresholdMillionths }: ReleaseFacts,
+  { index }: ReceiptFacts,
+) {
+  const { threshold, thresholdRow } = receipt;
+  if (receipt.queryDigest === noQuery)
+    return threshold !== 0n || thresholdRow !== 0 ? { nullRow: 0, row: null } : undefined;
+  if (threshold < 0n || thresholdRow < contributors || thresholdRow >= rows)
+    return { nullRow: thresholdRow, row: null };
+  const bytes = toBytes(query);
+  if (bytes.length !== 2 * k) return { nullRow: thresholdRow, row: null };
+  if (index === null) return undefined;
+  const q = decodeRow(bytes);
+  for (let row = contributors; row < rows; row++) {
+    const exact = thresholdOf(
+      [score(decodeRow(index.rows[row]!.bytes), q)],
+      thresholdMillionths,
+      row,
+    ).threshold;
+    if (row === thresholdRow ? exact !== threshold : exact > threshold)
+      return { nullRow: row, row: index.open(row) };
+  }
+  return undefined;
+}
+
+function findOmission(
+  { receipt, query }: OpenedReceipt,
+  list: readonly ScoreEntry[],
+  { contributors, k }: ReleaseFacts,
+  { index }: ReceiptFacts,
+): number | undefined {
+  const bytes = toBytes(query);
+  if (index === null || bytes.length !== 2 * k) return undefined;
+  const q = decodeRow(bytes);
+  const listed = new Set(list.map(({ row }) => row));
+  for (let row = 0; row < contributors; row++) {
+    if (listed.has(row)) continue;
+    const exact = score(decodeRow(index.rows[row]!.bytes), q);
+    if (BigInt(exact) <= receipt.threshold) continue;
+    const comesBefore = (other: ScoreEntry) =>
+      exact > other.score || (exact === other.score && row < other.row);
+    if (list.length < maxPaidContributors || list.some(comesBefore)) return row;
+  }
+  return undefined;
+}
+
+/** The first payment that is not what section 5 gives for the fee, the listed scores and what the chain says. */
+function findWrongPayment(
+  { receipt, payments }: OpenedReceipt,
+  list: readonly ScoreEntry[],
+  { terms, index }: ReceiptFacts,
+) {
+  if (list.length > 0 && index === null) return undefined;
+  const paid = payout({
+    fee: receipt.to - receipt.from,
+    split: terms!.split,
+    payees: terms!.payees,
+    datanets: terms!.datanets,
+    influence: list.length === 0 ? null : listedInfluence(list, receipt.threshold, index!.rows),
+  }).payments;
+  const length = Math.max(paid.length, payments.length);
+  for (let position = 0; position < length; position++) {
+    const [expected, given] = [paid[position], payments[position]];
+    if (
+      expected !== undefined &&
+      given !== undefined &&
+      toHex(expected.payee) === toHex(given.payee) &&
+      expected.amount === given.amount
+    )
+      continue;
+    const payment: Payment | null =
+      expected === undefined ? null : { payee: toHex(expected.payee), amount: expected.amount };
+    const row = expected?.kind === "contributor" ? index!.open(list[expected.at!]!.row) : null;
+    return { position, expected: payment, row };
+  }
+  return undefined;
+}
+
+/** Influence that lists exactly these entries: their scores are taken as they are, because they are proven apart. */
+function listedInfluence(
+  list: readonly ScoreEntry[],
+  threshold: bigint,
+  rows: NonNullable<ReceiptFacts["index"]>["rows"],
+) {
+  return {
+    contributors: list.map(({ row }) => rows[row]?.payee ?? zeroAddress),
+    scores: list.map((entry) => entry.score),
+    nullScores: [Number(threshold)],
+    thresholdMillionths: 1_000_000,
+  };
+}
