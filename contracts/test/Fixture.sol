@@ -18,9 +18,10 @@ abstract contract Fixture is Test {
     uint96 internal constant MINIMUM_BOND = 1 ether;
     uint96 internal constant FEE = 0.1 ether;
 
-    address internal constant governance = address(0x60);
-    address internal constant treasury = address(0x61);
-    address internal constant stakersPool = address(0x62);
+    /// Accounts here; `GovernanceFixture` puts contracts in their place.
+    address internal governance = address(0x60);
+    address internal treasury = address(0x61);
+    address internal stakersPool = address(0x62);
     address internal constant developer = address(0x63);
 
     uint256 internal payerKey = uint256(keccak256("openledger vectors: payer"));
