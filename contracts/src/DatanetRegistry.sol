@@ -2,10 +2,12 @@
 pragma solidity 0.8.34;
 
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {CommonPool} from "./CommonPool.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
+import {Asset} from "./libraries/Asset.sol";
 import {Fees} from "./libraries/Fees.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 
@@ -31,7 +33,7 @@ struct Example {
 /// @title Datanets: owners, curators, licences, contribution commitments and version roots
 /// @notice Each Datanet is an ERC-721 token with a common pool. Versions are append-only: what was published stays.
 /// Contributors need no gas: they sign a consent, and its digest is inside the version's leaves.
-contract DatanetRegistry is ERC721, EIP712 {
+contract DatanetRegistry is Asset, EIP712 {
     struct Datanet {
         bytes32 metadataDigest;
         bytes32 licenseDigest;
@@ -95,6 +97,16 @@ contract DatanetRegistry is ERC721, EIP712 {
     /// @param metadataDigest JSON digest of the Datanet's card
     /// @param license SPDX identifier
     function create(bytes32 metadataDigest, string calldata license) external payable returns (uint256 datanetId) {
+        return create(metadataDigest, license, 0);
+    }
+
+    /// @notice The same, with a royalty for the creator.
+    /// @param royaltyBps of every later sale's price, basis points, at most 1,000; it can only be lowered
+    function create(bytes32 metadataDigest, string calldata license, uint256 royaltyBps)
+        public
+        payable
+        returns (uint256 datanetId)
+    {
         if (bytes(license).length == 0) revert EmptyLicense();
         datanetId = ++datanetCount;
         CommonPool pool = new CommonPool(parameters, datanetId);
@@ -106,7 +118,7 @@ contract DatanetRegistry is ERC721, EIP712 {
             createdAt: uint48(block.timestamp)
         });
         emit DatanetCreated(datanetId, msg.sender, address(pool), metadataDigest, license);
-        _mint(msg.sender, datanetId);
+        _create(msg.sender, datanetId, royaltyBps);
         Fees.payRegistration(parameters);
     }
 
@@ -115,6 +127,7 @@ contract DatanetRegistry is ERC721, EIP712 {
         _onlyCurator(datanetId);
         _datanets[datanetId].metadataDigest = metadataDigest;
         emit MetadataChanged(datanetId, metadataDigest);
+        emit MetadataUpdate(datanetId);
     }
 
     /// @notice Allows or stops a curator, who may publish versions; only by the owner.
@@ -162,6 +175,7 @@ contract DatanetRegistry is ERC721, EIP712 {
             publishedAt: uint48(block.timestamp)
         });
         emit VersionPublished(datanetId, version, root, count, licenseDigest, metadataDigest, msg.sender);
+        emit MetadataUpdate(datanetId);
     }
 
     // ---------------------------------------------------------------- views
@@ -225,6 +239,25 @@ contract DatanetRegistry is ERC721, EIP712 {
     /// @notice Whether the contributor signed the consent: with a key, or as a contract (EIP-1271).
     function verifyConsent(Consent calldata consent, bytes calldata signature) external view returns (bool) {
         return Signatures.isFrom(consent.contributor, _hashTypedDataV4(hashConsent(consent)), signature);
+    }
+
+    /// @notice The Datanet's card, licence and number of versions as a JSON data URI.
+    function tokenURI(uint256 datanetId) public view override returns (string memory) {
+        _requireOwned(datanetId);
+        Datanet storage found = _datanets[datanetId];
+        return _uri(
+            string.concat(
+                '{"name":"Datanet ',
+                Strings.toString(datanetId),
+                '","metadataDigest":"',
+                Strings.toHexString(uint256(found.metadataDigest), 32),
+                '","licenseDigest":"',
+                Strings.toHexString(uint256(found.licenseDigest), 32),
+                '","versions":',
+                Strings.toString(found.versions),
+                "}"
+            )
+        );
     }
 
     function domainSeparator() external view returns (bytes32) {

@@ -2,8 +2,10 @@
 pragma solidity 0.8.34;
 
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 import {DatanetRegistry} from "./DatanetRegistry.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
+import {Asset} from "./libraries/Asset.sol";
 import {Fees} from "./libraries/Fees.sol";
 
 /// A Datanet version a release was trained on.
@@ -46,7 +48,7 @@ struct ReleaseIndex {
 /// @notice Each model is an ERC-721 token with a unique name. A release is immutable once published and can only name
 /// Datanet versions that exist. Whoever serves a release MUST check that it belongs to the model they mean: a release id
 /// seen in a pending transaction could be published under another model first, which costs its author a new id.
-contract ModelRegistry is ERC721 {
+contract ModelRegistry is Asset {
     struct Release {
         uint256 modelId;
         bytes32 baseDigest;
@@ -78,7 +80,7 @@ contract ModelRegistry is ERC721 {
 
     uint256 public constant MAX_NAME = 64;
     uint256 public constant MAX_VERSIONS = 64;
-    uint256 public constant MAX_DIMENSIONS = 1_024;
+    uint256 public constant MAX_DIMENSIONS = 1024;
 
     ProtocolParameters public immutable parameters;
     DatanetRegistry public immutable datanets;
@@ -103,6 +105,12 @@ contract ModelRegistry is ERC721 {
     /// @notice Registers a model owned by the caller. The value sent MUST be the registration fee.
     /// @param name 1 to 64 of a–z, 0–9, dot, dash and underscore, starting with a letter or digit
     function register(string calldata name) external payable returns (uint256 modelId) {
+        return register(name, 0);
+    }
+
+    /// @notice The same, with a royalty for the creator.
+    /// @param royaltyBps of every later sale's price, basis points, at most 1,000; it can only be lowered
+    function register(string calldata name, uint256 royaltyBps) public payable returns (uint256 modelId) {
         if (!_isName(bytes(name))) revert BadName(name);
         bytes32 nameHash = keccak256(bytes(name));
         if (modelOfNameHash[nameHash] != 0) revert NameTaken(name, modelOfNameHash[nameHash]);
@@ -110,7 +118,7 @@ contract ModelRegistry is ERC721 {
         modelOfNameHash[nameHash] = modelId;
         _names[modelId] = name;
         emit ModelRegistered(modelId, msg.sender, name);
-        _mint(msg.sender, modelId);
+        _create(msg.sender, modelId, royaltyBps);
         Fees.payRegistration(parameters);
     }
 
@@ -140,6 +148,7 @@ contract ModelRegistry is ERC721 {
         }
         _releasesOf[modelId].push(release.releaseId);
         emit ReleasePublished(modelId, release.releaseId, release.parentRelease, release);
+        emit MetadataUpdate(modelId);
     }
 
     /// @notice Marks a release as one that should no longer be chosen, or takes the mark back. It stays what it is.
@@ -188,6 +197,24 @@ contract ModelRegistry is ERC721 {
     /// @notice Release `position` of the model, the first at 0.
     function releaseAt(uint256 modelId, uint256 position) external view returns (bytes32) {
         return _releasesOf[modelId][position];
+    }
+
+    /// @notice The model's name and its releases as a JSON data URI.
+    function tokenURI(uint256 modelId) public view override returns (string memory) {
+        _requireOwned(modelId);
+        bytes32[] storage releases = _releasesOf[modelId];
+        bytes32 latest = releases.length == 0 ? bytes32(0) : releases[releases.length - 1];
+        return _uri(
+            string.concat(
+                '{"name":"',
+                _names[modelId],
+                '","releases":',
+                Strings.toString(releases.length),
+                ',"latestRelease":"',
+                Strings.toHexString(uint256(latest), 32),
+                '"}'
+            )
+        );
     }
 
     // ---------------------------------------------------------------- inside

@@ -54,6 +54,7 @@ interface Vm {
 
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function expectEmit() external;
 }
 
 /// What every test starts from: the cheat codes, and paths into the vectors.
