@@ -32,6 +32,8 @@ export * from "./eip712.ts";
 export * from "./error.ts";
 export * from "./example.ts";
 export * from "./lies.ts";
+export { listLies } from "./lies-lists.ts";
+export { receiptLies } from "./lies-receipt.ts";
 export * from "./manifest.ts";
 export * from "./payout.ts";
 export * from "./positional.ts";

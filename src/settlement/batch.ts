@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   addressSchema,
   type Balance,
+  type Batch,
   balancePayload,
   type ChannelInterval,
   canonicalJson,
@@ -9,12 +10,18 @@ import {
   digestSchema,
   type PositionalTree,
   positionalTree,
-  receiptSchema,
-  type SettledReceipt,
   toBytes,
   weiSchema,
 } from "../protocol/index.ts";
 import type { Blobs, Database, Queries } from "../store/index.ts";
+import {
+  balanceLineOf,
+  type ContentHeader,
+  headerLine,
+  journalLineOf,
+  receiptLineOf,
+  type SignedOpening,
+} from "./content.ts";
 import { SettlementError } from "./errors.ts";
 import type { Commitments } from "./ledger.ts";
 
@@ -25,7 +32,7 @@ export type BatchRow = Commitments & {
   readonly batchId: number;
   readonly state: BatchState;
   readonly intervals: readonly ChannelInterval[];
-  /** Blob: the receipts and payments, so that anyone can build the same roots. */
+  /** Blob: the receipts opened and the journal, so that anyone can build the same roots (`contentOf`). */
   readonly contentDigest: Digest;
   /** Blob: everyone's balance after this batch. */
   readonly balancesDigest: Digest;
@@ -44,24 +51,6 @@ const balancesSchema = z.strictObject({
   balances: z.array(z.strictObject({ payee: addressSchema, credit: weiSchema, cumulative: weiSchema })),
 });
 
-/** Everything a batch was built from: `buildBatch(previous balances, receipts)` gives the roots on chain. */
-export const batchContentSchema = z.strictObject({
-  schema: z.literal("openledger/batch/1"),
-  chainId: z.int(),
-  ledger: addressSchema,
-  attester: addressSchema,
-  number: z.int(),
-  /** Blob of the balances it was built on; null for the first batch. */
-  previousBalances: digestSchema.nullable(),
-  balances: digestSchema,
-  receipts: z.array(
-    z.strictObject({
-      receipt: receiptSchema,
-      payments: z.array(z.strictObject({ payee: addressSchema, amount: weiSchema })),
-    }),
-  ),
-});
-
 export function putBalances(blobs: Blobs, balances: readonly Balance[]): Promise<Digest> {
   const list = balances.map(({ payee, credit, cumulative }) => ({
     payee,
@@ -75,18 +64,56 @@ export async function getBalances(blobs: Blobs, digest: Digest): Promise<Balance
   return z.decode(balancesSchema, JSON.parse(new TextDecoder().decode(await blobs.get(digest)))).balances;
 }
 
+/** Receipts and journal of a batch, as `contentOf` publishes them; the balances are blobs of their own. */
 export function putContent(
   blobs: Blobs,
-  content: Omit<z.output<typeof batchContentSchema>, "schema" | "receipts"> & {
-    readonly receipts: readonly SettledReceipt[];
-  },
+  header: Pick<ContentHeader, "chainId" | "ledger" | "attester" | "number">,
+  batch: Batch,
+  openings: readonly SignedOpening[],
+  previousBalances: readonly Balance[],
 ): Promise<Digest> {
-  const receipts = content.receipts.map(({ receipt, payments }) => ({
-    receipt: z.encode(receiptSchema, receipt),
-    payments: payments.map(({ payee, amount }) => ({ payee, amount: amount.toString() })),
-  }));
-  return blobs.put(encode({ ...content, schema: "openledger/batch/1", receipts }));
+  const counts = {
+    receipts: openings.length,
+    journal: batch.journal.length,
+    balances: batch.balances.length,
+    previousBalances: previousBalances.length,
+  };
+  const lines = [
+    headerLine({ ...header, ...counts }),
+    ...openings.map(receiptLineOf),
+    ...batch.journal.map(journalLineOf),
+  ];
+  return blobs.put(new TextEncoder().encode(lines.join("")));
 }
+
+/** What anyone needs to check a batch of this operator: see `content.ts`. In pieces, so that it can be streamed. */
+export async function* contentOf(
+  { database, blobs }: { database: Queries; blobs: Blobs },
+  batch: BatchRow,
+): AsyncGenerator<Uint8Array> {
+  yield await blobs.get(batch.contentDigest);
+  const lists = [await getBalances(blobs, batch.balancesDigest)];
+  if (batch.number > 0) {
+    const before = await findBatch(database, "number = $1 and balances_root = $2", [
+      batch.number - 1,
+      batch.previousBalancesRoot,
+    ]);
+    if (before === undefined)
+      throw new Error(`The balances that batch ${batch.number} was built on are not here.`);
+    lists.push(await getBalances(blobs, before.balancesDigest));
+  }
+  const encoder = new TextEncoder();
+  for (const list of lists)
+    for (let at = 0; at < list.length; at += linesAtOnce)
+      yield encoder.encode(
+        list
+          .slice(at, at + linesAtOnce)
+          .map(balanceLineOf)
+          .join(""),
+      );
+}
+
+const linesAtOnce = 1_000;
 
 function encode(value: unknown): Uint8Array {
   return new TextEncoder().encode(canonicalJson(value));

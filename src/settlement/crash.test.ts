@@ -72,7 +72,7 @@ function cutAt(
     blobs: {
       ...blobs,
       put: (bytes) => {
-        const isContent = new TextDecoder().decode(bytes).includes('"openledger/batch/1"');
+        const isContent = new TextDecoder().decode(bytes).includes('"openledger/batch/2"');
         return cut(step === (isContent ? "content blob" : "balances blob"), () => blobs.put(bytes));
       },
     },

@@ -6,6 +6,7 @@ export type SettlementErrorCode =
   | "gap"
   | "unknown-receipt"
   | "unknown-batch"
+  | "bad-content"
   | "bond-unaffordable"
   | "chain-conflict"
   | "database-behind";

@@ -20,7 +20,7 @@
  * - `service`, `routes`: the room's functions, and the same over HTTP
  */
 export type { PayeeBalance } from "./balance.ts";
-export { type BatchRow, type BatchState, batchContentSchema } from "./batch.ts";
+export type { BatchRow, BatchState } from "./batch.ts";
 export type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
 export { SettlementError, type SettlementErrorCode } from "./errors.ts";
 export type { LoopOptions, SettlementLoop } from "./loop.ts";

@@ -4,13 +4,18 @@ import type { MiddlewareHandler } from "hono";
 import { z } from "zod";
 import {
   hashReceipt,
+  listLies,
+  noBalances,
+  openBatch,
   type ReceiptBundleJson,
   receiptBundleSchema,
   recoverReceipt,
   toBytes,
+  toHex,
   verifyBalanceLeaf,
   verifyPositional,
 } from "../protocol/index.ts";
+import { readContent } from "./content.ts";
 import {
   activeKey,
   ann,
@@ -93,6 +98,26 @@ test("the whole way over HTTP: a receipt is scored, batched, final; its payees a
   const list = await send("GET", "/v1/batches?limit=1");
   assert.deepEqual(list.body.batches[0].batchId, batchId);
 
+  const path = `/v1/batches/${operator.address}/0/content`;
+  const streamed = await app.request(path);
+  assert.equal(streamed.headers.get("content-type"), "application/x-ndjson");
+  const { receipts, journal, balances } = batch.body;
+  const committed = {
+    ...{ receipts, journal, balances, previousBalances: noBalances, number: 0, settledAt: 0n },
+    attester: toHex(operator.address),
+    intervals: [{ channelId, from: 0n, to: 30_000n }],
+  };
+  const content = await readContent(streamed.body!, committed);
+  const opened = openBatch(committed, content);
+  assert.deepEqual(opened.withheld, []);
+  assert.deepEqual([...listLies(opened.batch)], []);
+  assert.deepEqual(
+    content.receipts.find(({ signature }) => signature === bundle.signature)?.receipt,
+    bundle.receipt,
+  );
+  assert.equal((await send("GET", path.replace("/0/", "/1/"))).status, 404);
+  assert.equal((await send("GET", `/v1/batches/${ann.address}/0/content`)).status, 404);
+
   const payee = contributors[0]!;
   const owed = bundle.payments.find((payment) => payment.payee === payee)!.amount;
   const waiting = await send("GET", `/v1/balances/${payee}`);
@@ -159,6 +184,7 @@ test("the OpenAPI document describes every route", () => {
   assert.deepEqual(Object.keys(document.paths ?? {}).sort(), [
     "/v1/balances/{address}",
     "/v1/batches",
+    "/v1/batches/{attester}/{number}/content",
     "/v1/batches/{batchId}",
     "/v1/claims",
     "/v1/receipts",

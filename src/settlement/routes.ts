@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { CallRevertedError } from "../chain/index.ts";
+import { sameHex } from "../protocol/index.ts";
 import { SettlementError, type SettlementErrorCode } from "./errors.ts";
 import {
   addressText,
@@ -39,6 +40,7 @@ const statusOf: Record<SettlementErrorCode, 400 | 404 | 409 | 503> = {
   gap: 409,
   "unknown-receipt": 404,
   "unknown-batch": 404,
+  "bad-content": 400,
   "bond-unaffordable": 503,
   "chain-conflict": 503,
   "database-behind": 503,
@@ -88,6 +90,21 @@ const routes = {
     summary: "A batch with the channels it settles",
     request: { params: z.object({ batchId: countText(1, safe, 1) }) },
     responses: { 200: json(batchDetailOut, "The batch"), ...failures },
+  }),
+  content: createRoute({
+    method: "get",
+    path: "/v1/batches/{attester}/{number}/content",
+    tags,
+    summary:
+      "Everything a batch commits to, to check it: a header, receipts opened, journal, balances, balances before",
+    request: { params: z.object({ attester: addressText, number: countText(0, 0xffff_ffff, 0) }) },
+    responses: {
+      200: {
+        content: { "application/x-ndjson": { schema: z.string() } },
+        description: "One JSON value a line",
+      },
+      ...failures,
+    },
   }),
   receipts: createRoute({
     method: "get",
@@ -195,6 +212,17 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
       { ...batchJson(batch), intervals, attester: operator, ledger: domain.verifyingContract },
       200,
     );
+  });
+  app.openapi(routes.content, async (context) => {
+    const { attester, number } = context.req.valid("param");
+    if (!sameHex(attester, service.operator))
+      throw new SettlementError(
+        "unknown-batch",
+        `The batches here are those of ${service.operator}; got ${attester}.`,
+      );
+    const stream = ReadableStream.from(await service.content(number)) as ReadableStream<Uint8Array>;
+    // A stream has no type that the OpenAPI description could check.
+    return new Response(stream, { headers: { "content-type": "application/x-ndjson" } }) as never;
   });
   app.openapi(routes.receipts, async (context) => {
     const { limit = 20, ...filter } = context.req.valid("query");

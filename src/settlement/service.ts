@@ -11,7 +11,7 @@ import {
 } from "../protocol/index.ts";
 import type { Blobs, Database, Transaction } from "../store/index.ts";
 import { type PayeeBalance, readBalance } from "./balance.ts";
-import { type BatchRow, findBatches, readBatch, treeCache } from "./batch.ts";
+import { type BatchRow, contentOf, findBatch, findBatches, readBatch, treeCache } from "./batch.ts";
 import {
   type Claim,
   type ClaimProof,
@@ -24,6 +24,7 @@ import {
   projectClaims,
   unclaimed,
 } from "./claim.ts";
+import { SettlementError } from "./errors.ts";
 import { type Ledger, ledgerOf } from "./ledger.ts";
 import { type LoopOptions, type SettlementLoop, startLoop } from "./loop.ts";
 import {
@@ -105,6 +106,12 @@ export type Settlement = {
   follow(): Promise<void>;
   batches(page: { before?: number; limit: number }): Promise<BatchRow[]>;
   batch(batchId: number): Promise<BatchRow>;
+  /**
+   * Everything that a batch of this operator commits to, as JSON Lines (docs/protocol.md, section 7). Of a batch that was undone
+   * too, while none stands under its number.
+   * @throws SettlementError `unknown-batch`
+   */
+  content(number: number): Promise<AsyncIterable<Uint8Array>>;
   status(): Promise<SettlementStatus>;
   balance(payee: Address): Promise<PayeeBalance>;
   claimable(payee: Address): Promise<bigint>;
@@ -210,6 +217,19 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
     batch: async (batchId) => {
       await glance();
       return readBatch(database, batchId);
+    },
+    content: async (number) => {
+      await glance();
+      const batch = await findBatch(
+        database,
+        "number = $1 and transaction_hash is not null order by id desc",
+        [number],
+      );
+      if (batch !== undefined) return contentOf(parts, batch);
+      throw new SettlementError(
+        "unknown-batch",
+        `There is no batch ${number} of ${operator} here. List the batches.`,
+      );
     },
     status: async () => {
       await glance();

@@ -1,5 +1,13 @@
 import type { CollectEnd, CollectResult } from "../payments/index.ts";
-import { buildBatch, type Digest, hashReceipt, type SettledReceipt, zeroDigest } from "../protocol/index.ts";
+import {
+  buildBatch,
+  type Digest,
+  encodeScores,
+  hashReceipt,
+  type ReceiptBundle,
+  toHex,
+  zeroDigest,
+} from "../protocol/index.ts";
 import type { Blobs, Database, Transaction } from "../store/index.ts";
 import {
   type BatchRow,
@@ -62,7 +70,7 @@ type Waiting = {
   readonly id: Digest;
   readonly channelId: Digest;
   readonly to: bigint;
-  readonly settled: SettledReceipt;
+  readonly bundle: ReceiptBundle;
 };
 
 /**
@@ -123,10 +131,7 @@ async function pick({ database, limits }: SettleParts): Promise<Waiting[]> {
   );
   return rows
     .filter(({ lines }, at) => lines <= limits.journalLines || at === 0)
-    .map(({ seq, id, channelId, to, bundle }) => {
-      const { receipt, payments } = decodeBundle(bundle);
-      return { seq, id, channelId, to, settled: { receipt, payments } };
-    });
+    .map(({ bundle, ...row }) => ({ ...row, bundle: decodeBundle(bundle) }));
 }
 
 type Picked = { readonly receipts: readonly Waiting[]; readonly gasUsed: bigint };
@@ -139,8 +144,8 @@ async function collectable(
 ): Promise<Picked> {
   const ends = new Map<Digest, bigint>();
   const starts = new Map<Digest, bigint>();
-  for (const { channelId, to, settled } of waiting) {
-    if (!starts.has(channelId)) starts.set(channelId, settled.receipt.from);
+  for (const { channelId, to, bundle } of waiting) {
+    if (!starts.has(channelId)) starts.set(channelId, bundle.receipt.from);
     ends.set(channelId, to);
   }
   if (ends.size === 0) return { receipts: [], gasUsed: 0n };
@@ -182,20 +187,17 @@ async function markLost(
 async function prepare(parts: SettleParts, number: number, picked: Picked): Promise<BatchRow> {
   const { database, blobs, ledger, chainId, now } = parts;
   const previous = await lastStanding(database);
-  const batch = buildBatch(
-    previous === undefined ? [] : await getBalances(blobs, previous.balancesDigest),
-    picked.receipts.map(({ settled }) => settled),
-  );
-  const balancesDigest = await putBalances(blobs, batch.balances);
-  const contentDigest = await putContent(blobs, {
-    chainId,
-    ledger: ledger.address,
-    attester: ledger.attester,
-    number,
-    previousBalances: previous?.balancesDigest ?? null,
-    balances: balancesDigest,
-    receipts: batch.receipts,
+  const before = previous === undefined ? [] : await getBalances(blobs, previous.balancesDigest);
+  const bundles = new Map(picked.receipts.map(({ id, bundle }) => [id, bundle]));
+  const batch = buildBatch(before, [...bundles.values()]);
+  const ids = batch.receipts.map(({ receipt }) => hashReceipt(receipt));
+  const openings = ids.map((id) => {
+    const { receipt, signature, query, scores, payments } = bundles.get(id)!;
+    return { receipt, signature, query, scores: toHex(encodeScores(scores)), payments };
   });
+  const balancesDigest = await putBalances(blobs, batch.balances);
+  const header = { chainId, ledger: ledger.address, attester: ledger.attester, number };
+  const contentDigest = await putContent(blobs, header, batch, openings, before);
   const block = await ledger.blockNumber();
   const batchId = await database.transaction(async (tx) => {
     const [row] = await tx.query<{ id: number }>(
@@ -220,7 +222,6 @@ async function prepare(parts: SettleParts, number: number, picked: Picked): Prom
         Number(picked.gasUsed),
       ],
     );
-    const ids = batch.receipts.map(({ receipt }) => hashReceipt(receipt));
     await placeReceipts(tx, row!.id, ids);
     return row!.id;
   });
