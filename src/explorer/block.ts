@@ -207,7 +207,7 @@ async function readTransaction(
       topics: log.topics,
       data: log.data,
     })),
-    effects: await readEffects(access, blockNumber, transaction, succeeded, Number(receipt.gasUsed)),
+    effects: await readEffects(access, blockNumber, transaction, receipt),
   };
 }
 
@@ -242,15 +242,21 @@ type Difference = Readonly<Record<"pre" | "post", Readonly<Record<Address, Accou
 async function readEffects(
   { request, trace, onUntraced }: ChainAccess,
   blockNumber: number,
-  { hash, to, input, type }: RpcTransaction,
-  succeeded: boolean,
-  gasUsed: number,
+  { hash, from, to, input, type, value }: RpcTransaction,
+  { status, gasUsed, effectiveGasPrice }: RpcReceipt,
 ): Promise<Effects | undefined> {
-  const none: Effects = { created: [], changes: [], revertData: undefined };
-  if (succeeded && to !== null && input === "0x" && type !== "0x4" && gasUsed === transferGas) {
+  const succeeded = status === "0x1";
+  const fee = BigInt(gasUsed) * BigInt(effectiveGasPrice);
+  if (succeeded && to !== null && input === "0x" && type !== "0x4" && Number(gasUsed) === transferGas) {
     // A refund can bring a call down to the price of a transfer.
     const code = await request({ method: "eth_getCode", params: [to, tagOf(blockNumber)] });
-    if (code === "0x") return none;
+    if (code === "0x") {
+      const moved = [
+        { address: lower(from), wei: -BigInt(value) - fee },
+        { address: lower(to), wei: BigInt(value) },
+      ];
+      return { created: [], changes: sumOf(moved), revertData: undefined };
+    }
   }
   if (trace === undefined) return undefined;
   try {
@@ -258,7 +264,8 @@ async function readEffects(
       const call = (await trace(hash, { tracer: "callTracer", tracerConfig: { onlyTopCall: true } })) as {
         output?: Hex;
       };
-      return { ...none, revertData: call.output ?? "0x" };
+      const changes = sumOf([{ address: lower(from), wei: -fee }]);
+      return { created: [], changes, revertData: call.output ?? "0x" };
     }
     return effectsOf(
       (await trace(hash, { tracer: "prestateTracer", tracerConfig: { diffMode: true } })) as Difference,
@@ -267,6 +274,16 @@ async function readEffects(
     onUntraced?.(hash, error);
     return undefined;
   }
+}
+
+/** One change an account, in order of address, none of 0. */
+function sumOf(changes: Effects["changes"]): Effects["changes"] {
+  const sums = new Map<Address, bigint>();
+  for (const { address, wei } of changes) sums.set(address, (sums.get(address) ?? 0n) + wei);
+  return [...sums]
+    .map(([address, wei]) => ({ address, wei }))
+    .filter(({ wei }) => wei !== 0n)
+    .sort((a, b) => (a.address < b.address ? -1 : 1));
 }
 
 function effectsOf({ pre, post }: Difference): Effects {
@@ -281,14 +298,12 @@ function effectsOf({ pre, post }: Difference): Effects {
       created.push(address);
     const balance = BigInt(before?.balance ?? "0x0");
     // An account that is left out of `post` is gone; one that is there without a balance kept it.
-    const wei = (after === undefined ? 0n : BigInt(after.balance ?? balance)) - balance;
-    if (wei !== 0n) changes.push({ address, wei });
+    changes.push({
+      address,
+      wei: (after === undefined ? 0n : BigInt(after.balance ?? balance)) - balance,
+    });
   }
-  return {
-    created: created.sort(),
-    changes: changes.sort((a, b) => (a.address < b.address ? -1 : 1)),
-    revertData: undefined,
-  };
+  return { created: created.sort(), changes: sumOf(changes), revertData: undefined };
 }
 
 export type CodeFacts = { readonly digest: Hex | null; readonly bytes: number };

@@ -56,7 +56,7 @@ export const blockIdText = z
     "expected a block number, or a hash of 0x and 64 hex digits",
   )
   .transform((text): number | Hex => (text.startsWith("0x") ? (text.toLowerCase() as Hex) : Number(text)))
-  .pipe(z.union([z.number().max(blockMax), z.custom<Hex>()]))
+  .refine((id) => typeof id === "string" || id <= blockMax, `expected a number of at most ${blockMax}`)
   .openapi({ type: "string", example: "7" });
 
 export const nameText = z

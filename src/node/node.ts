@@ -11,6 +11,7 @@ import { custom } from "viem";
 import { type Attribution, createAttribution } from "../attribution/index.ts";
 import { rpcRoutes, viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets, type Datanets, datanetRoutes } from "../datanets/index.ts";
+import { type Explorer, explorerRoutes, openExplorer } from "../explorer/index.ts";
 import { createInference, type Inference, inferenceRoutes } from "../inference/index.ts";
 import {
   contractModelRegistry,
@@ -47,6 +48,7 @@ export type RunningNode = {
   readonly payments: Payments;
   readonly inference: Inference;
   readonly settlement: Settlement;
+  readonly explorer: Explorer;
   readonly operatorToken: string;
   /** Finishes what runs, then closes everything in the reverse order of opening. */
   close(): Promise<void>;
@@ -116,6 +118,11 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const operator = network.writer(accounts.operator);
     const onBlock = (listener: () => void) => chain.onBlock(listener);
 
+    const explorer = opened(
+      "the explorer",
+      await openExplorer({ database, chain, contracts, genesis: chain.genesis, onBlock, log: write }),
+      (e) => e.close(),
+    );
     onStep("the base model");
     const base = openBaseModel(config.baseName, config.baseModel);
     const datanets = await createDatanets({
@@ -231,6 +238,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", paymentRoutes(payments));
     app.route("/", settlementRoutes(settlement, { guard }));
     app.route("/", inferenceRoutes(inference));
+    app.route("/", explorerRoutes(explorer));
     app.route(
       "/rpc",
       rpcRoutes(chain, (error) => warn(`JSON-RPC: ${(error as Error).message}`)),
@@ -265,6 +273,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       payments,
       inference,
       settlement,
+      explorer,
       operatorToken,
       close: closeAll,
     };
