@@ -53,7 +53,7 @@ export {
   HistoryChangedError,
 } from "./events.ts";
 export { type NetworkRules, totalSupplyWei } from "./genesis.ts";
-export { type Keystore, openKeystore } from "./keys.ts";
+export { exportPrivateKey, type Keystore, openKeystore } from "./keys.ts";
 export {
   type AddEthereumChainParameter,
   addEthereumChainParameter,

@@ -51,6 +51,16 @@ export function openKeystore(path: string): Keystore {
   };
 }
 
+/**
+ * The private key of an account, for whoever moves it to another wallet; nothing else here returns one.
+ *
+ * @throws as {@link openKeystore}
+ */
+export function exportPrivateKey(path: string, name: string): Hex {
+  openKeystore(path).account(name);
+  return keyOf(readSecret(path), name);
+}
+
 function keyOf(secret: Hex, name: string): Hex {
   let key = keccak256(concat([secret, keccak256(stringToBytes(`openledger/account/${name}`))]));
   while (BigInt(key) === 0n || BigInt(key) >= curveOrder) key = keccak256(key);

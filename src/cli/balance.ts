@@ -5,8 +5,9 @@ import { formatOpen } from "./amount.ts";
 import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
+import { networkOf } from "./purse.ts";
 import { pairs, table } from "./table.ts";
-import { addressArgument, networkOf, walletAccount, withAccount } from "./wallet-account.ts";
+import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
 
 type BalanceJson = {
   readonly payee: string;

@@ -4,7 +4,8 @@ import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
-import { addressArgument, networkOf, walletAccount, withAccount } from "./wallet-account.ts";
+import { networkOf } from "./purse.ts";
+import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
 
 type ClaimJson = {
   readonly payee: string;

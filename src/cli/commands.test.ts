@@ -1,81 +1,17 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { openNode, readConfig } from "../node/index.ts";
+import { type Json, openRunning } from "./fixtures/running.ts";
 import { main } from "./program.ts";
 
-const bin = fileURLToPath(new URL("./bin.ts", import.meta.url));
-const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
 const open = 10n ** 18n;
+const running = await openRunning();
+const { node, home, settings, openledger, run, refused, file } = running;
+const folder = dirname(home);
+after(() => running.close());
 
-/** A base model of random weights keeps it fast; everything else is what `./openledger up` runs. */
-const folder = mkdtempSync(join(tmpdir(), "openledger-cli-"));
-const home = join(folder, "home");
-const node = await openNode(
-  readConfig(home, { port: 0, baseModel, settleEveryMs: 0, settlementWindowSeconds: 1, threads: 1 }),
-);
-after(async () => {
-  await node.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const settings = {
-  OPENLEDGER_HOME: home,
-  OPENLEDGER_PORT: new URL(node.url).port,
-  OPENLEDGER_URL: "",
-  OPENLEDGER_API_KEY: "",
-};
-
-type Ran = { code: number; out: string; err: string };
-
-/** Runs the program as a user does. */
-async function openledger(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [bin, ...args], {
-    env: { ...process.env, ...settings, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk) => (out += chunk));
-  child.stderr.on("data", (chunk) => (err += chunk));
-  const [code] = await once(child, "close");
-  return { code, out, err };
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: results of any shape are picked apart here
-type Json = any;
-
-/** What a command that succeeds prints under `--json`. */
-async function run(...args: string[]): Promise<Json> {
-  const { code, out, err } = await openledger([...args, "--json"]);
-  assert.equal(code, 0, `${args.join(" ")}: ${err}`);
-  assert.match(out, /^.*\n$/, "one line of JSON");
-  return JSON.parse(out);
-}
-
-/** What a command that fails prints under `--json`. */
-async function refused(
-  args: readonly string[],
-  exitCode: number,
-  env?: Record<string, string>,
-): Promise<Json> {
-  const { code, out, err } = await openledger([...args, "--json"], env);
-  assert.equal(code, exitCode, `${args.join(" ")}: ${out}${err}`);
-  assert.equal(out, "");
-  return JSON.parse(err).error;
-}
-
-const file = (name: string, text: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-};
 const words = ["abe", "bad", "cab", "dab", "fed", "gem", "hug", "ink"];
 const rows = (tag: string, count: number) =>
   Array.from({ length: count }, (_, i) =>

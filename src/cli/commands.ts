@@ -106,8 +106,14 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "wallet",
     group: "Use a running node",
-    summary: "Your own accounts: address, send, faucet",
+    summary: "Your own accounts: list, send, faucet, export and import keys, add the network to a wallet",
     load: () => import("./wallet.ts"),
+  },
+  {
+    name: "channel",
+    group: "Use a running node",
+    summary: "Payment channels: open, top up, sign vouchers, close",
+    load: () => import("./channel.ts"),
   },
   {
     name: "token",

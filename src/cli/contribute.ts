@@ -13,8 +13,9 @@ import { datanetNumber } from "./datanet.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
+import { assertChain, networkOf } from "./purse.ts";
 import { oneLine, table } from "./table.ts";
-import { assertChain, networkOf, walletAccount, withAccount } from "./wallet-account.ts";
+import { walletAccount, withAccount } from "./wallet-account.ts";
 
 /** The node's own limit on an upload. */
 const fileBytesMax = 64 * 2 ** 20;

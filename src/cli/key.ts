@@ -1,14 +1,16 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Address } from "viem";
 import { openChannel } from "../payments/index.ts";
 import { type Digest, sameHex } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
+import { channelArgument } from "./channel-view.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
+import { assertChain, assertFunds, openPurse, type Purse } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs } from "./table.ts";
-import { assertChain, assertFunds, openPurse, type Purse, withAccount } from "./wallet-account.ts";
+import { withAccount } from "./wallet-account.ts";
 
 type NewKeyJson = {
   readonly keyId: string;
@@ -56,11 +58,6 @@ function requiredKey(key?: string): string {
 
 const bearer = (secret: string) => ({ headers: { authorization: `Bearer ${secret}` } });
 
-function channelArgument(text: string): Digest {
-  if (/^0x[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase() as Digest;
-  throw new InvalidArgumentError("A channel is named by 0x and 64 hex digits.");
-}
-
 /** `openledger key create|show|activate|revoke`: API keys, each with a payment channel behind it. */
 export function define(command: Command, io: Io): void {
   withAccount(
@@ -106,7 +103,7 @@ async function create(io: Io, { as, deposit, limit = deposit, label }: CreateOpt
     });
   const node = connect();
   const purse = await openPurse(node, as, io);
-  await assertFunds(purse, deposit, as);
+  await assertFunds(purse, deposit);
   const made = await node.post<NewKeyJson>("/v1/keys", { label });
   assertOffer(node, purse, made);
   const { payee, signer, secret, keyId } = made;

@@ -1,27 +1,20 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import type { Address, LocalAccount } from "viem";
-import {
-  type ChainWriter,
-  chainClients,
-  localNetwork,
-  type Network,
-  openKeystore,
-  type ProtocolContracts,
-  protocolAbis,
-  protocolContracts,
-} from "../chain/index.ts";
+import type { Address, Hex, LocalAccount } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { z } from "zod";
+import { exportPrivateKey, openKeystore } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
-import { formatOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
-import type { NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import type { Settings } from "./settings.ts";
 
+const namePattern = /^[a-z][a-z0-9-]{0,63}$/;
+
 /** Checks the name of an account of the wallet. */
 export function accountName(text: string): string {
-  if (/^[a-z][a-z0-9-]{0,63}$/.test(text)) return text;
+  if (namePattern.test(text)) return text;
   throw new InvalidArgumentError(`An account's name has a–z, 0–9 and dashes, and begins with a letter.`);
 }
 
@@ -36,80 +29,112 @@ export function addressArgument(text: string): Address {
   throw new InvalidArgumentError("An address is 0x and 40 hex digits.");
 }
 
-/** The user's own accounts, in `<home>/wallet.json`: not the node's, though one home may hold both. Made when first asked for. */
+/**
+ * The user's own accounts: `<home>/wallet.json` holds the secret they are derived from by name, `<home>/wallet/<name>.json` says
+ * which names were used, and holds the key of those that were imported. They are not the node's, though one home may hold both.
+ */
+const secretFile = ({ dataFolder }: Settings) => join(dataFolder, "wallet.json");
+const accountFile = ({ dataFolder }: Settings, name: string) => join(dataFolder, "wallet", `${name}.json`);
+
+const accountSchema = z.strictObject({
+  address: z.string().regex(/^0x[0-9a-f]{40}$/),
+  /** Only of an imported account. */
+  privateKey: z
+    .string()
+    .regex(/^0x[0-9a-f]{64}$/)
+    .optional(),
+});
+type AccountFile = z.output<typeof accountSchema>;
+
+function readAccountFile(path: string): AccountFile | undefined {
+  if (!existsSync(path)) return undefined;
+  const mode = statSync(path).mode & 0o777;
+  if (process.platform !== "win32" && (mode & 0o077) !== 0)
+    throw new CliError(`Others can read ${path}, which may hold a key.`, {
+      expected: "mode 600",
+      actual: `mode ${mode.toString(8)}`,
+      fix: [`chmod 600 ${path}`],
+      exitCode: exitCodes.unfit,
+    });
+  try {
+    return accountSchema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (cause) {
+    throw new CliError(`The account file ${path} cannot be read.`, {
+      expected: '{"address":"0x…"}, with a "privateKey" if it was imported',
+      fix: ["Restore it from a copy. If its account was not imported, removing it is safe."],
+      exitCode: exitCodes.unfit,
+      cause,
+    });
+  }
+}
+
+/** Whole or not at all, and never over another. @returns whether it was written */
+function createAccountFile(path: string, content: AccountFile): boolean {
+  mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(path, `${JSON.stringify(content)}\n`, { flag: "wx", mode: 0o600, flush: true });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** The account of this name: imported, or derived, and then made when first asked for. */
 export function walletAccount(settings: Settings, name: string, io: Io): LocalAccount {
-  const file = join(settings.dataFolder, "wallet.json");
+  const path = accountFile(settings, name);
+  const known = readAccountFile(path);
+  if (known?.privateKey !== undefined) return privateKeyToAccount(known.privateKey as Hex);
+  const file = secretFile(settings);
   const isNew = !existsSync(file);
   const account = openKeystore(file).account(name);
   if (isNew) io.note(`A new wallet was made: ${file}. Whoever has this file has what is in it; keep a copy.`);
+  if (known === undefined) createAccountFile(path, { address: toHex(account.address) });
   return account;
 }
 
-/** What `GET /v1/network` says. */
-export type NetworkAnswer = { readonly network: Network; readonly operator: Address };
-
-/**
- * The network of the running node, if it is the one this user means.
- *
- * @throws CliError when it is another chain: nothing is signed for it
- */
-export async function networkOf(node: NodeClient): Promise<NetworkAnswer> {
-  const answer = await node.get<NetworkAnswer>("/v1/network");
-  assertChain(node, answer.network.chainId);
-  return answer;
+/** The private key of an account of this wallet. */
+export function walletKey(settings: Settings, name: string): Hex {
+  const known = readAccountFile(accountFile(settings, name));
+  if (known === undefined)
+    throw new CliError(`Your wallet has no account "${name}".`, {
+      fix: ["./openledger wallet list"],
+      code: "unknown-account",
+    });
+  return (known.privateKey as Hex | undefined) ?? exportPrivateKey(secretFile(settings), name);
 }
 
-/** @throws CliError unless this is the chain of this home's configuration */
-export function assertChain(node: NodeClient, chainId: number): void {
-  const expected = node.settings.chainId;
-  if (chainId === expected) return;
-  throw new CliError(`The node at ${node.url} is on another chain; nothing was signed.`, {
-    expected: `chain ${expected}`,
-    actual: `chain ${chainId}`,
-    fix: [
-      `If you mean that chain, write {"chainId": ${chainId}} into ${join(node.settings.dataFolder, "config.json")}.`,
-    ],
-    exitCode: exitCodes.unfit,
-    code: "wrong-chain",
-  });
+/** Adds an account with a key from elsewhere under a name that was never used. */
+export function importAccount(settings: Settings, name: string, privateKey: Hex): Address {
+  const address = toHex(privateKeyToAccount(privateKey).address);
+  const same = walletAccounts(settings).find((known) => known.address === address);
+  if (same !== undefined)
+    throw new CliError(`This key is already in your wallet, as "${same.name}".`, { code: "account-exists" });
+  const isDefault = name === "me" && existsSync(secretFile(settings));
+  if (
+    isDefault ||
+    !createAccountFile(accountFile(settings, name), { address, privateKey: toHex(privateKey) })
+  )
+    throw new CliError(`Your wallet already has an account "${name}".`, {
+      fix: ["Choose another name with --as."],
+      code: "account-exists",
+    });
+  return address;
 }
 
-/** The user's account on the node's chain: it signs here, and sends through the node's JSON-RPC. */
-export type Purse = ChainWriter & { readonly contracts: ProtocolContracts; readonly operator: Address };
-
-/** @throws CliError when the node is on another chain, whatever it says over HTTP */
-export async function openPurse(node: NodeClient, name: string, io: Io): Promise<Purse> {
-  const { network, operator } = await networkOf(node);
-  const { result } = await node.post<{ result?: string }>("/rpc", {
-    jsonrpc: "2.0",
-    id: 1,
-    method: "eth_chainId",
-    params: [],
-  });
-  assertChain(node, Number(result));
-  const rpcUrl = `${node.url}/rpc`;
-  const writer = chainClients({
-    rpcUrl,
-    network: localNetwork({ chainId: network.chainId, rpcUrls: [rpcUrl], contracts: network.contracts }),
-    account: walletAccount(node.settings, name, io),
-    abis: protocolAbis,
-  });
-  const contracts = protocolContracts(network.contracts as Parameters<typeof protocolContracts>[0]);
-  return { ...writer, contracts, operator };
-}
-
-/** For gas, beside what is sent: far more than any of these transactions takes. */
-const gasWei = 10n ** 15n;
-
-/** @throws CliError when the account cannot send this much, and pay for gas */
-export async function assertFunds(purse: Purse, wei: bigint, name: string): Promise<void> {
-  const { address } = purse.account;
-  const balance = await purse.public.getBalance({ address });
-  if (balance >= wei + gasWei) return;
-  throw new CliError(`Your account "${name}" (${toHex(address)}) has too little OPEN.`, {
-    expected: `${formatOpen(wei + gasWei)} OPEN, gas included`,
-    actual: `${formatOpen(balance)} OPEN`,
-    fix: [`On a local network: ./openledger wallet faucet ${name === "me" ? "" : `--as ${name} `}100`],
-    code: "insufficient-funds",
-  });
+/** The accounts used so far, by name. */
+export function walletAccounts(
+  settings: Settings,
+): { readonly name: string; readonly address: Address; readonly imported: boolean }[] {
+  const folder = join(settings.dataFolder, "wallet");
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .map((file) => file.replace(/\.json$/, ""))
+    .filter((name) => namePattern.test(name))
+    .sort()
+    .flatMap((name) => {
+      const known = readAccountFile(accountFile(settings, name));
+      if (known === undefined) return [];
+      return [{ name, address: known.address as Address, imported: known.privateKey !== undefined }];
+    });
 }

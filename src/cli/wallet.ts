@@ -1,22 +1,19 @@
 import type { Command } from "commander";
 import type { Address } from "viem";
+import type { AddEthereumChainParameter } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { CliError } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
+import { assertChain, assertFunds, type NetworkAnswer, networkOf, openChain, openPurse } from "./purse.ts";
 import { settingsFromEnvironment } from "./settings.ts";
 import { subcommand } from "./subcommand.ts";
-import {
-  addressArgument,
-  assertFunds,
-  networkOf,
-  openPurse,
-  walletAccount,
-  withAccount,
-} from "./wallet-account.ts";
+import { pairs, table } from "./table.ts";
+import { addressArgument, walletAccount, walletAccounts, withAccount } from "./wallet-account.ts";
+import { defineKeyCommands } from "./wallet-key.ts";
 
-/** `openledger wallet address|send|faucet`: your own accounts. */
+/** `openledger wallet address|list|send|faucet|network|export|import`: your own accounts. */
 export function define(command: Command, io: Io): void {
   withAccount(
     subcommand(command, "address", "Show the address of an account of your wallet"),
@@ -25,6 +22,7 @@ export function define(command: Command, io: Io): void {
     const address = toHex(walletAccount(settingsFromEnvironment(), as, io).address);
     io.result({ name: as, address }, address);
   });
+  subcommand(command, "list", "List the accounts of your wallet and what they have").action(() => list(io));
   withAccount(subcommand(command, "send", "Send OPEN"))
     .argument("<address>", "who receives it", addressArgument)
     .argument("<amount>", "how much OPEN", parsePositiveOpen)
@@ -38,11 +36,36 @@ export function define(command: Command, io: Io): void {
     .action((wei: bigint | undefined, { as, to }: { as: string; to?: Address }) =>
       faucet(io, wei ?? parsePositiveOpen("100"), as, to),
     );
+  subcommand(command, "network", "Show what a browser wallet needs to add this network (EIP-3085)").action(
+    () => network(io),
+  );
+  defineKeyCommands(command, io);
+}
+
+async function list(io: Io): Promise<void> {
+  const node = connect();
+  const chain = await openChain(node);
+  const accounts = await Promise.all(
+    walletAccounts(node.settings).map(async (account) => ({
+      ...account,
+      balanceWei: await chain.public.getBalance({ address: account.address }),
+    })),
+  );
+  io.result(
+    { accounts },
+    accounts.length === 0
+      ? "Your wallet has no account yet.\n→ ./openledger wallet address"
+      : table(accounts, [
+          ["Name", ({ name, imported }) => (imported ? `${name} (imported)` : name)],
+          ["Address", ({ address }) => address],
+          ["OPEN", ({ balanceWei }) => formatOpen(balanceWei), "number"],
+        ]),
+  );
 }
 
 async function send(io: Io, to: Address, wei: bigint, as: string): Promise<void> {
   const purse = await openPurse(connect(), as, io);
-  await assertFunds(purse, wei, as);
+  await assertFunds(purse, wei);
   const transactionHash = await purse.send({ to, value: wei });
   const receipt = await purse.waitForReceipt(transactionHash);
   if (receipt.status !== "success")
@@ -63,4 +86,38 @@ async function faucet(io: Io, wei: bigint, as: string, to?: Address): Promise<vo
     { operator: true },
   );
   io.result(given, `${formatOpen(wei)} OPEN went to ${address}.`);
+}
+
+type NetworkJson = NetworkAnswer & { readonly addEthereumChain: AddEthereumChainParameter };
+
+async function network(io: Io): Promise<void> {
+  const node = connect();
+  const { network, addEthereumChain } = await node.get<NetworkJson>("/v1/network");
+  assertChain(node, network.chainId);
+  // As this machine reaches the node: what the node listens on may be another name.
+  const rpcUrl = `${node.url}/rpc`;
+  const webSocketUrl = rpcUrl.replace(/^http/, "ws");
+  const parameter = { ...addEthereumChain, rpcUrls: [rpcUrl] };
+  io.result(
+    {
+      addEthereumChain: parameter,
+      rpcUrl,
+      webSocketUrl,
+      chainId: network.chainId,
+      contracts: network.contracts,
+    },
+    [
+      pairs([
+        ["network", network.name],
+        ["chain id", network.chainId],
+        ["RPC", rpcUrl],
+        ["WebSocket", webSocketUrl],
+        ["currency", `${network.nativeCurrency.symbol}, ${network.nativeCurrency.decimals} decimals`],
+        ...Object.entries(network.contracts),
+      ]),
+      "",
+      "For wallet_addEthereumChain (EIP-3085):",
+      JSON.stringify(parameter),
+    ].join("\n"),
+  );
 }

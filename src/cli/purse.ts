@@ -1,0 +1,133 @@
+import { join } from "node:path";
+import type { Abi, Address, ContractFunctionName, TransactionReceipt } from "viem";
+import {
+  type ChainReader,
+  type ChainWriter,
+  type ContractWrite,
+  chainClients,
+  localNetwork,
+  type Network,
+  type ProtocolContracts,
+  protocolAbis,
+  protocolContracts,
+} from "../chain/index.ts";
+import { toHex } from "../protocol/index.ts";
+import { formatOpen } from "./amount.ts";
+import { explainRevert } from "./contract-errors.ts";
+import { CliError, exitCodes } from "./errors.ts";
+import type { NodeClient } from "./http.ts";
+import type { Io } from "./io.ts";
+import { walletAccount } from "./wallet-account.ts";
+
+/** What `GET /v1/network` says. */
+export type NetworkAnswer = { readonly network: Network; readonly operator: Address };
+
+/**
+ * The network of the running node, if it is the one this user means.
+ *
+ * @throws CliError when it is another chain: nothing is signed for it
+ */
+export async function networkOf(node: NodeClient): Promise<NetworkAnswer> {
+  const answer = await node.get<NetworkAnswer>("/v1/network");
+  assertChain(node, answer.network.chainId);
+  return answer;
+}
+
+/** @throws CliError unless this is the chain of this home's configuration */
+export function assertChain(node: NodeClient, chainId: number): void {
+  const expected = node.settings.chainId;
+  if (chainId === expected) return;
+  throw new CliError(`The node at ${node.url} is on another chain; nothing was signed.`, {
+    expected: `chain ${expected}`,
+    actual: `chain ${chainId}`,
+    fix: [
+      `If you mean that chain, write {"chainId": ${chainId}} into ${join(node.settings.dataFolder, "config.json")}.`,
+    ],
+    exitCode: exitCodes.unfit,
+    code: "wrong-chain",
+  });
+}
+
+/** The node's chain to read from, through its JSON-RPC, and who operates the node. */
+export type ChainView = ChainReader & { readonly contracts: ProtocolContracts; readonly operator: Address };
+
+/** The user's account on the node's chain: it signs here, and sends through the node's JSON-RPC. */
+export type Purse = ChainWriter & ChainView & { readonly name: string };
+
+/** What is read of the chain is read as of now, not as of the last block: windows end between blocks. */
+export const now = { blockTag: "pending" } as const;
+
+/** @throws CliError when the node is on another chain, whatever it says over HTTP */
+export async function openChain(node: NodeClient): Promise<ChainView> {
+  const { source, contracts, operator } = await chainOf(node);
+  return { ...chainClients(source), contracts, operator };
+}
+
+/** As {@link openChain}, with an account of the user's wallet to sign by. */
+export async function openPurse(node: NodeClient, name: string, io: Io): Promise<Purse> {
+  const { source, contracts, operator } = await chainOf(node);
+  const writer = chainClients({ ...source, account: walletAccount(node.settings, name, io) });
+  return { ...writer, contracts, operator, name };
+}
+
+async function chainOf(node: NodeClient) {
+  const { network, operator } = await networkOf(node);
+  const { result } = await node.post<{ result?: string }>("/rpc", {
+    jsonrpc: "2.0",
+    id: 1,
+    method: "eth_chainId",
+    params: [],
+  });
+  assertChain(node, Number(result));
+  const rpcUrl = `${node.url}/rpc`;
+  const { chainId, contracts } = network;
+  return {
+    operator,
+    contracts: protocolContracts(contracts as Parameters<typeof protocolContracts>[0]),
+    source: {
+      rpcUrl,
+      network: localNetwork({ chainId, rpcUrls: [rpcUrl], contracts }),
+      abis: protocolAbis,
+    },
+  };
+}
+
+/** For gas, beside what is sent: far more than any of these transactions takes. */
+const gasWei = 10n ** 15n;
+
+/** @throws CliError when the account cannot send this much, and pay for gas */
+export async function assertFunds({ account, public: chain, name }: Purse, wei: bigint): Promise<void> {
+  const balance = await chain.getBalance({ address: account.address });
+  if (balance >= wei + gasWei) return;
+  throw new CliError(`Your account "${name}" (${toHex(account.address)}) has too little OPEN.`, {
+    expected: `${formatOpen(wei + gasWei)} OPEN, gas included`,
+    actual: `${formatOpen(balance)} OPEN`,
+    fix: [
+      `On a local network: ./openledger wallet faucet ${name === "me" ? "" : `--as ${name} `}${faucetAmount(wei)}`,
+    ],
+    code: "insufficient-funds",
+  });
+}
+
+/** Whole OPEN that cover an amount and its gas: 100 at least, and at most what the faucet gives at once. */
+function faucetAmount(wei: bigint): bigint {
+  const needed = wei / 10n ** 18n + 1n;
+  return needed < 100n ? 100n : needed > 10_000n ? 10_000n : needed;
+}
+
+/**
+ * Calls a contract from the user's account and waits until it is in a block.
+ *
+ * @throws CliError in words, when the account has too little or the contract refuses
+ */
+export async function transact<
+  const abi extends Abi | readonly unknown[],
+  name extends ContractFunctionName<abi, "nonpayable" | "payable">,
+>(purse: Purse, call: ContractWrite<abi, name>): Promise<TransactionReceipt> {
+  await assertFunds(purse, call.value ?? 0n);
+  try {
+    return await purse.write(call);
+  } catch (error) {
+    throw explainRevert(error);
+  }
+}
