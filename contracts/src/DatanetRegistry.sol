@@ -9,6 +9,7 @@ import {CommonPool} from "./CommonPool.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
 import {Asset} from "./libraries/Asset.sol";
 import {Fees} from "./libraries/Fees.sol";
+import {Licenses, Permissions} from "./libraries/Licenses.sol";
 import {Signatures} from "./libraries/Signatures.sol";
 
 /// What a contributor signs: these examples, to this Datanet, under this licence.
@@ -31,8 +32,11 @@ struct Example {
 }
 
 /// @title Datanets: owners, curators, licences, contribution commitments and version roots
-/// @notice Each Datanet is an ERC-721 token with a common pool. Versions are append-only: what was published stays.
-/// Contributors need no gas: they sign a consent, and its digest is inside the version's leaves.
+/// @notice Each Datanet is an ERC-721 token with a common pool. It promises:
+/// - Versions are append-only: what was published stays, with its licence and what that permitted.
+/// - Contributors need no gas: they sign a consent, and its digest is inside the version's leaves. A contribution can be
+///   committed before anyone sees its text, by anyone, and the first time counts.
+/// - Only the owner and the curators they chose publish; a transfer leaves the old owner's curators behind.
 contract DatanetRegistry is Asset, EIP712 {
     struct Datanet {
         bytes32 metadataDigest;
@@ -40,6 +44,8 @@ contract DatanetRegistry is Asset, EIP712 {
         CommonPool pool;
         uint32 versions;
         uint48 createdAt;
+        /// What the owner permits, where the licence does.
+        Permissions permits;
     }
 
     struct Version {
@@ -48,12 +54,14 @@ contract DatanetRegistry is Asset, EIP712 {
         bytes32 metadataDigest;
         uint32 count;
         uint48 publishedAt;
+        /// What licence and owner permitted when it was published.
+        Permissions permits;
     }
 
     error NotOwner(uint256 datanetId, address caller);
     error NotCurator(uint256 datanetId, address caller);
     error EmptyVersion(uint256 datanetId);
-    error EmptyLicense();
+    error UnnamedLicense(bytes32 licenseDigest);
     error UnknownVersion(uint256 datanetId, uint256 version);
 
     event DatanetCreated(
@@ -61,6 +69,8 @@ contract DatanetRegistry is Asset, EIP712 {
     );
     event MetadataChanged(uint256 indexed datanetId, bytes32 metadataDigest);
     event CuratorSet(uint256 indexed datanetId, address indexed owner, address indexed curator, bool allowed);
+    event LicenseNamed(bytes32 indexed licenseDigest, string license, Permissions permits);
+    event PermissionsSet(uint256 indexed datanetId, Permissions permits);
     event ContributionCommitted(uint256 indexed datanetId, bytes32 indexed commitment, address indexed by, uint256 at);
     event VersionPublished(
         uint256 indexed datanetId,
@@ -86,6 +96,8 @@ contract DatanetRegistry is Asset, EIP712 {
     /// By owner too: a transfer leaves the old owner's curators behind.
     mapping(uint256 datanetId => mapping(address owner => mapping(address curator => bool))) private _curators;
     mapping(uint256 datanetId => mapping(bytes32 commitment => uint256)) private _committedAt;
+    mapping(bytes32 licenseDigest => bool) private _isNamed;
+    mapping(bytes32 licenseDigest => Permissions) private _permits;
 
     constructor(ProtocolParameters parameters_) ERC721("OpenLedger Datanet", "DATANET") EIP712("OpenLedger", "1") {
         parameters = parameters_;
@@ -107,15 +119,16 @@ contract DatanetRegistry is Asset, EIP712 {
         payable
         returns (uint256 datanetId)
     {
-        if (bytes(license).length == 0) revert EmptyLicense();
+        bytes32 licenseDigest = nameLicense(license);
         datanetId = ++datanetCount;
         CommonPool pool = new CommonPool(parameters, datanetId);
         _datanets[datanetId] = Datanet({
             metadataDigest: metadataDigest,
-            licenseDigest: keccak256(bytes(license)),
+            licenseDigest: licenseDigest,
             pool: pool,
             versions: 0,
-            createdAt: uint48(block.timestamp)
+            createdAt: uint48(block.timestamp),
+            permits: Permissions(true, true)
         });
         emit DatanetCreated(datanetId, msg.sender, address(pool), metadataDigest, license);
         _create(msg.sender, datanetId, royaltyBps);
@@ -132,10 +145,27 @@ contract DatanetRegistry is Asset, EIP712 {
 
     /// @notice Allows or stops a curator, who may publish versions; only by the owner.
     function setCurator(uint256 datanetId, address curator, bool allowed) external {
-        address owner = _requireOwned(datanetId);
-        if (msg.sender != owner) revert NotOwner(datanetId, msg.sender);
+        address owner = _onlyOwner(datanetId);
         _curators[datanetId][owner][curator] = allowed;
         emit CuratorSet(datanetId, owner, curator, allowed);
+    }
+
+    /// @notice Permits less than the licence does for versions published from now on, or as much again; only by the owner.
+    function setPermissions(uint256 datanetId, Permissions calldata permits) external {
+        _onlyOwner(datanetId);
+        _datanets[datanetId].permits = permits;
+        emit PermissionsSet(datanetId, permits);
+    }
+
+    /// @notice Makes a licence known by its digest, so that versions may carry it. Anyone may; creating a Datanet names
+    /// its own.
+    function nameLicense(string calldata license) public returns (bytes32 licenseDigest) {
+        licenseDigest = keccak256(bytes(license));
+        if (_isNamed[licenseDigest]) return licenseDigest;
+        Permissions memory permits = Licenses.permissionsOf(license);
+        _isNamed[licenseDigest] = true;
+        _permits[licenseDigest] = permits;
+        emit LicenseNamed(licenseDigest, license, permits);
     }
 
     // ---------------------------------------------------------------- contributions and versions
@@ -155,7 +185,7 @@ contract DatanetRegistry is Asset, EIP712 {
     /// @notice Appends a version; only by the owner or a curator. Versions count from 1.
     /// @param root of the version's tree (docs/protocol.md, section 3)
     /// @param count its leaves
-    /// @param licenseDigest keccak256 of the SPDX identifier in force for this version
+    /// @param licenseDigest keccak256 of the SPDX identifier in force for this version, which MUST have been named
     /// @param metadataDigest JSON digest of what else describes the version
     function publishVersion(
         uint256 datanetId,
@@ -165,14 +195,18 @@ contract DatanetRegistry is Asset, EIP712 {
         bytes32 metadataDigest
     ) external returns (uint256 version) {
         _onlyCurator(datanetId);
-        if (root == 0 || count == 0 || licenseDigest == 0) revert EmptyVersion(datanetId);
+        if (root == 0 || count == 0) revert EmptyVersion(datanetId);
+        if (!_isNamed[licenseDigest]) revert UnnamedLicense(licenseDigest);
+        Permissions memory license = _permits[licenseDigest];
+        Permissions memory owner = _datanets[datanetId].permits;
         version = ++_datanets[datanetId].versions;
         _versions[datanetId][version] = Version({
             root: root,
             licenseDigest: licenseDigest,
             metadataDigest: metadataDigest,
             count: count,
-            publishedAt: uint48(block.timestamp)
+            publishedAt: uint48(block.timestamp),
+            permits: Permissions(license.derivatives && owner.derivatives, license.commercial && owner.commercial)
         });
         emit VersionPublished(datanetId, version, root, count, licenseDigest, metadataDigest, msg.sender);
         emit MetadataUpdate(datanetId);
@@ -199,6 +233,11 @@ contract DatanetRegistry is Asset, EIP712 {
 
     function versionExists(uint256 datanetId, uint256 version) external view returns (bool) {
         return _versions[datanetId][version].root != 0;
+    }
+
+    /// @notice What a licence permits by its identifier.
+    function permissionsOf(string calldata license) external pure returns (Permissions memory) {
+        return Licenses.permissionsOf(license);
     }
 
     function isCurator(uint256 datanetId, address account) public view returns (bool) {
@@ -265,6 +304,11 @@ contract DatanetRegistry is Asset, EIP712 {
     }
 
     // ---------------------------------------------------------------- inside
+
+    function _onlyOwner(uint256 datanetId) private view returns (address owner) {
+        owner = _requireOwned(datanetId);
+        if (msg.sender != owner) revert NotOwner(datanetId, msg.sender);
+    }
 
     function _onlyCurator(uint256 datanetId) private view {
         if (!isCurator(datanetId, msg.sender)) revert NotCurator(datanetId, msg.sender);

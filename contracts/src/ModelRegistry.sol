@@ -7,6 +7,7 @@ import {DatanetRegistry} from "./DatanetRegistry.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
 import {Asset} from "./libraries/Asset.sol";
 import {Fees} from "./libraries/Fees.sol";
+import {Permissions} from "./libraries/Licenses.sol";
 
 /// A Datanet version a release was trained on.
 struct DatanetVersion {
@@ -45,8 +46,12 @@ struct ReleaseIndex {
 }
 
 /// @title Models and their releases
-/// @notice Each model is an ERC-721 token with a unique name. A release is immutable once published and can only name
-/// Datanet versions that exist. Whoever serves a release MUST check that it belongs to the model they mean: a release id
+/// @notice Each model is an ERC-721 token with a unique name. It promises:
+/// - A release is immutable once published; only a mark that it should no longer be chosen comes and goes.
+/// - A release names only Datanet versions that exist and permit models, and it asks a price only if all of them, and
+///   those behind the release it was made from, permit that.
+///
+/// Whoever serves a release MUST check that it belongs to the model they mean: a release id
 /// seen in a pending transaction could be published under another model first, which costs its author a new id.
 contract ModelRegistry is Asset {
     struct Release {
@@ -59,6 +64,8 @@ contract ModelRegistry is Asset {
         uint96 completionWeiPerToken;
         uint48 publishedAt;
         bool deprecated;
+        /// Whether every version behind it permits a price.
+        bool commercial;
     }
 
     error NotOwner(uint256 modelId, address caller);
@@ -71,6 +78,8 @@ contract ModelRegistry is Asset {
     error ThresholdTooLow(uint256 millionths, uint256 minimum);
     error VersionsOutOfBounds(uint256 count, uint256 most);
     error EmptyDigest();
+    error NoDerivatives(uint256 datanetId, uint256 version);
+    error NotCommercial(bytes32 releaseId, uint256 promptWeiPerToken, uint256 completionWeiPerToken);
 
     event ModelRegistered(uint256 indexed modelId, address indexed owner, string name);
     event ReleasePublished(
@@ -125,7 +134,7 @@ contract ModelRegistry is Asset {
     /// @notice Publishes a release of the caller's model, for good.
     function publishRelease(uint256 modelId, ReleaseInput calldata release) external {
         _onlyOwner(modelId);
-        _check(release);
+        bool commercial = _check(release);
         _releases[release.releaseId] = Release({
             modelId: modelId,
             baseDigest: release.baseDigest,
@@ -141,7 +150,8 @@ contract ModelRegistry is Asset {
             promptWeiPerToken: release.promptWeiPerToken,
             completionWeiPerToken: release.completionWeiPerToken,
             publishedAt: uint48(block.timestamp),
-            deprecated: false
+            deprecated: false,
+            commercial: commercial
         });
         for (uint256 i = 0; i < release.versions.length; ++i) {
             _versionsOf[release.releaseId].push(release.versions[i]);
@@ -219,12 +229,13 @@ contract ModelRegistry is Asset {
 
     // ---------------------------------------------------------------- inside
 
-    function _check(ReleaseInput calldata release) private view {
+    /// @return commercial whether it may ask a price
+    function _check(ReleaseInput calldata release) private view returns (bool commercial) {
         if (release.releaseId == 0 || release.baseDigest == 0 || release.adapterDigest == 0 || release.indexRoot == 0) {
             revert EmptyDigest();
         }
         if (releaseExists(release.releaseId)) revert ReleaseExists(release.releaseId);
-        if (release.parentRelease != 0) _found(release.parentRelease);
+        commercial = release.parentRelease == 0 || _found(release.parentRelease).commercial;
         if (
             release.contributorRows == 0 || release.indexRows <= release.contributorRows || release.k == 0
                 || release.k > MAX_DIMENSIONS
@@ -238,6 +249,12 @@ contract ModelRegistry is Asset {
             if (!datanets.versionExists(used.datanetId, used.version)) {
                 revert UnknownVersion(used.datanetId, used.version);
             }
+            Permissions memory permits = datanets.versionOf(used.datanetId, used.version).permits;
+            if (!permits.derivatives) revert NoDerivatives(used.datanetId, used.version);
+            commercial = commercial && permits.commercial;
+        }
+        if (!commercial && (release.promptWeiPerToken != 0 || release.completionWeiPerToken != 0)) {
+            revert NotCommercial(release.releaseId, release.promptWeiPerToken, release.completionWeiPerToken);
         }
     }
 

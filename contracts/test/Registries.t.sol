@@ -7,6 +7,7 @@ import {CommonPool} from "../src/CommonPool.sol";
 import {Consent, DatanetRegistry, Example} from "../src/DatanetRegistry.sol";
 import {ModelRegistry, ReleaseIndex, ReleaseInput} from "../src/ModelRegistry.sol";
 import {Fees} from "../src/libraries/Fees.sol";
+import {Licenses, Permissions} from "../src/libraries/Licenses.sol";
 import {Fixture} from "./Fixture.sol";
 
 /// A wallet that accepts one digest.
@@ -42,14 +43,61 @@ contract DatanetRegistryTest is Fixture {
         vm.deal(address(this), 1 ether);
         vm.expectRevert(abi.encodeWithSelector(Fees.WrongFee.selector, FEE - 1, FEE));
         datanets.create{value: FEE - 1}(keccak256("card"), "MIT");
-        vm.expectRevert(DatanetRegistry.EmptyLicense.selector);
+        vm.expectRevert(abi.encodeWithSelector(Licenses.BadLicense.selector, ""));
         datanets.create{value: FEE}(keccak256("card"), "");
+    }
+
+    function test_whatALicensePermitsIsReadFromItsName() public {
+        string[6] memory open = ["CC0-1.0", "CC-BY-SA-4.0", "MIT-CMU", "ODbL-1.0", "LicenseRef-Indie", "ncsa OR andy"];
+        for (uint256 i = 0; i < open.length; ++i) {
+            _assertPermits(datanets.permissionsOf(open[i]), true, true);
+        }
+        _assertPermits(datanets.permissionsOf("CC-BY-NC-SA-2.0-FR"), true, false);
+        _assertPermits(datanets.permissionsOf("PolyForm-Noncommercial-1.0.0"), true, false);
+        _assertPermits(datanets.permissionsOf("MIT AND (CC0-1.0 OR cc-by-nc-4.0)"), true, false);
+        _assertPermits(datanets.permissionsOf("CC-BY-ND-4.0"), false, true);
+        _assertPermits(datanets.permissionsOf("CC-BY-NC-ND"), false, false);
+        string[3] memory bad = ["a,b", unicode"é", "a\"b"];
+        for (uint256 i = 0; i < bad.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(Licenses.BadLicense.selector, bad[i]));
+            datanets.nameLicense(bad[i]);
+        }
+        string memory long = string(new bytes(129));
+        vm.expectRevert(abi.encodeWithSelector(Licenses.BadLicense.selector, long));
+        datanets.nameLicense(long);
+    }
+
+    function test_aVersionKeepsWhatWasPermittedThen() public {
+        vm.startPrank(developer);
+        bytes32 digest = keccak256("CC-BY-NC-4.0");
+        vm.expectRevert(abi.encodeWithSelector(DatanetRegistry.UnnamedLicense.selector, digest));
+        datanets.publishVersion(datanetId, keccak256("2"), 4, digest, 0);
+        vm.assertEq(datanets.nameLicense("CC-BY-NC-4.0"), digest);
+        datanets.publishVersion(datanetId, keccak256("2"), 4, digest, 0);
+        datanets.setPermissions(datanetId, Permissions(false, true));
+        datanets.publishVersion(datanetId, keccak256("3"), 4, keccak256("CC-BY-4.0"), 0);
+        datanets.setPermissions(datanetId, Permissions(true, true));
+        // The owner permits less than the licence, never more.
+        datanets.publishVersion(datanetId, keccak256("4"), 4, digest, 0);
+        vm.stopPrank();
+        _assertPermits(datanets.versionOf(datanetId, 1).permits, true, true);
+        _assertPermits(datanets.versionOf(datanetId, 2).permits, true, false);
+        _assertPermits(datanets.versionOf(datanetId, 3).permits, false, true);
+        _assertPermits(datanets.versionOf(datanetId, 4).permits, true, false);
+        vm.expectRevert(abi.encodeWithSelector(DatanetRegistry.NotOwner.selector, datanetId, other));
+        vm.prank(other);
+        datanets.setPermissions(datanetId, Permissions(true, true));
+    }
+
+    function _assertPermits(Permissions memory permits, bool derivatives, bool commercial) private pure {
+        vm.assertTrue(permits.derivatives == derivatives, "derivatives");
+        vm.assertTrue(permits.commercial == commercial, "commercial");
     }
 
     function test_versionsAreAppendOnly() public {
         DatanetRegistry.Version memory first = datanets.versionOf(datanetId, 1);
         vm.prank(developer);
-        uint256 version = datanets.publishVersion(datanetId, keccak256("next"), 4, keccak256("MIT"), 0);
+        uint256 version = datanets.publishVersion(datanetId, keccak256("next"), 4, keccak256("CC-BY-4.0"), 0);
         vm.assertEq(version, 2);
         vm.assertEq(keccak256(abi.encode(datanets.versionOf(datanetId, 1))), keccak256(abi.encode(first)));
         vm.assertEq(datanets.versionOf(datanetId, 2).count, 4);
@@ -63,7 +111,7 @@ contract DatanetRegistryTest is Fixture {
     function test_onlyOwnerAndCuratorsPublish() public {
         vm.expectRevert(abi.encodeWithSelector(DatanetRegistry.NotCurator.selector, datanetId, other));
         vm.prank(other);
-        datanets.publishVersion(datanetId, keccak256("next"), 4, keccak256("MIT"), 0);
+        datanets.publishVersion(datanetId, keccak256("next"), 4, keccak256("CC-BY-4.0"), 0);
         vm.expectRevert(abi.encodeWithSelector(DatanetRegistry.NotOwner.selector, datanetId, other));
         vm.prank(other);
         datanets.setCurator(datanetId, other, true);
@@ -71,7 +119,7 @@ contract DatanetRegistryTest is Fixture {
         vm.prank(developer);
         datanets.setCurator(datanetId, other, true);
         vm.prank(other);
-        datanets.publishVersion(datanetId, keccak256("next"), 4, keccak256("MIT"), 0);
+        datanets.publishVersion(datanetId, keccak256("next"), 4, keccak256("CC-BY-4.0"), 0);
 
         // A transfer leaves the old owner's curators behind.
         vm.prank(developer);
@@ -231,13 +279,44 @@ contract ModelRegistryTest is Fixture {
         models.publishRelease(modelId, input);
     }
 
+    function test_aReleaseAsksOnlyWhatItsDataPermits() public {
+        vm.startPrank(developer);
+        datanets.nameLicense("CC-BY-NC-4.0");
+        datanets.nameLicense("CC-BY-ND-4.0");
+        datanets.publishVersion(datanetId, keccak256("2"), 4, keccak256("CC-BY-NC-4.0"), 0);
+        datanets.publishVersion(datanetId, keccak256("3"), 4, keccak256("CC-BY-ND-4.0"), 0);
+
+        ReleaseInput memory input = release(ID, keccak256("index"), 10, 4, 16, 1_000_000);
+        input.versions[0].version = 3;
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.NoDerivatives.selector, datanetId, 3));
+        models.publishRelease(modelId, input);
+        input.versions[0].version = 2;
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.NotCommercial.selector, ID, 1, 2));
+        models.publishRelease(modelId, input);
+        input.promptWeiPerToken = 0;
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.NotCommercial.selector, ID, 0, 2));
+        models.publishRelease(modelId, input);
+        input.completionWeiPerToken = 0;
+        models.publishRelease(modelId, input);
+        vm.assertFalse(models.releaseOf(ID).commercial);
+
+        // What was made from it is bound alike.
+        bytes32 child = keccak256("child");
+        input = release(child, keccak256("index"), 10, 4, 16, 1_000_000);
+        input.parentRelease = ID;
+        vm.expectRevert(abi.encodeWithSelector(ModelRegistry.NotCommercial.selector, child, 1, 2));
+        models.publishRelease(modelId, input);
+        input.parentRelease = 0;
+        models.publishRelease(modelId, input);
+        vm.assertTrue(models.releaseOf(child).commercial);
+    }
+
     function test_anIndexThatCannotBeCheckedIsRefused() public {
         vm.startPrank(developer);
-        uint32[3][5] memory bad = [[uint32(4), 4, 16], [uint32(4), 5, 16], [uint32(4), 0, 16], [uint32(4), 2, 0], [uint32(4), 2, 1_025]];
+        uint32[3][5] memory bad =
+            [[uint32(4), 4, 16], [uint32(4), 5, 16], [uint32(4), 0, 16], [uint32(4), 2, 0], [uint32(4), 2, 1025]];
         for (uint256 i = 0; i < bad.length; ++i) {
-            vm.expectRevert(
-                abi.encodeWithSelector(ModelRegistry.BadIndex.selector, bad[i][0], bad[i][1], bad[i][2])
-            );
+            vm.expectRevert(abi.encodeWithSelector(ModelRegistry.BadIndex.selector, bad[i][0], bad[i][1], bad[i][2]));
             models.publishRelease(
                 modelId, release(ID, keccak256("index"), bad[i][0], bad[i][1], uint16(bad[i][2]), 1_000_000)
             );

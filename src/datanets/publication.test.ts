@@ -19,6 +19,7 @@ import {
   treasuryAddress,
   type World,
 } from "./fixtures/world.ts";
+import { licenses } from "./licenses.ts";
 import { createDatanets, type Datanets, type DatanetsDependencies } from "./service.ts";
 
 let world: World;
@@ -53,6 +54,18 @@ describe("creating", () => {
     assert.equal((await world.balance(treasuryAddress)) - before, registrationFeeWei);
     assert.deepEqual([made.owner, made.name, made.pool], [onChain?.owner, "Fresh", onChain?.pool]);
     assert.equal((await world.blobs.get(cardDigest)).length > 0, true);
+  });
+
+  test("of any licence, the chain reads the same permission to sell from its name", async () => {
+    const contract = { address: world.registry.domain.verifyingContract, abi: datanetRegistryAbi };
+    for (const { id, commercialUse } of licenses) {
+      const permits = await world.reader.readContract({
+        ...contract,
+        functionName: "permissionsOf",
+        args: [id],
+      });
+      assert.deepEqual(permits, { derivatives: true, commercial: commercialUse }, id);
+    }
   });
 
   test("twice with one card, also at once, makes one Datanet", async () => {

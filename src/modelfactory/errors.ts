@@ -2,6 +2,7 @@ export type ModelFactoryErrorCode =
   | "nothing-to-train"
   | "nothing-to-evaluate"
   | "not-owner"
+  | "not-commercial"
   | "unknown-job"
   | "unknown-release";
 

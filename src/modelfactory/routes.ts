@@ -14,6 +14,7 @@ const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404> = {
   "nothing-to-train": 400,
   "nothing-to-evaluate": 400,
   "not-owner": 403,
+  "not-commercial": 400,
   "unknown-job": 404,
   "unknown-release": 404,
 };

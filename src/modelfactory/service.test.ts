@@ -93,14 +93,14 @@ const datanet = await world.datanets.create(network.accounts.curator, {
   domain: "test",
   license: "CC0-1.0",
 });
-async function contribute(name: string, examples: Example[], split: "train" | "heldout") {
+async function contribute(name: string, examples: Example[], split: "train" | "heldout", to = datanet) {
   const account = network.keys.account(name);
   const consent = {
-    datanetId: datanet.datanetId,
+    datanetId: to.datanetId,
     contributor: account.address,
     examplesDigest: examplesDigest(examples.map(exampleDigest)),
     exampleCount: examples.length,
-    license: "CC0-1.0",
+    license: to.license,
     signedAt: BigInt(Math.floor(Date.now() / 1000)),
   };
   const text = examples.map((e) => `${JSON.stringify(e)}\n`).join("");
@@ -198,6 +198,21 @@ test("what cannot be done is refused by name", async () => {
   const job = await world.factory.getJob("excluded");
   assert.equal(job.state, "failed");
   assert.match(job.error ?? "", /No examples are left/);
+});
+
+test("a price is refused before any training where the data's licence permits none", async () => {
+  const words = { name: "Not for sale", description: "", domain: "test", license: "CC-BY-NC-4.0" };
+  const given = await world.datanets.create(network.accounts.curator, words);
+  await contribute("ada", rows(3, "n"), "train", given);
+  const { version } = await world.datanets.publishVersion(given.datanetId, network.accounts.curator);
+  const datanets = [{ datanetId: given.datanetId.toString(), version }];
+  await assert.rejects(world.factory.createJob("priced", { ...spec, datanets }), (error) => {
+    assert.match((error as Error).message, /CC-BY-NC-4\.0, which permits no commercial use/);
+    return (error as ModelFactoryError).code === "not-commercial";
+  });
+  const price = { promptWeiPerToken: "0", completionWeiPerToken: "0" };
+  assert.equal((await world.factory.createJob("free", { ...spec, datanets, price })).state, "queued");
+  await world.factory.cancel("free");
 });
 
 test("a job without a release leaves its evaluation", async () => {

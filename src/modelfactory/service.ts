@@ -1,10 +1,11 @@
 /** Fine-tuning jobs: queued durably, run one at a time in the training thread, ending in a release on chain. */
 import type { Account } from "viem";
 import { verifyMessage } from "viem";
-import type { Datanets } from "../datanets/index.ts";
+import { type Datanets, findLicense } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
 import type { Digest } from "../protocol/index.ts";
 import type { Blobs, Database, Jobs } from "../store/index.ts";
+import { ModelFactoryError } from "./errors.ts";
 import {
   createJournal,
   type FineTuningJob,
@@ -87,11 +88,19 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
      * Queues a job.
      *
      * @param id names the job; the same id again returns the job that has it
+     * @throws ModelFactoryError `not-commercial`: a price is asked where a version's licence forbids one
      */
     async createJob(id: string, input: JobSpecInput): Promise<FineTuningJob> {
       const spec = jobSpecSchema.parse(input);
-      for (const { datanetId, version } of spec.datanets)
-        await datanets.getVersionSummary(BigInt(datanetId), version);
+      const free = BigInt(spec.price.promptWeiPerToken) + BigInt(spec.price.completionWeiPerToken) === 0n;
+      for (const { datanetId, version } of spec.datanets) {
+        const { license } = await datanets.getVersionSummary(BigInt(datanetId), version);
+        if (spec.publish && !free && !findLicense(license).commercialUse)
+          throw new ModelFactoryError(
+            "not-commercial",
+            `Version ${version} of Datanet ${datanetId} is under ${license}, which permits no commercial use; a release of it must ask 0 per token. Set both prices to 0, or choose other data.`,
+          );
+      }
       await database.transaction(async (tx) => {
         const inserted = await tx.query(
           "insert into modelfactory.jobs (id, spec, state, created_at_ms) values ($1, $2, 'queued', $3) on conflict (id) do nothing returning id",
