@@ -5,6 +5,7 @@ export { abi as datanetRegistryAbi, bytecode as datanetRegistryBytecode } from "
 export { abi as gOPENAbi, bytecode as gOPENBytecode } from "./GOPEN.ts";
 export { abi as modelRegistryAbi, bytecode as modelRegistryBytecode } from "./ModelRegistry.ts";
 export { abi as openGovernorAbi, bytecode as openGovernorBytecode } from "./OpenGovernor.ts";
+export { abi as openStakingAbi, bytecode as openStakingBytecode } from "./OpenStaking.ts";
 export { abi as openTimelockAbi, bytecode as openTimelockBytecode } from "./OpenTimelock.ts";
 export { abi as openVestingAbi, bytecode as openVestingBytecode } from "./OpenVesting.ts";
 export { abi as paymentChannelsAbi, bytecode as paymentChannelsBytecode } from "./PaymentChannels.ts";
