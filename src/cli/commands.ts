@@ -146,4 +146,10 @@ export const commands: readonly CommandEntry[] = [
     summary: "Run every check and test of a clone, or those below the given paths",
     load: () => import("./test.ts"),
   },
+  {
+    name: "bench",
+    group: "Develop",
+    summary: "Measure a part of a clone against a peer in the same run: chain",
+    load: () => import("./bench.ts"),
+  },
 ];
