@@ -27,12 +27,15 @@ import { encodeFunctionData, getContractAddress, type Hex, keccak256, parseAbi }
 import { privateKeyToAccount } from "viem/accounts";
 import { openEmbeddedChain, rpcRoutes, totalSupplyWei } from "../src/chain/index.ts";
 
-const rounds = 9;
+const rounds = 11;
 const roundTransactions = 1_000;
 const concurrency = 32;
 const killTrials = 3;
 const killAfterAcknowledged = 300;
 const ratioBar = 1.5;
+/** anvil sometimes leaves its last transactions unmined until the next one comes. */
+const stalledMs = 5_000;
+const stallsMax = 3;
 const chainId = 161_612;
 const tipWei = 10n ** 9n;
 
@@ -209,11 +212,24 @@ async function sendAll(url: string, raws: readonly Hex[], onAcknowledged: (raw: 
 
 type Round = { tps: number; ackMsP50: number };
 
-async function measureRound(url: string, raws: readonly Hex[], nonces: readonly number[]): Promise<Round> {
+/** @returns undefined if nothing was mined for a while though transactions waited: such a round measures nothing */
+async function measureRound(
+  url: string,
+  raws: readonly Hex[],
+  nonces: readonly number[],
+): Promise<Round | undefined> {
   const startedAtMs = performance.now();
   const tookMs = await sendAll(url, raws);
+  let block = "";
+  let progressAtMs = performance.now();
   for (const [i, { address }] of senders.entries()) {
-    while (Number(await rpc(url, "eth_getTransactionCount", address, "latest")) < nonces[i]!) await sleep(2);
+    while (Number(await rpc(url, "eth_getTransactionCount", address, "latest")) < nonces[i]!) {
+      await sleep(2);
+      const head = await rpc<Hex>(url, "eth_blockNumber");
+      if (head !== block) progressAtMs = performance.now();
+      else if (performance.now() - progressAtMs > stalledMs) return undefined;
+      block = head;
+    }
   }
   const seconds = (performance.now() - startedAtMs) / 1000;
   return { tps: Math.round(raws.length / seconds), ackMsP50: rounded(median(tookMs)) };
@@ -230,21 +246,26 @@ async function measureSpeed(note: (line: string) => void) {
     const deploy = await signer.deploy();
     for (const url of [ours.started.url, anvil.url]) await rpc(url, "eth_sendRawTransaction", deploy);
     const results: { ours: Round; anvil: Round }[] = [];
-    for (let round = 1; round <= rounds; round++) {
+    let anvilStalls = 0;
+    while (results.length < rounds) {
       const raws = await signer.calls(roundTransactions);
-      const measured = {
-        ours: await measureRound(ours.started.url, raws, signer.nonces),
-        anvil: await measureRound(anvil.url, raws, signer.nonces),
-      };
-      results.push(measured);
-      note(
-        `round ${round} of ${rounds}: ${measured.ours.tps} transactions a second, anvil ${measured.anvil.tps}`,
-      );
+      const measured = await measureRound(ours.started.url, raws, signer.nonces);
+      if (measured === undefined)
+        throw new Error("our chain acknowledged transactions and did not mine them");
+      const peer = await measureRound(anvil.url, raws, signer.nonces);
+      if (peer === undefined) {
+        if (++anvilStalls > stallsMax) throw new Error(`anvil stopped mining ${anvilStalls} times`);
+        note(`anvil left acknowledged transactions unmined for ${stalledMs} ms: this round is not counted`);
+        await rpc(anvil.url, "evm_mine");
+        continue;
+      }
+      results.push({ ours: measured, anvil: peer });
+      note(`round ${results.length} of ${rounds}: ${measured.tps} transactions a second, anvil ${peer.tps}`);
     }
     const call = { to: signer.to, data: encodeFunctionData({ abi, functionName: "total" }) };
     for (const url of [ours.started.url, anvil.url]) {
       const total = Number(await rpc<Hex>(url, "eth_call", call, "latest"));
-      if (total !== rounds * roundTransactions)
+      if (total !== (rounds + anvilStalls) * roundTransactions)
         throw new Error(`the contract at ${url} counted ${total} calls`);
     }
     await stop(ours.child, "SIGTERM");
@@ -252,6 +273,7 @@ async function measureSpeed(note: (line: string) => void) {
     const { replayMs, transactions, rssBytes } = ours.started;
     return {
       results,
+      anvilStalls,
       anvilVersion: anvil.version,
       replayTxPerSec: Math.round((transactions / replayMs) * 1000),
       bytesPerTx: Math.round((rssBytes - emptyRssBytes) / transactions),
@@ -337,7 +359,7 @@ async function main(): Promise<void> {
   const note = (line: string) => void process.stderr.write(`${line}\n`);
   const gas = gasFigures();
   const loadBefore = rounded(loadavg()[0]!);
-  const { results, anvilVersion, replayTxPerSec, bytesPerTx } = await measureSpeed(note);
+  const { results, anvilStalls, anvilVersion, replayTxPerSec, bytesPerTx } = await measureSpeed(note);
   const trials: { acked: number; lost: number }[] = [];
   for (let trial = 1; trial <= killTrials; trial++) {
     const outcome = await killTrial();
@@ -365,6 +387,7 @@ async function main(): Promise<void> {
       tps: results.map(({ ours }) => ours.tps),
       anvilTps: results.map(({ anvil }) => anvil.tps),
       ratio: ratios,
+      anvilStalls,
     },
     machine: {
       cores: availableParallelism(),

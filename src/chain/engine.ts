@@ -31,6 +31,11 @@ export type Engine = {
   /** Any JSON-RPC method EDR has, the ones that must never be public included. @throws RpcError */
   request(method: string, params?: readonly unknown[]): Promise<unknown>;
   /**
+   * Several requests in order, nothing between them; their results. If one fails the others after it are not carried
+   * out, and the error does not say which it was.
+   */
+  requestAll(calls: readonly { method: string; params: readonly unknown[] }[]): Promise<unknown[]>;
+  /**
    * Mine what is in the memory pool, in the order it was sent.
    * @returns the block's number, hash and transaction hashes
    */
@@ -116,7 +121,13 @@ export async function createEngine(rules: EngineRules): Promise<Engine> {
     { subscriptionCallback: () => {} },
     new ContractDecoder(),
   );
-  const request = (method: string, params: readonly unknown[] = []) => requestOf(provider, method, params);
+  const request = (method: string, params: readonly unknown[] = []) =>
+    answerOf(provider, { jsonrpc: "2.0", id: 1, method, params });
+  const requestAll = (calls: readonly object[]) =>
+    answerOf(
+      provider,
+      calls.map((call) => ({ jsonrpc: "2.0", id: 1, ...call })),
+    ) as Promise<unknown[]>;
 
   async function latest(): Promise<MinedBlock> {
     const block = (await request("eth_getBlockByNumber", ["latest", false])) as {
@@ -138,17 +149,15 @@ export async function createEngine(rules: EngineRules): Promise<Engine> {
     return latest();
   }
 
-  return { request, mine, latest };
+  return { request, requestAll, mine, latest };
 }
 
-async function requestOf(provider: Provider, method: string, params: readonly unknown[]): Promise<unknown> {
-  const text = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
-  const { data } = await provider.handleRequest(text);
+async function answerOf(provider: Provider, body: object): Promise<unknown> {
+  const { data } = await provider.handleRequest(JSON.stringify(body));
   const response = typeof data === "string" ? JSON.parse(data) : data;
   if (response.error === undefined) return response.result ?? null;
   const { code, message, data: details } = response.error;
-  if (typeof code !== "number" || typeof message !== "string") {
-    throw new RpcError(rpcCodes.internal, `The engine answered ${method} with an error of unknown form.`);
-  }
+  if (typeof code !== "number" || typeof message !== "string")
+    throw new RpcError(rpcCodes.internal, "The engine answered with an error of unknown form.");
   throw readableError(code, message, details);
 }

@@ -15,6 +15,8 @@ export const poolLimits = {
   blockBytes: 4 * 1024 * 1024,
   /** How long a transaction whose predecessor has not come may wait, milliseconds. */
   gapMs: 3_000,
+  /** Transactions the engine checks in one request; those beyond a full block are checked again for the next one. */
+  identifiedAtOnce: 16,
 } as const;
 
 /** Says whether a transaction may enter now: undefined, or why not. Applied once its sender and fees are known. */
@@ -44,6 +46,9 @@ type Entry = {
   resolve(hash: Hex): void;
   reject(error: Error): void;
 };
+
+/** The next block's transactions, and whether the engine holds all of them still. */
+type Chosen = { readonly entries: readonly Entry[]; readonly disturbed: boolean };
 
 /** A block's transactions, in the engine's memory pool in this order and nowhere mined yet. */
 export type FilledBlock = {
@@ -117,12 +122,17 @@ export function createPool(
   }
 
   async function fill(): Promise<FilledBlock | undefined> {
-    let chosen = await choose(() => true);
+    const candidates = [...entries.values()];
+    let chosen = await choose(candidates, poolLimits.identifiedAtOnce);
+    if (chosen.disturbed) {
+      // One has replaced another of the same sender and nonce: one by one, the first to come is judged first.
+      await drop(chosen.entries);
+      chosen = await choose(candidates, 1);
+    }
     if (chosen.disturbed) {
       // A transaction that was refused has replaced a chosen one in the engine: start again with the chosen ones only.
-      const keep = new Set(chosen.entries.map((entry) => entry.hash));
       await drop(chosen.entries);
-      chosen = await choose((entry) => keep.has(entry.hash));
+      chosen = await choose(chosen.entries, 1);
     }
     const block = chosen.entries;
     if (block.length === 0) return undefined;
@@ -145,61 +155,85 @@ export function createPool(
     };
   }
 
-  async function drop(block: readonly Entry[]): Promise<void> {
+  async function drop(block: Iterable<Entry>): Promise<void> {
     for (const entry of block) await engine.request("hardhat_dropTransaction", [entry.hash]);
   }
 
-  /** One pass over the queue, oldest first. What it returns lies in the engine's memory pool in the same order. */
-  async function choose(
-    eligible: (entry: Entry) => boolean,
-  ): Promise<{ entries: Entry[]; disturbed: boolean }> {
+  /**
+   * One pass over the queue, oldest first. What it returns lies in the engine's memory pool in the same order, and
+   * nothing else does. When `disturbed`, some of it was replaced there.
+   *
+   * @param atOnce how many unknown transactions the engine is handed together
+   */
+  async function choose(candidates: readonly Entry[], atOnce: number): Promise<Chosen> {
     const accounts = new Map<Address, Account>();
     const block: Entry[] = [];
+    const inEngine = new Set<Entry>();
     let gas = 0n;
     let bytes = 0;
     let disturbed = false;
-    const taken = new Set<string>();
-    for (const entry of [...entries.values()]) {
-      if (!eligible(entry)) continue;
-      if (block.length >= poolLimits.blockTransactions || bytes + entry.bytes > poolLimits.blockBytes) break;
-      let inEngine = false;
-      if (entry.transaction === undefined) {
-        inEngine = await identify(entry);
-        disturbed ||= entry.transaction !== undefined && taken.has(slotOf(entry.transaction));
-        if (!inEngine) continue;
+    let closed = false;
+    for (let at = 0; at < candidates.length && !closed; ) {
+      const run = runFrom(candidates, at, atOnce);
+      at += run.length;
+      if (run[0]!.transaction === undefined) {
+        disturbed = !(await identify(run, inEngine)) || disturbed;
+        if (disturbed && atOnce > 1) break;
       }
-      const transaction = entry.transaction!;
-      const account = await accountOf(accounts, transaction.from);
-      const verdict = judge(transaction, account, block.length, gas, blockGasLimit);
-      if (verdict !== "take") {
-        if (inEngine) await engine.request("hardhat_dropTransaction", [entry.hash]);
-        if (verdict instanceof RpcError) settle(entry, verdict);
+      await readAccounts(accounts, run);
+      for (const entry of run) {
+        const { transaction } = entry;
+        if (transaction === undefined || !entries.has(entry.hash)) continue;
+        const account = accounts.get(transaction.from)!;
+        closed ||=
+          block.length >= poolLimits.blockTransactions || bytes + entry.bytes > poolLimits.blockBytes;
+        const verdict = closed ? "close" : judge(transaction, account, block.length, gas, blockGasLimit);
+        if (verdict === "close") closed = true;
         else if (verdict === "gap") holdOrRefuse(entry, account);
-        if (verdict === "close") break;
-        continue;
+        else if (verdict instanceof RpcError) settle(entry, verdict);
+        if (verdict !== "take" || (!inEngine.has(entry) && !(await sendToEngine(entry)))) continue;
+        inEngine.add(entry);
+        account.chosen += 1;
+        account.nextNonce += 1;
+        account.balance -= maxCost(transaction);
+        gas += transaction.gas;
+        bytes += entry.bytes;
+        block.push(entry);
+        closed = mustBeAlone(transaction, account);
       }
-      if (!inEngine && !(await sendToEngine(entry))) continue;
-      account.chosen += 1;
-      account.nextNonce += 1;
-      account.balance -= maxCost(transaction);
-      gas += transaction.gas;
-      bytes += entry.bytes;
-      taken.add(slotOf(transaction));
-      block.push(entry);
-      if (mustBeAlone(transaction, account)) break;
     }
+    await drop(inEngine.difference(new Set(block)));
     return { entries: block, disturbed };
   }
 
-  /** Let the engine check and decode a transaction it has not seen. False: refused, and the sender has been told. */
-  async function identify(entry: Entry): Promise<boolean> {
-    if (!(await sendToEngine(entry))) return false;
-    entry.transaction = await decodedByEngine(engine, entry.hash);
-    const refusal = admission(entry.transaction);
-    if (refusal === undefined) return true;
-    await engine.request("hardhat_dropTransaction", [entry.hash]);
-    settle(entry, new RpcError(rpcCodes.server, refusal));
-    return false;
+  /**
+   * Let the engine check and decode transactions it has not seen; those it refuses are told why.
+   *
+   * @param inEngine what lies in the engine's memory pool already; those accepted are added
+   * @returns false if one of them has replaced another there
+   */
+  async function identify(run: readonly Entry[], inEngine: Set<Entry>): Promise<boolean> {
+    const pending = { method: "eth_pendingTransactions", params: [] };
+    const sends = run.map(({ raw }) => ({ method: "eth_sendRawTransaction", params: [raw] }));
+    let listed: unknown;
+    try {
+      listed = (await engine.requestAll([...sends, pending])).at(-1);
+      for (const entry of run) inEngine.add(entry);
+    } catch {
+      // One was refused, and the answer does not say which: one by one. Those before it are known already.
+      for (const entry of run) if (await sendToEngine(entry)) inEngine.add(entry);
+      listed = await engine.request(pending.method);
+    }
+    const found = new Map((listed as EngineTransaction[]).map((one) => [one.hash, one]));
+    for (const entry of run) {
+      const known = found.get(entry.hash);
+      if (known === undefined) continue;
+      entry.transaction = decoded(known);
+      const refusal = admission(entry.transaction);
+      if (refusal !== undefined) settle(entry, new RpcError(rpcCodes.server, refusal));
+    }
+    for (const entry of inEngine) if (!found.has(entry.hash)) return false;
+    return true;
   }
 
   async function sendToEngine(entry: Entry): Promise<boolean> {
@@ -207,28 +241,34 @@ export function createPool(
       await engine.request("eth_sendRawTransaction", [entry.raw]);
       return true;
     } catch (error) {
+      if (/^already known/.test((error as Error).message)) return true;
       settle(entry, error as Error);
       return false;
     }
   }
 
-  async function accountOf(accounts: Map<Address, Account>, address: Address): Promise<Account> {
-    const known = accounts.get(address);
-    if (known !== undefined) return known;
-    const [balance, nonce, code] = await Promise.all([
-      engine.request("eth_getBalance", [address, "latest"]),
-      engine.request("eth_getTransactionCount", [address, "latest"]),
-      engine.request("eth_getCode", [address, "latest"]),
-    ]);
-    const account: Account = {
-      balance: BigInt(balance as Hex),
-      nextNonce: Number(nonce),
-      chosen: 0,
-      gaps: 0,
-      hasCode: code !== "0x",
-    };
-    accounts.set(address, account);
-    return account;
+  /** Add the run's senders that are not in `accounts` yet. */
+  async function readAccounts(accounts: Map<Address, Account>, run: readonly Entry[]): Promise<void> {
+    const senders = new Set(
+      run.flatMap(({ transaction }) => (transaction === undefined ? [] : transaction.from)),
+    );
+    await Promise.all(
+      [...senders].map(async (address) => {
+        if (accounts.has(address)) return;
+        const [balance, nonce, code] = await Promise.all([
+          engine.request("eth_getBalance", [address, "latest"]),
+          engine.request("eth_getTransactionCount", [address, "latest"]),
+          engine.request("eth_getCode", [address, "latest"]),
+        ]);
+        accounts.set(address, {
+          balance: BigInt(balance as Hex),
+          nextNonce: Number(nonce),
+          chosen: 0,
+          gaps: 0,
+          hasCode: code !== "0x",
+        });
+      }),
+    );
   }
 
   function holdOrRefuse(entry: Entry, account: Account): void {
@@ -299,29 +339,42 @@ function mustBeAlone(transaction: PoolTransaction, account: Account): boolean {
   return transaction.type === 4 || account.hasCode;
 }
 
-/** Two transactions of one slot exclude each other. */
-function slotOf({ from, nonce }: PoolTransaction): string {
-  return `${from}:${nonce}`;
-}
-
 function maxCost(transaction: PoolTransaction): bigint {
   return transaction.gas * transaction.maxFeePerGas + transaction.value;
 }
 
-async function decodedByEngine(engine: Engine, hash: Hex): Promise<PoolTransaction> {
-  const found = (await engine.request("eth_getTransactionByHash", [hash])) as Record<string, Hex> | null;
-  if (found === null)
-    throw new RpcError(rpcCodes.internal, `the engine accepted ${hash} and does not know it`);
+/** The longest run of unknown transactions from `at` on, at most `atOnce`; or one that is known. */
+function runFrom(candidates: readonly Entry[], at: number, atOnce: number): Entry[] {
+  let end = at;
+  while (end < candidates.length && end - at < atOnce && candidates[end]!.transaction === undefined) end++;
+  return candidates.slice(at, Math.max(end, at + 1));
+}
+
+/** What of `eth_pendingTransactions` is read. */
+type EngineTransaction = {
+  readonly hash: Hex;
+  readonly from: Address;
+  readonly to?: Address | null;
+  readonly nonce: Hex;
+  readonly type: Hex;
+  readonly gas: Hex;
+  readonly value: Hex;
+  readonly gasPrice?: Hex;
+  readonly maxFeePerGas?: Hex;
+  readonly maxPriorityFeePerGas?: Hex;
+};
+
+function decoded(found: EngineTransaction): PoolTransaction {
   const maxFeePerGas = BigInt(found.maxFeePerGas ?? found.gasPrice!);
   const priority = BigInt(found.maxPriorityFeePerGas ?? found.gasPrice!);
   return {
-    hash,
-    from: found.from!,
+    hash: found.hash,
+    from: found.from,
     to: found.to ?? null,
     nonce: Number(found.nonce),
     type: Number(found.type),
-    gas: BigInt(found.gas!),
-    value: BigInt(found.value!),
+    gas: BigInt(found.gas),
+    value: BigInt(found.value),
     maxFeePerGas,
     tipPerGas: priority < maxFeePerGas ? priority : maxFeePerGas,
   };
