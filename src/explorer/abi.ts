@@ -26,6 +26,8 @@ export const abiLimits = {
   elements: 64,
   /** Of one text or byte string. */
   bytes: 512,
+  /** Of all texts and byte strings together. */
+  bytesTogether: 16_384,
   /** Arrays and tuples within each other. */
   depth: 16,
 } as const;
@@ -36,13 +38,14 @@ export class AbiDecodingError extends Error {
 }
 
 type Frame = { readonly data: Uint8Array; readonly base: number };
-type Budget = { values: number };
+type Budget = { values: number; bytes: number };
 
 /** Decode the parameters of a call, an error, or an event's data. @throws AbiDecodingError */
 export function decodeParameters(parameters: readonly AbiParameter[], data: Hex): Argument[] {
-  const bytes = hexToBytes(data);
-  return decodeSequence(parameters, { data: bytes, base: 0 }, 0, { values: abiLimits.values }, 0).map(
-    (value, index) => argument(parameters[index]!, value),
+  const frame = { data: hexToBytes(data), base: 0 };
+  const budget = { values: abiLimits.values, bytes: abiLimits.bytesTogether };
+  return decodeSequence(parameters, frame, 0, budget, 0).map((value, index) =>
+    argument(parameters[index]!, value),
   );
 }
 
@@ -90,7 +93,10 @@ function decodeBody(type: AbiParameter, frame: Frame, at: number, budget: Budget
   if (type.type === "string" || type.type === "bytes") {
     const length = smallNumber(frame, at);
     const content = slice(frame, at + 32, length);
-    return type.type === "string" ? textValue(content) : bytesValue(content);
+    const kept = content.subarray(0, Math.min(abiLimits.bytes, budget.bytes));
+    budget.bytes -= kept.length;
+    const shown = type.type === "string" ? readable(utf8.decode(kept)) : hexOf(kept);
+    return kept.length === length ? shown : { cut: shown, length };
   }
   return wordValue(type.type, slice(frame, at, 32));
 }
@@ -177,17 +183,7 @@ function sizeOf(text: string, min: number, max: number, step: number): number {
   return size;
 }
 
-function bytesValue(content: Uint8Array): Value {
-  if (content.length <= abiLimits.bytes) return hexOf(content);
-  return { cut: hexOf(content.subarray(0, abiLimits.bytes)), length: content.length };
-}
-
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-
-function textValue(content: Uint8Array): Value {
-  if (content.length <= abiLimits.bytes) return readable(utf8.decode(content));
-  return { cut: readable(utf8.decode(content.subarray(0, abiLimits.bytes))), length: content.length };
-}
 
 // Control characters, line separators, direction marks: what could forge a line of a log or turn text around.
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;

@@ -65,7 +65,13 @@ export const nameText = z
 export const contractText = z
   .union([addressText, nameText], { error: "expected an address or a contract's name" })
   .openapi({ type: "string", example: "DatanetRegistry" });
-export const searchText = z.string().trim().min(1).max(128).openapi({ example: "ModelRegistry" });
+export const searchText = z
+  .string()
+  .trim()
+  .min(1)
+  .max(128)
+  .regex(/^\P{Cc}*$/u, "expected text without control characters")
+  .openapi({ example: "ModelRegistry" });
 
 /** `position:address` of the last contract of a page. */
 export const contractPlaceText = z
