@@ -3,7 +3,7 @@ import type { Address } from "./bytes.ts";
 import { compareHex, sameHex } from "./bytes.ts";
 import type { Lie, TilingProblem } from "./lies.ts";
 import type { PublishedBatch } from "./published.ts";
-import { gapOf, openBalance, openLine, openReceipt } from "./published.ts";
+import { around, boundaryOf, openBalance, openLine, openReceipt } from "./published.ts";
 
 /** The lies that the batch's lists tell by themselves: tiling, journal and balances. No fact of the chain is needed but its intervals. */
 export function* listLies(batch: PublishedBatch): Generator<Lie> {
@@ -24,8 +24,7 @@ function* tilingLies(batch: PublishedBatch): Generator<Lie> {
     yield {
       kind: "tiling",
       problem,
-      first: before === undefined ? null : openReceipt(batch, i - 1),
-      second: next === undefined ? null : openReceipt(batch, i),
+      around: around(receipts.length, i, (at) => openReceipt(batch, at)),
       intervals,
     };
 
@@ -51,25 +50,23 @@ function* tilingLies(batch: PublishedBatch): Generator<Lie> {
 
 function* journalLies(batch: PublishedBatch): Generator<Lie> {
   const { journal, receipts } = batch;
+  const open = (i: number) => openLine(batch, i);
   const present = new Set(
     journal.map(({ payee, receiptIndex, paymentIndex }) => keyOf(payee, receiptIndex, paymentIndex)),
   );
   for (const [i, line] of journal.entries()) {
     const before = journal[i - 1];
     if (before !== undefined && compareLines(before, line) >= 0)
-      yield { kind: "journal-order", before: openLine(batch, i - 1), line: openLine(batch, i) };
+      yield { kind: "journal-order", around: around(journal.length, i, open) };
     const carried = before !== undefined && sameHex(before.payee, line.payee) ? before.runningSum : 0n;
-    if (line.runningSum !== carried + line.amount)
-      yield {
-        kind: "journal-sum",
-        before: before === undefined ? null : openLine(batch, i - 1),
-        line: openLine(batch, i),
-      };
+    // As the chain adds: a sum that wraps around needs an amount that no receipt pays.
+    if (line.runningSum !== BigInt.asUintN(256, carried + line.amount))
+      yield { kind: "journal-sum", around: around(journal.length, i, open) };
     const payment = receipts[line.receiptIndex]?.payments[line.paymentIndex];
     if (payment === undefined || !sameHex(payment.payee, line.payee) || payment.amount !== line.amount)
       yield {
         kind: "journal-line",
-        line: openLine(batch, i),
+        line: open(i),
         receipt: line.receiptIndex < receipts.length ? openReceipt(batch, line.receiptIndex) : null,
       };
   }
@@ -77,13 +74,14 @@ function* journalLies(batch: PublishedBatch): Generator<Lie> {
     for (const [paymentIndex, { payee }] of payments.entries()) {
       if (present.has(keyOf(payee, receiptIndex, paymentIndex))) continue;
       const missing = { payee, receiptIndex, paymentIndex };
-      const gap = gapOf(
-        journal,
-        (line) => compareLines(line, missing),
-        (i) => openLine(batch, i),
-      );
-      if (gap !== undefined)
-        yield { kind: "journal-payment", receipt: openReceipt(batch, receiptIndex), paymentIndex, gap };
+      const boundary = boundaryOf(journal, (line) => compareLines(line, missing));
+      if (boundary !== undefined)
+        yield {
+          kind: "journal-payment",
+          receipt: openReceipt(batch, receiptIndex),
+          paymentIndex,
+          around: around(journal.length, boundary, open),
+        };
     }
 }
 
@@ -98,42 +96,56 @@ function* balanceLies(batch: PublishedBatch): Generator<Lie> {
   for (const [i, balance] of balances.entries()) {
     const payee = balance.payee.toLowerCase();
     if (i > 0 && compareHex(balances[i - 1]!.payee, balance.payee) >= 0)
-      yield { kind: "balance-order", before: open(i - 1), balance: open(i) };
+      yield { kind: "balance-order", around: around(balances.length, i, open) };
 
     const last = lastLines.get(payee);
     if (balance.credit !== (last === undefined ? 0n : journal[last]!.runningSum)) {
-      const lines =
-        last === undefined
-          ? gapOf(journal, byPayee(balance.payee), (at) => openLine(batch, at))
-          : {
-              before: openLine(batch, last),
-              after: last + 1 < journal.length ? openLine(batch, last + 1) : null,
-            };
-      if (lines !== undefined) yield { kind: "balance-credit", balance: open(i), lines };
+      const boundary = endOf(journal, last, balance.payee);
+      if (boundary !== undefined)
+        yield {
+          kind: "balance-credit",
+          balance: open(i),
+          lines: around(journal.length, boundary, (at) => openLine(batch, at)),
+        };
     }
 
     const earlier = before.get(payee);
     const carried = earlier === undefined ? 0n : previousBalances[earlier]!.cumulative;
     if (balance.cumulative !== carried + balance.credit) {
-      const previous =
-        earlier === undefined
-          ? gapOf(previousBalances, byPayee(balance.payee), openPrevious)
-          : openPrevious(earlier);
-      if (previous !== undefined) yield { kind: "balance-cumulative", balance: open(i), previous };
+      const boundary = endOf(previousBalances, earlier, balance.payee);
+      if (boundary !== undefined)
+        yield {
+          kind: "balance-cumulative",
+          balance: open(i),
+          previous: around(previousBalances.length, boundary, openPrevious),
+        };
     }
   }
 
-  const missing = (payee: Address) => gapOf(balances, byPayee(payee), open);
-  for (const [payee, at] of lastLines) {
+  for (const [payee, at] of [...lastLines, ...before] as [Address, number][]) {
     if (known.has(payee)) continue;
-    const gap = missing(payee as Address);
-    if (gap !== undefined) yield { kind: "balance-missing", because: { line: openLine(batch, at) }, gap };
+    known.add(payee);
+    const boundary = boundaryOf(balances, byPayee(payee));
+    if (boundary === undefined) continue;
+    const because = lastLines.has(payee) ? { line: openLine(batch, at) } : { previous: openPrevious(at) };
+    yield { kind: "balance-missing", payee, because, around: around(balances.length, boundary, open) };
   }
-  for (const [payee, at] of before) {
-    if (known.has(payee) || lastLines.has(payee)) continue;
-    const gap = missing(payee as Address);
-    if (gap !== undefined) yield { kind: "balance-missing", because: { previous: openPrevious(at) }, gap };
-  }
+}
+
+/**
+ * Where a payee's elements end: behind its last one, or where it would stand.
+ *
+ * @param last - position of its last element
+ * @returns undefined where the list is out of order there
+ */
+function endOf(
+  list: readonly Pick<Balance | JournalLine, "payee">[],
+  last: number | undefined,
+  payee: Address,
+): number | undefined {
+  if (last === undefined) return boundaryOf(list, byPayee(payee));
+  const next = list[last + 1];
+  return next === undefined || compareHex(payee, next.payee) < 0 ? last + 1 : undefined;
 }
 
 const byPayee =

@@ -1,4 +1,5 @@
-import { toBytes, toHex, zeroAddress } from "./bytes.ts";
+import { apportion } from "./apportion.ts";
+import { sameHex, toBytes, toHex } from "./bytes.ts";
 import { bytesDigest } from "./digest.ts";
 import type { Lie, ReceiptFacts, ReleaseFacts } from "./lies.ts";
 import type { Payment } from "./payout.ts";
@@ -129,40 +130,47 @@ function findWrongPayment(
   { terms, index }: ReceiptFacts,
 ) {
   if (list.length > 0 && index === null) return undefined;
-  const paid = payout({
-    fee: receipt.to - receipt.from,
-    split: terms!.split,
-    payees: terms!.payees,
-    datanets: terms!.datanets,
-    influence: list.length === 0 ? null : listedInfluence(list, receipt.threshold, index!.rows),
-  }).payments;
-  const length = Math.max(paid.length, payments.length);
+  const { split, payees, datanets } = terms!;
+  const fee = receipt.to - receipt.from;
+  const influence = list.length === 0 ? null : listedInfluence(list, receipt.threshold, index!.rows);
+  const { payments: paid, heads } = payout({ fee, split, payees, datanets, influence });
+  const position = firstDifference(paid, payments);
+  if (position === undefined) return undefined;
+  const expected = paid[position];
+  const payment = expected === undefined ? null : { payee: toHex(expected.payee), amount: expected.amount };
+  const examples = datanets.map((datanet) => BigInt(datanet.acceptedExamples));
+  const weights = list.length === 0 ? examples : list.map((entry) => BigInt(entry.score));
+  const { operator, treasury, developer, stakers } = heads;
+  const parts = {
+    heads: [operator, treasury, developer, stakers, heads.owners + heads.influence],
+    owners: apportion(heads.owners, examples),
+    influence: apportion(heads.influence, weights),
+  };
+  const row = expected?.kind === "contributor" ? index!.open(expected.at!) : null;
+  return { position, expected: payment, parts, row };
+}
+
+function firstDifference(expected: readonly Payment[], given: readonly Payment[]): number | undefined {
+  const length = Math.max(expected.length, given.length);
   for (let position = 0; position < length; position++) {
-    const [expected, given] = [paid[position], payments[position]];
-    if (
-      expected !== undefined &&
-      given !== undefined &&
-      toHex(expected.payee) === toHex(given.payee) &&
-      expected.amount === given.amount
-    )
-      continue;
-    const payment: Payment | null =
-      expected === undefined ? null : { payee: toHex(expected.payee), amount: expected.amount };
-    const row = expected?.kind === "contributor" ? index!.open(list[expected.at!]!.row) : null;
-    return { position, expected: payment, row };
+    const [one, other] = [expected[position], given[position]];
+    const same = one !== undefined && other !== undefined && one.amount === other.amount;
+    if (!same || !sameHex(one.payee, other.payee)) return position;
   }
   return undefined;
 }
 
-/** Influence that lists exactly these entries: their scores are taken as they are, because they are proven apart. */
+/** Influence in which exactly these rows are above the threshold: their scores are taken as listed, because they are proven apart. */
 function listedInfluence(
   list: readonly ScoreEntry[],
   threshold: bigint,
   rows: NonNullable<ReceiptFacts["index"]>["rows"],
 ) {
+  const scores = new Array<number>(list.at(-1)!.row + 1).fill(Number.MIN_SAFE_INTEGER);
+  for (const entry of list) scores[entry.row] = entry.score;
   return {
-    contributors: list.map(({ row }) => rows[row]?.payee ?? zeroAddress),
-    scores: list.map((entry) => entry.score),
+    contributors: scores.map((_, row) => rows[row]!.payee),
+    scores,
     nullScores: [Number(threshold)],
     thresholdMillionths: 1_000_000,
   };

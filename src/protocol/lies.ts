@@ -4,7 +4,7 @@ import type { Address, Digest, Hex } from "./bytes.ts";
 import { listLies } from "./lies-lists.ts";
 import { receiptLies } from "./lies-receipt.ts";
 import type { DatanetPayee, HeadPayees, Payment } from "./payout.ts";
-import type { BalanceOpening, Gap, LineOpening, PublishedBatch, ReceiptOpening } from "./published.ts";
+import type { Around, BalanceOpening, LineOpening, PublishedBatch, ReceiptOpening } from "./published.ts";
 import type { IndexRow } from "./row.ts";
 
 /** A row of a release's pay index with its proof: what a chain computes a score from. */
@@ -82,26 +82,28 @@ export type Lie =
       readonly contributor: number;
       readonly row: RowOpening;
     }
-  /** Payment `position` is not what section 5 gives. `row` opens the contributor it should go to, where it should go to one. */
+  /** The payments are not what section 5 gives; `position` is the first that is not. */
   | {
       readonly kind: "split";
       readonly receipt: ReceiptOpening;
       readonly position: number;
       readonly expected: Payment | null;
+      /** The right parts of each division, in which zeros are not left out. */
+      readonly parts: SplitParts;
+      /** Opens the row of the contributor that payment should go to, where it should go to one. */
       readonly row: RowOpening | null;
     }
-  /** Receipts `first` and `second` are neighbours, or the ends of the list, and do not tile the channels' intervals. */
+  /** Receipts that are neighbours, or the ends of the list, do not tile the channels' intervals. */
   | {
       readonly kind: "tiling";
       readonly problem: TilingProblem;
-      readonly first: ReceiptOpening | null;
-      readonly second: ReceiptOpening | null;
+      readonly around: Around<ReceiptOpening>;
       readonly intervals: readonly ChannelInterval[];
     }
   /** Two neighbouring lines do not ascend. */
-  | { readonly kind: "journal-order"; readonly before: LineOpening; readonly line: LineOpening }
-  /** The running sum does not follow from the line before; null for the first line. */
-  | { readonly kind: "journal-sum"; readonly before: LineOpening | null; readonly line: LineOpening }
+  | { readonly kind: "journal-order"; readonly around: Around<LineOpening> }
+  /** The right line's running sum does not follow from the left one, or from nothing. */
+  | { readonly kind: "journal-sum"; readonly around: Around<LineOpening> }
   /** The line is not the payment it names; `receipt` is null where the batch has no such receipt. */
   | { readonly kind: "journal-line"; readonly line: LineOpening; readonly receipt: ReceiptOpening | null }
   /** A payment of a receipt has no line. */
@@ -109,28 +111,39 @@ export type Lie =
       readonly kind: "journal-payment";
       readonly receipt: ReceiptOpening;
       readonly paymentIndex: number;
-      readonly gap: Gap<LineOpening>;
+      readonly around: Around<LineOpening>;
     }
   /** Two neighbouring balances do not ascend. */
-  | { readonly kind: "balance-order"; readonly before: BalanceOpening; readonly balance: BalanceOpening }
-  /** The credit is not what the payee's last line sums to; with no line of the payee between two neighbours, not 0. */
+  | { readonly kind: "balance-order"; readonly around: Around<BalanceOpening> }
+  /** The credit is not what the payee's last line sums to, 0 without one; `lines` is where the payee's lines end, or would be. */
   | {
       readonly kind: "balance-credit";
       readonly balance: BalanceOpening;
-      readonly lines: Gap<LineOpening>;
+      readonly lines: Around<LineOpening>;
     }
-  /** The cumulative amount is not the previous one plus the credit. */
+  /** The cumulative amount is not the previous one, 0 without one, plus the credit; `previous` is where the payee stands, or would. */
   | {
       readonly kind: "balance-cumulative";
       readonly balance: BalanceOpening;
-      readonly previous: BalanceOpening | Gap<BalanceOpening>;
+      readonly previous: Around<BalanceOpening>;
     }
   /** Someone whom the journal credits, or who had a balance before, has none. */
   | {
       readonly kind: "balance-missing";
+      readonly payee: Address;
       readonly because: { readonly line: LineOpening } | { readonly previous: BalanceOpening };
-      readonly gap: Gap<BalanceOpening>;
+      readonly around: Around<BalanceOpening>;
     };
+
+/** The right parts of the divisions of one fee, wei. */
+export type SplitParts = {
+  /** Operator, treasury, developer, stakers, data. */
+  readonly heads: readonly bigint[];
+  /** One for each Datanet version. */
+  readonly owners: readonly bigint[];
+  /** One for each listed score or, if none is listed, for each Datanet version. */
+  readonly influence: readonly bigint[];
+};
 
 export type LieKind = Lie["kind"];
 

@@ -95,8 +95,15 @@ export type ReceiptOpening = OpenedReceipt & LeafProof;
 export type LineOpening = LeafProof & { readonly line: JournalLine };
 /** A balance with its place. */
 export type BalanceOpening = LeafProof & { readonly balance: Balance };
-/** Two neighbours of a sorted list between which nothing lies; null at its ends. */
-export type Gap<Opening> = { readonly before: Opening | null; readonly after: Opening | null };
+/**
+ * Two neighbours of a list, between which nothing lies: the elements before and at position `boundary`; null at the list's
+ * ends, where a side does not exist.
+ */
+export type Around<Opening> = {
+  readonly boundary: number;
+  readonly left: Opening | null;
+  readonly right: Opening | null;
+};
 
 export function openReceipt(batch: PublishedBatch, index: number): ReceiptOpening {
   return { ...batch.receipts[index]!, index, proof: proofOf(batch.trees.receipts, index) };
@@ -118,24 +125,30 @@ function proofOf(tree: PositionalTree, index: number): readonly Digest[] {
   return positionalProof(tree, index);
 }
 
+/** What stands on both sides of a boundary of a list of `count`. */
+export function around<Opening>(
+  count: number,
+  boundary: number,
+  open: (index: number) => Opening,
+): Around<Opening> {
+  return {
+    boundary,
+    left: boundary === 0 ? null : open(boundary - 1),
+    right: boundary === count ? null : open(boundary),
+  };
+}
+
 /**
- * The neighbours between which something would have to lie, in a list that was meant to be sorted.
+ * The boundary at which something would have to lie, in a list that was meant to be sorted.
  *
  * @param compare - negative where an element comes before what is looked for, positive where it comes after
  * @returns undefined if no two neighbours leave room for it: it is in the list, or the list is out of order there
  */
-export function gapOf<T, Opening>(
-  list: readonly T[],
-  compare: (element: T) => number,
-  open: (index: number) => Opening,
-): Gap<Opening> | undefined {
-  for (let after = 0; after <= list.length; after++) {
-    if (after < list.length && compare(list[after]!) <= 0) continue;
-    if (after > 0 && compare(list[after - 1]!) >= 0) continue;
-    return {
-      before: after === 0 ? null : open(after - 1),
-      after: after === list.length ? null : open(after),
-    };
+export function boundaryOf<T>(list: readonly T[], compare: (element: T) => number): number | undefined {
+  for (let boundary = 0; boundary <= list.length; boundary++) {
+    const comesAfterLeft = boundary === 0 || compare(list[boundary - 1]!) < 0;
+    const comesBeforeRight = boundary === list.length || compare(list[boundary]!) > 0;
+    if (comesAfterLeft && comesBeforeRight) return boundary;
   }
   return undefined;
 }
