@@ -32,15 +32,20 @@ export type Releases = {
 export type ReceiptTerms = {
   /** Of the `AttributionLedger`. */
   readonly domain: Domain;
-  /** In force at `issuedAt`. */
+  /** Seconds: a time that has begun on the chain, so that what is said here for it never changes. */
+  readonly issuedAt: bigint;
+  /** In force at `issuedAt`, like everything below: a Datanet or model that was sold pays its owner of that time. */
   readonly split: FeeSplit;
   readonly payees: HeadPayees;
   /** One per Datanet version of the manifest, in its order. */
   readonly datanets: readonly { readonly owner: Address; readonly pool: Address }[];
 };
 
-/** @param issuedAt - seconds; the fee split in force then applies */
-export type ReadTerms = (manifest: Manifest, issuedAt: bigint) => Promise<ReceiptTerms>;
+/** @param nowSec - seconds; the terms are those of about now, and say of when exactly */
+export type ReadTerms = (
+  release: Pick<ServedRelease, "id" | "manifest">,
+  nowSec: bigint,
+) => Promise<ReceiptTerms>;
 
 /**
  * Hands a finished receipt on, once, inside the transaction that ends its request. It must only write to the database.

@@ -22,17 +22,15 @@ import type { RequestRecord } from "./record.ts";
 export type SignedReceipt = { readonly id: Digest; readonly bundle: ReceiptBundle };
 
 /**
- * Divides the fee and signs. The same request, release, terms and time give the same receipt.
+ * Divides the fee and signs. The same request, release and terms give the same receipt.
  *
  * @param request - in the state `charged`
- * @param issuedAt - seconds; the terms are those in force then
  * @throws if the request is not ready for it, or the terms contradict the release
  */
 export async function makeReceipt(
   request: RequestRecord,
   release: ServedRelease,
   terms: ReceiptTerms,
-  issuedAt: bigint,
   operator: Signer & { readonly address: `0x${string}` },
 ): Promise<SignedReceipt> {
   const { answer, charge, query, promptTokens, completionTokens } = request;
@@ -60,7 +58,7 @@ export async function makeReceipt(
     thresholdRow: divided.thresholdRow,
     threshold: divided.threshold,
     splitDigest: splitDigest(payments),
-    issuedAt,
+    issuedAt: terms.issuedAt,
   };
   const signature = await signReceipt(terms.domain, receipt, operator);
   const { operator: payee, treasury, developer, stakers } = terms.payees;
@@ -88,17 +86,13 @@ export async function makeReceipt(
 
 function divide(request: RequestRecord, release: ServedRelease, terms: ReceiptTerms, fee: bigint): Payout {
   const { manifest, contributors } = release;
-  if (!sameHex(terms.payees.developer, manifest.developer))
-    throw new Error(
-      `The terms name the developer ${terms.payees.developer}, the release ${manifest.developer}.`,
-    );
   if (terms.datanets.length !== manifest.datanets.length)
     throw new Error(
       `The terms name ${terms.datanets.length} Datanets, release ${release.id} was made from ${manifest.datanets.length}.`,
     );
-  const datanets = manifest.datanets.map(({ acceptedExamples }, at) => ({
+  const datanets = manifest.datanets.map(({ count }, at) => ({
     ...(terms.datanets[at] as ReceiptTerms["datanets"][number]),
-    acceptedExamples,
+    acceptedExamples: count,
   }));
   const { scores, nullScores } = request;
   const attributed = scores !== null && nullScores !== null;

@@ -207,9 +207,8 @@ async function receiptStep(parts: ReceiptingParts, request: RequestRecord): Prom
   const release = await parts.releases.find(request.releaseId);
   if (release === undefined)
     throw new Error(`Release ${request.releaseId} is not here any more: its answers cannot be receipted.`);
-  const issuedAt = BigInt(Math.floor(parts.now() / 1_000));
-  const terms = await parts.terms(release.manifest, issuedAt);
-  const { id, bundle } = await makeReceipt(request, release, terms, issuedAt, parts.operator);
+  const terms = await parts.terms(release, BigInt(Math.floor(parts.now() / 1_000)));
+  const { id, bundle } = await makeReceipt(request, release, terms, parts.operator);
   await parts.database.transaction(async (tx) => {
     const finishedAtMs = parts.now();
     const done = { receipt_id: id, null_scores: null, error: null, finished_at_ms: finishedAtMs };

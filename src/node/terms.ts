@@ -1,37 +1,18 @@
-/** What the chain says about who is paid for an answer: the fee split in force, the heads' payees, the Datanets' owners and pools. */
+/** What the chain says about who is paid for an answer, at a time for which it will always say the same. */
 
 import type { ReadTerms } from "../inference/index.ts";
-import { domain, type FeeSplit, type Manifest, toHex } from "../protocol/index.ts";
+import { domain, toHex } from "../protocol/index.ts";
+import { chainFacts } from "../settlement/index.ts";
 import type { NodeNetwork } from "./network.ts";
 
 export function chainTerms({ reader, contracts, network, accounts }: NodeNetwork): ReadTerms {
-  const read = reader.public;
-  return async (manifest: Manifest, issuedAt) => {
-    const [split, treasury, stakers, datanets] = await Promise.all([
-      read.readContract({ ...contracts.ProtocolParameters, functionName: "feeSplitAt", args: [issuedAt] }),
-      read.readContract({ ...contracts.ProtocolParameters, functionName: "treasury" }),
-      read.readContract({ ...contracts.ProtocolParameters, functionName: "stakersPool" }),
-      Promise.all(
-        manifest.datanets.map(async ({ datanetId }) => {
-          const id = BigInt(datanetId);
-          const [owner, pool] = await Promise.all([
-            read.readContract({ ...contracts.DatanetRegistry, functionName: "ownerOf", args: [id] }),
-            read.readContract({ ...contracts.DatanetRegistry, functionName: "poolOf", args: [id] }),
-          ]);
-          return { owner: toHex(owner), pool: toHex(pool) };
-        }),
-      ),
-    ]);
-    return {
-      domain: domain(network.chainId, toHex(contracts.AttributionLedger.address)),
-      split: split as FeeSplit,
-      payees: {
-        operator: toHex(accounts.operator.address),
-        treasury: toHex(treasury),
-        developer: manifest.developer,
-        stakers: toHex(stakers),
-      },
-      datanets,
-    };
+  const facts = chainFacts(reader, contracts);
+  const ledger = domain(network.chainId, toHex(contracts.AttributionLedger.address));
+  return async ({ id }, nowSec) => {
+    const release = await facts.release(id);
+    if (release === undefined)
+      throw new Error(`Release ${id} is not on chain (yet): a receipt for it could be proven wrong.`);
+    const issuedAt = await facts.issueTime(nowSec);
+    return { domain: ledger, issuedAt, ...(await facts.terms(release, issuedAt, accounts.operator.address)) };
   };
 }

@@ -148,9 +148,6 @@ function byOpened(
 
 /** Section 5 once more, from the fee, the scores and the terms. */
 function checkPayments(bundle: ReceiptBundle, manifest: Manifest, influence: Influence | null): Check {
-  const { developer } = bundle.terms.payees;
-  if (!sameHex(developer, manifest.developer))
-    return compare("payments", `developer ${manifest.developer}`, `developer ${developer}`);
   return attempt("payments", () => [
     payList(payout(payoutInput(bundle, manifest, influence)).payments),
     payList(bundle.payments),
@@ -164,7 +161,7 @@ function payoutInput({ receipt, terms }: ReceiptBundle, manifest: Manifest, infl
     );
   const datanets = terms.datanets.map((payees, i) => ({
     ...payees,
-    acceptedExamples: manifest.datanets[i]!.acceptedExamples,
+    acceptedExamples: manifest.datanets[i]!.count,
   }));
   return { fee: receipt.to - receipt.from, split: terms.split, payees: terms.payees, datanets, influence };
 }

@@ -25,7 +25,7 @@ export const manifestDatanetSchema = z.strictObject({
   count: uint32Schema.min(1),
   /** SPDX identifier. */
   license: z.string().min(1).max(64),
-  /** How many of its examples entered training: the weight of its owner and its common pool. */
+  /** How many of its examples entered training. */
   acceptedExamples: uint32Schema.min(1),
   /** `consentsRoot` of the version's consents. */
   consentsRoot: digestSchema,

@@ -42,7 +42,7 @@ export type DatanetPayee = {
   readonly owner: Address;
   /** The Datanet's common pool. */
   readonly pool: Address;
-  /** Accepted examples of the version, the weight of its owner and its pool. */
+  /** Examples of the version, as the chain has them: the weight of its owner and its pool. */
   readonly acceptedExamples: number;
 };
 

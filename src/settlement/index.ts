@@ -23,6 +23,7 @@ export type { PayeeBalance } from "./balance.ts";
 export type { BatchRow, BatchState } from "./batch.ts";
 export type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
 export { SettlementError, type SettlementErrorCode } from "./errors.ts";
+export { type ChainFacts, type ChainRelease, chainFacts } from "./facts.ts";
 export type { LoopOptions, SettlementLoop } from "./loop.ts";
 export type { ListedReceipt, ReceiptFilter, ReceiptState, StoredReceipt } from "./receipt.ts";
 export { type SettlementRoutesOptions, settlementRoutes } from "./routes.ts";

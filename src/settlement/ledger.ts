@@ -50,6 +50,8 @@ export type Ledger = {
   /** What the operator owns, wei. */
   operatorBalance(): Promise<bigint>;
   blockNumber(): Promise<bigint>;
+  /** Of the latest block, seconds. */
+  blockTime(): Promise<bigint>;
   depositBond(wei: bigint): Promise<Mined>;
   settle(batch: Commitments, intervals: readonly ChannelInterval[]): Promise<Mined & { finalAtSec: number }>;
   /** The transaction that settled batch `number`, looked for from a block on. */
@@ -120,6 +122,7 @@ export function ledgerOf(
     minimumBond: () => read.readContract({ ...contracts.ProtocolParameters, functionName: "minimumBondWei" }),
     operatorBalance: () => read.getBalance({ address: attester }),
     blockNumber: () => read.getBlockNumber({ cacheTime: 0 }),
+    blockTime: async () => (await read.getBlock({ includeTransactions: false })).timestamp,
     depositBond: (wei) => chain.write({ ...contract, functionName: "depositBond", value: wei }),
     settle: async (batch, intervals) => {
       const receipt = await chain.write({

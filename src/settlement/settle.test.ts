@@ -96,6 +96,25 @@ describe("limits", () => {
   });
 });
 
+test("a receipt from the chain's future waits until its time has come, and stops no other channel", async () => {
+  const [early, other] = [
+    await activeKey(world, ann, { depositWei: open }),
+    await activeKey(world, ann, { depositWei: open }),
+  ];
+  const future = BigInt(Math.floor(world.now() / 1_000)) + 100n;
+  await answer(world, settlement, early.secret, 10n, { changes: { issuedAt: future } });
+  await answer(world, settlement, early.secret, 10n);
+  await answer(world, settlement, other.secret, 7n);
+  const { batch, skipped } = await settlement.settle();
+  assert.equal(batch?.total, 7n);
+  assert.deepEqual(
+    skipped.map(({ channelId }) => channelId),
+    [early.channelId],
+  );
+  await world.pass(100);
+  assert.equal((await settlement.settle()).batch?.total, 20n);
+});
+
 describe("the bond", () => {
   test("covers everything that is not final, with a margin", async () => {
     const { secret } = await activeKey(world, ann, { depositWei: open });

@@ -89,7 +89,8 @@ export async function settleOnce(parts: SettleParts): Promise<SettleResult> {
     return resultOf(batch, [], 0n);
   }
   const skipped: { channelId: Digest; reason: string }[] = [];
-  const picked = await collectable(parts, await pick(parts), skipped);
+  const ripe = await issuedBefore(parts, await pick(parts), skipped);
+  const picked = await collectable(parts, ripe, skipped);
   if (picked.receipts.length === 0) return nothing(skipped, picked.gasUsed);
   const batch = await prepare(parts, attester.batches, picked);
   return send(parts, batch, skipped);
@@ -132,6 +133,29 @@ async function pick({ database, limits }: SettleParts): Promise<Waiting[]> {
   return rows
     .filter(({ lines }, at) => lines <= limits.journalLines || at === 0)
     .map(({ bundle, ...row }) => ({ ...row, bundle: decodeBundle(bundle) }));
+}
+
+/**
+ * Leaves out what the settling block could precede: a receipt issued after it would be a lie. Blocks made on demand carry the wall
+ * clock's time; others at least that of the latest block.
+ */
+async function issuedBefore(
+  { ledger, now, scheduleBlockAt }: SettleParts,
+  waiting: readonly Waiting[],
+  skipped: { channelId: Digest; reason: string }[],
+): Promise<Waiting[]> {
+  const latest = await ledger.blockTime();
+  const wallClock = BigInt(Math.floor(now() / 1_000));
+  const time = scheduleBlockAt !== undefined && wallClock > latest ? wallClock : latest;
+  const early = new Set<Digest>();
+  return waiting.filter(({ channelId, bundle }) => {
+    if (early.has(channelId)) return false;
+    const { issuedAt } = bundle.receipt;
+    if (issuedAt <= time) return true;
+    early.add(channelId);
+    skipped.push({ channelId, reason: `a receipt was issued at ${issuedAt}; the chain's time is ${time}` });
+    return false;
+  });
 }
 
 type Picked = { readonly receipts: readonly Waiting[]; readonly gasUsed: bigint };
