@@ -8,10 +8,10 @@ import {GovernorTimelockControl} from "@openzeppelin/contracts/governance/extens
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {GOPEN} from "./GOPEN.sol";
+import {OpenStaking} from "./OpenStaking.sol";
 import {OpenTimelock} from "./OpenTimelock.sol";
 import {OpenVesting} from "./OpenVesting.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
-import {IStakedVotes} from "./libraries/IStakedVotes.sol";
 
 /// @title Proposals and votes
 /// @notice Who holds OPEN decides: an account's votes are the GOPEN delegated to it plus its own stake, at the second the
@@ -35,7 +35,7 @@ contract OpenGovernor is GovernorCountingSimple, GovernorPreventLateQuorum, Gove
     uint256 private constant WHOLE = 10_000;
 
     GOPEN public immutable gopen;
-    IStakedVotes public immutable staking;
+    OpenStaking public immutable staking;
     ProtocolParameters public immutable parameters;
 
     OpenVesting[] private _vestings;
@@ -44,7 +44,7 @@ contract OpenGovernor is GovernorCountingSimple, GovernorPreventLateQuorum, Gove
     /// @param vestings_ all of them; those that never vote are left out of what could vote
     constructor(
         GOPEN gopen_,
-        IStakedVotes staking_,
+        OpenStaking staking_,
         OpenTimelock timelock_,
         ProtocolParameters parameters_,
         OpenVesting[] memory vestings_

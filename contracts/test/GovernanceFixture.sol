@@ -2,46 +2,14 @@
 pragma solidity 0.8.34;
 
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
-import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {GOPEN} from "../src/GOPEN.sol";
 import {OpenGovernor} from "../src/OpenGovernor.sol";
+import {OpenStaking} from "../src/OpenStaking.sol";
 import {OpenTimelock} from "../src/OpenTimelock.sol";
 import {OpenVesting} from "../src/OpenVesting.sol";
 import {ProtocolParameters} from "../src/ProtocolParameters.sol";
 import {WOPEN} from "../src/WOPEN.sol";
-import {IStakedVotes} from "../src/libraries/IStakedVotes.sol";
 import {Fixture} from "./Fixture.sol";
-
-/// Stake that votes, and nothing else of staking.
-contract StakeBook is IStakedVotes {
-    using Checkpoints for Checkpoints.Trace160;
-
-    mapping(address => Checkpoints.Trace160) private _stakes;
-    Checkpoints.Trace160 private _total;
-
-    function stake() external payable {
-        _set(msg.sender, _stakes[msg.sender].latest() + msg.value, _total.latest() + msg.value);
-    }
-
-    function unstake(uint256 amount) external {
-        _set(msg.sender, _stakes[msg.sender].latest() - amount, _total.latest() - amount);
-        (bool paid,) = msg.sender.call{value: amount}("");
-        require(paid);
-    }
-
-    function votesAt(address account, uint256 timestamp) external view returns (uint256) {
-        return _stakes[account].upperLookupRecent(uint96(timestamp));
-    }
-
-    function totalVotesAt(uint256 timestamp) external view returns (uint256) {
-        return _total.upperLookupRecent(uint96(timestamp));
-    }
-
-    function _set(address account, uint256 amount, uint256 total) private {
-        _stakes[account].push(uint96(block.timestamp), uint160(amount));
-        _total.push(uint96(block.timestamp), uint160(total));
-    }
-}
 
 /// The whole network at genesis: every OPEN where the allocation puts it, parameters owned by the timelock from their
 /// constructor on, no account with any right.
@@ -62,9 +30,14 @@ abstract contract GovernanceFixture is Fixture {
     address internal teamLead = vm.addr(0x12);
     address internal investor = vm.addr(0x13);
 
+    address internal validator = vm.addr(0x14);
+    uint256 internal poolId = uint160(validator);
+    /// Who may slash validators.
+    address internal verdicts = address(0x64);
+
     GOPEN internal gopen;
     WOPEN internal wopen;
-    StakeBook internal staking;
+    OpenStaking internal staking;
     OpenTimelock internal timelock;
     OpenGovernor internal governor;
     OpenVesting internal community;
@@ -92,7 +65,7 @@ abstract contract GovernanceFixture is Fixture {
         ecosystem = _vesting(ECOSYSTEM, governance, 0, 4 * YEAR, false);
         investors = _vesting(INVESTORS, investor, YEAR, 3 * YEAR, true);
         team = _vesting(TEAM, teamLead, YEAR, 3 * YEAR, true);
-        staking = new StakeBook();
+        staking = new OpenStaking(ProtocolParameters(_next(3)), verdicts, address(0));
         stakersPool = address(staking);
 
         OpenVesting[] memory vestings = new OpenVesting[](4);
@@ -131,6 +104,28 @@ abstract contract GovernanceFixture is Fixture {
         team.delegate(teamLead);
         vm.prank(investor);
         investors.delegate(investor);
+    }
+
+    // ---------------------------------------------------------------- stake
+
+    /// A validator's pool, to stake in.
+    function openPool() internal {
+        vm.prank(validator);
+        staking.open(poolId, 0);
+    }
+
+    function stakeFrom(address account, uint256 amount) internal {
+        vm.prank(account);
+        staking.delegate{value: amount}(poolId);
+    }
+
+    function stakedBy(address account) internal view returns (uint256) {
+        return staking.positionOf(poolId, account).bonded;
+    }
+
+    function unstakeFrom(address account, uint256 amount) internal {
+        vm.prank(account);
+        staking.unbond(poolId, amount);
     }
 
     // ---------------------------------------------------------------- proposals

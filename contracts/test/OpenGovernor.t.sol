@@ -138,8 +138,8 @@ contract OpenGovernorTest is GovernanceFixture {
 
     function test_votesAreDelegatedTokensPlusOwnStake() public {
         fund(bob, 3 ether);
-        vm.prank(bob);
-        staking.stake{value: 3 ether}();
+        openPool();
+        stakeFrom(bob, 3 ether);
         vm.warp(block.timestamp + 1);
         vm.assertEq(governor.getVotes(bob, block.timestamp - 1), 5_000_003 ether);
         vm.assertEq(governor.getVotes(bob, block.timestamp - 2), 5_000_000 ether);
@@ -171,7 +171,8 @@ contract OpenGovernorTest is GovernanceFixture {
     function test_flashWrappingGivesNoVotes() public {
         Proposal memory p = _nothing("flash");
         propose(p, alice);
-        fund(carol, 10_000_000 ether);
+        fund(carol, 12_000_000 ether);
+        openPool();
         for (uint256 second = governor.proposalSnapshot(p.id); second < governor.proposalSnapshot(p.id) + 2; ++second) {
             vm.warp(second);
             vm.startPrank(carol);
@@ -181,8 +182,8 @@ contract OpenGovernorTest is GovernanceFixture {
                 vm.assertEq(governor.castVote(p.id, uint8(IGovernorVote.For)), 0);
             }
             gopen.withdraw(10_000_000 ether);
-            staking.stake{value: 10_000_000 ether}();
-            staking.unstake(10_000_000 ether);
+            staking.delegate{value: 1_000_000 ether}(poolId);
+            staking.unbond(poolId, 1_000_000 ether);
             vm.stopPrank();
         }
         (, uint256 inFavor,) = governor.proposalVotes(p.id);
