@@ -1,6 +1,6 @@
 // Written by scripts/contracts.ts from contracts/src; change those and run it again.
 export const abi = [
-  {"type":"constructor","inputs":[{"name":"gopen_","type":"address","internalType":"contract GOPEN"},{"name":"staking_","type":"address","internalType":"contract IStakedVotes"},{"name":"timelock_","type":"address","internalType":"contract OpenTimelock"},{"name":"parameters_","type":"address","internalType":"contract ProtocolParameters"},{"name":"vestings_","type":"address[]","internalType":"contract OpenVesting[]"}],"stateMutability":"nonpayable"},
+  {"type":"constructor","inputs":[{"name":"gopen_","type":"address","internalType":"contract GOPEN"},{"name":"staking_","type":"address","internalType":"contract OpenStaking"},{"name":"timelock_","type":"address","internalType":"contract OpenTimelock"},{"name":"parameters_","type":"address","internalType":"contract ProtocolParameters"},{"name":"vestings_","type":"address[]","internalType":"contract OpenVesting[]"}],"stateMutability":"nonpayable"},
   {"type":"receive","stateMutability":"payable"},
   {"type":"function","name":"BALLOT_TYPEHASH","inputs":[],"outputs":[{"name":"","type":"bytes32","internalType":"bytes32"}],"stateMutability":"view"},
   {"type":"function","name":"CLOCK_MODE","inputs":[],"outputs":[{"name":"","type":"string","internalType":"string"}],"stateMutability":"pure"},
@@ -42,7 +42,7 @@ export const abi = [
   {"type":"function","name":"quorum","inputs":[{"name":"","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"uint256","internalType":"uint256"}],"stateMutability":"view"},
   {"type":"function","name":"relay","inputs":[{"name":"target","type":"address","internalType":"address"},{"name":"value","type":"uint256","internalType":"uint256"},{"name":"data","type":"bytes","internalType":"bytes"}],"outputs":[],"stateMutability":"payable"},
   {"type":"function","name":"setLateQuorumVoteExtension","inputs":[{"name":"newVoteExtension","type":"uint48","internalType":"uint48"}],"outputs":[],"stateMutability":"nonpayable"},
-  {"type":"function","name":"staking","inputs":[],"outputs":[{"name":"","type":"address","internalType":"contract IStakedVotes"}],"stateMutability":"view"},
+  {"type":"function","name":"staking","inputs":[],"outputs":[{"name":"","type":"address","internalType":"contract OpenStaking"}],"stateMutability":"view"},
   {"type":"function","name":"state","inputs":[{"name":"proposalId","type":"uint256","internalType":"uint256"}],"outputs":[{"name":"","type":"uint8","internalType":"enum IGovernor.ProposalState"}],"stateMutability":"view"},
   {"type":"function","name":"supportsInterface","inputs":[{"name":"interfaceId","type":"bytes4","internalType":"bytes4"}],"outputs":[{"name":"","type":"bool","internalType":"bool"}],"stateMutability":"view"},
   {"type":"function","name":"timelock","inputs":[],"outputs":[{"name":"","type":"address","internalType":"address"}],"stateMutability":"view"},
