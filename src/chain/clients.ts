@@ -83,6 +83,9 @@ export type ChainWriter = ChainReader & {
 
 const sendAttempts = 5;
 
+/** Beside a quarter more than estimated. What is not used is not paid. */
+const gasMargin = 200_000n;
+
 export function chainClients(
   options: ChainSource & { readonly abis?: AbiByName; readonly account: LocalAccount },
 ): ChainWriter;
@@ -146,11 +149,25 @@ function writing(
     base.public.getTransactionCount({ address: account.address, blockTag: "pending" }),
   );
 
+  let blockGasLimit: Promise<bigint> | undefined;
+
+  /**
+   * An estimate is of the second it is made in. In the next one the same call may cost more: a contract that keeps its past
+   * writes a new checkpoint where it would have changed the last one.
+   */
+  async function withMargin(estimate: bigint): Promise<bigint> {
+    blockGasLimit ??= base.public.getBlock().then(({ gasLimit }) => gasLimit);
+    const limit = await blockGasLimit;
+    const wanted = estimate + estimate / 4n + gasMargin;
+    return wanted < limit ? wanted : limit;
+  }
+
   async function send(request: TransactionRequest): Promise<Hex> {
     const { nonce: _, ...prepared } = (await plainWallet.prepareTransactionRequest({
       ...request,
       parameters: ["chainId", "fees", "gas", "type"],
     } as never)) as Record<string, unknown>;
+    if (request.gas === undefined) prepared.gas = await withMargin(prepared.gas as bigint);
     for (let attempt = 1; ; attempt++) {
       const nonce = await nonces.take();
       const serializedTransaction = await account.signTransaction({ ...prepared, nonce } as never);

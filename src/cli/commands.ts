@@ -118,8 +118,14 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "token",
     group: "Use a running node",
-    summary: "Prove the supply of OPEN",
+    summary: "OPEN itself: prove its supply, wrap, unwrap, vesting",
     load: () => import("./token.ts"),
+  },
+  {
+    name: "gov",
+    group: "Use a running node",
+    summary: "Governance: votes, parameters, proposals",
+    load: () => import("./gov.ts"),
   },
   {
     name: "verify",

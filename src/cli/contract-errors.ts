@@ -3,6 +3,18 @@ import { formatOpen } from "./amount.ts";
 import { showTime } from "./dates.ts";
 import { CliError, type ErrorDescription } from "./errors.ts";
 
+/** In the order of `IGovernor.ProposalState`. */
+export const proposalStates = [
+  "pending",
+  "active",
+  "canceled",
+  "defeated",
+  "succeeded",
+  "queued",
+  "expired",
+  "executed",
+] as const;
+
 /** A contract's error in words; its arguments come in the contract's order. */
 type Words = (args: readonly unknown[]) => Omit<ErrorDescription, "code">;
 
@@ -32,7 +44,59 @@ const words: Readonly<Record<string, Words>> = {
     actual: open(cumulative),
     fix: ["./openledger channel topup <channel> <amount>"],
   }),
+  // tokens and vesting
+  ERC20InsufficientBalance: ([account, balance, needed]) => ({
+    message: `${text(account)} has too little of this token.`,
+    expected: formatOpen(BigInt(needed as bigint)),
+    actual: formatOpen(BigInt(balance as bigint)),
+  }),
+  NotBeneficiary: ([caller, beneficiary]) => ({
+    message: "Only the beneficiary may do this.",
+    expected: text(beneficiary),
+    actual: text(caller),
+    fix: ["Name the beneficiary's account of your wallet with --as."],
+  }),
+  NothingToRelease: () => ({
+    message: "Nothing is to be released now.",
+    fix: ["./openledger token vesting"],
+  }),
+  NeverVotes: () => ({ message: "What this vesting holds belongs to a treasury, and never votes." }),
+  // governance
+  GovernorInsufficientProposerVotes: ([proposer, votes, threshold]) => ({
+    message: `${text(proposer)} has too few votes to propose.`,
+    expected: formatOpen(BigInt(threshold as bigint)),
+    actual: formatOpen(BigInt(votes as bigint)),
+    fix: ["./openledger gov lock <amount>", "./openledger gov delegate"],
+  }),
+  GovernorUnexpectedProposalState: ([id, state, expected]) => unexpectedState(id, state, expected),
+  GovernorAlreadyCastVote: ([voter]) => ({ message: `${text(voter)} has voted on this proposal already.` }),
+  GovernorUnableToCancel: ([, account]) => ({
+    message: "Only its proposer takes a proposal back, and only before the vote begins.",
+    actual: `you are ${text(account)}`,
+  }),
+  TimelockUnexpectedOperationState: () => ({
+    message: "The timelock of this proposal has not ended yet.",
+    fix: ["./openledger gov show <proposal> says when it does; --wait waits for it."],
+  }),
 };
+
+/** `expected` is a set of states, one bit each; none at all when a proposal was to be made that exists. */
+function unexpectedState(id: unknown, state: unknown, expected: unknown): Omit<ErrorDescription, "code"> {
+  const bits = BigInt(expected as string);
+  const actual = proposalStates[Number(state)] ?? "unknown";
+  if (bits === 0n)
+    return {
+      message: "The same calls were proposed before in the same words.",
+      actual: `proposal ${id} is ${actual}`,
+      fix: ["Say with --description how this one differs."],
+    };
+  return {
+    message: "It is not the time for this.",
+    expected: `a proposal that is ${proposalStates.filter((_, bit) => (bits >> BigInt(bit)) & 1n).join(" or ")}`,
+    actual,
+    fix: ["./openledger gov list says what comes next, and when; --wait waits for it."],
+  };
+}
 
 /** Errors of one name that mean different things: by the name and the number of arguments. */
 const wordsByCount: Readonly<Record<string, Words>> = {

@@ -7,13 +7,11 @@ import {
   chainClients,
   localNetwork,
   type Network,
-  type ProtocolContracts,
-  protocolAbis,
-  protocolContracts,
 } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { explainRevert } from "./contract-errors.ts";
+import { type Economy, economyAbis, economyOf } from "./economy.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -49,7 +47,7 @@ export function assertChain(node: NodeClient, chainId: number): void {
 }
 
 /** The node's chain to read from, through its JSON-RPC, and who operates the node. */
-export type ChainView = ChainReader & { readonly contracts: ProtocolContracts; readonly operator: Address };
+export type ChainView = ChainReader & { readonly contracts: Economy; readonly operator: Address };
 
 /** The user's account on the node's chain: it signs here, and sends through the node's JSON-RPC. */
 export type Purse = ChainWriter & ChainView & { readonly name: string };
@@ -83,11 +81,11 @@ async function chainOf(node: NodeClient) {
   const { chainId, contracts } = network;
   return {
     operator,
-    contracts: protocolContracts(contracts as Parameters<typeof protocolContracts>[0]),
+    contracts: economyOf(contracts),
     source: {
       rpcUrl,
       network: localNetwork({ chainId, rpcUrls: [rpcUrl], contracts }),
-      abis: protocolAbis,
+      abis: economyAbis,
     },
   };
 }
@@ -109,10 +107,10 @@ export async function assertFunds({ account, public: chain, name }: Purse, wei: 
   });
 }
 
-/** Whole OPEN that cover an amount and its gas: 100 at least, and at most what the faucet gives at once. */
+/** Whole OPEN that cover an amount and its gas, 100 at least. */
 function faucetAmount(wei: bigint): bigint {
   const needed = wei / 10n ** 18n + 1n;
-  return needed < 100n ? 100n : needed > 10_000n ? 10_000n : needed;
+  return needed < 100n ? 100n : needed;
 }
 
 /**

@@ -35,8 +35,8 @@ const tags = ["Node"];
 const listed = 20;
 /** Batches whose receipts are counted, newest first. */
 const countedBatches = 1_000;
-/** Most of what one faucet request gives. */
-const faucetWeiMax = 10_000n * 10n ** 18n;
+/** Most of what one faucet request gives: enough to reach a proposal's quorum on a local network. */
+const faucetWeiMax = 20_000_000n * 10n ** 18n;
 
 const routes = {
   health: createRoute({
