@@ -45,6 +45,13 @@ abstract contract Asset is IERC4906, ERC721, ERC2981 {
         return address(_owners[tokenId].upperLookupRecent(SafeCast.toUint96(timestamp)));
     }
 
+    /// @notice Since when the present owner counts, seconds: the next second after they received it. It grows with every
+    /// transfer in a later second, even one that returns the token.
+    function ownedSince(uint256 tokenId) public view returns (uint256 since) {
+        _requireOwned(tokenId);
+        (, since,) = _owners[tokenId].latestCheckpoint();
+    }
+
     /// @inheritdoc IERC165
     function supportsInterface(bytes4 id) public view virtual override(IERC165, ERC721, ERC2981) returns (bool) {
         return id == bytes4(0x49064906) || super.supportsInterface(id);
