@@ -1,17 +1,15 @@
-import { type Address, encodeDeployData, getContractAddress, type Hex, stringToHex, zeroAddress } from "viem";
-import type { ChainWriter } from "./clients.ts";
 import {
-  attributionLedgerAbi,
-  attributionLedgerBytecode,
-  datanetRegistryAbi,
-  datanetRegistryBytecode,
-  modelRegistryAbi,
-  modelRegistryBytecode,
-  protocolParametersAbi,
-  protocolParametersBytecode,
-} from "./contracts/index.ts";
-import { type ProtocolContracts, protocolContracts } from "./protocol-contracts.ts";
-import { type ProtocolSettings, settingList } from "./settings.ts";
+  type Abi,
+  type Address,
+  encodeDeployData,
+  getContractAddress,
+  type Hex,
+  stringToHex,
+  zeroAddress,
+} from "viem";
+import type { ChainWriter } from "./clients.ts";
+import { type ProtocolContracts, protocolCode, protocolContracts } from "./protocol-contracts.ts";
+import { genesisFeeSplit, localSettings, type localValues, settingList } from "./settings.ts";
 
 /** One transaction of a deployment. Its position is the deployer's nonce, which makes every address known beforehand. */
 export type DeployStep = {
@@ -99,74 +97,109 @@ async function transactionOf(
   return found;
 }
 
+/** What differs from network to network; everything else follows from the deployer's address. */
 export type ProtocolDeployment = {
-  /** Owns the parameters: the timelock, or on a network without one an account. */
-  readonly governance: Address;
   /** The bound under every window, seconds, for the life of the network. */
   readonly leastSeconds: bigint;
-  readonly settings: ProtocolSettings;
+  /** Where they differ from a local network's. */
+  readonly values?: Partial<Record<keyof typeof localValues, bigint>>;
+  readonly vesting: {
+    /** Seconds: the genesis block's time. */
+    readonly start: bigint;
+    /** Who receives what vests; community and ecosystem vest to the treasury. */
+    readonly investors: Address;
+    readonly team: Address;
+  };
+  /** Instead of the timelock, which owns the parameters and is the treasury. */
+  readonly governance?: Address;
+  /** Instead of the timelock and `OpenStaking`. */
+  readonly payees?: { readonly treasury: Address; readonly stakersPool: Address };
 };
 
+export type ContractName = keyof ProtocolContracts;
+type Addresses = Readonly<Record<ContractName, Address>>;
+type Constructor = (addresses: Addresses, deployment: ProtocolDeployment) => readonly unknown[];
+
+/** A twelfth of a year of 365.25 days, seconds. */
+const month = 2_629_800n;
+
+/** Beneficiary, wrapper, start, cliff, duration after the cliff, whether it votes before it is released. */
+const linear: Constructor = (a, { vesting }) => [
+  a.OpenTimelock,
+  a.GOPEN,
+  vesting.start,
+  0n,
+  48n * month,
+  false,
+];
+const withCliff =
+  (beneficiary: "investors" | "team"): Constructor =>
+  (a, { vesting }) => [vesting[beneficiary], a.GOPEN, vesting.start, 12n * month, 36n * month, true];
+
+/**
+ * The constructors in the order of deployment: a contract's place is the deployer's nonce, so every address is known before
+ * anything is deployed, contracts name each other for good, and nobody ever owns what governance owns.
+ */
+const constructors: Readonly<Record<Exclude<ContractName, "PaymentChannels">, Constructor>> = {
+  ProtocolParameters: (a, deployment) => [
+    deployment.governance ?? a.OpenTimelock,
+    deployment.leastSeconds,
+    genesisFeeSplit,
+    settingList(
+      localSettings(
+        deployment.payees ?? { treasury: a.OpenTimelock, stakersPool: a.OpenStaking },
+        deployment.values,
+      ),
+    ),
+    Object.entries(a).map(([name, at]) => ({ name: stringToHex(name, { size: 32 }), at })),
+  ],
+  OpenTimelock: (a) => [a.ProtocolParameters, a.OpenGovernor],
+  GOPEN: () => [],
+  WOPEN: () => [],
+  CommunityVesting: linear,
+  EcosystemVesting: linear,
+  InvestorsVesting: withCliff("investors"),
+  TeamVesting: withCliff("team"),
+  OpenStaking: (a) => [a.ProtocolParameters, a.OpenTimelock, a.OpenTimelock],
+  OpenGovernor: (a) => [
+    a.GOPEN,
+    a.OpenStaking,
+    a.OpenTimelock,
+    a.ProtocolParameters,
+    [a.CommunityVesting, a.EcosystemVesting, a.InvestorsVesting, a.TeamVesting],
+  ],
+  DatanetRegistry: (a) => [a.ProtocolParameters],
+  ModelRegistry: (a) => [a.ProtocolParameters, a.DatanetRegistry],
+  AttributionLedger: (a) => [a.ProtocolParameters, a.ModelRegistry],
+};
+
+const order = Object.keys(constructors) as (keyof typeof constructors)[];
+
 /** The addresses a deployer's contracts have or will have. */
-export function protocolAddresses(deployer: Address): Record<keyof ProtocolContracts, Address> {
-  const at = (nonce: bigint) => getContractAddress({ from: deployer, nonce });
-  const AttributionLedger = at(3n);
+export function protocolAddresses(deployer: Address): Record<ContractName, Address> {
+  const addresses = Object.fromEntries(
+    order.map((name, nonce) => [name, getContractAddress({ from: deployer, nonce: BigInt(nonce) })]),
+  ) as Record<keyof typeof constructors, Address>;
+  // The ledger's constructor makes the channels, as its first creation.
   return {
-    ProtocolParameters: at(0n),
-    DatanetRegistry: at(1n),
-    ModelRegistry: at(2n),
-    AttributionLedger,
-    // The ledger's constructor makes the channels, as its first creation.
-    PaymentChannels: getContractAddress({ from: AttributionLedger, nonce: 1n }),
+    ...addresses,
+    PaymentChannels: getContractAddress({ from: addresses.AttributionLedger, nonce: 1n }),
   };
 }
 
 /** The steps that deploy the protocol; `ProtocolParameters` lists its contracts from the start. */
-export function protocolSteps(
-  deployer: Address,
-  { governance, leastSeconds, settings }: ProtocolDeployment,
-): DeployStep[] {
+export function protocolSteps(deployer: Address, deployment: ProtocolDeployment): DeployStep[] {
   const addresses = protocolAddresses(deployer);
-  const listed = Object.entries(addresses).map(([name, at]) => ({
-    name: stringToHex(name, { size: 32 }),
-    at,
-  }));
-  return [
-    {
-      what: "deploy ProtocolParameters",
-      data: encodeDeployData({
-        abi: protocolParametersAbi,
-        bytecode: protocolParametersBytecode,
-        args: [governance, leastSeconds, settings.feeSplit, settingList(settings), listed],
-      }),
+  return order.map((name) => {
+    const { abi, bytecode } = protocolCode[name];
+    const args = constructors[name](addresses, deployment);
+    return {
+      what: `deploy ${name}`,
+      data: encodeDeployData({ abi: abi as Abi, bytecode, args }),
       // The values it started with are history; governance may have changed them since.
-      fixedPart: protocolParametersBytecode,
-    },
-    {
-      what: "deploy DatanetRegistry",
-      data: encodeDeployData({
-        abi: datanetRegistryAbi,
-        bytecode: datanetRegistryBytecode,
-        args: [addresses.ProtocolParameters],
-      }),
-    },
-    {
-      what: "deploy ModelRegistry",
-      data: encodeDeployData({
-        abi: modelRegistryAbi,
-        bytecode: modelRegistryBytecode,
-        args: [addresses.ProtocolParameters, addresses.DatanetRegistry],
-      }),
-    },
-    {
-      what: "deploy AttributionLedger and PaymentChannels",
-      data: encodeDeployData({
-        abi: attributionLedgerAbi,
-        bytecode: attributionLedgerBytecode,
-        args: [addresses.ProtocolParameters, addresses.ModelRegistry],
-      }),
-    },
-  ];
+      ...(name === "ProtocolParameters" ? { fixedPart: bytecode } : {}),
+    };
+  });
 }
 
 /**

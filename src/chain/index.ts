@@ -64,7 +64,12 @@ export {
   openCurrency,
   viemChain,
 } from "./networks.ts";
-export { type ProtocolContracts, protocolAbis, protocolContracts } from "./protocol-contracts.ts";
+export {
+  type ProtocolContracts,
+  protocolAbis,
+  protocolCode,
+  protocolContracts,
+} from "./protocol-contracts.ts";
 export type { ChainLogger, ReplayProgress } from "./replay.ts";
 export { type RpcRequest, rpcLimits, rpcRoutes } from "./rpc.ts";
 export {
@@ -72,7 +77,6 @@ export {
   genesisValues,
   localSettings,
   localValues,
-  type ProtocolSettings,
   type SettingName,
   settingList,
 } from "./settings.ts";

@@ -1,29 +1,43 @@
 import type { Address } from "viem";
-import {
-  attributionLedgerAbi,
-  commonPoolAbi,
-  datanetRegistryAbi,
-  modelRegistryAbi,
-  paymentChannelsAbi,
-  protocolParametersAbi,
-} from "./contracts/index.ts";
+import * as generated from "./contracts/index.ts";
 
-/** ABIs of the protocol's contracts by name, for reading errors and events. */
-export const protocolAbis = {
-  ProtocolParameters: protocolParametersAbi,
-  DatanetRegistry: datanetRegistryAbi,
-  CommonPool: commonPoolAbi,
-  ModelRegistry: modelRegistryAbi,
-  PaymentChannels: paymentChannelsAbi,
-  AttributionLedger: attributionLedgerAbi,
+const vesting = { abi: generated.openVestingAbi, bytecode: generated.openVestingBytecode } as const;
+
+/** ABI and creation code of each contract that a network is deployed with, by name. */
+export const protocolCode = {
+  ProtocolParameters: {
+    abi: generated.protocolParametersAbi,
+    bytecode: generated.protocolParametersBytecode,
+  },
+  OpenTimelock: { abi: generated.openTimelockAbi, bytecode: generated.openTimelockBytecode },
+  GOPEN: { abi: generated.gOPENAbi, bytecode: generated.gOPENBytecode },
+  WOPEN: { abi: generated.wOPENAbi, bytecode: generated.wOPENBytecode },
+  CommunityVesting: vesting,
+  EcosystemVesting: vesting,
+  InvestorsVesting: vesting,
+  TeamVesting: vesting,
+  OpenStaking: { abi: generated.openStakingAbi, bytecode: generated.openStakingBytecode },
+  OpenGovernor: { abi: generated.openGovernorAbi, bytecode: generated.openGovernorBytecode },
+  DatanetRegistry: { abi: generated.datanetRegistryAbi, bytecode: generated.datanetRegistryBytecode },
+  ModelRegistry: { abi: generated.modelRegistryAbi, bytecode: generated.modelRegistryBytecode },
+  PaymentChannels: { abi: generated.paymentChannelsAbi, bytecode: generated.paymentChannelsBytecode },
+  AttributionLedger: { abi: generated.attributionLedgerAbi, bytecode: generated.attributionLedgerBytecode },
 } as const;
 
-type Deployed = Omit<typeof protocolAbis, "CommonPool">;
+type Code = typeof protocolCode;
 
 /** Address and ABI of each contract, to be spread into viem's calls. */
 export type ProtocolContracts = {
-  readonly [name in keyof Deployed]: { readonly address: Address; readonly abi: Deployed[name] };
+  readonly [name in keyof Code]: { readonly address: Address; readonly abi: Code[name]["abi"] };
 };
+
+/** ABIs by name, for reading errors and events: those of every deployed contract, and of contracts that these make. */
+export const protocolAbis = {
+  ...(Object.fromEntries(Object.entries(protocolCode).map(([name, { abi }]) => [name, abi])) as {
+    readonly [name in keyof Code]: Code[name]["abi"];
+  }),
+  CommonPool: generated.commonPoolAbi,
+} as const;
 
 /**
  * The protocol's contracts at their addresses.
@@ -34,11 +48,10 @@ export type ProtocolContracts = {
 export function protocolContracts(
   addresses: Readonly<Record<keyof ProtocolContracts, Address>>,
 ): ProtocolContracts {
-  return {
-    ProtocolParameters: { address: addresses.ProtocolParameters, abi: protocolParametersAbi },
-    DatanetRegistry: { address: addresses.DatanetRegistry, abi: datanetRegistryAbi },
-    ModelRegistry: { address: addresses.ModelRegistry, abi: modelRegistryAbi },
-    PaymentChannels: { address: addresses.PaymentChannels, abi: paymentChannelsAbi },
-    AttributionLedger: { address: addresses.AttributionLedger, abi: attributionLedgerAbi },
-  };
+  return Object.fromEntries(
+    Object.entries(protocolCode).map(([name, { abi }]) => [
+      name,
+      { address: addresses[name as keyof ProtocolContracts], abi },
+    ]),
+  ) as unknown as ProtocolContracts;
 }

@@ -308,9 +308,9 @@ export async function settleAndClaim(
   const earnedWei = contributors.map(of);
   const named = {
     operator: of(accounts.operator.address),
-    treasury: of(accounts.treasury.address),
+    treasury: of(network.contracts.OpenTimelock.address),
     developer: of(accounts.developer.address),
-    stakers: of(accounts.stakers.address),
+    stakers: of(network.contracts.OpenStaking.address),
     contributors: earnedWei.reduce((sum, x) => sum + x, 0n),
     datanetOwners: of(accounts.curator.address),
   };

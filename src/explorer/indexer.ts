@@ -48,7 +48,6 @@ const defaultBatch = { blocks: 256, transactions: 256 };
 const pollMs = 500;
 /** With word of each block, the chain is asked by itself only to be sure. */
 const pollBesideNoticeMs = 60_000;
-const retryMinMs = 100;
 const retryMaxMs = 10_000;
 /** A backfill of fewer blocks than this is not worth a line of the log. */
 const backfillBlocks = 2_000;
@@ -216,8 +215,7 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
   }
 
   async function run(): Promise<void> {
-    let retryMs = retryMinMs;
-    let failedAfter: number | undefined;
+    let retryMs = 100;
     while (!closed) {
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
@@ -225,7 +223,7 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
       try {
         await catchUp();
         trouble = null;
-        retryMs = retryMinMs;
+        retryMs = 100;
         if (!closed) await pause(options.onBlock === undefined ? pollMs : pollBesideNoticeMs, woken);
       } catch (error) {
         if (closed) break;
@@ -233,10 +231,8 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
         if (message !== trouble)
           log("warn", `The explorer's index does not go on: ${message}. It tries again.`);
         trouble = message;
-        const last = cursor?.blockNumber;
-        retryMs = last === failedAfter ? Math.min(retryMs * 2, retryMaxMs) : retryMinMs;
-        failedAfter = last;
         await pause(retryMs, woken);
+        retryMs = Math.min(retryMs * 2, retryMaxMs);
       }
     }
   }

@@ -9,7 +9,7 @@ import {
   type EmbeddedChain,
   type Keystore,
   localNetwork,
-  localSettings,
+  localValues,
   type Network,
   openEmbeddedChain,
   openKeystore,
@@ -23,17 +23,20 @@ import type { NodeConfig } from "./config.ts";
 const open = 10n ** 18n;
 
 /** Accounts this node acts by. Each signs for one room only, so that no two compete for a nonce. */
-export const nodeAccounts = ["deployer", "operator", "developer", "curator", "treasury", "stakers"] as const;
+export const nodeAccounts = ["deployer", "operator", "developer", "curator"] as const;
 export type NodeAccount = (typeof nodeAccounts)[number];
 
-/** How the billion is given out at genesis, in hundredths of a per cent. On a local network the liquidity account is the faucet. */
+/**
+ * How the billion is given out at genesis, in hundredths of a per cent. What vests lies at the vesting contracts' addresses from
+ * the first block on; on a local network the liquidity account is the faucet.
+ */
 const genesisShares = {
-  community: 5_171n,
-  ecosystem: 1_000n,
-  investors: 1_829n,
-  team: 1_500n,
-  liquidity: 500n,
+  CommunityVesting: 5_171n,
+  EcosystemVesting: 1_000n,
+  InvestorsVesting: 1_829n,
+  TeamVesting: 1_500n,
 } as const;
+const liquidityShare = 500n;
 
 /** What an account of the node is given on first boot, for gas, fees and bonds. */
 const startingBalance: Record<NodeAccount, bigint> = {
@@ -41,8 +44,6 @@ const startingBalance: Record<NodeAccount, bigint> = {
   operator: 100_000n * open,
   developer: 1_000n * open,
   curator: 1_000n * open,
-  treasury: 0n,
-  stakers: 0n,
 };
 
 export type NodeNetwork = {
@@ -65,14 +66,17 @@ export async function openNetwork(
   onStep: (step: string) => void = () => {},
 ): Promise<NodeNetwork> {
   const keys = openKeystore(join(config.home, "keys.json"));
-  const genesis: Record<Address, bigint> = {};
+  const addresses = protocolAddresses(keys.account("deployer").address);
+  const genesis: Record<Address, bigint> = {
+    [keys.account("liquidity").address]: (totalSupplyWei * liquidityShare) / 10_000n,
+  };
   for (const [name, share] of Object.entries(genesisShares))
-    genesis[keys.account(name).address] = (totalSupplyWei * share) / 10_000n;
+    genesis[addresses[name as keyof typeof genesisShares]] = (totalSupplyWei * share) / 10_000n;
   const chain = await openEmbeddedChain({
     dir: join(config.home, "chain"),
     chainId: config.chainId,
     genesis,
-    feeCollector: keys.account("fees").address,
+    feeCollector: addresses.OpenTimelock,
     minTipWei: config.minTipWei,
     log: (level, message) => {
       if (level !== "info") log(message);
@@ -102,25 +106,33 @@ export async function openNetwork(
       if (!used && startingBalance[name] > 0n && (await liquidity.public.getBalance({ address })) === 0n)
         await faucet(address, startingBalance[name]);
     }
+    const genesisBlock = await liquidity.public.getBlock({ blockNumber: 0n });
     const contracts = await deployProtocol(
       writer(accounts.deployer),
       {
-        governance: accounts.deployer.address,
         leastSeconds: 1n,
-        settings: localSettings(
-          { treasury: accounts.treasury.address, stakersPool: accounts.stakers.address },
-          {
-            settlementWindowSeconds: BigInt(config.settlementWindowSeconds),
-            closeTimeoutSeconds: BigInt(config.closeTimeoutSeconds),
-            minimumBondWei: config.minimumBondWei,
-            registrationFeeWei: config.registrationFeeWei,
-          },
-        ),
+        values: {
+          settlementWindowSeconds: BigInt(config.settlementWindowSeconds),
+          closeTimeoutSeconds: BigInt(config.closeTimeoutSeconds),
+          minimumBondWei: config.minimumBondWei,
+          registrationFeeWei: config.registrationFeeWei,
+          minimumTipWei: config.minTipWei,
+          // Stake outlasts what it could be slashed for, however long the window.
+          unbondingSeconds:
+            2n * BigInt(config.settlementWindowSeconds) +
+            2n * localValues.verdictSeconds +
+            localValues.appealSeconds +
+            5n,
+        },
+        vesting: {
+          start: genesisBlock.timestamp,
+          investors: keys.account("investors").address,
+          team: keys.account("team").address,
+        },
       },
       (step) => onStep(`the chain: ${step}`),
     );
     chain.reserveFor([contracts.AttributionLedger.address, contracts.PaymentChannels.address]);
-    const addresses = protocolAddresses(accounts.deployer.address);
     return {
       chain,
       /** Read when asked for: where the node listens is known only once it does. */
