@@ -33,7 +33,7 @@ abstract contract GovernanceFixture is Fixture {
     address internal validator = vm.addr(0x14);
     uint256 internal poolId = uint160(validator);
     /// Who may slash validators.
-    address internal verdicts = address(0x64);
+    address internal judges = address(0x64);
 
     GOPEN internal gopen;
     WOPEN internal wopen;
@@ -65,7 +65,7 @@ abstract contract GovernanceFixture is Fixture {
         ecosystem = _vesting(ECOSYSTEM, governance, 0, 4 * YEAR, false);
         investors = _vesting(INVESTORS, investor, YEAR, 3 * YEAR, true);
         team = _vesting(TEAM, teamLead, YEAR, 3 * YEAR, true);
-        staking = new OpenStaking(ProtocolParameters(_next(3)), verdicts, address(0));
+        staking = new OpenStaking(ProtocolParameters(_next(3)), judges, address(0));
         stakersPool = address(staking);
 
         OpenVesting[] memory vestings = new OpenVesting[](4);

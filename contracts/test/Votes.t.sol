@@ -94,7 +94,7 @@ contract VotesHandler is GovernanceFixture {
 
     /// The validator's pool loses a part of its stake.
     function slash(uint256 by, uint16 bps) external {
-        vm.prank(verdicts);
+        vm.prank(judges);
         staking.slash(
             Offence({
                 poolId: poolId,

@@ -48,6 +48,7 @@ const defaultBatch = { blocks: 256, transactions: 256 };
 const pollMs = 500;
 /** With word of each block, the chain is asked by itself only to be sure. */
 const pollBesideNoticeMs = 60_000;
+const retryMinMs = 100;
 const retryMaxMs = 10_000;
 /** A backfill of fewer blocks than this is not worth a line of the log. */
 const backfillBlocks = 2_000;
@@ -215,7 +216,8 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
   }
 
   async function run(): Promise<void> {
-    let retryMs = 100;
+    let retryMs = retryMinMs;
+    let failedAfter: number | undefined;
     while (!closed) {
       const woken = new Promise<void>((resolve) => {
         wake = resolve;
@@ -223,7 +225,7 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
       try {
         await catchUp();
         trouble = null;
-        retryMs = 100;
+        retryMs = retryMinMs;
         if (!closed) await pause(options.onBlock === undefined ? pollMs : pollBesideNoticeMs, woken);
       } catch (error) {
         if (closed) break;
@@ -231,8 +233,10 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
         if (message !== trouble)
           log("warn", `The explorer's index does not go on: ${message}. It tries again.`);
         trouble = message;
+        const last = cursor?.blockNumber;
+        retryMs = last === failedAfter ? Math.min(retryMs * 2, retryMaxMs) : retryMinMs;
+        failedAfter = last;
         await pause(retryMs, woken);
-        retryMs = Math.min(retryMs * 2, retryMaxMs);
       }
     }
   }
