@@ -41,6 +41,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     error SetTwice(bytes32 id);
     error SettingsMissing(uint256 given, uint256 expected);
     error UnbondingTooShort(uint256 seconds_, uint256 needed);
+    error AppealTooShort(uint256 seconds_, uint256 needed);
 
     /// @notice A value was set; it is in force from the time `effectiveAt`.
     event ParameterChanged(bytes32 indexed id, uint256 previous, uint256 value, uint256 effectiveAt);
@@ -103,7 +104,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
             if (_history[settings[i].id].length() != 0) revert SetTwice(settings[i].id);
             _push(settings[i].id, settings[i].value, block.timestamp);
         }
-        _requireLongUnbonding();
+        _requireTimeToJudge();
         for (uint256 i = 0; i < contracts.length; ++i) {
             _list(contracts[i].name, contracts[i].at);
         }
@@ -115,7 +116,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     function set(bytes32 id, uint256 next) external onlyOwner {
         if (id == FEE_SPLIT) revert UnknownParameter(id);
         _push(id, next, block.timestamp + 1);
-        _requireLongUnbonding();
+        _requireTimeToJudge();
     }
 
     /// @notice Sets all heads of the fee at once, because they MUST sum to 10,000 basis points.
@@ -329,11 +330,16 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         _contracts[name] = current;
     }
 
-    /// Stake MUST NOT leave before what it could be slashed for is decided: a window that a demand doubled, a verdict's
-    /// two phases, the appeal.
-    function _requireLongUnbonding() private view {
-        uint256 needed = 2 * uint256(_history[SETTLEMENT_WINDOW].latest()) + 2 * uint256(_history[VERDICT].latest())
-            + _history[APPEAL].latest();
+    /// What is judged MUST leave time to be overturned: for a proposal, its vote with a late quorum, and the timelock. And
+    /// stake MUST NOT leave before what it could be slashed for is decided: a window that a demand doubled, a verdict's two
+    /// phases, the appeal.
+    function _requireTimeToJudge() private view {
+        uint256 appeal = _history[APPEAL].latest();
+        uint256 overturning = 2 * uint256(_history[VOTING_DELAY].latest()) + _history[VOTING_PERIOD].latest()
+            + _history[TIMELOCK_DELAY].latest() + 2 * uint256(leastSeconds);
+        if (appeal < overturning) revert AppealTooShort(appeal, overturning);
+        uint256 needed =
+            2 * uint256(_history[SETTLEMENT_WINDOW].latest()) + 2 * uint256(_history[VERDICT].latest()) + appeal;
         uint256 unbonding = _history[UNBONDING].latest();
         if (unbonding < needed) revert UnbondingTooShort(unbonding, needed);
     }

@@ -76,7 +76,7 @@ abstract contract Fixture is Test {
         list[i++] = Setting("epochSeconds", 1 days);
         list[i++] = Setting("unbondingSeconds", 21 days);
         list[i++] = Setting("verdictSeconds", 6 hours);
-        list[i++] = Setting("appealSeconds", 9 days);
+        list[i++] = Setting("appealSeconds", 17 days);
         list[i++] = Setting("minimumStakeWei", 100 ether);
         list[i++] = Setting("quorumSlashBps", 500);
         list[i++] = Setting("votingDelaySeconds", 1 days);

@@ -159,6 +159,9 @@ contract GovernanceLimitsTest is GovernanceFixture {
         }
         for (uint256 i = 0; i < list.length; ++i) {
             (, uint256 highest) = parameters.bounds(list[i].id);
+            // How long a vote takes keeps nobody, and cannot exceed the appeal.
+            if (list[i].id == "votingDelaySeconds" || list[i].id == "votingPeriodSeconds") continue;
+            if (list[i].id == "timelockDelaySeconds") continue;
             bool account = list[i].id == "treasury" || list[i].id == "stakersPool";
             parameters.set(list[i].id, account ? uint160(governance) : highest);
         }

@@ -5,6 +5,7 @@ import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol"
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {GovernorPreventLateQuorum} from "@openzeppelin/contracts/governance/extensions/GovernorPreventLateQuorum.sol";
+import {Offence, OpenStaking, Reason} from "../src/OpenStaking.sol";
 import {OpenTimelock} from "../src/OpenTimelock.sol";
 import {FeeSplit, ProtocolParameters} from "../src/ProtocolParameters.sol";
 import {GovernanceFixture, IGovernorVote} from "./GovernanceFixture.sol";
@@ -72,8 +73,8 @@ contract OpenGovernorTest is GovernanceFixture {
         vm.assertEq(governor.lateQuorumVoteExtension(), DELAY);
         vm.assertEq(timelock.getMinDelay(), TIMELOCK);
         vm.startPrank(governance);
-        parameters.set("votingDelaySeconds", 2 days);
         parameters.set("votingPeriodSeconds", 3 days);
+        parameters.set("votingDelaySeconds", 2 days);
         parameters.set("timelockDelaySeconds", 4 days);
         parameters.set("proposalThresholdWei", 5 ether);
         vm.stopPrank();
@@ -132,6 +133,30 @@ contract OpenGovernorTest is GovernanceFixture {
         vm.prank(carol);
         timelock.executeBatch(p.targets, p.values, p.calls, 0, salt);
         expectState(p, IGovernor.ProposalState.Executed);
+    }
+
+    /// A slash is overturned in time by a proposal made at once, even if its quorum comes in the last second.
+    function test_anAppealIsWonBeforeItEnds() public {
+        fund(carol, 1000 ether);
+        openPool();
+        stakeFrom(carol, 1000 ether);
+        vm.prank(judges);
+        uint256 slash =
+            staking.slash(Offence(poolId, carol, 500, Reason.WrongVerdict, keccak256("evidence"), bob, address(0), 0));
+        vm.assertEq(stakedBy(carol), 950 ether);
+        Proposal memory p = one(address(staking), 0, abi.encodeCall(staking.overturn, (slash)), "Overturn the slash");
+        propose(p, alice);
+        vm.warp(governor.proposalDeadline(p.id));
+        vote(p, alice, IGovernorVote.For);
+        toResult(p);
+        queue(p);
+        vm.warp(governor.proposalEta(p.id));
+        uint256 executableAt = staking.slashOf(slash).executableAt;
+        vm.assertTrue(block.timestamp < executableAt);
+        vm.expectRevert(abi.encodeWithSelector(OpenStaking.TooEarly.selector, executableAt));
+        staking.executeSlash(slash);
+        execute(p);
+        vm.assertEq(stakedBy(carol), 1000 ether);
     }
 
     // ---------------------------------------------------------------- votes

@@ -53,9 +53,10 @@ contract ProtocolParametersTest is Fixture {
     function testFuzz_noVoteCrossesTheBounds(uint256 value, uint8 which) public {
         Setting[] memory list = settings();
         bytes32 id = list[which % list.length].id;
-        // What unbonding must outlast has a test of its own.
+        // What unbonding and the appeal must outlast has tests of its own.
         if (id == "unbondingSeconds" || id == "verdictSeconds" || id == "appealSeconds") return;
-        if (id == "settlementWindowSeconds" && value <= 30 days && value > 2 days) value = 2 days;
+        if (id == "votingDelaySeconds" || id == "votingPeriodSeconds" || id == "timelockDelaySeconds") return;
+        if (id == "settlementWindowSeconds" && value <= 30 days && value > 1 days) value = 1 days;
         (uint256 lowest, uint256 highest) = parameters.bounds(id);
         if (value < lowest || value > highest) {
             vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.OutOfBounds.selector, id, value, lowest, highest));
@@ -76,12 +77,28 @@ contract ProtocolParametersTest is Fixture {
 
     function test_unbondingOutlastsWindowVerdictAndAppeal() public {
         vm.startPrank(governance);
-        uint256 needed = 2 * WINDOW + 2 * 6 hours + 9 days;
+        uint256 needed = 2 * WINDOW + 2 * 6 hours + 17 days;
         vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.UnbondingTooShort.selector, needed - 1, needed));
         parameters.set("unbondingSeconds", needed - 1);
         parameters.set("unbondingSeconds", needed);
         vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.UnbondingTooShort.selector, needed, needed + 1));
-        parameters.set("appealSeconds", 9 days + 1);
+        parameters.set("appealSeconds", 17 days + 1);
+        vm.stopPrank();
+    }
+
+    /// Two voting delays (the second answers a late quorum), the vote, the timelock, and two seconds to act in.
+    function test_theAppealOutlastsTheVoteThatCanOverturn() public {
+        vm.startPrank(governance);
+        uint256 needed = 2 days + 7 days + 7 days + 2;
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.AppealTooShort.selector, needed - 1, needed));
+        parameters.set("appealSeconds", needed - 1);
+        parameters.set("appealSeconds", needed);
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.AppealTooShort.selector, needed, needed + 2));
+        parameters.set("votingDelaySeconds", 1 days + 1);
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.AppealTooShort.selector, needed, needed + 1));
+        parameters.set("votingPeriodSeconds", 7 days + 1);
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.AppealTooShort.selector, needed, needed + 1));
+        parameters.set("timelockDelaySeconds", 7 days + 1);
         vm.stopPrank();
     }
 

@@ -11,7 +11,7 @@ abstract contract StakingFixture is Fixture {
     address internal constant agents = address(0x72);
     uint256 internal constant EPOCH = 1 days;
     uint256 internal constant UNBONDING = 21 days;
-    uint256 internal constant APPEAL = 9 days;
+    uint256 internal constant APPEAL = 17 days;
     uint256 internal constant MINIMUM_STAKE = 100 ether;
 
     OpenStaking internal staking;
