@@ -263,6 +263,20 @@ contract RevenueSharesTest is SharesFixture {
         vm.assertLe(5 * 10 ** 26 - shares.claimable(ann), 1);
     }
 
+    /// Half a wei does not divide among so many: without the remainder it would be lost every time.
+    function test_whatDoesNotDivideIsCarriedOver() public {
+        vm.prank(developer);
+        shares.redeem();
+        divide(2 ** 127 + 1);
+        for (uint256 i = 0; i < 100; ++i) {
+            earn(1);
+            vm.prank(developer);
+            shares.transfer(ann, 1);
+        }
+        vm.assertGe(shares.claimable(developer), 99);
+        vm.assertEq(shares.claimable(ann), 0);
+    }
+
     function testFuzz_aPartIsItsShareRoundedDown(uint128 supply, uint128 part, uint96 amount) public {
         vm.assume(supply != 0);
         vm.prank(developer);
