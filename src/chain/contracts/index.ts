@@ -3,6 +3,7 @@ export { abi as anchorAbi, bytecode as anchorBytecode } from "./Anchor.ts";
 export { abi as assetMarketAbi, bytecode as assetMarketBytecode } from "./AssetMarket.ts";
 export { abi as attributionLedgerAbi, bytecode as attributionLedgerBytecode } from "./AttributionLedger.ts";
 export { abi as commonPoolAbi, bytecode as commonPoolBytecode } from "./CommonPool.ts";
+export { abi as curatorElectionsAbi, bytecode as curatorElectionsBytecode } from "./CuratorElections.ts";
 export { abi as datanetRegistryAbi, bytecode as datanetRegistryBytecode } from "./DatanetRegistry.ts";
 export { abi as gOPENAbi, bytecode as gOPENBytecode } from "./GOPEN.ts";
 export { abi as modelRegistryAbi, bytecode as modelRegistryBytecode } from "./ModelRegistry.ts";
