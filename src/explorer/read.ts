@@ -227,14 +227,17 @@ export async function listEvents(
   const to = parameter(Math.min(before, toBlock === undefined ? beyond : (toBlock + 1) * perBlock));
   const walked = address !== undefined ? "explorer.log_accounts i" : "explorer.logs l";
   const at = address !== undefined ? "i" : "l";
-  const walk = tests.address ?? tests.name ?? tests.contract ?? "true";
+  const [walk = "true", ...rest] = [tests.address, tests.name, tests.contract].filter(
+    (test) => test !== undefined,
+  );
+  const most = rest.length === 0 ? limit + 1 : scannedMax;
   const rows = await db.query<LogRow & { walked: number; last: number }>(
     `with walked as materialized (
        select ${at}.position from ${walked} where ${walk} and ${at}.position >= ${from} and ${at}.position < ${to}
-       order by ${at}.position desc limit ${scannedMax}
+       order by ${at}.position desc limit ${most}
      ), found as materialized (
        select l.position from walked join explorer.logs l using (position)
-       where ${[tests.name, tests.contract].filter((test) => test !== undefined).join(" and ") || "true"}
+       where ${rest.join(" and ") || "true"}
        order by position desc limit ${parameter(limit + 1)}
      )
      select whole.*, (select count(*)::int from walked) as walked, (select min(position) from walked) as last
@@ -247,7 +250,7 @@ export async function listEvents(
   const found = rows.filter(({ position }) => position !== null);
   const page = paged(found, limit, ({ position }) => position);
   const { walked: seen, last } = first!;
-  return page.next === null && seen === scannedMax ? { ...page, next: last } : page;
+  return page.next === null && rest.length > 0 && seen === most ? { ...page, next: last } : page;
 }
 
 const contractColumns = `c.address, c.name, c.creator, c.position, t.hash as "transactionHash", c.code_digest as "codeDigest",
@@ -317,6 +320,8 @@ export type Hit =
     };
 
 const hitsMax = 20;
+/** Of more matches than this, the first to be found are put in order. */
+const matchesMax = 500;
 
 /** What a person may have meant: a number, a hash, an address, or the beginning of a name. */
 export async function search(db: Queries, text: string): Promise<Hit[]> {
@@ -345,15 +350,16 @@ export async function search(db: Queries, text: string): Promise<Hit[]> {
 async function searchNames(db: Queries, text: string): Promise<Hit[]> {
   const prefix = `${text.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`;
   const contracts = await db.query<{ address: Address; name: string }>(
-    "select address, name from explorer.contracts where lower(name) like $1 order by lower(name), address limit $2",
-    [prefix, hitsMax],
+    `select address, name from (select address, name from explorer.contracts where lower(name) like $1 limit $2) as found
+     order by lower(name), address limit $3`,
+    [prefix, matchesMax, hitsMax],
   );
   const names = await db.query<Omit<Extract<Hit, { kind: "name" }>, "kind">>(
     `select n.name, n.event, n.contract, n.subject, t.hash as transaction
-     from (select * from explorer.names where lower(name) like $1 order by lower(name), position limit $2) n
+     from (select * from explorer.names where lower(name) like $1 limit $2) n
      join explorer.logs l on l.position = n.position join explorer.transactions t on t.position = l.transaction
-     order by lower(n.name), n.position`,
-    [prefix, hitsMax],
+     order by lower(n.name), n.position limit $3`,
+    [prefix, matchesMax, hitsMax],
   );
   return [
     ...contracts.map((row) => ({ kind: "contract" as const, ...row })),

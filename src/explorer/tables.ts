@@ -99,7 +99,7 @@ export const migrations = [
      code_digest text,
      code_bytes bigint not null
    );
-   create index contracts_position on explorer.contracts (position);
+   create index contracts_place on explorer.contracts ((coalesce(position, -1)), address);
    create index contracts_name on explorer.contracts (lower(name) text_pattern_ops) where name is not null;
    create table explorer.names (
      position bigint primary key,
