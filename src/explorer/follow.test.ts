@@ -137,6 +137,15 @@ test("an index that is ahead of the chain, or of replaced blocks, is made anew",
   }
 });
 
+test("an index is made anew when that is asked for", async () => {
+  const whole = await dump(database);
+  await database.query("update explorer.transactions set sender = 'rotten'");
+  const said: string[] = [];
+  await indexAll(chain, database, { reindex: true, log: (_, message) => said.push(message) });
+  assert.match(said.join("\n"), /made anew from block 0: that was asked for/);
+  assert.deepEqual(await dump(database), whole);
+});
+
 test("a block that does not follow the last one indexed is found while following", async () => {
   // The node behind the address is changed for another while the explorer runs.
   let at = chain;

@@ -23,6 +23,8 @@ export type IndexerOptions = {
   /** Says when there may be a new block; without it the chain is asked every half second. */
   readonly onBlock?: (listener: () => void) => () => void;
   readonly log?: (level: "info" | "warn", message: string) => void;
+  /** Make the index anew from block 0. */
+  readonly reindex?: boolean;
   /** Bounds of one batch, which is one database transaction. */
   readonly batch?: { readonly blocks: number; readonly transactions: number };
 };
@@ -61,7 +63,7 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
   let trouble: string | null = null;
   let wake = () => {};
   let head = await headOf(chain.request);
-  let cursor = await checkedCursor();
+  let cursor = await checkedCursor(options.reindex === true ? "that was asked for" : undefined);
   const waiting = new Set<{ block: number; resolve: () => void; reject: (error: Error) => void }>();
   const access: ChainAccess = {
     request: chain.request,
@@ -76,10 +78,11 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
     },
   };
 
-  /** The cursor, or none after all rows were dropped because they are of something else. */
-  async function checkedCursor(): Promise<Cursor | undefined> {
+  /** The cursor, or none after all rows were dropped because they are of something else, or because of what is given. */
+  async function checkedCursor(given?: string): Promise<Cursor | undefined> {
     const found = await readCursor(database);
-    const reason = found === undefined ? undefined : await differenceOf(found);
+    if (found === undefined) return undefined;
+    const reason = given ?? (await differenceOf(found));
     if (reason === undefined) return found;
     log("warn", `The explorer's index is made anew from block 0: ${reason}.`);
     await database.transaction(forgetAll);

@@ -1,6 +1,6 @@
 import type { Abi, Address, Hex } from "viem";
 import { keccak256, stringToHex } from "viem";
-import { commonPoolAbi, type FollowedContracts } from "../chain/index.ts";
+import { commonPoolAbi, type FollowedContracts, revenueSharesAbi } from "../chain/index.ts";
 import type { Decoded, Decoder } from "./decode.ts";
 import { decodeError, decoderOf } from "./decode.ts";
 
@@ -24,6 +24,13 @@ export const protocolInstances: readonly InstanceRule[] = [
     argument: "pool",
     name: "CommonPool",
     abi: commonPoolAbi,
+  },
+  {
+    by: "RevenueSharesFactory",
+    event: "SharesCreated",
+    argument: "shares",
+    name: "RevenueShares",
+    abi: revenueSharesAbi,
   },
 ];
 

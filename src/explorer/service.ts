@@ -42,6 +42,8 @@ export type ExplorerDependencies = {
   readonly genesis?: Readonly<Record<Address, bigint>>;
   readonly onBlock?: (listener: () => void) => () => void;
   readonly log?: (level: "info" | "warn", message: string) => void;
+  /** Make the index anew from block 0. */
+  readonly reindex?: boolean;
   /** Bounds of one database transaction. */
   readonly batch?: { readonly blocks: number; readonly transactions: number };
 };

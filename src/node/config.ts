@@ -35,6 +35,8 @@ const configSchema = z.strictObject({
   settleEveryMs: z.int().min(0).max(86_400_000).default(30_000),
   /** Threads of serving. Training takes its recipe's, scoring one. */
   threads: z.int().min(1).max(64).default(2),
+  /** Make the explorer's index anew at this start. */
+  reindex: z.boolean().default(false),
 });
 
 export type NodeConfig = z.output<typeof configSchema> & {
@@ -75,6 +77,7 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
   if (process.env.OPENLEDGER_HOST !== undefined) environment.host = process.env.OPENLEDGER_HOST;
   if (process.env.OPENLEDGER_BASE_MODEL !== undefined)
     environment.baseModel = process.env.OPENLEDGER_BASE_MODEL;
+  if (process.env.OPENLEDGER_REINDEX === "1") environment.reindex = true;
   const parsed = configSchema.safeParse({ ...fromFile, ...environment, ...overrides });
   if (!parsed.success)
     throw new ConfigError(

@@ -43,6 +43,7 @@ test("a fresh node answers: page, status, chain, models, description", async () 
   for (const path of [
     "/v1/chat/completions",
     "/v1/datanets",
+    "/v1/explorer/summary",
     "/v1/fine-tunes",
     "/v1/keys",
     "/v1/receipts/{receiptId}",

@@ -120,7 +120,15 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
 
     const explorer = opened(
       "the explorer",
-      await openExplorer({ database, chain, contracts, genesis: chain.genesis, onBlock, log: write }),
+      await openExplorer({
+        database,
+        chain,
+        contracts,
+        genesis: chain.genesis,
+        onBlock,
+        log: write,
+        reindex: config.reindex,
+      }),
       (e) => e.close(),
     );
     onStep("the base model");
