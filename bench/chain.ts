@@ -25,7 +25,7 @@ import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { encodeFunctionData, getContractAddress, type Hex, keccak256, parseAbi } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { openEmbeddedChain, rpcRoutes, totalSupplyWei } from "../src/chain/index.ts";
+import { createRpc, openEmbeddedChain, totalSupplyWei } from "../src/chain/index.ts";
 
 const rounds = 11;
 const roundTransactions = 1_000;
@@ -68,11 +68,11 @@ async function serve(dir: string): Promise<void> {
     chainId,
     genesis: Object.fromEntries(senders.map(({ address }) => [address, totalSupplyWei / 8n])),
     feeCollector: "0xFEe0000000000000000000000000000000000001",
-    minTipWei: 1n,
+    minTipWei: () => 1n,
   });
   const replayMs = performance.now() - startedAtMs;
   globalThis.gc?.();
-  const server = createAdaptorServer({ fetch: rpcRoutes(chain).fetch, hostname: "127.0.0.1" });
+  const server = createAdaptorServer({ fetch: createRpc(chain).routes.fetch, hostname: "127.0.0.1" });
   server.listen(0, "127.0.0.1", () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const { transactions } = chain.status();

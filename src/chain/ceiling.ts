@@ -8,8 +8,8 @@ import type { PoolTransaction } from "./pool.ts";
 export type Ceiling = {
   /** Transactions the chain can hold. */
   readonly transactions: number;
-  /** Minimum tip of an empty chain, wei per gas. */
-  readonly minTipWei: bigint;
+  /** Minimum tip of an empty chain, wei per gas, as governance has it now. */
+  readonly minTipWei: () => bigint;
 };
 
 /** From this share of the ceiling on, only transactions to reserved addresses enter, so that money can still come out. */
@@ -20,7 +20,7 @@ const doublingPercent = 5;
 /** The minimum tip in wei per gas when `used` transactions are on the chain. */
 export function minimumTip(ceiling: Ceiling, used: number): bigint {
   const percent = Math.floor((used * 100) / ceiling.transactions);
-  return ceiling.minTipWei << BigInt(Math.floor(percent / doublingPercent));
+  return ceiling.minTipWei() << BigInt(Math.floor(percent / doublingPercent));
 }
 
 /**
@@ -39,9 +39,8 @@ export function refusal(
   }
   const isReserved = transaction.to !== null && reserved.has(transaction.to);
   if (isReserved) {
-    return transaction.tipPerGas < ceiling.minTipWei
-      ? underpriced(transaction.tipPerGas, ceiling.minTipWei)
-      : undefined;
+    const floor = ceiling.minTipWei();
+    return transaction.tipPerGas < floor ? underpriced(transaction.tipPerGas, floor) : undefined;
   }
   if (used * 100 >= ceiling.transactions * reservedFromPercent) {
     return (

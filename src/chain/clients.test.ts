@@ -6,7 +6,7 @@ import { CallRevertedError } from "./call-error.ts";
 import { type ChainWriter, chainClients } from "./clients.ts";
 import type { EmbeddedChain } from "./embedded.ts";
 import { alice, bob, carol, compileSample, eve, openTestChain, temporaryFolder } from "./fixtures/chain.ts";
-import { rpcRoutes } from "./rpc.ts";
+import { createRpc } from "./rpc.ts";
 
 const folder = temporaryFolder();
 const { Sample } = compileSample();
@@ -20,7 +20,7 @@ let address: Address;
 before(async () => {
   chain = await openTestChain(folder.path);
   const rpcUrl = await new Promise<string>((resolve) => {
-    server = serve({ fetch: rpcRoutes(chain).fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
+    server = serve({ fetch: createRpc(chain).routes.fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
       resolve(`http://127.0.0.1:${port}/`),
     );
   });

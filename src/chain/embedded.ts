@@ -7,6 +7,7 @@ import { checkHeader, genesisOf, type NetworkRules, newHeader } from "./genesis.
 import { lockFolder } from "./lock.ts";
 import { type BlockLog, type LogFile, openLog } from "./log.ts";
 import { createMethods } from "./methods.ts";
+import { createHistogram, type Histogram } from "./metrics.ts";
 import { createPool } from "./pool.ts";
 import type { LogHeader } from "./record.ts";
 import { type ChainLogger, mineBlock, type ReplayedState, type ReplayProgress, replay } from "./replay.ts";
@@ -14,8 +15,8 @@ import { type ChainLogger, mineBlock, type ReplayedState, type ReplayProgress, r
 export type EmbeddedChainOptions = NetworkRules & {
   /** The folder of the chain's log; this process alone holds it while the chain is open. */
   readonly dir: string;
-  /** Minimum tip of an empty chain, wei per gas. */
-  readonly minTipWei: bigint;
+  /** Minimum tip of an empty chain, wei per gas; asked for each transaction, so that governance may change it. */
+  readonly minTipWei: () => bigint;
   /** How many transactions the chain may hold: memory grows by 7–8 KB each. */
   readonly ceilingTransactions?: number;
   /** Let a log go on with another version of the engine, once all its blocks have replayed to equal hashes. */
@@ -60,8 +61,12 @@ export type EmbeddedChain = {
   scheduleBlockAt(timestampSec: number): Promise<void>;
   /** Addresses whose calls may use the last tenth of the ceiling: settlement, challenges, claims. */
   reserveFor(addresses: readonly Address[]): void;
-  /** Called after each block; returns how to stop. */
+  /** Called after each block, which is on the disk then; returns how to stop. */
   onBlock(listener: (blockNumber: number) => void): () => void;
+  /** Called for each transaction that was checked and waits to be mined; returns how to stop. */
+  onPending(listener: (hash: Hex) => void): () => void;
+  /** Seconds from a transaction's arrival to its acknowledgement. */
+  readonly acknowledgement: Histogram;
   status(): ChainStatus;
   /** Waits for what was submitted, seals the log, gives the folder back. */
   close(): Promise<void>;
@@ -72,6 +77,9 @@ const defaultCeilingTransactions = 250_000;
 const deadlinesMax = 10_000;
 const warnPercent = 80;
 const timerMaxMs = 2 ** 31 - 1;
+/** How often a log that could not be written is tried again. */
+const probeEveryMs = 1_000;
+const acknowledgementBoundsSec = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
  * Open the embedded chain, replaying its log if it has one.
@@ -129,12 +137,17 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
     transactions: options.ceilingTransactions ?? defaultCeilingTransactions,
     minTipWei: options.minTipWei,
   };
+  const pendingListeners = new Set<(hash: Hex) => void>();
+  const acknowledgement = createHistogram(acknowledgementBoundsSec);
   const reserved = new Set<Address>();
   const listeners = new Set<(blockNumber: number) => void>();
   const pool = createPool(engine, {
     blockGasLimit: BigInt(header.blockGasLimit),
     admission: (transaction) => refusal(ceiling, state.transactions, reserved, transaction),
     nowMs,
+    onAdmitted: (hash) => {
+      for (const listener of pendingListeners) listener(hash);
+    },
   });
   let trouble: string | null = null;
   let failed = false;
@@ -153,17 +166,24 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
   }
 
   async function appendToLog(record: Parameters<BlockLog["append"]>[0]): Promise<void> {
+    await onDisk(() => blockLog.append(record)).catch((error: Error) => {
+      throw new RpcError(
+        rpcCodes.server,
+        `not accepted, the block log cannot be written: ${error.message}; send again once the node's disk has room`,
+      );
+    });
+  }
+
+  /** Carry out a write to the log; what comes of it is what `trouble` says. */
+  async function onDisk(write: () => Promise<void>): Promise<void> {
     try {
-      await blockLog.append(record);
+      await write();
     } catch (error) {
       const reason = (error as Error).message;
       if (trouble === null)
         say("error", `The block log cannot be written (${reason}): transactions are refused until it can.`);
       trouble = `the block log cannot be written: ${reason}`;
-      throw new RpcError(
-        rpcCodes.server,
-        `not accepted, ${trouble}; send again once the node's disk has room`,
-      );
+      throw error;
     }
     if (trouble !== null) say("info", "The block log can be written again: transactions are accepted.");
     trouble = null;
@@ -226,7 +246,8 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
       while (pumpAgain) {
         pumpAgain = false;
         while (await exclusive(mineWaiting));
-        if (dueDeadline() !== undefined) await exclusive(() => logAndMine([]));
+        if (trouble !== null && !failed) await exclusive(() => onDisk(blockLog.probe)).catch(() => {});
+        if (trouble === null && dueDeadline() !== undefined) await exclusive(() => logAndMine([]));
       }
     } catch (error) {
       if (!(error instanceof RpcError)) {
@@ -252,13 +273,14 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
     clearTimeout(timer);
     if (closing !== undefined) return;
     const wakeAtMs = Math.min(
+      trouble === null ? Infinity : nowMs() + probeEveryMs,
       pool.nextExpiryMs() ?? Infinity,
       ...[...state.deadlines].map((sec) => sec * 1000),
     );
     if (wakeAtMs === Infinity) return;
     timer = setTimeout(
       () => void pump(),
-      Math.min(Math.max(wakeAtMs - nowMs(), trouble === null ? 1 : 1000), timerMaxMs),
+      Math.min(Math.max(wakeAtMs - nowMs(), trouble === null ? 1 : probeEveryMs), timerMaxMs),
     );
     timer.unref();
   }
@@ -272,6 +294,11 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
   function submit(raw: Hex): Promise<Hex> {
     assertOpen();
     const done = pool.submit(raw);
+    const startedAtMs = performance.now();
+    done.then(
+      () => acknowledgement.observe((performance.now() - startedAtMs) / 1000),
+      () => {},
+    );
     setImmediate(() => void pump());
     return done;
   }
@@ -298,6 +325,11 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
     running.release();
   }
 
+  function onPending(listener: (hash: Hex) => void): () => void {
+    pendingListeners.add(listener);
+    return () => pendingListeners.delete(listener);
+  }
+
   const currentMinTip = () => minimumTip(ceiling, state.transactions);
   const request = createMethods({
     engine,
@@ -305,6 +337,9 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
     submit,
     minTipWei: currentMinTip,
     gasCap: BigInt(header.blockGasLimit),
+    feeCollector: header.feeCollector as Hex,
+    onPending,
+    nowMs,
   });
   setImmediate(() => void pump());
   const chain: EmbeddedChain = {
@@ -335,6 +370,8 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    onPending,
+    acknowledgement,
     status: () => ({
       chainId: header.chainId,
       blockNumber: state.last.number,

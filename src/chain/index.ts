@@ -7,7 +7,7 @@
  * - {@link openEmbeddedChain}: one sequencer. A transaction is written to the log and flushed to the disk, then mined,
  *   then acknowledged; the log replays to the same block hashes on the next start. The operator orders transactions and
  *   sets the time: trusted for that, and for nothing else.
- * - {@link rpcRoutes}: JSON-RPC 2.0 over HTTP for wallets. A strict list of methods.
+ * - {@link createRpc}: JSON-RPC 2.0 over HTTP and WebSocket for wallets. A strict list of methods, the same limits.
  * - {@link chainClients}: viem clients, in process or by URL; safe nonces; errors in the contracts' own words.
  * - {@link deployProtocol}: the protocol's contracts, at addresses known beforehand, resumed after a crash.
  * - {@link followEvents}: events into the database, each exactly once.
@@ -70,8 +70,11 @@ export {
   protocolCode,
   protocolContracts,
 } from "./protocol-contracts.ts";
+export type { RateLimit } from "./rate.ts";
 export type { ChainLogger, ReplayProgress } from "./replay.ts";
-export { type RpcRequest, rpcLimits, rpcRoutes } from "./rpc.ts";
+export { createRpc, type Rpc } from "./rpc.ts";
+export { defaultRate, type RpcHandlerOptions, type RpcRequest, rpcLimits } from "./rpc-handler.ts";
+export { refuseUpgrade } from "./rpc-socket.ts";
 export {
   genesisFeeSplit,
   genesisValues,

@@ -43,8 +43,13 @@ export type BlockLog = {
    * so that a later append may succeed; nothing may be acknowledged meanwhile.
    */
   append(record: LogRecord): Promise<void>;
+  /** Write something at the end, flush it and cut it off again: succeeds when an append would. */
+  probe(): Promise<void>;
   close(): Promise<void>;
 };
+
+/** As much as an ordinary block. */
+const probeBytes = 64 * 1024;
 
 /**
  * Open the append-only block log, or make it with the header given.
@@ -72,6 +77,7 @@ export async function openLog(
   let end = endOffset;
   let nextNumber = 1;
   let replayed = false;
+  /** Something may lie after the last whole record. */
   let uncertain = false;
 
   async function* replay(onTorn: (torn: TornTail) => void) {
@@ -93,33 +99,46 @@ export async function openLog(
     replayed = true;
   }
 
-  async function append(record: LogRecord): Promise<void> {
-    if (!replayed) throw new Error("replay the log before appending to it");
-    if (uncertain)
-      throw new ChainLogError(`The end of the block log ${path} is not known: restart to repair it.`);
-    const frame = encodeFrame(encodeRecord(record), nextNumber, header.salt as `0x${string}`);
-    if (frame.length - frameHeadBytes > maxPayloadBytes)
-      throw new Error(`a record of ${frame.length} bytes is too long`);
+  /** Write bytes after the last whole record and flush them. If that fails they are cut off again, now or next time. */
+  async function writeAtEnd(bytes: Buffer): Promise<void> {
+    if (uncertain) await cut();
+    uncertain = true;
     try {
       let written = 0;
-      while (written < frame.length) {
-        const { bytesWritten } = await file.write(frame, written, frame.length - written, end + written);
+      while (written < bytes.length) {
+        const { bytesWritten } = await file.write(bytes, written, bytes.length - written, end + written);
         written += bytesWritten;
       }
       await file.datasync();
+      uncertain = false;
     } catch (error) {
-      try {
-        await file.truncate(end);
-      } catch {
-        uncertain = true;
-      }
+      await cut().catch(() => {});
       throw error;
     }
+  }
+
+  async function cut(): Promise<void> {
+    await file.truncate(end);
+    uncertain = false;
+  }
+
+  async function probe(): Promise<void> {
+    await writeAtEnd(Buffer.alloc(probeBytes));
+    uncertain = true;
+    await cut();
+  }
+
+  async function append(record: LogRecord): Promise<void> {
+    if (!replayed) throw new Error("replay the log before appending to it");
+    const frame = encodeFrame(encodeRecord(record), nextNumber, header.salt as `0x${string}`);
+    if (frame.length - frameHeadBytes > maxPayloadBytes)
+      throw new Error(`a record of ${frame.length} bytes is too long`);
+    await writeAtEnd(frame);
     end += frame.length;
     nextNumber += 1;
   }
 
-  return { header, bytes: () => end, replay, append, close: () => file.close() };
+  return { header, bytes: () => end, replay, append, probe, close: () => file.close() };
 }
 
 /** The header is written whole under another name first, so a log without a whole header never exists. */

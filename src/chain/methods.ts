@@ -1,11 +1,21 @@
 import type { Hex } from "viem";
+import { createAccessList } from "./access-list.ts";
 import type { Engine } from "./engine.ts";
 import { RpcError, rpcCodes } from "./errors.ts";
-import type { TransactionPool } from "./pool.ts";
+import { createFilters } from "./filters.ts";
+import type { TransactionPool, WaitingTransaction } from "./pool.ts";
 import { isRawTransaction } from "./values.ts";
 
 /** Bounds on what one request may ask for. */
-export const methodLimits = { logBlocks: 10_000, logs: 10_000 } as const;
+export const methodLimits = {
+  logBlocks: 10_000,
+  logs: 10_000,
+  /** As go-ethereum. */
+  feeHistoryBlocks: 1_024,
+  feeHistoryPercentiles: 100,
+  /** Transactions that txpool_content and txpool_inspect show, the oldest first. */
+  poolShown: 1_000,
+} as const;
 
 export type MethodContext = {
   readonly engine: Engine;
@@ -15,6 +25,9 @@ export type MethodContext = {
   readonly minTipWei: () => bigint;
   /** Gas one `eth_call` or `eth_estimateGas` may use. */
   readonly gasCap: bigint;
+  readonly feeCollector: Hex;
+  readonly onPending: (listener: (hash: Hex) => void) => () => void;
+  readonly nowMs: () => number;
 };
 
 type Params = readonly unknown[];
@@ -44,6 +57,15 @@ const passedOn = new Set([
   "web3_sha3",
 ]);
 
+/** What to do instead of some methods that other nodes have. */
+const notOffered = {
+  eth_sendTransaction: "this node signs for nobody; sign yourself and use eth_sendRawTransaction",
+  eth_sign: "this node signs for nobody",
+  eth_simulateV1: "several calls in a row are not simulated; use eth_call for each",
+  eth_subscribe: "subscriptions need a WebSocket connection to the same path",
+  eth_unsubscribe: "subscriptions need a WebSocket connection to the same path",
+} as const;
+
 /**
  * The public JSON-RPC methods: a strict list, so that nothing the engine adds is ever public by accident.
  *
@@ -53,9 +75,24 @@ export function createMethods(
   context: MethodContext,
 ): (args: { method: string; params?: unknown }) => Promise<unknown> {
   const { engine } = context;
+  const filters = createFilters({
+    head: async () => Number(await engine.request("eth_blockNumber")),
+    blockHash: async (number) => {
+      const block = await engine.request("eth_getBlockByNumber", [hex(number), false]);
+      return (block as { hash: Hex }).hash;
+    },
+    logs: (filter) => logs(engine, [filter]),
+    onPending: context.onPending,
+    nowMs: context.nowMs,
+  });
   const own: Readonly<Record<string, (params: Params) => unknown>> = {
+    ...filters,
     eth_accounts: () => [],
     eth_call: (params) => engine.request("eth_call", cappedCall(params, context.gasCap)),
+    eth_createAccessList: (params) => {
+      const [call, tag = "latest"] = cappedCall(params, context.gasCap);
+      return createAccessList(engine, call as object, tag, context.feeCollector);
+    },
     eth_estimateGas: (params) => engine.request("eth_estimateGas", cappedCall(params, context.gasCap)),
     eth_feeHistory: (params) => feeHistory(engine, params, context.minTipWei()),
     eth_gasPrice: () => hex(context.minTipWei()),
@@ -68,8 +105,13 @@ export function createMethods(
       return context.submit(raw);
     },
     net_listening: () => true,
-    txpool_status: () => ({ pending: hex(context.pool.waiting().length), queued: "0x0" }),
-    txpool_content: () => poolContent(context.pool),
+    txpool_content: () => poolBy(context.pool.waiting(), contentOf),
+    txpool_inspect: () => poolBy(context.pool.waiting(), inspectionOf),
+    txpool_status: () => {
+      const waiting = context.pool.waiting();
+      const queued = waiting.filter(({ held }) => held).length;
+      return { pending: hex(waiting.length - queued), queued: hex(queued) };
+    },
   };
 
   return async ({ method, params = [] }) => {
@@ -77,9 +119,12 @@ export function createMethods(
     const answer = Object.hasOwn(own, method) ? own[method] : undefined;
     if (answer !== undefined) return answer(params);
     if (passedOn.has(method)) return engine.request(method, withDefaults(method, params));
+    const hint = Object.hasOwn(notOffered, method)
+      ? `: ${notOffered[method as keyof typeof notOffered]}`
+      : "";
     throw new RpcError(
       rpcCodes.methodNotFound,
-      `the method ${method.slice(0, 64)} does not exist or is not available on this network`,
+      `the method ${method.slice(0, 64)} does not exist or is not available on this network${hint}`,
     );
   };
 }
@@ -122,15 +167,15 @@ function quantity(value: unknown, what: string): bigint {
 }
 
 /** Empty blocks report a reward of 0, below what this chain accepts; wallets take the reward for a good tip. */
-/** As geth: more percentiles than this is no question but an attack. */
-const percentilesMax = 100;
-
 async function feeHistory(engine: Engine, params: Params, minTipWei: bigint): Promise<unknown> {
-  const [, , percentiles] = params;
-  if (Array.isArray(percentiles) && percentiles.length > percentilesMax)
+  const [count, , percentiles] = params;
+  const { feeHistoryBlocks, feeHistoryPercentiles } = methodLimits;
+  if (Array.isArray(percentiles) && percentiles.length > feeHistoryPercentiles)
     throw invalid(
-      `eth_feeHistory takes at most ${percentilesMax} reward percentiles; got ${percentiles.length}`,
+      `eth_feeHistory takes at most ${feeHistoryPercentiles} reward percentiles; got ${percentiles.length}`,
     );
+  if (quantity(count, "the number of blocks") > BigInt(feeHistoryBlocks))
+    throw invalid(`eth_feeHistory takes at most ${feeHistoryBlocks} blocks; got ${BigInt(count as Hex)}`);
   const history = (await engine.request("eth_feeHistory", params)) as { reward?: Hex[][] };
   if (history.reward === undefined) return history;
   const atLeast = (reward: Hex) => (BigInt(reward) < minTipWei ? hex(minTipWei) : reward);
@@ -191,24 +236,39 @@ function blockNumber(tag: unknown, latest: bigint): bigint {
   return number < latest ? number : latest;
 }
 
-function poolContent(pool: Pick<TransactionPool, "waiting">): unknown {
-  const pending: Record<string, Record<string, unknown>> = {};
-  for (const { hash, transaction } of pool.waiting()) {
-    if (transaction === undefined) continue;
-    const { from, to, nonce, gas, value, maxFeePerGas, tipPerGas } = transaction;
-    pending[from] ??= {};
-    pending[from][nonce] = {
-      hash,
-      from,
-      to,
-      nonce: hex(nonce),
-      gas: hex(gas),
-      value: hex(value),
-      maxFeePerGas: hex(maxFeePerGas),
-      maxPriorityFeePerGas: hex(tipPerGas),
-      blockHash: null,
-      blockNumber: null,
-    };
+type Known = WaitingTransaction & { readonly transaction: NonNullable<WaitingTransaction["transaction"]> };
+
+/** Waiting transactions by sender and nonce; "queued" are those that wait for a predecessor. */
+function poolBy(waiting: readonly WaitingTransaction[], show: (one: Known) => unknown): unknown {
+  type BySender = Record<string, Record<string, unknown>>;
+  const pool: { pending: BySender; queued: BySender } = { pending: {}, queued: {} };
+  const known = waiting.filter((one): one is Known => one.transaction !== undefined);
+  for (const one of known.slice(0, methodLimits.poolShown)) {
+    const part = one.held ? pool.queued : pool.pending;
+    const { from, nonce } = one.transaction;
+    part[from] ??= {};
+    part[from][nonce] = show(one);
   }
-  return { pending, queued: {} };
+  return pool;
+}
+
+function contentOf({ hash, transaction }: Known): object {
+  const { from, to, nonce, gas, value, maxFeePerGas, tipPerGas } = transaction;
+  return {
+    hash,
+    from,
+    to,
+    nonce: hex(nonce),
+    gas: hex(gas),
+    value: hex(value),
+    maxFeePerGas: hex(maxFeePerGas),
+    maxPriorityFeePerGas: hex(tipPerGas),
+    blockHash: null,
+    blockNumber: null,
+  };
+}
+
+/** As go-ethereum words it. */
+function inspectionOf({ transaction: { to, value, gas, maxFeePerGas } }: Known): string {
+  return `${to ?? "contract creation"}: ${value} wei + ${gas} gas × ${maxFeePerGas} wei`;
 }

@@ -36,12 +36,19 @@ export type PoolTransaction = {
   readonly tipPerGas: bigint;
 };
 
+export type WaitingTransaction = {
+  readonly hash: Hex;
+  readonly transaction: PoolTransaction | undefined;
+  readonly held: boolean;
+};
+
 type Entry = {
   readonly raw: Hex;
   readonly hash: Hex;
   readonly bytes: number;
   readonly arrivedAtMs: number;
   transaction?: PoolTransaction;
+  held: boolean;
   readonly done: Promise<Hex>;
   resolve(hash: Hex): void;
   reject(error: Error): void;
@@ -67,7 +74,8 @@ export type TransactionPool = {
   fill(): Promise<FilledBlock | undefined>;
   /** When the oldest transaction that waits for a predecessor gives up, epoch milliseconds. */
   nextExpiryMs(): number | undefined;
-  waiting(): readonly { readonly hash: Hex; readonly transaction: PoolTransaction | undefined }[];
+  /** Oldest first. One that is `held` waits for a predecessor. */
+  waiting(): readonly WaitingTransaction[];
   refuseAll(error: Error): void;
 };
 
@@ -78,7 +86,18 @@ export type TransactionPool = {
  */
 export function createPool(
   engine: Engine,
-  { blockGasLimit, admission, nowMs }: { blockGasLimit: bigint; admission: Admission; nowMs: () => number },
+  {
+    blockGasLimit,
+    admission,
+    nowMs,
+    onAdmitted,
+  }: {
+    blockGasLimit: bigint;
+    admission: Admission;
+    nowMs: () => number;
+    /** Called once for each transaction that has been checked and may be mined. */
+    onAdmitted: (hash: Hex) => void;
+  },
 ): TransactionPool {
   const entries = new Map<Hex, Entry>();
   let waitingBytes = 0;
@@ -109,7 +128,16 @@ export function createPool(
       );
     }
     const { promise, resolve, reject } = Promise.withResolvers<Hex>();
-    entries.set(hash, { raw, hash, bytes, arrivedAtMs: nowMs(), done: promise, resolve, reject });
+    entries.set(hash, {
+      raw,
+      hash,
+      bytes,
+      arrivedAtMs: nowMs(),
+      held: false,
+      done: promise,
+      resolve,
+      reject,
+    });
     waitingBytes += bytes;
     return promise;
   }
@@ -217,8 +245,9 @@ export function createPool(
     const sends = run.map(({ raw }) => ({ method: "eth_sendRawTransaction", params: [raw] }));
     let listed: unknown;
     try {
-      listed = (await engine.requestAll([...sends, pending])).at(-1);
-      for (const entry of run) inEngine.add(entry);
+      const answers = await engine.requestAll([...sends, pending]);
+      listed = answers.at(-1);
+      for (const [i, entry] of run.entries()) if (await isItself(entry, answers[i])) inEngine.add(entry);
     } catch {
       // One was refused, and the answer does not say which: one by one. Those before it are known already.
       for (const entry of run) if (await sendToEngine(entry)) inEngine.add(entry);
@@ -227,10 +256,15 @@ export function createPool(
     const found = new Map((listed as EngineTransaction[]).map((one) => [one.hash, one]));
     for (const entry of run) {
       const known = found.get(entry.hash);
-      if (known === undefined) continue;
+      if (known === undefined) {
+        // Replaced by one beside it, which is for the caller to sort out; alone, it cannot have been.
+        if (run.length === 1) settle(entry, new RpcError(rpcCodes.internal, `the engine lost ${entry.hash}`));
+        continue;
+      }
       entry.transaction = decoded(known);
       const refusal = admission(entry.transaction);
       if (refusal !== undefined) settle(entry, new RpcError(rpcCodes.server, refusal));
+      else onAdmitted(entry.hash);
     }
     for (const entry of inEngine) if (!found.has(entry.hash)) return false;
     return true;
@@ -238,13 +272,22 @@ export function createPool(
 
   async function sendToEngine(entry: Entry): Promise<boolean> {
     try {
-      await engine.request("eth_sendRawTransaction", [entry.raw]);
-      return true;
+      return await isItself(entry, await engine.request("eth_sendRawTransaction", [entry.raw]));
     } catch (error) {
-      if (/^already known/.test((error as Error).message)) return true;
+      const { message } = error as Error;
+      if (message.startsWith("already known") && message.includes(entry.hash)) return true;
       settle(entry, error as Error);
       return false;
     }
+  }
+
+  /** The engine passes over bytes after a transaction's end: then what it took has another hash than what was sent. */
+  async function isItself(entry: Entry, takenHash: unknown): Promise<boolean> {
+    if (takenHash === entry.hash) return true;
+    await engine.request("hardhat_dropTransaction", [takenHash]);
+    const message = `not a transaction: its bytes are not those of ${takenHash}, which they encode; send it without anything after its end`;
+    settle(entry, new RpcError(rpcCodes.invalidParams, message));
+    return false;
   }
 
   /** Add the run's senders that are not in `accounts` yet. */
@@ -273,6 +316,7 @@ export function createPool(
 
   function holdOrRefuse(entry: Entry, account: Account): void {
     account.gaps += 1;
+    entry.held = true;
     if (nowMs() - entry.arrivedAtMs < poolLimits.gapMs && account.gaps <= poolLimits.gapsPerSender) return;
     const { from, nonce } = entry.transaction!;
     settle(
@@ -291,7 +335,7 @@ export function createPool(
       const oldest = entries.values().next().value;
       return oldest === undefined ? undefined : oldest.arrivedAtMs + poolLimits.gapMs;
     },
-    waiting: () => [...entries.values()].map(({ hash, transaction }) => ({ hash, transaction })),
+    waiting: () => [...entries.values()].map(({ hash, transaction, held }) => ({ hash, transaction, held })),
     refuseAll(error) {
       for (const entry of [...entries.values()]) settle(entry, error);
     },

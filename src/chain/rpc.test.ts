@@ -29,7 +29,8 @@ import {
 } from "./fixtures/chain.ts";
 import { localNetwork, viemChain } from "./networks.ts";
 import { poolLimits } from "./pool.ts";
-import { rpcLimits, rpcRoutes } from "./rpc.ts";
+import { createRpc } from "./rpc.ts";
+import { createRpcHandler, rpcLimits } from "./rpc-handler.ts";
 
 const folder = temporaryFolder();
 const { Sample } = compileSample();
@@ -40,7 +41,7 @@ let url: string;
 before(async () => {
   chain = await openTestChain(folder.path);
   url = await new Promise<string>((resolve) => {
-    server = serve({ fetch: rpcRoutes(chain).fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
+    server = serve({ fetch: createRpc(chain).routes.fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) =>
       resolve(`http://127.0.0.1:${port}/`),
     );
   });
@@ -252,6 +253,40 @@ test("blob transactions are refused, and so is anything that is not a transactio
   }
 });
 
+test("a transaction with bytes after its end, known or not, is refused and takes nothing down with it", async () => {
+  const { reader } = clients(carol);
+  const nonce = await reader.getTransactionCount({ address: carol.address });
+  const raws = await Promise.all(
+    [0, 1, 2].map((ahead) =>
+      carol.signTransaction({
+        type: "eip1559",
+        chainId: chain.chainId,
+        to: eve.address,
+        value: 1n,
+        nonce: nonce + ahead,
+        gas: 21_000n,
+        maxFeePerGas: gwei,
+        maxPriorityFeePerGas: gwei,
+      }),
+    ),
+  );
+  assert.match(
+    (await call("eth_sendRawTransaction", [`${raws[0]}00`])).answer.error.message,
+    /after its end/,
+  );
+  const bodies = [raws[0], `${raws[0]}ff`, raws[1], `${raws[1]}00`, `${raws[2]}0000`, raws[2]];
+  const { answer } = await post(
+    bodies.map((raw, id) => ({ jsonrpc: "2.0", id, method: "eth_sendRawTransaction", params: [raw] })),
+  );
+  assert.deepEqual(
+    answer.map(({ error }: { error?: object }) => error === undefined),
+    [true, false, true, false, false, true],
+  );
+  assert.equal(await reader.getTransactionCount({ address: carol.address }), nonce + 3);
+  assert.equal(chain.status().waiting, 0);
+  assert.equal(chain.status().trouble, null);
+});
+
 test("only listed methods are public", async () => {
   for (const method of [
     "evm_mine",
@@ -260,7 +295,9 @@ test("only listed methods are public", async () => {
     "personal_sign",
     "eth_sign",
     "eth_sendTransaction",
-    "eth_newFilter",
+    "anvil_setBalance",
+    "admin_addPeer",
+    "eth_pendingTransactions",
     "constructor",
     "__proto__",
     "toString",
@@ -307,7 +344,7 @@ test("params may be left out; batches, notifications and errors follow JSON-RPC 
 });
 
 test("a wallet on another origin may call", async () => {
-  const response = await rpcRoutes(chain).request("/", {
+  const response = await createRpc(chain).routes.request("/", {
     method: "OPTIONS",
     headers: {
       origin: "https://wallet.example",
@@ -335,14 +372,14 @@ test("a call that never ends stops at the gas cap, and a huge log range is refus
 });
 
 test("calls beyond those that may wait are refused at once, and one sender cannot fill the pool with gaps", async () => {
-  const app = rpcRoutes({ request: () => new Promise((resolve) => setTimeout(() => resolve("0x"), 5)) });
+  const slow = createRpcHandler({
+    request: () => new Promise((resolve) => setTimeout(() => resolve("0x"), 5)),
+  });
   const answers = await Promise.all(
     Array.from({ length: rpcLimits.waiting + 10 }, async () => {
-      const response = await app.request("/", {
-        method: "POST",
-        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_call", params: [{}] }),
-      });
-      return (await response.json()) as { error?: { code: number } };
+      const body = { jsonrpc: "2.0", id: 1, method: "eth_call", params: [{}] };
+      const { text } = await slow.handle(JSON.stringify(body), { address: undefined });
+      return JSON.parse(text!) as { error?: { code: number } };
     }),
   );
   assert.equal(answers.filter(({ error }) => error?.code === -32005).length, 10 - rpcLimits.executionsAtOnce);

@@ -1,150 +1,107 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
-import { RpcError, rpcCodes } from "./errors.ts";
+import type { EmbeddedChain } from "./embedded.ts";
+import { rpcCodes } from "./errors.ts";
+import { metricsPage } from "./metrics.ts";
+import { createRpcHandler, type RpcHandlerOptions, rpcLimits } from "./rpc-handler.ts";
+import { createRpcSocket } from "./rpc-socket.ts";
 
-/** Bounds on what the HTTP door lets in. */
-export const rpcLimits = {
-  bodyBytes: 1024 * 1024,
-  batch: 100,
-  /** `eth_call` and `eth_estimateGas` that run at once: each may need as much memory as a full block does. */
-  executionsAtOnce: 1,
-  /** Proofs and log searches that run at once. */
-  searchesAtOnce: 2,
-  /** How many of either kind may wait for their turn. */
-  waiting: 64,
-} as const;
+/** What the doors need of a chain. */
+export type RpcChain = Pick<
+  EmbeddedChain,
+  "request" | "onBlock" | "onPending" | "status" | "acknowledgement"
+>;
 
-export type RpcRequest = (args: { method: string; params?: unknown }) => Promise<unknown>;
+/** The chain's public doors: JSON-RPC 2.0 over HTTP and over WebSocket, behind the same limits. */
+export type Rpc = {
+  /**
+   * A Hono app with `POST /`: single requests and batches, for wallets on any origin. An error of JSON-RPC is an
+   * HTTP 200 with an `error`; HTTP refuses only a body that is too long (413) and a client that asks too often (429).
+   */
+  readonly routes: Hono;
+  /** For a server's `upgrade` event: takes the socket over, as a WebSocket or with an answer that says why not. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Counters and gauges of chain and doors, in Prometheus' text format. */
+  metrics(): string;
+  /** Closes every WebSocket. */
+  close(): void;
+};
 
-type Answer = { jsonrpc: "2.0"; id: string | number | null } & (
-  | { result: unknown }
-  | { error: { code: number; message: string; data?: unknown } }
-);
-
-/**
- * JSON-RPC 2.0 over HTTP as a Hono app with `POST /`: single requests and batches, for wallets on any origin.
- * An error of JSON-RPC is an HTTP 200 with an `error`; only a body that is too long is refused by HTTP (413).
- *
- * @param chain anything with an EIP-1193 `request` of public methods
- */
-export function rpcRoutes(
-  chain: { readonly request: RpcRequest },
-  onInternalError?: (error: unknown) => void,
-): Hono {
-  const executions = createTurnstile(rpcLimits.executionsAtOnce, rpcLimits.waiting);
-  const searches = createTurnstile(rpcLimits.searchesAtOnce, rpcLimits.waiting);
-  const passes = {
-    eth_call: executions,
-    eth_estimateGas: executions,
-    eth_getLogs: searches,
-    eth_getProof: searches,
-  } as const;
-  const app = new Hono();
+export function createRpc(chain: RpcChain, options: RpcHandlerOptions = {}): Rpc {
+  const handler = createRpcHandler(chain, options);
+  const socket = createRpcSocket(chain, handler, options.onInternalError);
+  const app = new Hono<{ Bindings: { incoming?: IncomingMessage } }>();
   app.use(
     "/",
     cors({ origin: "*", allowMethods: ["POST", "OPTIONS"], allowHeaders: ["content-type"], maxAge: 86_400 }),
   );
+  const refusal = (message: string) => ({
+    jsonrpc: "2.0",
+    id: null,
+    error: { code: rpcCodes.invalidRequest, message },
+  });
   app.use(
     "/",
     bodyLimit({
       maxSize: rpcLimits.bodyBytes,
       onError: (context) =>
-        context.json(
-          failure(null, rpcCodes.invalidRequest, `the body has more than ${rpcLimits.bodyBytes} bytes`),
-          413,
-        ),
+        context.json(refusal(`the body has more than ${rpcLimits.bodyBytes} bytes: send less at once`), 413),
     }),
   );
   app.post("/", async (context) => {
-    const answer = await handleText(await context.req.text());
-    return answer === undefined ? context.body(null, 204) : context.json(answer as object);
+    const address = context.env?.incoming?.socket.remoteAddress;
+    const { text, retryAfterMs } = await handler.handle(await context.req.text(), { address });
+    if (text === undefined) return context.body(null, 204);
+    context.header("content-type", "application/json");
+    if (retryAfterMs === undefined) return context.body(text);
+    context.header("retry-after", String(Math.ceil(retryAfterMs / 1000)));
+    return context.body(text, 429);
   });
   app.all("/", (context) =>
-    context.json(failure(null, rpcCodes.invalidRequest, "send JSON-RPC 2.0 requests by POST"), 405),
+    context.json(refusal("send JSON-RPC 2.0 requests by POST, or by WebSocket"), 405),
   );
-  return app;
 
-  async function handleText(text: string): Promise<Answer | Answer[] | undefined> {
-    let body: unknown;
-    try {
-      body = JSON.parse(text);
-    } catch (error) {
-      return failure(null, rpcCodes.parse, `the body is not JSON: ${(error as Error).message}`);
-    }
-    if (!Array.isArray(body)) return handle(body);
-    if (body.length === 0) return failure(null, rpcCodes.invalidRequest, "the batch is empty");
-    if (body.length > rpcLimits.batch) {
-      return failure(
-        null,
-        rpcCodes.limitExceeded,
-        `the batch has ${body.length} requests, at most ${rpcLimits.batch} are taken`,
-      );
-    }
-    const answers = (await Promise.all(body.map(handle))).filter((answer) => answer !== undefined);
-    return answers.length === 0 ? undefined : answers;
+  function metrics(): string {
+    const page = metricsPage();
+    const status = chain.status();
+    const { connections, subscriptions, closedSlow } = socket.counts();
+    page.gauge("openledger_chain_block_number", "Number of the last block.", status.blockNumber);
+    page.counter("openledger_chain_transactions_total", "Transactions on the chain.", status.transactions);
+    page.gauge(
+      "openledger_chain_ceiling_transactions",
+      "Transactions the chain can hold.",
+      status.ceilingTransactions,
+    );
+    page.gauge("openledger_chain_waiting_transactions", "Transactions not mined yet.", status.waiting);
+    page.gauge("openledger_chain_log_bytes", "Length of the block log.", status.logBytes);
+    page.gauge("openledger_chain_min_tip_wei", "Minimum tip, wei per gas.", status.minTipWei);
+    page.gauge(
+      "openledger_chain_trouble",
+      "1 while no transaction can be accepted.",
+      status.trouble === null ? 0 : 1,
+    );
+    page.histogram(
+      "openledger_chain_acknowledge_seconds",
+      "From a transaction's arrival to its acknowledgement.",
+      chain.acknowledgement,
+    );
+    page.counter(
+      "openledger_rpc_requests_total",
+      "JSON-RPC requests by method and outcome.",
+      handler.requests.entries(),
+    );
+    page.gauge("openledger_rpc_websockets", "Open WebSocket connections.", connections);
+    page.gauge("openledger_rpc_subscriptions", "Subscriptions of all WebSocket connections.", subscriptions);
+    page.counter(
+      "openledger_rpc_websockets_closed_slow_total",
+      "WebSockets closed because their client read too slowly.",
+      closedSlow,
+    );
+    return page.text();
   }
 
-  /** Undefined for a notification (a request without an id): it is carried out and not answered. */
-  async function handle(body: unknown): Promise<Answer | undefined> {
-    if (typeof body !== "object" || body === null || Array.isArray(body)) {
-      return failure(null, rpcCodes.invalidRequest, "a request is an object");
-    }
-    const { jsonrpc, id, method, params } = body as Record<string, unknown>;
-    const idIsValid = id === undefined || id === null || typeof id === "string" || typeof id === "number";
-    if (jsonrpc !== "2.0" || typeof method !== "string" || !idIsValid) {
-      const answerId = idIsValid ? (id ?? null) : null;
-      return failure(
-        answerId,
-        rpcCodes.invalidRequest,
-        'a request has jsonrpc "2.0", a method and an id (string, number or null)',
-      );
-    }
-    const answer = await call(id ?? null, method, params);
-    return id === undefined ? undefined : answer;
-  }
-
-  async function call(id: Answer["id"], method: string, params: unknown): Promise<Answer> {
-    try {
-      const ask = () => chain.request({ method, params: params ?? [] });
-      const pass = Object.hasOwn(passes, method) ? passes[method as keyof typeof passes] : undefined;
-      return { jsonrpc: "2.0", id, result: await (pass === undefined ? ask() : pass(ask)) };
-    } catch (error) {
-      if (error instanceof RpcError) return failure(id, error.code, error.message, error.data);
-      onInternalError?.(error);
-      return failure(
-        id,
-        rpcCodes.internal,
-        `${method.slice(0, 64)} failed inside the node; its log says why`,
-      );
-    }
-  }
-}
-
-function failure(id: Answer["id"], code: number, message: string, data?: unknown): Answer {
-  return { jsonrpc: "2.0", id, error: { code, message, ...(data === undefined ? {} : { data }) } };
-}
-
-/** Lets `atOnce` tasks run, keeps `waitingMax` waiting in order, refuses the rest. */
-function createTurnstile(atOnce: number, waitingMax: number): <T>(task: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (task) => {
-    if (running >= atOnce) {
-      if (waiting.length >= waitingMax) {
-        throw new RpcError(
-          rpcCodes.limitExceeded,
-          `${waiting.length} calls wait already: ask again in a moment`,
-        );
-      }
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running += 1;
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
-  };
+  return { routes: app as unknown as Hono, upgrade: socket.upgrade, metrics, close: socket.close };
 }

@@ -18,6 +18,8 @@ const configSchema = z.strictObject({
   baseName: z.string().min(1).max(64).default("openledger-tiny"),
   chainId: z.int().min(1).max(0x7fff_ffff).default(161_612),
   minTipWei: wei.prefault("1000000000"),
+  /** JSON-RPC requests a second from one address, ten times as many at once; 0: no limit. This machine has none. */
+  rpcRequestsPerSecond: z.int().min(0).max(1_000_000).default(100),
   /** How long a batch can be disputed before it pays. */
   settlementWindowSeconds: z
     .int()

@@ -63,12 +63,17 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
  * rebinding) reads nothing.
  *
  * @param host the address listened on
+ * @param asked the request's `Host` header
  */
-export function ownName(host: string): MiddlewareHandler {
+export function isForeignName(host: string, asked = ""): boolean {
   const own = host === "localhost" || host === "::1" || host.startsWith("127.");
+  return own && asked !== "" && !loopback.test(asked);
+}
+
+/** Refuses requests whose `Host` is foreign (see {@link isForeignName}). */
+export function ownName(host: string): MiddlewareHandler {
   return async (context, next) => {
-    const asked = context.req.header("host") ?? "";
-    if (own && asked !== "" && !loopback.test(asked))
+    if (isForeignName(host, context.req.header("host")))
       return context.json(
         {
           error: {

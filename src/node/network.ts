@@ -77,7 +77,7 @@ export async function openNetwork(
     chainId: config.chainId,
     genesis,
     feeCollector: addresses.OpenTimelock,
-    minTipWei: config.minTipWei,
+    minTipWei: () => config.minTipWei,
     log: (level, message) => {
       if (level !== "info") log(message);
     },

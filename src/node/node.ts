@@ -3,13 +3,15 @@
  * their routes. It decides nothing itself.
  */
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { custom } from "viem";
 import { type Attribution, createAttribution } from "../attribution/index.ts";
-import { rpcRoutes, viemChain } from "../chain/index.ts";
+import { createRpc, refuseUpgrade, viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets, type Datanets, datanetRoutes } from "../datanets/index.ts";
 import { type Explorer, explorerRoutes, openExplorer } from "../explorer/index.ts";
 import { createInference, type Inference, inferenceRoutes } from "../inference/index.ts";
@@ -27,7 +29,7 @@ import type { Digest } from "../protocol/index.ts";
 import { openSettlement, type Settlement, settlementRoutes } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
-import { openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
+import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
 import { staticRoutes } from "./static.ts";
@@ -247,19 +249,35 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", settlementRoutes(settlement, { guard }));
     app.route("/", inferenceRoutes(inference));
     app.route("/", explorerRoutes(explorer));
-    app.route(
-      "/rpc",
-      rpcRoutes(chain, (error) => warn(`JSON-RPC: ${(error as Error).message}`)),
+    const rpc = createRpc(chain, {
+      rate: { perSecond: config.rpcRequestsPerSecond, burst: config.rpcRequestsPerSecond * 10 },
+      onInternalError: (error) => warn(`JSON-RPC: ${(error as Error).message}`),
+    });
+    app.route("/rpc", rpc.routes);
+    app.get("/metrics", guard, (context) =>
+      context.body(rpc.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
     );
     app.doc("/openapi.json", { openapi: "3.1.0", info: { title: "OpenLedger node", version } });
     app.route("/", staticRoutes(join(packageFolder, "web", "public")));
     const server = createAdaptorServer({ fetch: app.fetch, hostname: config.host });
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (isForeignName(config.host, request.headers.host))
+        refuseUpgrade(
+          socket,
+          "403 Forbidden",
+          "This node answers on this machine only: ask for 127.0.0.1 or localhost.",
+        );
+      else if (!/^\/rpc\/?(\?|$)/.test(request.url ?? ""))
+        refuseUpgrade(socket, "404 Not Found", "WebSockets are served at /rpc only.");
+      else rpc.upgrade(request, socket, head);
+    });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(config.port, config.host, () => resolve());
     });
     opened("the HTTP server", server, async (s) => {
       const ended = new Promise((resolve) => s.close(resolve));
+      rpc.close();
       if ("closeAllConnections" in s) s.closeAllConnections();
       await ended;
     });
