@@ -171,6 +171,8 @@ const constructors: Readonly<Record<Exclude<ContractName, "PaymentChannels">, Co
   DatanetRegistry: (a) => [a.ProtocolParameters],
   ModelRegistry: (a) => [a.ProtocolParameters, a.DatanetRegistry],
   AttributionLedger: (a) => [a.ProtocolParameters, a.ModelRegistry],
+  RevenueSharesFactory: () => [],
+  AssetMarket: (a) => [[a.DatanetRegistry, a.ModelRegistry], a.RevenueSharesFactory],
 };
 
 const order = Object.keys(constructors) as (keyof typeof constructors)[];

@@ -22,6 +22,11 @@ export const protocolCode = {
   ModelRegistry: { abi: generated.modelRegistryAbi, bytecode: generated.modelRegistryBytecode },
   PaymentChannels: { abi: generated.paymentChannelsAbi, bytecode: generated.paymentChannelsBytecode },
   AttributionLedger: { abi: generated.attributionLedgerAbi, bytecode: generated.attributionLedgerBytecode },
+  RevenueSharesFactory: {
+    abi: generated.revenueSharesFactoryAbi,
+    bytecode: generated.revenueSharesFactoryBytecode,
+  },
+  AssetMarket: { abi: generated.assetMarketAbi, bytecode: generated.assetMarketBytecode },
 } as const;
 
 type Code = typeof protocolCode;
@@ -37,6 +42,7 @@ export const protocolAbis = {
     readonly [name in keyof Code]: Code[name]["abi"];
   }),
   CommonPool: generated.commonPoolAbi,
+  RevenueShares: generated.revenueSharesAbi,
 } as const;
 
 /**
