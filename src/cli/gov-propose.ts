@@ -172,8 +172,8 @@ function callOf(
   item: string | AbiFunction,
   args: readonly unknown[],
 ): Call {
-  if (contract === "CommonPool")
-    throw new CliError("Every Datanet has its own CommonPool: name no contract of all.");
+  if (contract === "CommonPool" || contract === "RevenueShares")
+    throw new CliError(`There are many ${contract}: no one of them has this name.`);
   const { address, abi } = purse.contracts[contract];
   const data: Hex = encodeFunctionData({
     abi: (typeof item === "string" ? abi : [item]) as Abi,
