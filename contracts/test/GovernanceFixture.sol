@@ -15,7 +15,7 @@ import {Fixture} from "./Fixture.sol";
 /// constructor on, no account with any right.
 abstract contract GovernanceFixture is Fixture {
     uint64 internal constant GENESIS = 1_790_000_000;
-    uint64 internal constant YEAR = 365 days;
+    uint64 internal constant YEAR = 12 * 2_629_800;
     uint256 internal constant COMMUNITY = 517_100_000 ether;
     uint256 internal constant ECOSYSTEM = 100_000_000 ether;
     uint256 internal constant INVESTORS = 182_900_000 ether;

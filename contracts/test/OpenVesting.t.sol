@@ -90,7 +90,7 @@ contract VestingHandler is Test {
 
 contract OpenVestingTest is Test {
     uint64 private constant START = 1_790_000_000;
-    uint64 private constant YEAR = 365 days;
+    uint64 private constant YEAR = 12 * 2_629_800;
     uint256 private constant TEAM = 150_000_000 ether;
 
     GOPEN private gopen;
@@ -137,7 +137,7 @@ contract OpenVestingTest is Test {
 
     function test_theCommunitysScheduleAtItsBoundaries() public view {
         vm.assertEq(community.schedule(START), 0);
-        vm.assertEq(community.schedule(START + 1 days), uint256(517_100_000 ether) / 1460);
+        vm.assertEq(community.schedule(START + 1 days), uint256(517_100_000 ether) / 1461);
         vm.assertEq(community.schedule(START + 2 * YEAR), 258_550_000 ether);
         vm.assertEq(community.schedule(START + 4 * YEAR), 517_100_000 ether);
     }
@@ -204,7 +204,7 @@ contract OpenVestingTest is Test {
         vm.warp(START + 1 days);
         vm.prank(bob);
         community.release();
-        vm.assertEq(treasury.balance, uint256(517_100_000 ether) / 1460);
+        vm.assertEq(treasury.balance, uint256(517_100_000 ether) / 1461);
     }
 
     function test_onlyTheBeneficiaryDelegates() public {

@@ -93,11 +93,11 @@ contract QuorumTest is GovernanceFixture {
         vm.warp(GENESIS + 1 days);
         community.release();
         ecosystem.release();
-        vm.assertEq(address(timelock).balance / 1 ether, 422_671);
+        vm.assertEq(address(timelock).balance / 1 ether, 422_381);
         vm.warp(GENESIS + 15 days);
         community.release();
         ecosystem.release();
-        vm.assertEq(address(timelock).balance / 1 ether, 6_340_068);
+        vm.assertEq(address(timelock).balance / 1 ether, 6_335_728);
     }
 
     // ---------------------------------------------------------------- what capture costs
