@@ -268,6 +268,7 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
     /// @notice Counts a pool anew: its earnings, its commission, and whether it is active. By anyone. What a pool's
     /// weight depends on outside this contract (the governed minimum, an agent's owner) shows in it from here on.
     function sync(uint256 poolId) external {
+        if (!_pools[poolId].opened) return;
         Pool memory p = _settle(poolId);
         _store(poolId, p);
     }

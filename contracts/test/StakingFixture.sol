@@ -5,6 +5,12 @@ import {Listing, ProtocolParameters} from "../src/ProtocolParameters.sol";
 import {Offence, OpenStaking, Reason} from "../src/OpenStaking.sol";
 import {Fixture} from "./Fixture.sol";
 
+/// What forge's invariant tests ask a contract for.
+struct FuzzSelector {
+    address addr;
+    bytes4[] selectors;
+}
+
 /// Staking by itself: the slashers are two addresses that the tests speak for.
 abstract contract StakingFixture is Fixture {
     address internal constant verdicts = address(0x71);
