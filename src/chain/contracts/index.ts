@@ -1,4 +1,5 @@
 // Written by scripts/contracts.ts from contracts/src; change those and run it again.
+export { abi as agentRegistryAbi, bytecode as agentRegistryBytecode } from "./AgentRegistry.ts";
 export { abi as anchorAbi, bytecode as anchorBytecode } from "./Anchor.ts";
 export { abi as assetMarketAbi, bytecode as assetMarketBytecode } from "./AssetMarket.ts";
 export { abi as attributionLedgerAbi, bytecode as attributionLedgerBytecode } from "./AttributionLedger.ts";
