@@ -128,6 +128,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./gov.ts"),
   },
   {
+    name: "stake",
+    group: "Use a running node",
+    summary: "Staking: pools, delegation, unbonding, rewards, slashes",
+    load: () => import("./stake.ts"),
+  },
+  {
     name: "verify",
     group: "Check",
     summary: "Check a receipt from its audit file: digests, scores, threshold, split, signature",

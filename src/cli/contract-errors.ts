@@ -2,6 +2,7 @@ import { CallRevertedError } from "../chain/index.ts";
 import { formatOpen } from "./amount.ts";
 import { showTime } from "./dates.ts";
 import { CliError, type ErrorDescription } from "./errors.ts";
+import { poolName } from "./pool-name.ts";
 
 /** In the order of `IGovernor.ProposalState`. */
 export const proposalStates = [
@@ -61,6 +62,45 @@ const words: Readonly<Record<string, Words>> = {
     fix: ["./openledger token vesting"],
   }),
   NeverVotes: () => ({ message: "What this vesting holds belongs to a treasury, and never votes." }),
+  // staking
+  UnknownPool: ([id]) => ({
+    message: `There is no pool ${poolName(BigInt(id as bigint))}.`,
+    fix: ["./openledger stake pools"],
+  }),
+  PoolExists: ([id]) => ({
+    message: `Pool ${poolName(BigInt(id as bigint))} is open already.`,
+    fix: [`./openledger stake delegate ${poolName(BigInt(id as bigint))} <amount> adds to it.`],
+  }),
+  PoolClosed: ([id]) => ({
+    message: `Pool ${poolName(BigInt(id as bigint))} was slashed away, and is closed for good.`,
+    fix: ["./openledger stake pools"],
+  }),
+  UnderAppeal: ([id, until]) => ({
+    message: `A slash of pool ${poolName(BigInt(id as bigint))} is under appeal: nobody joins or leaves it meanwhile.`,
+    expected: `not before ${time(until)}`,
+    fix: ["./openledger stake slashes"],
+  }),
+  BeyondStake: ([asked, bonded]) => ({
+    message: "You have less than that in this pool.",
+    expected: `at most ${open(bonded)}`,
+    actual: open(asked),
+    fix: ["./openledger stake rewards"],
+  }),
+  NotOperator: ([id, caller]) => ({
+    message: `Pool ${poolName(BigInt(id as bigint))} is not yours.`,
+    actual: `you are ${text(caller)}`,
+    fix: ["Name the operator's account of your wallet with --as."],
+  }),
+  TooManyPools: ([, most]) => ({ message: `An account can be in ${most} pools at most.` }),
+  CommissionTooHigh: ([bps, most]) => ({
+    message: "This commission is too high.",
+    expected: `at most ${Number(most) / 100} %`,
+    actual: `${Number(bps) / 100} %`,
+  }),
+  NoSuchSlash: ([id]) => ({
+    message: `There is no slash ${id} that waits for its appeal to end.`,
+    fix: ["./openledger stake slashes"],
+  }),
   // governance
   GovernorInsufficientProposerVotes: ([proposer, votes, threshold]) => ({
     message: `${text(proposer)} has too few votes to propose.`,
@@ -100,6 +140,7 @@ function unexpectedState(id: unknown, state: unknown, expected: unknown): Omit<E
 
 /** Errors of one name that mean different things: by the name and the number of arguments. */
 const wordsByCount: Readonly<Record<string, Words>> = {
+  "TooEarly/1": ([at]) => ({ message: "This is too early.", expected: `not before ${time(at)}` }),
   "TooEarly/2": ([, at]) => ({ message: "This is too early.", expected: `not before ${time(at)}` }),
 };
 

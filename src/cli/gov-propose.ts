@@ -2,20 +2,26 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { type Abi, type AbiFunction, type Address, encodeFunctionData, type Hex } from "viem";
+import { type ProtocolContracts, protocolAbis } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { abiValue } from "./abi-value.ts";
 import { formatOpen, parseOpen, parsePositiveOpen } from "./amount.ts";
-import { economyAbis } from "./economy.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { readFeeSplit, readParameter } from "./gov-parameters.ts";
 import { readVotes } from "./gov-votes.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
+import { basisPoints } from "./numbers.ts";
 import { type FeeHead, feeHeads, parameterId, parseParameter, showParameter } from "./parameter.ts";
 import { type Call, describeSetting, findProposal, nextStep, readProposals, showCall } from "./proposal.ts";
 import { openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { addressArgument, withAccount } from "./wallet-account.ts";
+
+/** Contracts that governance can call: those there is one of. */
+const contractNames = Object.keys(protocolAbis).filter(
+  (name): name is keyof ProtocolContracts => name !== "CommonPool" && name !== "RevenueShares",
+);
 
 type Options = { as: string; description?: string };
 
@@ -54,7 +60,7 @@ export function definePropose(command: Command, io: Io): void {
       ),
     );
   kind("call", "Call any function of any contract of the network, as governance")
-    .argument("<contract>", Object.keys(economyAbis).join(", "))
+    .argument("<contract>", contractNames.join(", "))
     .argument("<function>", "its name")
     .argument("[args...]", "its arguments; lists and structs as JSON")
     .option("--value <open>", "OPEN of the treasury sent along", parseOpen, 0n)
@@ -67,13 +73,12 @@ function headArgument(
   text: string,
   before: Partial<Record<FeeHead, number>> = {},
 ): Partial<Record<FeeHead, number>> {
-  const [, head = "", digits = "", sign] = /^([a-z]+)=(\d{1,5}(?:\.\d{1,2})?)(%?)$/.exec(text) ?? [];
-  const bps = Math.round(Number(digits) * (sign === "%" ? 100 : 1) * 100) / 100;
-  if (!(feeHeads as readonly string[]).includes(head) || digits === "" || !Number.isInteger(bps))
+  const [head = "", part = ""] = text.split("=", 2);
+  if (!(feeHeads as readonly string[]).includes(head))
     throw new InvalidArgumentError(
       `A head is one of ${feeHeads.join(", ")} with its part, as in data=5000 or data=50%.`,
     );
-  return { ...before, [head]: bps };
+  return { ...before, [head]: basisPoints(part) };
 }
 
 const outOfBounds = (what: string, bounds: string, actual: string) =>
@@ -139,13 +144,13 @@ async function proposeCall(
   texts: readonly string[],
   options: Options & { value: bigint },
 ): Promise<void> {
-  if (!Object.hasOwn(economyAbis, contract))
+  const key = contractNames.find((known) => known === contract);
+  if (key === undefined)
     throw new CliError(`There is no contract "${contract}".`, {
-      expected: Object.keys(economyAbis).join(", "),
+      expected: contractNames.join(", "),
       exitCode: exitCodes.usage,
     });
-  const key = contract as keyof typeof economyAbis;
-  const functions = (economyAbis[key] as Abi).filter(
+  const functions = (protocolAbis[key] as Abi).filter(
     (item): item is AbiFunction =>
       item.type === "function" && item.stateMutability !== "view" && item.stateMutability !== "pure",
   );
@@ -168,12 +173,10 @@ const signature = ({ name, inputs }: AbiFunction) =>
 
 function callOf(
   purse: Purse,
-  contract: keyof typeof economyAbis,
+  contract: keyof ProtocolContracts,
   item: string | AbiFunction,
   args: readonly unknown[],
 ): Call {
-  if (contract === "CommonPool" || contract === "RevenueShares")
-    throw new CliError(`There are many ${contract}: no one of them has this name.`);
   const { address, abi } = purse.contracts[contract];
   const data: Hex = encodeFunctionData({
     abi: (typeof item === "string" ? abi : [item]) as Abi,

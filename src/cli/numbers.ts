@@ -11,3 +11,11 @@ export function wholeNumber(text: string): bigint {
   if (/^(0|[1-9]\d{0,77})$/.test(text)) return BigInt(text);
   throw new InvalidArgumentError("This must be a whole number.");
 }
+
+/** Reads 500 or 5% as basis points. */
+export function basisPoints(text: string): number {
+  const [, digits = "", sign] = /^(\d{1,5}(?:\.\d{1,2})?)(%?)$/.exec(text) ?? [];
+  const bps = Math.round(Number(digits) * (sign === "%" ? 100 : 1) * 100) / 100;
+  if (digits !== "" && Number.isInteger(bps) && bps <= 10_000) return bps;
+  throw new InvalidArgumentError("This must be basis points, or per cent as in 2.5%.");
+}

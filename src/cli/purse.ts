@@ -7,11 +7,13 @@ import {
   chainClients,
   localNetwork,
   type Network,
+  type ProtocolContracts,
+  protocolAbis,
+  protocolContracts,
 } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { explainRevert } from "./contract-errors.ts";
-import { type Economy, economyAbis, economyOf } from "./economy.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -47,7 +49,7 @@ export function assertChain(node: NodeClient, chainId: number): void {
 }
 
 /** The node's chain to read from, through its JSON-RPC, and who operates the node. */
-export type ChainView = ChainReader & { readonly contracts: Economy; readonly operator: Address };
+export type ChainView = ChainReader & { readonly contracts: ProtocolContracts; readonly operator: Address };
 
 /** The user's account on the node's chain: it signs here, and sends through the node's JSON-RPC. */
 export type Purse = ChainWriter & ChainView & { readonly name: string };
@@ -81,13 +83,26 @@ async function chainOf(node: NodeClient) {
   const { chainId, contracts } = network;
   return {
     operator,
-    contracts: economyOf(contracts),
+    contracts: contractsOf(contracts),
     source: {
       rpcUrl,
       network: localNetwork({ chainId, rpcUrls: [rpcUrl], contracts }),
-      abis: economyAbis,
+      abis: protocolAbis,
     },
   };
+}
+
+/** @throws CliError when the network lacks a contract that this program knows */
+function contractsOf(addresses: Readonly<Record<string, Address>>): ProtocolContracts {
+  const contracts = protocolContracts(addresses as Parameters<typeof protocolContracts>[0]);
+  const missing = Object.keys(contracts).filter((name) => addresses[name] === undefined);
+  if (missing.length === 0) return contracts;
+  throw new CliError("This network was made by another release of OpenLedger.", {
+    expected: `the contracts ${missing.join(", ")} as well`,
+    actual: Object.keys(addresses).join(", "),
+    exitCode: exitCodes.unfit,
+    code: "other-release",
+  });
 }
 
 /** For gas, beside what is sent: far more than any of these transactions takes. */
