@@ -23,6 +23,9 @@ contract Wallet is IERC1271 {
     }
 }
 
+/// A treasury that takes no fee.
+contract Refuser {}
+
 contract DatanetRegistryTest is Fixture {
     address internal constant other = address(0x70);
 
@@ -45,6 +48,18 @@ contract DatanetRegistryTest is Fixture {
         datanets.create{value: FEE - 1}(keccak256("card"), "MIT");
         vm.expectRevert(abi.encodeWithSelector(Licenses.BadLicense.selector, ""));
         datanets.create{value: FEE}(keccak256("card"), "");
+    }
+
+    function test_aTreasuryThatRefusesStopsTheRegistration() public {
+        Refuser refuser = new Refuser();
+        vm.prank(governance);
+        parameters.set("treasury", uint160(address(refuser)));
+        vm.warp(block.timestamp + 1);
+        vm.deal(address(this), 1 ether);
+        uint256 count = datanets.datanetCount();
+        vm.expectRevert(abi.encodeWithSelector(Fees.TreasuryRefused.selector, address(refuser), FEE));
+        datanets.create{value: FEE}(keccak256("card"), "MIT");
+        vm.assertEq(datanets.datanetCount(), count);
     }
 
     function test_whatALicensePermitsIsReadFromItsName() public {

@@ -31,6 +31,8 @@ export type ModelRegistry = {
   ensureModel(developer: Account, name: string): Promise<bigint>;
   ownerOf(modelId: bigint): Promise<Address>;
   releaseExists(releaseId: Digest): Promise<boolean>;
+  /** Whether what was made from this release may ask a price. */
+  permitsPrice(releaseId: Digest): Promise<boolean>;
   publish(developer: Account, modelId: bigint, release: ReleaseOnChain): Promise<Hex>;
 };
 
@@ -80,6 +82,14 @@ export function contractModelRegistry(options: {
     ownerOf: (modelId) => reader.readContract({ ...contract, functionName: "ownerOf", args: [modelId] }),
     releaseExists: (releaseId) =>
       reader.readContract({ ...contract, functionName: "releaseExists", args: [releaseId] }),
+    async permitsPrice(releaseId) {
+      const release = await reader.readContract({
+        ...contract,
+        functionName: "releaseOf",
+        args: [releaseId],
+      });
+      return release.commercial;
+    },
     async publish(developer, modelId, release) {
       const { request } = await reader.simulateContract({
         ...contract,

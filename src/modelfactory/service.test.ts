@@ -203,7 +203,8 @@ test("what cannot be done is refused by name", async () => {
 test("a price is refused before any training where the data's licence permits none", async () => {
   const words = { name: "Not for sale", description: "", domain: "test", license: "CC-BY-NC-4.0" };
   const given = await world.datanets.create(network.accounts.curator, words);
-  await contribute("ada", rows(3, "n"), "train", given);
+  await contribute("ada", rows(8, "n"), "train", given);
+  await contribute("cy", rows(24, "m"), "heldout", given);
   const { version } = await world.datanets.publishVersion(given.datanetId, network.accounts.curator);
   const datanets = [{ datanetId: given.datanetId.toString(), version }];
   await assert.rejects(world.factory.createJob("priced", { ...spec, datanets }), (error) => {
@@ -211,8 +212,13 @@ test("a price is refused before any training where the data's licence permits no
     return (error as ModelFactoryError).code === "not-commercial";
   });
   const price = { promptWeiPerToken: "0", completionWeiPerToken: "0" };
-  assert.equal((await world.factory.createJob("free", { ...spec, datanets, price })).state, "queued");
-  await world.factory.cancel("free");
+  await world.factory.createJob("free", { ...spec, model: "gift", datanets, price });
+  await world.jobs.drain();
+  assert.equal((await world.factory.getJob("free")).state, "succeeded");
+  await assert.rejects(
+    world.factory.createJob("sold", { ...spec, model: "gift" }),
+    /"gift".*no commercial use/,
+  );
 });
 
 test("a job without a release leaves its evaluation", async () => {

@@ -18,6 +18,7 @@ import type { ModelRegistry } from "./registry.ts";
 import type { BaseModel } from "./release.ts";
 import {
   findRelease,
+  latestRelease,
   newestReleases,
   type Release,
   releaseFiles,
@@ -48,7 +49,7 @@ export type ModelFactory = Awaited<ReturnType<typeof createModelFactory>>;
 const jobKind = "fine-tune";
 
 export async function createModelFactory(dependencies: ModelFactoryDependencies) {
-  const { database, blobs, jobs, datanets, base, now = Date.now, log = () => {} } = dependencies;
+  const { database, blobs, jobs, datanets, registry, base, now = Date.now, log = () => {} } = dependencies;
   const afterStep = dependencies.afterStep ?? (() => Promise.resolve());
   await migrateModelFactory(database);
   let worker: Promise<WorkerHandle<TrainingMethods>> | undefined;
@@ -92,15 +93,21 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
      */
     async createJob(id: string, input: JobSpecInput): Promise<FineTuningJob> {
       const spec = jobSpecSchema.parse(input);
-      const free = BigInt(spec.price.promptWeiPerToken) + BigInt(spec.price.completionWeiPerToken) === 0n;
+      const priced = BigInt(spec.price.promptWeiPerToken) + BigInt(spec.price.completionWeiPerToken) > 0n;
       for (const { datanetId, version } of spec.datanets) {
         const { license } = await datanets.getVersionSummary(BigInt(datanetId), version);
-        if (spec.publish && !free && !findLicense(license).commercialUse)
+        if (spec.publish && priced && !findLicense(license).commercialUse)
           throw new ModelFactoryError(
             "not-commercial",
             `Version ${version} of Datanet ${datanetId} is under ${license}, which permits no commercial use; a release of it must ask 0 per token. Set both prices to 0, or choose other data.`,
           );
       }
+      const parent = spec.publish && priced ? await latestRelease(database, spec.model) : undefined;
+      if (parent !== undefined && !(await registry.permitsPrice(parent.id)))
+        throw new ModelFactoryError(
+          "not-commercial",
+          `The latest release of "${spec.model}", ${parent.id}, is made of data that permits no commercial use, which binds the releases after it: they must ask 0 per token. Set both prices to 0, or choose another model name.`,
+        );
       await database.transaction(async (tx) => {
         const inserted = await tx.query(
           "insert into modelfactory.jobs (id, spec, state, created_at_ms) values ($1, $2, 'queued', $3) on conflict (id) do nothing returning id",
