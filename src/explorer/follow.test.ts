@@ -12,6 +12,8 @@ import {
   genesis,
   gwei,
   indexAll,
+  maker,
+  makerCall,
   openTestChain,
   runMixed,
   Sample,
@@ -206,4 +208,30 @@ test("without traces everything else is there, and rows say what is not known", 
      from explorer.transactions`,
   );
   assert.ok(row!.traced > 0 && row!.untraced > 0);
+});
+
+test("blocks full of event data are indexed piece by piece", async () => {
+  const writer = chainClients({ embedded: chain, account: bob });
+  await using fresh = await openScratchDatabase();
+  await indexAll(chain, fresh);
+  const bytes = 400_000;
+  for (let i = 0; i < 12; i++)
+    await sendRaw(writer, bob, { to: maker, data: makerCall("blob", [BigInt(bytes)]), gas: 7_900_000n });
+  let batches = 0;
+  const counted: Database = {
+    ...fresh,
+    transaction: (body) => {
+      batches++;
+      return fresh.transaction(body);
+    },
+  };
+  await indexAll(chain, counted);
+  assert.equal(batches, 2);
+  const [kept] = await fresh.query<{ n: number; arguments: number }>(
+    `select count(*)::int as n, max(length(arguments::text))::int as arguments from explorer.logs
+     where octet_length(data) > $1`,
+    [bytes],
+  );
+  assert.equal(kept!.n, 12);
+  assert.ok(kept!.arguments < 2_000, "what is decoded is cut short");
 });

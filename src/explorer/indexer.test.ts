@@ -261,6 +261,30 @@ test("roles say how each took part", async () => {
   ]);
 });
 
+test("an authorization that nobody signed has no authority, and nothing fails for it", async () => {
+  const forged = await transaction("forgedDelegation");
+  assert.deepEqual(
+    [forged.succeeded, forged.authorizations?.map(({ authority, delegate }) => [authority, delegate])],
+    [true, [[null, sample]]],
+  );
+});
+
+test("a transaction that cannot be traced is indexed without, and the log says so", async () => {
+  await using fresh = await openScratchDatabase();
+  const said: string[] = [];
+  const trace: typeof chain.trace = (hash, options) =>
+    hash === run.made ? Promise.reject(new Error("no trace today")) : chain.trace(hash, options);
+  const { chainId, request } = chain;
+  const log = (_: string, message: string) => said.push(message);
+  await indexAll(chain, fresh, { chain: { chainId, request, trace }, log });
+  assert.match(
+    said.join("\n"),
+    new RegExp(`^Transaction ${run.made} could not be traced .*: no trace today$`, "m"),
+  );
+  const untraced = await fresh.query("select hash from explorer.transactions where not traced");
+  assert.deepEqual(untraced, [{ hash: run.made }]);
+});
+
 test("words in calldata are no function; a name with control characters is readable", async () => {
   const words = await transaction("selector");
   assert.equal(hexToString(hexOf(words.input) as Hex), "words for a person");

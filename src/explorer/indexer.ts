@@ -46,7 +46,9 @@ export type Indexer = {
 };
 
 /** Small enough that a batch holds the database, and the thread it runs in, for a moment only. */
-const defaultBatch = { blocks: 256, transactions: 256 };
+const defaultBatch = { blocks: 256, transactions: 64 };
+/** Inputs and event data of a batch, as hex; a block that is larger by itself is a batch. */
+const batchCharactersMax = 8 * 2 ** 20;
 const pollMs = 500;
 /** With word of each block, the chain is asked by itself only to be sure. */
 const pollBesideNoticeMs = 60_000;
@@ -137,6 +139,7 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
     const bounds = options.batch ?? defaultBatch;
     const blocks: BlockFacts[] = [];
     let transactions = 0;
+    let characters = 0;
     const first = cursor === undefined ? 0 : cursor.blockNumber + 1;
     for (let number = first; number <= head && blocks.length < bounds.blocks && !closed; number++) {
       const block = await readBlock(access, number);
@@ -144,7 +147,8 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
       if (block === undefined || (previous !== undefined && block.parentHash !== previous.hash)) break;
       blocks.push(block);
       transactions += block.transactions.length;
-      if (transactions >= bounds.transactions) break;
+      characters += charactersOf(block);
+      if (transactions >= bounds.transactions || characters >= batchCharactersMax) break;
     }
     return blocks;
   }
@@ -264,6 +268,15 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
       for (const waiter of waiting) waiter.reject(closedError());
     },
   };
+}
+
+function charactersOf({ transactions }: BlockFacts): number {
+  let sum = 0;
+  for (const { input, logs } of transactions) {
+    sum += input.length;
+    for (const { data } of logs) sum += data.length;
+  }
+  return sum;
 }
 
 const closedError = () => new Error("The explorer has been closed.");
