@@ -160,7 +160,7 @@ const constructors: Readonly<Record<Exclude<ContractName, "PaymentChannels">, Co
   EcosystemVesting: linear,
   InvestorsVesting: withCliff("investors"),
   TeamVesting: withCliff("team"),
-  OpenStaking: (a) => [a.ProtocolParameters, a.OpenTimelock, a.OpenTimelock],
+  OpenStaking: (a) => [a.ProtocolParameters, zeroAddress, a.AgentRegistry],
   OpenGovernor: (a) => [
     a.GOPEN,
     a.OpenStaking,
@@ -172,7 +172,9 @@ const constructors: Readonly<Record<Exclude<ContractName, "PaymentChannels">, Co
   ModelRegistry: (a) => [a.ProtocolParameters, a.DatanetRegistry],
   AttributionLedger: (a) => [a.ProtocolParameters, a.ModelRegistry],
   RevenueSharesFactory: () => [],
-  AssetMarket: (a) => [[a.DatanetRegistry, a.ModelRegistry], a.RevenueSharesFactory],
+  AssetMarket: (a) => [[a.DatanetRegistry, a.ModelRegistry, a.AgentRegistry], a.RevenueSharesFactory],
+  AgentRegistry: (a) => [a.ProtocolParameters, a.OpenStaking],
+  CuratorElections: (a) => [a.DatanetRegistry],
 };
 
 const order = Object.keys(constructors) as (keyof typeof constructors)[];

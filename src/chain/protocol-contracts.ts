@@ -27,6 +27,8 @@ export const protocolCode = {
     bytecode: generated.revenueSharesFactoryBytecode,
   },
   AssetMarket: { abi: generated.assetMarketAbi, bytecode: generated.assetMarketBytecode },
+  AgentRegistry: { abi: generated.agentRegistryAbi, bytecode: generated.agentRegistryBytecode },
+  CuratorElections: { abi: generated.curatorElectionsAbi, bytecode: generated.curatorElectionsBytecode },
 } as const;
 
 type Code = typeof protocolCode;
