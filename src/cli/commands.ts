@@ -134,6 +134,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./stake.ts"),
   },
   {
+    name: "market",
+    group: "Use a running node",
+    summary: "Buy, sell, give away and divide Datanets, models and agents",
+    load: () => import("./market.ts"),
+  },
+  {
     name: "verify",
     group: "Check",
     summary: "Check a receipt from its audit file: digests, scores, threshold, split, signature",

@@ -101,6 +101,28 @@ const words: Readonly<Record<string, Words>> = {
     message: `There is no slash ${id} that waits for its appeal to end.`,
     fix: ["./openledger stake slashes"],
   }),
+  // the market
+  NotListed: ([id]) => ({ message: `Listing ${id} is not for sale.`, fix: ["./openledger market list"] }),
+  NotSeller: ([id, caller]) => ({
+    message: `Listing ${id} is not yours.`,
+    actual: `you are ${text(caller)}`,
+    fix: ["Name the seller's account of your wallet with --as."],
+  }),
+  Stale: ([id]) => ({
+    message: `Listing ${id} is void: what it offers has changed hands since.`,
+    fix: ["./openledger market list"],
+  }),
+  Expired: ([id, at]) => ({ message: `Listing ${id} has expired.`, expected: `before ${time(at)}` }),
+  NotWhole: ([, shares, supply]) => ({
+    message: "Only who holds every share redeems the token.",
+    expected: `${supply} shares`,
+    actual: `${shares} shares`,
+  }),
+  ERC721NonexistentToken: ([id]) => ({ message: `There is no token ${id}.` }),
+  ERC20InsufficientAllowance: () => ({
+    message: "The seller no longer lets the market move these.",
+    fix: ["./openledger market list"],
+  }),
   // governance
   GovernorInsufficientProposerVotes: ([proposer, votes, threshold]) => ({
     message: `${text(proposer)} has too few votes to propose.`,

@@ -1,18 +1,24 @@
 /** `openledger wallet export|import`: a key leaves or enters the wallet, encrypted unless that is said otherwise. */
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
+import type { Hex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
+import { exportPrivateKey } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { decryptKey, encryptKey, parsePrivateKey } from "./keystore-v3.ts";
 import { readPassword, withPassword } from "./password.ts";
-import { settingsFromEnvironment } from "./settings.ts";
+import { type Settings, settingsFromEnvironment } from "./settings.ts";
 import { subcommand } from "./subcommand.ts";
 import { importAccount, walletKey, withAccount } from "./wallet-account.ts";
 
 type ExportOptions = { as: string; showPrivateKey?: boolean; passwordFile?: string };
-type ImportOptions = { as: string; raw?: boolean; passwordFile?: string };
+type ImportOptions = { as: string; raw?: boolean; node?: string; passwordFile?: string };
+
+/** Accounts of a node that a person may act by: those who own something. */
+const nodeAccountNames = ["curator", "developer", "operator", "investors", "team"] as const;
 
 /** A keystore file is half a kilobyte. */
 const fileBytesMax = 65_536;
@@ -33,9 +39,14 @@ export function defineKeyCommands(command: Command, io: Io): void {
       "name the account gets",
     ),
   )
-    .argument("<file>", "keystore file; - is standard input")
+    .argument("[file]", "keystore file; - is standard input")
     .option("--raw", "the file holds a bare private key of 64 hex digits")
-    .action((file: string, options: ImportOptions) => importKey(io, file, options));
+    .option("--node <account>", `an account of the node of this home: ${nodeAccountNames.join(", ")}`)
+    .addHelpText(
+      "after",
+      "\nThe node's curator owns the Datanets and its developer the models that it made; investors and team are who the vestings of\nthese names pay.",
+    )
+    .action((file: string | undefined, options: ImportOptions) => importKey(io, file, options));
 }
 
 async function exportKey(io: Io, file: string | undefined, options: ExportOptions): Promise<void> {
@@ -65,11 +76,38 @@ async function exportKey(io: Io, file: string | undefined, options: ExportOption
   io.result({ name: as, address, file }, `The key of "${as}" (${address}) lies encrypted in ${file}.`);
 }
 
-async function importKey(io: Io, file: string, { as, raw = false, passwordFile }: ImportOptions) {
-  const text = readKeyFile(file);
-  const key = raw ? parsePrivateKey(text) : await decryptKey(text, await readPassword(passwordFile));
-  const address = importAccount(settingsFromEnvironment(), as, key);
+async function importKey(io: Io, file: string | undefined, options: ImportOptions) {
+  const { as, node, raw = false, passwordFile } = options;
+  if ((file === undefined) === (node === undefined))
+    throw new CliError("Which key?", {
+      expected: "a file, or --node <account>",
+      actual: file === undefined ? "neither" : "both",
+      exitCode: exitCodes.usage,
+    });
+  const settings = settingsFromEnvironment();
+  let key: Hex;
+  if (file === undefined) key = nodeKey(settings, node as string);
+  else if (raw) key = parsePrivateKey(readKeyFile(file));
+  else key = await decryptKey(readKeyFile(file), await readPassword(passwordFile));
+  const address = importAccount(settings, as, key);
   io.result({ name: as, address }, `Account "${as}" is ${address}.\n→ ./openledger balance --as ${as}`);
+}
+
+function nodeKey({ dataFolder }: Settings, name: string): Hex {
+  if (!(nodeAccountNames as readonly string[]).includes(name))
+    throw new CliError(`A node has no account "${name}" to act by.`, {
+      expected: nodeAccountNames.join(", "),
+      exitCode: exitCodes.usage,
+    });
+  const file = join(dataFolder, "keys.json");
+  if (!existsSync(file))
+    throw new CliError("This home has no node.", {
+      expected: file,
+      actual: "no such file",
+      fix: ["Set OPENLEDGER_HOME to the node's home."],
+      exitCode: exitCodes.unfit,
+    });
+  return exportPrivateKey(file, name);
 }
 
 function readKeyFile(file: string): string {
