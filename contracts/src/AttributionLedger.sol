@@ -2,141 +2,85 @@
 pragma solidity 0.8.34;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {ModelRegistry} from "./ModelRegistry.sol";
 import {PaymentChannels} from "./PaymentChannels.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
-import {Lies, ScoreEvidence} from "./libraries/Lies.sol";
+import {ChannelState, Pointers} from "./ledger/Pointers.sol";
+import {Standing} from "./ledger/Standing.sol";
+import {Batch, BatchInput, ChannelEnd, ChannelInterval} from "./libraries/Batches.sol";
 import {Commitment, Positional} from "./libraries/Positional.sol";
 import {Receipt, Receipts} from "./libraries/Receipts.sol";
+import {Signatures} from "./libraries/Signatures.sol";
 
-/// What an attester commits to (docs/protocol.md, section 7).
-struct BatchInput {
-    /// MUST be the attester's number of batches so far: batches form a chain.
-    uint32 number;
-    /// MUST be the balances root of the batch before, zero for the first: balances are built on it.
-    bytes32 previousBalancesRoot;
-    Commitment receipts;
-    Commitment journal;
-    Commitment balances;
-    /// MUST be the sum of what the channels' pointers move by, wei.
-    uint96 total;
-}
-
-/// How far a batch settles a channel.
-struct ChannelEnd {
-    bytes32 channelId;
-    uint96 to;
-}
-
-/// What a batch took from a channel.
-struct ChannelInterval {
-    bytes32 channelId;
-    uint96 from;
-    uint96 to;
-}
-
-/// @title Settlement batches, bonds, fraud proofs and claims
-/// @notice An attester (the payee of payment channels) settles what was collected for it: it commits to receipts, to who
-/// is paid by them, and to everyone's cumulative balance. For a window anyone may prove a lie; then payees claim.
+/// @title Settlement batches, bonds, claims, and what happens to a batch that lied
+/// @notice An attester settles what was collected for payment channels: it commits to receipts, to who is paid by them, and
+/// to everyone's balance. For a window anyone may prove a lie (`FraudProofs`) or ask for what was withheld (`Demands`); then
+/// payees claim. Who settles is the payee of the channels; where a batch fell, anyone bonded may settle its receipts again.
 ///
-/// Promises: pays out exactly what came in; nothing is claimable before its window ends; a proven lie slashes the attester
-/// and undoes its batch and those built on it; a proof against an honest batch reverts. Unfinalised value never exceeds
-/// the attester's bond.
-contract AttributionLedger is EIP712, ReentrancyGuardTransient {
+/// Promises: pays out exactly what came in; nothing is claimable before it is final; a lie or silence slashes the attester
+/// and undoes its batch and those built on it; unfinalised value never exceeds the attester's bond; what nobody settles
+/// goes back to the payer. Nobody has a right here but the contracts named below, for good.
+contract AttributionLedger is Pointers, EIP712 {
     using SafeCast for uint256;
     using Positional for Commitment;
     using Receipts for Receipt;
 
-    /// Amounts fit in 96 bits: the supply of OPEN is 10²⁷ wei, below 2⁹⁰.
-    struct Attester {
-        uint96 bond;
-        /// Paid to payees so far, wei.
-        uint96 claimed;
-        /// Batches that count. Those from here to `length` were undone and wait for `restore`.
-        uint32 valid;
-        uint32 length;
-        /// Batches known to be final; final ones may lie beyond, see `_advance`.
-        uint32 finalised;
-    }
-
-    struct Batch {
-        bytes32 receiptsRoot;
-        bytes32 journalRoot;
-        bytes32 balancesRoot;
-        /// keccak256 of the packed channel intervals, for `restore`.
-        bytes32 intervalsDigest;
-        uint32 receiptCount;
-        uint32 journalCount;
-        uint32 balanceCount;
-        /// Sum of all batches of this attester up to and including this one, wei.
-        uint96 cumulative;
-        /// From this time on the batch is final; it never decreases from batch to batch.
-        uint48 finalAt;
-    }
-
     error NotChannels(address caller);
-    error NotAttester(bytes32 channelId, address caller, address payee);
+    error NotAllowed(address caller);
     error WrongNumber(uint256 number, uint256 next);
     error WrongPrevious(bytes32 given, bytes32 expected);
     error NotRestored(address attester, uint256 undone);
     error EmptyBatch();
     error TooManyChannels(uint256 channels, uint256 most);
-    error NothingNew(bytes32 channelId, uint256 to, uint256 settled);
-    error BeyondCollected(bytes32 channelId, uint256 to, uint256 collected);
-    error WrongTotal(uint256 total, uint256 sum);
-    error BondTooSmall(uint256 bond, uint256 needed);
-    error NoSuchBatch(address attester, uint256 number);
+    error TooManyPending(uint256 pending, uint256 most);
     error NotFinal(uint256 finalAt);
-    error AlreadyFinal(uint256 finalAt);
-    error NothingToClaim(address payee, uint256 cumulative, uint256 claimed);
     error MoreThanFinal(uint256 amount, uint256 available);
-    error WrongIntervals(bytes32 digest, bytes32 expected);
-    error NothingToRestore(address attester);
-    error TransferFailed(address to, uint256 amount);
+    error DemandTooLate(uint256 until);
+    error TooManyDemands(uint256 open, uint256 most);
+    error HoldTooLong(uint256 until, uint256 latest);
+    error NotSigned(bytes32 receiptId, address by);
+    error NotLate(bytes32 receiptId, uint256 deadline);
 
-    event BondDeposited(address indexed attester, uint256 amount, uint256 bond);
-    event BondWithdrawn(address indexed attester, uint256 amount, uint256 bond);
     event BatchSettled(
         address indexed attester, uint256 indexed number, BatchInput batch, uint256 finalAt, ChannelInterval[] intervals
     );
     event Claimed(
         address indexed attester, address indexed payee, uint256 indexed number, uint256 amount, uint256 cumulative
     );
-    /// @notice Batches from `number` to `end − 1` are undone.
-    event BatchesUndone(
-        address indexed attester, uint256 indexed number, uint256 end, address indexed prover, uint256 slashed
+    event ReceiptReportedLate(
+        address indexed operator, bytes32 indexed channelId, bytes32 indexed receiptId, address prover, uint256 slashed
     );
-    event ChannelsRestored(address indexed attester, uint256 indexed number);
-    event Credited(address indexed account, uint256 amount);
-    event CreditWithdrawn(address indexed account, uint256 amount);
 
-    /// @notice The most channels one batch may settle, so that settling and restoring fit in a block.
-    uint256 public constant MAX_CHANNELS = 1_024;
+    /// @notice The most channels one batch may settle.
+    uint256 public constant MAX_CHANNELS = 1024;
+    /// @notice The most batches of one attester that may wait to be final, so that each of them can be put off in a block.
+    uint256 public constant MAX_PENDING = 128;
+    /// @notice The most demands that may be open against one batch.
+    uint256 public constant MAX_OPEN_DEMANDS = 512;
 
-    uint256 private constant WHOLE = 10_000;
+    address public immutable fraudProofs;
+    address public immutable demands;
+    address public immutable verdicts;
 
-    ProtocolParameters public immutable parameters;
-    ModelRegistry public immutable models;
-    /// @notice Made by this contract: only it may send escrow here.
-    PaymentChannels public immutable channels;
-
-    /// @notice How far a channel is settled, wei of its cumulative amount.
-    mapping(bytes32 channelId => uint256) public settledOf;
     /// @notice What a payee has claimed from an attester's batches, wei.
     mapping(address attester => mapping(address payee => uint256)) public claimedOf;
-    /// @notice Parts of slashes that wait to be withdrawn, wei.
-    mapping(address account => uint256) public creditOf;
+    /// @notice Receipts that were reported late: each costs its operator once.
+    mapping(bytes32 receiptId => bool) public reportedOf;
 
-    mapping(address attester => Attester) private _attesters;
-    mapping(address attester => mapping(uint256 number => Batch)) private _batches;
+    constructor(
+        ProtocolParameters parameters_,
+        PaymentChannels channels_,
+        address fraudProofs_,
+        address demands_,
+        address verdicts_
+    ) Standing(parameters_) Pointers(channels_) EIP712("OpenLedger", "1") {
+        (fraudProofs, demands, verdicts) = (fraudProofs_, demands_, verdicts_);
+    }
 
-    constructor(ProtocolParameters parameters_, ModelRegistry models_) EIP712("OpenLedger", "1") {
-        parameters = parameters_;
-        models = models_;
-        channels = new PaymentChannels(parameters_);
+    modifier only(address caller) {
+        if (msg.sender != caller) revert NotAllowed(msg.sender);
+        _;
     }
 
     /// @notice Takes escrow from the payment channels and from nobody else.
@@ -144,37 +88,21 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
         if (msg.sender != address(channels)) revert NotChannels(msg.sender);
     }
 
-    // ---------------------------------------------------------------- bonds
-
-    /// @notice Adds to the caller's bond, which stands behind its unfinalised batches.
-    function depositBond() external payable {
-        Attester storage a = _attesters[msg.sender];
-        a.bond = (uint256(a.bond) + msg.value).toUint96();
-        emit BondDeposited(msg.sender, msg.value, a.bond);
-    }
-
-    /// @notice Takes back what no unfinalised batch needs.
-    function withdrawBond(uint256 amount) external nonReentrant {
-        Attester storage a = _attesters[msg.sender];
-        _advance(msg.sender, a);
-        uint256 needed = _needed(_pending(msg.sender, a));
-        if (a.bond < needed + amount) revert BondTooSmall(a.bond, needed + amount);
-        a.bond -= uint96(amount);
-        emit BondWithdrawn(msg.sender, amount, a.bond);
-        _send(msg.sender, amount);
-    }
-
     // ---------------------------------------------------------------- settling and claiming
 
     /// @notice Commits the caller's next batch. For every channel the receipts MUST tile from its pointer to `to`.
+    /// @param ends strictly ascending by channel
     function settle(BatchInput calldata batch, ChannelEnd[] calldata ends) external {
         Attester storage a = _attesters[msg.sender];
         if (a.length != a.valid) revert NotRestored(msg.sender, a.length - a.valid);
         if (batch.number != a.valid) revert WrongNumber(batch.number, a.valid);
         if (batch.receipts.count == 0 || batch.journal.count == 0 || batch.balances.count == 0) revert EmptyBatch();
         if (ends.length == 0 || ends.length > MAX_CHANNELS) revert TooManyChannels(ends.length, MAX_CHANNELS);
+        _advance(msg.sender, a);
+        if (a.valid - a.finalised >= MAX_PENDING) revert TooManyPending(a.valid - a.finalised, MAX_PENDING);
 
-        (uint256 finalAt, uint256 cumulative) = (block.timestamp + parameters.settlementWindowSeconds(), batch.total);
+        uint256 window = parameters.settlementWindowSeconds();
+        (uint256 finalAt, uint256 cumulative) = (block.timestamp + window, batch.total);
         bytes32 previousRoot;
         if (a.valid != 0) {
             Batch storage previous = _batches[msg.sender][a.valid - 1];
@@ -184,8 +112,8 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
         }
         if (batch.previousBalancesRoot != previousRoot) revert WrongPrevious(batch.previousBalancesRoot, previousRoot);
 
-        ChannelInterval[] memory intervals = _move(ends, batch.total);
-        _batches[msg.sender][a.valid] = Batch({
+        ChannelInterval[] memory intervals = _move(ends, batch.total, batch.number + 1);
+        _batches[msg.sender][batch.number] = Batch({
             receiptsRoot: batch.receipts.root,
             journalRoot: batch.journal.root,
             balancesRoot: batch.balances.root,
@@ -194,12 +122,15 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
             journalCount: batch.journal.count,
             balanceCount: batch.balances.count,
             cumulative: cumulative.toUint96(),
-            finalAt: uint48(finalAt)
+            settledAt: uint48(block.timestamp),
+            finalAt: uint48(finalAt),
+            window: uint32(window),
+            generation: a.generation,
+            openDemands: 0
         });
-        _advance(msg.sender, a);
         a.valid += 1;
         a.length += 1;
-        uint256 needed = _needed(_pending(msg.sender, a));
+        uint256 needed = _needed(msg.sender, a);
         if (a.bond < needed) revert BondTooSmall(a.bond, needed);
         emit BatchSettled(msg.sender, batch.number, batch, finalAt, intervals);
     }
@@ -219,12 +150,10 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
         bytes32[] calldata proof
     ) external nonReentrant returns (uint256 amount) {
         Attester storage a = _attesters[attester];
-        _requireFinalBalance(_batch(attester, a, number), index, keccak256(abi.encode(payee, credit, cumulative)), proof);
-
+        _requireFinalBalance(attester, a, number, index, keccak256(abi.encode(payee, credit, cumulative)), proof);
         uint256 claimed = claimedOf[attester][payee];
         if (cumulative <= claimed) revert NothingToClaim(payee, cumulative, claimed);
         amount = cumulative - claimed;
-        _advance(attester, a);
         uint256 available = _cumulative(attester, a.finalised) - a.claimed;
         if (amount > available) revert MoreThanFinal(amount, available);
 
@@ -234,186 +163,130 @@ contract AttributionLedger is EIP712, ReentrancyGuardTransient {
         _send(payee, amount);
     }
 
-    /// @notice Pays out a part of a slash to whom it was credited. By anyone, to the account.
-    function withdrawCredit(address account) external nonReentrant returns (uint256 amount) {
-        amount = creditOf[account];
-        if (amount == 0) revert NothingToClaim(account, 0, 0);
-        creditOf[account] = 0;
-        emit CreditWithdrawn(account, amount);
-        _send(account, amount);
+    // ---------------------------------------------------------------- receipts that never came
+
+    /// @notice Shows a receipt that the payee of a channel signed and did not settle by its deadline: slashes its free bond
+    /// by the fee, at least the governed amount, once a receipt. Nothing is undone. Not where a batch over the channel fell,
+    /// until the payee settles it again.
+    function reportLate(Receipt calldata receipt, bytes calldata signature) external {
+        bytes32 receiptId = receipt.hash();
+        address operator = _requireLate(receipt, receiptId, signature);
+        reportedOf[receiptId] = true;
+        Attester storage a = _attesters[operator];
+        _advance(operator, a);
+        uint256 free = a.bond - _pending(operator, a);
+        uint256 slashed = Math.min(free, Math.max(receipt.fee(), parameters.lateReceiptSlashWei()));
+        if (slashed == 0) revert BondTooSmall(a.bond, a.bond + 1);
+        emit ReceiptReportedLate(operator, receipt.channelId, receiptId, msg.sender, slashed);
+        _slash(operator, a, slashed, msg.sender, channels.payerOf(receipt.channelId), receipt.fee());
     }
 
-    // ---------------------------------------------------------------- fraud proofs
+    // ---------------------------------------------------------------- for the contracts that judge
 
-    /// @notice Proves that a receipt of an unfinalised batch lists a wrong score, and undoes the batch. What counts as
-    /// wrong is said in `Lies`. Evidence that does not match what was committed reverts.
-    function proveWrongScore(address attester, uint256 number, ScoreEvidence calldata evidence) external {
-        _requireReceipt(attester, number, evidence);
-        Lies.requireWrongScore(evidence, models.indexOf(evidence.receipt.releaseId));
-        _undo(attester, number);
+    /// @notice Undoes a batch that is not final. Only for `FraudProofs`, after a proof, and `Demands`, after silence.
+    function undo(address attester, uint256 number, address prover, address harmed, uint256 harm) external {
+        if (msg.sender != fraudProofs && msg.sender != demands) revert NotAllowed(msg.sender);
+        _undo(attester, number, prover, harmed, harm);
     }
 
-    /// @notice Proves that a receipt of an unfinalised batch names a wrong threshold, and undoes the batch.
-    /// @param nullRow the null row that the evidence opens: the receipt's own, or one that scores higher
-    function proveWrongThreshold(address attester, uint256 number, uint32 nullRow, ScoreEvidence calldata evidence)
-        external
-    {
-        _requireReceipt(attester, number, evidence);
-        Lies.requireWrongThreshold(evidence, models.indexOf(evidence.receipt.releaseId), nullRow);
-        _undo(attester, number);
+    /// @notice Undoes a batch that a quorum found wrong, after the appeal. Only for `Verdicts`; nobody is its prover.
+    function slashByQuorum(address attester, uint256 number, address harmed, uint256 harm) external only(verdicts) {
+        _undo(attester, number, address(0), harmed, harm);
     }
 
-    /// @notice Proves that a receipt of an unfinalised batch leaves out a contributor it should pay, and undoes the batch.
-    /// @param row the contributor's row, which the evidence opens
-    function proveOmission(address attester, uint256 number, uint32 row, ScoreEvidence calldata evidence) external {
-        _requireReceipt(attester, number, evidence);
-        Lies.requireOmission(evidence, models.indexOf(evidence.receipt.releaseId), row);
-        _undo(attester, number);
-    }
-
-    /// @notice Moves the channels' pointers back to where the last undone batch found them, the newest batch first. Until
-    /// every undone batch is restored, its attester cannot settle. By anyone.
-    /// @param intervals as the batch's `BatchSettled` event lists them
-    function restore(address attester, ChannelInterval[] calldata intervals) external {
+    /// @notice Keeps a batch from being final before `until`, while a verdict or an appeal is under way. Only for `Verdicts`.
+    /// @dev MUST NOT be later than three windows, both phases of a verdict and the appeal after the settlement.
+    function hold(address attester, uint256 number, uint256 until) external only(verdicts) {
         Attester storage a = _attesters[attester];
-        if (a.length == a.valid) revert NothingToRestore(attester);
-        uint256 number = a.length - 1;
-        bytes32 expected = _batches[attester][number].intervalsDigest;
-        bytes32 digest = keccak256(abi.encode(intervals));
-        if (digest != expected) revert WrongIntervals(digest, expected);
-        for (uint256 i = intervals.length; i > 0; --i) {
-            settledOf[intervals[i - 1].channelId] = intervals[i - 1].from;
-        }
-        a.length = uint32(number);
-        emit ChannelsRestored(attester, number);
+        Batch storage batch = _pendingBatch(attester, a, number);
+        uint256 latest =
+            batch.settledAt + 3 * uint256(batch.window) + 2 * parameters.verdictSeconds() + parameters.appealSeconds();
+        if (until > latest) revert HoldTooLong(until, latest);
+        _raise(attester, a, number, until);
+    }
+
+    /// @notice Counts a demand against a batch and locks the demander's minimum bond. Demands are taken during a batch's own
+    /// window; the first makes it twice as long, so that whoever is answered still has half a window for a proof. Only for
+    /// `Demands`.
+    /// @return generation names the batch for good, together with its number
+    /// @return open demands against it before this one
+    /// @return deadline when the answer is late, half a window from now
+    function openDemand(address attester, uint256 number, address demander)
+        external
+        only(demands)
+        returns (uint256 generation, uint256 open, uint256 deadline)
+    {
+        Attester storage a = _attesters[attester];
+        Batch storage batch = _pendingBatch(attester, a, number);
+        (uint256 start, uint256 window) = (batch.settledAt, batch.window);
+        if (block.timestamp >= start + window) revert DemandTooLate(start + window);
+        (generation, open) = (batch.generation, batch.openDemands);
+        if (open >= MAX_OPEN_DEMANDS) revert TooManyDemands(open, MAX_OPEN_DEMANDS);
+        batch.openDemands = uint16(open + 1);
+        _raise(attester, a, number, start + 2 * window);
+        deadline = block.timestamp + window - window / 2;
+
+        Attester storage d = _attesters[demander];
+        _advance(demander, d);
+        d.locks += 1;
+        uint256 needed = _needed(demander, d);
+        if (d.bond < needed) revert BondTooSmall(d.bond, needed);
+    }
+
+    /// @notice Takes a demand off its batch, if that still counts, and off its demander. Only for `Demands`.
+    function closeDemand(address attester, uint256 number, uint256 generation, address demander)
+        external
+        only(demands)
+    {
+        if (isSame(attester, number, generation)) _batches[attester][number].openDemands -= 1;
+        _attesters[demander].locks -= 1;
+    }
+
+    /// @notice Credits an account with the value sent. Only for `Demands`: a fee, or one that is given back.
+    function creditFor(address account) external payable only(demands) {
+        _credit(account, msg.value);
     }
 
     // ---------------------------------------------------------------- views
 
-    /// @notice A batch that counts. Undone batches are not found.
-    function batchOf(address attester, uint256 number) external view returns (Batch memory) {
-        return _batch(attester, _attesters[attester], number);
-    }
-
-    /// @return bond wei at stake
-    /// @return pending wei of batches that are not final
-    /// @return batches the number of batches that count; the next batch carries this number
-    /// @return undone batches that wait to be restored
-    /// @return finalised batches that are final
-    function attesterOf(address attester)
-        external
-        view
-        returns (uint256 bond, uint256 pending, uint256 batches, uint256 undone, uint256 finalised)
-    {
-        Attester storage a = _attesters[attester];
-        finalised = _firstPending(attester, a);
-        pending = _cumulative(attester, a.valid) - _cumulative(attester, finalised);
-        return (a.bond, pending, a.valid, a.length - a.valid, finalised);
+    /// @notice Whether batch `number` counts and is still the one of that generation.
+    function isSame(address attester, uint256 number, uint256 generation) public view returns (bool) {
+        return number < _attesters[attester].valid && _batches[attester][number].generation == generation;
     }
 
     function domainSeparator() external view returns (bytes32) {
         return _domainSeparatorV4();
     }
 
-    // ---------------------------------------------------------------- inside: settling
+    // ---------------------------------------------------------------- inside
 
-    /// Moves each channel's pointer and returns what was taken; refuses channels of others and value not collected.
-    function _move(ChannelEnd[] calldata ends, uint256 total) private returns (ChannelInterval[] memory intervals) {
-        intervals = new ChannelInterval[](ends.length);
-        uint256 sum;
-        for (uint256 i = 0; i < ends.length; ++i) {
-            (bytes32 channelId, uint256 to) = (ends[i].channelId, ends[i].to);
-            (address payee, uint256 collected) = channels.collectedOf(channelId);
-            if (payee != msg.sender) revert NotAttester(channelId, msg.sender, payee);
-            uint256 settled = settledOf[channelId];
-            if (to <= settled) revert NothingNew(channelId, to, settled);
-            if (to > collected) revert BeyondCollected(channelId, to, collected);
-            settledOf[channelId] = to;
-            sum += to - settled;
-            intervals[i] = ChannelInterval(channelId, uint96(settled), uint96(to));
-        }
-        if (sum != total) revert WrongTotal(total, sum);
+    /// @return operator the payee of the receipt's channel, who signed it
+    function _requireLate(Receipt calldata receipt, bytes32 receiptId, bytes calldata signature)
+        private
+        view
+        returns (address operator)
+    {
+        (operator,) = channels.collectedOf(receipt.channelId);
+        address by = Signatures.signer(_hashTypedDataV4(receiptId), signature);
+        if (by == address(0) || by != operator) revert NotSigned(receiptId, by);
+        ChannelState memory c = _channels[receipt.channelId];
+        uint256 deadline = receipt.issuedAt + parameters.receiptDeadlineSeconds();
+        bool late = block.timestamp >= deadline && receipt.to > c.settled && c.undone == 0 && !c.third;
+        if (!late || reportedOf[receiptId]) revert NotLate(receiptId, deadline);
     }
 
     /// The payload is leaf `index` of the balances of a batch that is final.
-    function _requireFinalBalance(Batch storage batch, uint256 index, bytes32 payloadHash, bytes32[] calldata proof)
-        private
-        view
-    {
-        if (block.timestamp < batch.finalAt) revert NotFinal(batch.finalAt);
-        if (!Commitment(batch.balancesRoot, batch.balanceCount).verify(index, payloadHash, proof)) revert Lies.BadProof();
-    }
-
-    /// Batches become final in order, because `finalAt` never decreases: the first that is not is found by halving.
-    function _firstPending(address attester, Attester storage a) private view returns (uint256 low) {
-        low = a.finalised;
-        uint256 high = a.valid;
-        while (low < high) {
-            uint256 middle = (low + high) / 2;
-            if (block.timestamp < _batches[attester][middle].finalAt) high = middle;
-            else low = middle + 1;
-        }
-    }
-
-    function _advance(address attester, Attester storage a) private {
-        uint256 first = _firstPending(attester, a);
-        if (first != a.finalised) a.finalised = uint32(first);
-    }
-
-    /// Σ of the attester's first `count` batches, wei.
-    function _cumulative(address attester, uint256 count) private view returns (uint256) {
-        return count == 0 ? 0 : _batches[attester][count - 1].cumulative;
-    }
-
-    /// Σ of the batches that are not final; call after `_advance`.
-    function _pending(address attester, Attester storage a) private view returns (uint256) {
-        return _cumulative(attester, a.valid) - _cumulative(attester, a.finalised);
-    }
-
-    /// The bond that a pending value needs: nothing for none, else at least the governed minimum.
-    function _needed(uint256 pending) private view returns (uint256) {
-        return pending == 0 ? 0 : Math.max(pending, parameters.minimumBondWei());
-    }
-
-    function _batch(address attester, Attester storage a, uint256 number) private view returns (Batch storage) {
-        if (number >= a.valid) revert NoSuchBatch(attester, number);
-        return _batches[attester][number];
-    }
-
-    // ---------------------------------------------------------------- inside: fraud
-
-    /// The receipt is in a batch that is not final, and the list is what it committed to.
-    function _requireReceipt(address attester, uint256 number, ScoreEvidence calldata evidence) private view {
-        Batch storage batch = _batch(attester, _attesters[attester], number);
-        if (block.timestamp >= batch.finalAt) revert AlreadyFinal(batch.finalAt);
-        Commitment memory receipts = Commitment(batch.receiptsRoot, batch.receiptCount);
-        bytes32 payloadHash = keccak256(abi.encode(evidence.receipt.hash()));
-        if (!receipts.verify(evidence.receiptIndex, payloadHash, evidence.receiptProof)) revert Lies.BadProof();
-        Lies.requireDigest(keccak256(evidence.scores), evidence.receipt.scoresDigest);
-    }
-
-    /// Undoes batch `number` and all after it, slashes the batch's value (at least the minimum bond, at most the bond),
-    /// and credits the prover's part and the rest. Rounding favours the treasury.
-    function _undo(address attester, uint256 number) private {
-        Attester storage a = _attesters[attester];
-        uint256 end = a.valid;
-        uint256 worth = _cumulative(attester, number + 1) - _cumulative(attester, number);
-        uint256 slashed = Math.min(a.bond, Math.max(worth, parameters.minimumBondWei()));
-        a.valid = uint32(number);
-        a.bond -= uint96(slashed);
-        uint256 reward = slashed * parameters.proverRewardBps() / WHOLE;
-        _credit(msg.sender, reward);
-        _credit(parameters.treasury(), slashed - reward);
-        emit BatchesUndone(attester, number, end, msg.sender, slashed);
-    }
-
-    function _credit(address account, uint256 amount) private {
-        creditOf[account] += amount;
-        emit Credited(account, amount);
-    }
-
-    function _send(address to, uint256 amount) private {
-        (bool sent,) = to.call{value: amount}("");
-        if (!sent) revert TransferFailed(to, amount);
+    function _requireFinalBalance(
+        address attester,
+        Attester storage a,
+        uint256 number,
+        uint256 index,
+        bytes32 payloadHash,
+        bytes32[] calldata proof
+    ) private {
+        Batch storage batch = _batch(attester, a, number);
+        _advance(attester, a);
+        if (number >= a.finalised) revert NotFinal(batch.finalAt);
+        Positional.requireLeaf(Commitment(batch.balancesRoot, batch.balanceCount), index, payloadHash, proof);
     }
 }

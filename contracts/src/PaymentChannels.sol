@@ -74,15 +74,15 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
 
     bytes32 public constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint256 cumulative)");
 
-    /// @notice Where collected value goes: the `AttributionLedger` that made this contract.
+    /// @notice Where collected value goes: the `AttributionLedger`, which names this contract in its own constructor.
     address public immutable ledger;
     ProtocolParameters public immutable parameters;
 
     mapping(bytes32 channelId => Channel) private _channels;
 
-    /// @dev Made by the ledger in its own constructor, so that the two can never be paired wrongly.
-    constructor(ProtocolParameters parameters_) EIP712("OpenLedger", "1") {
-        ledger = msg.sender;
+    /// @param ledger_ takes value only from the channels it names: paired wrongly, nothing can be collected
+    constructor(ProtocolParameters parameters_, address ledger_) EIP712("OpenLedger", "1") {
+        ledger = ledger_;
         parameters = parameters_;
     }
 
@@ -189,6 +189,10 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         return (c.payee, c.collected);
     }
 
+    function payerOf(bytes32 channelId) external view returns (address) {
+        return _channels[channelId].payer;
+    }
+
     function channelIdOf(address payer, address payee, bytes32 salt) external pure returns (bytes32) {
         return keccak256(abi.encode(payer, payee, salt));
     }
@@ -223,7 +227,9 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         if (by != address(0)) {
             if (by == c.payer) return true;
             if (by == c.signer && cumulative <= c.signerLimit) return true;
-            if (by == c.previousSigner && cumulative <= c.previousLimit && block.timestamp < c.previousUntil) return true;
+            if (by == c.previousSigner && cumulative <= c.previousLimit && block.timestamp < c.previousUntil) {
+                return true;
+            }
         }
         return Signatures.isFromContract(c.payer, digest, signature);
     }

@@ -2,8 +2,9 @@
 pragma solidity 0.8.34;
 
 import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
-import {Lies} from "../src/libraries/Lies.sol";
-import {Commitment} from "../src/libraries/Positional.sol";
+import {Commitment, Positional} from "../src/libraries/Positional.sol";
+import {Standing} from "../src/ledger/Standing.sol";
+import {Pointers} from "../src/ledger/Pointers.sol";
 import {Fixture} from "./Fixture.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
@@ -84,28 +85,24 @@ contract AttributionLedgerTest is Fixture {
         _settleFirst();
         vm.warp(block.timestamp + WINDOW);
         (uint256 index, address payee, uint256 credit, uint256 cumulative, bytes32[] memory proof) = _balance(FIRST, 0);
-        vm.expectRevert(Lies.BadProof.selector);
+        vm.expectRevert(Positional.BadProof.selector);
         ledger.claim(operator, 0, index, payee, credit, cumulative + 1, proof);
-        vm.expectRevert(Lies.BadProof.selector);
+        vm.expectRevert(Positional.BadProof.selector);
         ledger.claim(operator, 0, index + 1, payee, credit, cumulative, proof);
-        vm.expectRevert(Lies.BadProof.selector);
+        vm.expectRevert(Positional.BadProof.selector);
         ledger.claim(operator, 0, index, address(this), credit, cumulative, proof);
         ledger.claim(operator, 0, index, payee, credit, cumulative, proof);
-        vm.expectRevert(
-            abi.encodeWithSelector(AttributionLedger.NothingToClaim.selector, payee, cumulative, cumulative)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Standing.NothingToClaim.selector, payee, cumulative, cumulative));
         ledger.claim(operator, 0, index, payee, credit, cumulative, proof);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, 1));
+        vm.expectRevert(abi.encodeWithSelector(Standing.NoSuchBatch.selector, operator, 1));
         ledger.claim(operator, 1, index, payee, credit, cumulative, proof);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, payer, 0));
+        vm.expectRevert(abi.encodeWithSelector(Standing.NoSuchBatch.selector, payer, 0));
         ledger.claim(payer, 0, index, payee, credit, cumulative, proof);
     }
 
     function test_onlyThePayeeSettlesItsChannels() public {
         (BatchInput memory batch, ChannelEnd[] memory ends) = _first();
-        vm.expectRevert(
-            abi.encodeWithSelector(AttributionLedger.NotAttester.selector, ends[0].channelId, payer, operator)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Pointers.NotAttester.selector, ends[0].channelId, payer, operator));
         vm.prank(payer);
         ledger.settle(batch, ends);
     }
@@ -117,50 +114,50 @@ contract AttributionLedgerTest is Fixture {
             batch,
             ends,
             abi.encodeWithSelector(
-                AttributionLedger.BeyondCollected.selector, ends[0].channelId, 2 ether, _collected(ends[0].channelId)
+                Pointers.BeyondCollected.selector, ends[0].channelId, 2 ether, _collected(ends[0].channelId)
             )
         );
         ends[0].to = 0;
-        _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.NothingNew.selector, ends[0].channelId, 0, 0));
+        _refused(batch, ends, abi.encodeWithSelector(Pointers.NothingNew.selector, ends[0].channelId, 0, 0));
         (, ends) = _first();
-        // The same channel twice moves nothing the second time.
+        bytes32 first = ends[0].channelId;
+        // The same channel twice, and channels out of order.
         ends[1] = ends[0];
-        _refused(
-            batch,
-            ends,
-            abi.encodeWithSelector(
-                AttributionLedger.NothingNew.selector, ends[0].channelId, ends[0].to, ends[0].to
-            )
-        );
+        _refused(batch, ends, abi.encodeWithSelector(Pointers.NotSorted.selector, first, first));
+        (, ends) = _first();
+        (ends[0], ends[1]) = (ends[1], ends[0]);
+        _refused(batch, ends, abi.encodeWithSelector(Pointers.NotSorted.selector, first, ends[0].channelId));
         _settleFirst();
         (batch, ends) = _first();
         (batch.number, batch.previousBalancesRoot) = (1, batch.balances.root);
         _refused(
-            batch,
-            ends,
-            abi.encodeWithSelector(
-                AttributionLedger.NothingNew.selector, ends[0].channelId, ends[0].to, ends[0].to
-            )
+            batch, ends, abi.encodeWithSelector(Pointers.NothingNew.selector, ends[0].channelId, ends[0].to, ends[0].to)
         );
     }
 
     function test_aBatchMustAddUpAndFollowTheOneBefore() public {
         (BatchInput memory batch, ChannelEnd[] memory ends) = _first();
         batch.total += 1;
-        _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.WrongTotal.selector, batch.total, batch.total - 1));
+        _refused(batch, ends, abi.encodeWithSelector(Pointers.WrongTotal.selector, batch.total, batch.total - 1));
         batch.total -= 1;
         batch.number = 1;
         _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.WrongNumber.selector, 1, 0));
         batch.number = 0;
         batch.previousBalancesRoot = "x";
-        _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.WrongPrevious.selector, bytes32("x"), bytes32(0)));
+        _refused(
+            batch, ends, abi.encodeWithSelector(AttributionLedger.WrongPrevious.selector, bytes32("x"), bytes32(0))
+        );
         batch.previousBalancesRoot = 0;
         batch.receipts.count = 0;
         _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.EmptyBatch.selector));
         batch.receipts.count = 2;
-        _refused(batch, new ChannelEnd[](0), abi.encodeWithSelector(AttributionLedger.TooManyChannels.selector, 0, 1_024));
         _refused(
-            batch, new ChannelEnd[](1_025), abi.encodeWithSelector(AttributionLedger.TooManyChannels.selector, 1_025, 1_024)
+            batch, new ChannelEnd[](0), abi.encodeWithSelector(AttributionLedger.TooManyChannels.selector, 0, 1024)
+        );
+        _refused(
+            batch,
+            new ChannelEnd[](1025),
+            abi.encodeWithSelector(AttributionLedger.TooManyChannels.selector, 1025, 1024)
         );
         settle(batch, ends);
     }
@@ -168,13 +165,13 @@ contract AttributionLedgerTest is Fixture {
     function test_unfinalisedValueNeverExceedsTheBond() public {
         bytes32 id = openChannel("large", 5 ether);
         collect(id, 5 ether);
-        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 2 ether + 1, payer, 2 ether + 1);
-        _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.BondTooSmall.selector, 2 ether, 2 ether + 1));
-        (batch, ends) = tinyBatch(0, 0, id, 0, 2 ether, payer, 2 ether);
+        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1 ether + 1, payer, 1 ether + 1);
+        _refused(batch, ends, abi.encodeWithSelector(Standing.BondTooSmall.selector, 2 ether, 2 ether + 1));
+        (batch, ends) = tinyBatch(0, 0, id, 0, 1 ether, payer, 1 ether);
         settle(batch, ends);
         bytes32 root = batch.balances.root;
-        (batch, ends) = tinyBatch(1, root, id, 2 ether, 2 ether + 1, payer, 2 ether + 1);
-        _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.BondTooSmall.selector, 2 ether, 2 ether + 1));
+        (batch, ends) = tinyBatch(1, root, id, 1 ether, 1 ether + 1, payer, 1 ether + 1);
+        _refused(batch, ends, abi.encodeWithSelector(Standing.BondTooSmall.selector, 2 ether, 2 ether + 1));
         // Once the first is final, its part of the bond is free for the second.
         vm.warp(block.timestamp + WINDOW);
         settle(batch, ends);
@@ -182,58 +179,60 @@ contract AttributionLedgerTest is Fixture {
 
     function test_theBondIsFreeOnlyWhenNothingIsPending() public {
         _settleFirst();
+        uint256 needed = vm.parseJsonUint(json, string.concat(FIRST, ".total")) + MINIMUM_BOND;
         vm.startPrank(operator);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.BondTooSmall.selector, 2 ether, 2 ether + 1));
-        ledger.withdrawBond(1 ether + 1);
-        ledger.withdrawBond(1 ether);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.BondTooSmall.selector, 1 ether, 1 ether + 1));
+        vm.expectRevert(abi.encodeWithSelector(Standing.BondTooSmall.selector, 2 ether, 2 ether + 1));
+        ledger.withdrawBond(2 ether - needed + 1);
+        ledger.withdrawBond(2 ether - needed);
+        vm.expectRevert(abi.encodeWithSelector(Standing.BondTooSmall.selector, needed, needed + 1));
         ledger.withdrawBond(1);
         vm.warp(block.timestamp + WINDOW);
-        ledger.withdrawBond(1 ether);
+        ledger.withdrawBond(needed);
         vm.assertEq(operator.balance, 2 ether);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.BondTooSmall.selector, 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(Standing.BondTooSmall.selector, 0, 1));
         ledger.withdrawBond(1);
     }
 
     function test_withoutTheMinimumBondNothingIsSettled() public {
-        vm.prank(operator);
-        ledger.withdrawBond(1 ether + 1);
         (BatchInput memory batch, ChannelEnd[] memory ends) = _first();
-        _refused(batch, ends, abi.encodeWithSelector(AttributionLedger.BondTooSmall.selector, 1 ether - 1, MINIMUM_BOND));
+        vm.prank(operator);
+        ledger.withdrawBond(1 ether - batch.total + 1);
+        uint256 needed = MINIMUM_BOND + batch.total;
+        _refused(batch, ends, abi.encodeWithSelector(Standing.BondTooSmall.selector, needed - 1, needed));
     }
 
     function test_balancesThatClaimMoreThanCameInPayNobodyElsesMoney() public {
         // Another attester's escrow lies in the ledger too.
         bytes32 id = openChannel("small", 1 ether);
         collect(id, 100);
-        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 100, payer, 1_000);
+        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 100, payer, 1000);
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.MoreThanFinal.selector, 1_000, 100));
-        ledger.claim(operator, 0, 0, payer, 100, 1_000, new bytes32[](0));
+        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.MoreThanFinal.selector, 1000, 100));
+        ledger.claim(operator, 0, 0, payer, 100, 1000, new bytes32[](0));
     }
 
     function test_claimingAgainWhileBeingPaidFails() public {
         bytes32 id = openChannel("greedy", 1 ether);
-        collect(id, 1_000);
-        Greedy greedy = new Greedy(ledger, operator, 1_000);
-        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1_000, address(greedy), 1_000);
+        collect(id, 1000);
+        Greedy greedy = new Greedy(ledger, operator, 1000);
+        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1000, address(greedy), 1000);
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
-        ledger.claim(operator, 0, 0, address(greedy), 1_000, 1_000, new bytes32[](0));
-        vm.assertEq(address(greedy).balance, 1_000);
+        ledger.claim(operator, 0, 0, address(greedy), 1000, 1000, new bytes32[](0));
+        vm.assertEq(address(greedy).balance, 1000);
         vm.assertEq(bytes32(greedy.failure()), bytes32(ReentrancyGuardTransient.ReentrancyGuardReentrantCall.selector));
     }
 
     function test_aPayeeThatRefusesStopsOnlyItself() public {
         bytes32 id = openChannel("refusing", 1 ether);
-        collect(id, 1_000);
+        collect(id, 1000);
         Refusing refusing = new Refusing();
-        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1_000, address(refusing), 1_000);
+        (BatchInput memory batch, ChannelEnd[] memory ends) = tinyBatch(0, 0, id, 0, 1000, address(refusing), 1000);
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.TransferFailed.selector, address(refusing), 1_000));
-        ledger.claim(operator, 0, 0, address(refusing), 1_000, 1_000, new bytes32[](0));
+        vm.expectRevert(abi.encodeWithSelector(Standing.TransferFailed.selector, address(refusing), 1000));
+        ledger.claim(operator, 0, 0, address(refusing), 1000, 1000, new bytes32[](0));
         vm.assertEq(ledger.claimedOf(operator, address(refusing)), 0);
     }
 
@@ -297,7 +296,8 @@ contract AttributionLedgerTest is Fixture {
     /// Claims every balance of a batch and checks what each payee received.
     function _claimAll(string memory path, uint256 number) private returns (uint256 paid) {
         for (uint256 i = 0; vm.keyExistsJson(json, at(string.concat(path, ".balances"), i)); ++i) {
-            (uint256 index, address payee, uint256 credit, uint256 cumulative, bytes32[] memory proof) = _balance(path, i);
+            (uint256 index, address payee, uint256 credit, uint256 cumulative, bytes32[] memory proof) =
+                _balance(path, i);
             uint256 claimed = ledger.claimedOf(operator, payee);
             if (claimed == cumulative) continue;
             uint256 before = payee.balance;

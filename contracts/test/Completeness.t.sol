@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {ChannelInterval} from "../src/AttributionLedger.sol";
 import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
+import {Positional} from "../src/libraries/Positional.sol";
 import {Receipt} from "../src/libraries/Receipts.sol";
 import {Fixture} from "./Fixture.sol";
 
@@ -33,11 +33,11 @@ contract CompletenessTest is Fixture {
                 ScoreEvidence memory evidence = evidenceAt(json, path, receipt, 0, row);
                 bool optedOut = evidence.query.length == 0;
                 if (row >= 3 || optedOut) vm.expectPartialRevert(Lies.ThresholdIsRight.selector);
-                else vm.expectRevert(Lies.BadProof.selector);
-                ledger.proveWrongThreshold(operator, number, row, evidence);
+                else vm.expectRevert(Positional.BadProof.selector);
+                proofs.proveWrongThreshold(operator, number, row, evidence);
                 if (row < 3) vm.expectPartialRevert(Lies.NotOmitted.selector);
-                else vm.expectRevert(Lies.BadProof.selector);
-                ledger.proveOmission(operator, number, row, evidence);
+                else vm.expectRevert(Positional.BadProof.selector);
+                proofs.proveOmission(operator, number, row, evidence);
             }
         }
     }
@@ -47,14 +47,14 @@ contract CompletenessTest is Fixture {
     function test_aThresholdThatIsNotItsRows() public {
         ScoreEvidence memory evidence = _answer(3, 1, 0, 0);
         _open(evidence, 3);
-        ledger.proveWrongThreshold(operator, 0, 3, evidence);
+        proofs.proveWrongThreshold(operator, 0, 3, evidence);
         _undone();
     }
 
     function test_aThresholdBelowItsOwnRow() public {
         ScoreEvidence memory evidence = _answer(3, -1, 0, 0);
         _open(evidence, 3);
-        ledger.proveWrongThreshold(operator, 0, 3, evidence);
+        proofs.proveWrongThreshold(operator, 0, 3, evidence);
         _undone();
     }
 
@@ -67,16 +67,16 @@ contract CompletenessTest is Fixture {
         ScoreEvidence memory evidence = _answer(4, int64(lower) - honest.threshold, 0, 0);
         _open(evidence, 4);
         vm.expectPartialRevert(Lies.ThresholdIsRight.selector);
-        ledger.proveWrongThreshold(operator, 0, 4, evidence);
+        proofs.proveWrongThreshold(operator, 0, 4, evidence);
         _open(evidence, 3);
-        ledger.proveWrongThreshold(operator, 0, 3, evidence);
+        proofs.proveWrongThreshold(operator, 0, 3, evidence);
         _undone();
     }
 
     function test_aThresholdFromARowThatIsNoNullRow() public {
         for (uint256 i = 0; i < 2; ++i) {
             ScoreEvidence memory evidence = _answer(i == 0 ? 2 : 5, 0, 0, 0);
-            ledger.proveWrongThreshold(operator, 0, 3, evidence);
+            proofs.proveWrongThreshold(operator, 0, 3, evidence);
             _undone();
             _again();
         }
@@ -84,7 +84,7 @@ contract CompletenessTest is Fixture {
 
     function test_aNegativeThreshold() public {
         ScoreEvidence memory evidence = _answer(3, -_honest().threshold - 1, 0, 0);
-        ledger.proveWrongThreshold(operator, 0, 3, evidence);
+        proofs.proveWrongThreshold(operator, 0, 3, evidence);
         _undone();
     }
 
@@ -92,7 +92,7 @@ contract CompletenessTest is Fixture {
         Receipt memory receipt = receiptOf(ids[1], 10);
         receipt.threshold = 1;
         ScoreEvidence memory evidence = settleOne(receipt, "", "");
-        ledger.proveWrongThreshold(operator, 0, 3, evidence);
+        proofs.proveWrongThreshold(operator, 0, 3, evidence);
         _undone();
     }
 
@@ -106,10 +106,10 @@ contract CompletenessTest is Fixture {
                 if (listed == row) continue;
                 _open(evidence, listed);
                 vm.expectPartialRevert(Lies.NotOmitted.selector);
-                ledger.proveOmission(operator, 0, listed, evidence);
+                proofs.proveOmission(operator, 0, listed, evidence);
             }
             _open(evidence, row);
-            ledger.proveOmission(operator, 0, row, evidence);
+            proofs.proveOmission(operator, 0, row, evidence);
             _undone();
             _again();
         }
@@ -118,15 +118,15 @@ contract CompletenessTest is Fixture {
     function test_anEmptyListAlthoughSomeoneIsAbove() public {
         ScoreEvidence memory evidence = _answer(3, 0, 0, 3);
         _open(evidence, 1);
-        ledger.proveOmission(operator, 0, 1, evidence);
+        proofs.proveOmission(operator, 0, 1, evidence);
         _undone();
     }
 
     function test_evidenceForAnotherRowIsRefused() public {
         ScoreEvidence memory evidence = _answer(3, 0, 0, 1);
         _open(evidence, 1);
-        vm.expectRevert(Lies.BadProof.selector);
-        ledger.proveOmission(operator, 0, 0, evidence);
+        vm.expectRevert(Positional.BadProof.selector);
+        proofs.proveOmission(operator, 0, 0, evidence);
     }
 
     /// A full list of 256 leaves out who scores less, or the same with a higher row; nobody else.
@@ -149,14 +149,14 @@ contract CompletenessTest is Fixture {
         }
         vm.prank(developer);
         models.publishRelease(modelId, release("full", node, 310, 300, 1, 1_000_000));
-        Receipt memory receipt = receiptOf(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1000);
         receipt.releaseId = "full";
         ScoreEvidence memory evidence = settleOne(receipt, scores, hex"0001");
         (evidence.row, evidence.rowPayee, evidence.rowProof) = (bytesOfRow, payer, proof);
 
         bool omitted = own > lowest || (own == lowest && early);
         if (!omitted) vm.expectRevert(abi.encodeWithSelector(Lies.NotOmitted.selector, row, int256(own)));
-        ledger.proveOmission(operator, 0, row, evidence);
+        proofs.proveOmission(operator, 0, row, evidence);
         if (omitted) _undone();
     }
 
@@ -180,7 +180,7 @@ contract CompletenessTest is Fixture {
         private
         returns (ScoreEvidence memory)
     {
-        Receipt memory receipt = receiptOf(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1000);
         receipt.thresholdRow = thresholdRow;
         receipt.threshold = _honest().threshold + change;
         bytes memory all = vm.parseJsonBytes(json, string.concat(SECOND, ".receipts[0].scores"));
@@ -203,14 +203,8 @@ contract CompletenessTest is Fixture {
         vm.assertEq(undone, 1);
     }
 
-    /// Makes room for the next lie.
+    /// Makes room for the next lie: a channel that fell twice is refunded first, so the world starts anew.
     function _again() private {
-        ledger.restore(operator, _interval());
-        bond(operator, 2 ether);
-    }
-
-    function _interval() private view returns (ChannelInterval[] memory intervals) {
-        intervals = new ChannelInterval[](1);
-        intervals[0] = ChannelInterval(ids[0], 0, 1_000);
+        setUp();
     }
 }

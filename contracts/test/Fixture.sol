@@ -2,6 +2,8 @@
 pragma solidity 0.8.34;
 
 import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
+import {Demands} from "../src/Demands.sol";
+import {FraudProofs} from "../src/FraudProofs.sol";
 import {DatanetRegistry} from "../src/DatanetRegistry.sol";
 import {DatanetVersion, ModelRegistry, ReleaseInput} from "../src/ModelRegistry.sol";
 import {PaymentChannels} from "../src/PaymentChannels.sol";
@@ -23,6 +25,7 @@ abstract contract Fixture is Test {
     address internal treasury = address(0x61);
     address internal stakersPool = address(0x62);
     address internal constant developer = address(0x63);
+    address internal constant theVerdicts = address(0x64);
 
     uint256 internal payerKey = uint256(keccak256("openledger vectors: payer"));
     uint256 internal operatorKey = uint256(keccak256("openledger vectors: operator"));
@@ -34,6 +37,8 @@ abstract contract Fixture is Test {
     ModelRegistry internal models;
     AttributionLedger internal ledger;
     PaymentChannels internal channels;
+    FraudProofs internal proofs;
+    Demands internal demands;
 
     uint256 internal datanetId;
     uint256 internal modelId;
@@ -43,8 +48,7 @@ abstract contract Fixture is Test {
         parameters = new ProtocolParameters(governance, 1, feeSplit(), settings(), new Listing[](0));
         datanets = new DatanetRegistry(parameters);
         models = new ModelRegistry(parameters, datanets);
-        ledger = new AttributionLedger(parameters, models);
-        channels = ledger.channels();
+        deployLedger();
 
         vm.deal(developer, 10 ether);
         vm.startPrank(developer);
@@ -52,6 +56,19 @@ abstract contract Fixture is Test {
         datanets.publishVersion(datanetId, keccak256("root"), 3, keccak256("CC-BY-4.0"), keccak256("version"));
         modelId = models.register{value: FEE}("valley-1");
         vm.stopPrank();
+    }
+
+    /// The four that name each other: their addresses are known before they exist.
+    function deployLedger() internal {
+        uint256 nonce = vm.getNonce(address(this));
+        address theLedger = vm.computeCreateAddress(address(this), nonce + 1);
+        address theProofs = vm.computeCreateAddress(address(this), nonce + 2);
+        address theDemands = vm.computeCreateAddress(address(this), nonce + 3);
+        channels = new PaymentChannels(parameters, theLedger);
+        ledger = new AttributionLedger(parameters, channels, theProofs, theDemands, theVerdicts);
+        proofs = new FraudProofs(ledger, models);
+        demands = new Demands(ledger, models);
+        assert(address(ledger) == theLedger && address(proofs) == theProofs && address(demands) == theDemands);
     }
 
     function feeSplit() internal pure returns (FeeSplit memory) {
@@ -124,6 +141,18 @@ abstract contract Fixture is Test {
         );
         vm.prank(developer);
         models.publishRelease(modelId, input);
+    }
+
+    /// In the order in which a batch lists them.
+    function sorted(bytes32[] memory ids) internal pure returns (bytes32[] memory inOrder) {
+        uint256[] memory numbers;
+        assembly ("memory-safe") {
+            numbers := ids
+        }
+        numbers = vm.sort(numbers);
+        assembly ("memory-safe") {
+            inOrder := numbers
+        }
     }
 
     function openChannel(bytes32 salt, uint256 deposit) internal returns (bytes32 channelId) {

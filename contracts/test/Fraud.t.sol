@@ -3,8 +3,11 @@ pragma solidity 0.8.34;
 
 import {AttributionLedger, BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
 import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
-import {Commitment} from "../src/libraries/Positional.sol";
+import {Commitment, Positional} from "../src/libraries/Positional.sol";
 import {Receipt} from "../src/libraries/Receipts.sol";
+import {Standing} from "../src/ledger/Standing.sol";
+import {Pointers} from "../src/ledger/Pointers.sol";
+import {Batches} from "../src/libraries/Batches.sol";
 import {Fixture} from "./Fixture.sol";
 
 /// Every lie that can be proven, and that honest batches cannot be hurt.
@@ -38,9 +41,9 @@ contract FraudTest is Fixture {
         vm.assertEq(ledger.creditOf(treasury), 0.7 ether);
         ledger.withdrawCredit(prover);
         vm.assertEq(prover.balance, 0.3 ether);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NothingToClaim.selector, prover, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(Standing.NothingToClaim.selector, prover, 0, 0));
         ledger.withdrawCredit(prover);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, 1));
+        vm.expectRevert(abi.encodeWithSelector(Standing.NoSuchBatch.selector, operator, 1));
         ledger.batchOf(operator, 1);
     }
 
@@ -56,18 +59,22 @@ contract FraudTest is Fixture {
 
         ChannelInterval[] memory intervals = intervalsAt(json, LYING, 1);
         intervals[0].from += 1;
-        vm.expectPartialRevert(AttributionLedger.WrongIntervals.selector);
-        ledger.restore(operator, intervals);
+        vm.expectPartialRevert(Batches.WrongIntervals.selector);
+        ledger.restore(operator, intervals, 1024);
         intervals[0].from -= 1;
-        ledger.restore(operator, intervals);
+        ledger.restore(operator, intervals, 1024);
         vm.assertEq(ledger.settledOf(ids[0]), 1_000_003);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NothingToRestore.selector, operator));
-        ledger.restore(operator, intervals);
+        vm.expectRevert(abi.encodeWithSelector(Pointers.NothingToRestore.selector, operator));
+        ledger.restore(operator, intervals, 1024);
 
+        vm.expectPartialRevert(Standing.BondTooSmall.selector);
+        vm.prank(operator);
+        ledger.settle(batch, ends);
+        bond(operator, 1 ether);
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
         _claimAll(SECOND, 1);
-        vm.assertEq(address(ledger).balance, 2 ether);
+        vm.assertEq(address(ledger).balance, 3 ether);
     }
 
     function test_whatCameBeforeStays() public {
@@ -93,15 +100,15 @@ contract FraudTest is Fixture {
 
         // The newest first: the older one's intervals do not fit yet.
         ChannelInterval[] memory older = intervalsAt(json, LYING, 1);
-        vm.expectPartialRevert(AttributionLedger.WrongIntervals.selector);
-        ledger.restore(operator, older);
+        vm.expectPartialRevert(Batches.WrongIntervals.selector);
+        ledger.restore(operator, older, 1024);
         ChannelInterval[] memory newer = new ChannelInterval[](1);
         newer[0] = ChannelInterval(id, 0, 500);
-        ledger.restore(operator, newer);
-        ledger.restore(operator, older);
+        ledger.restore(operator, newer, 1024);
+        ledger.restore(operator, older, 1024);
         vm.assertEq(ledger.settledOf(id), 0);
         vm.warp(block.timestamp + WINDOW);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, 2));
+        vm.expectRevert(abi.encodeWithSelector(Standing.NoSuchBatch.selector, operator, 2));
         ledger.claim(operator, 2, 0, payer, 500, 500, new bytes32[](0));
     }
 
@@ -109,22 +116,21 @@ contract FraudTest is Fixture {
         _settle(FIRST, 0, 2);
         _settle(LYING, 1, 1);
         ScoreEvidence memory evidence = evidenceAt(json, LYING, 0, 0, 0);
-        uint256 finalAt = block.timestamp + WINDOW;
-        vm.warp(finalAt);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.AlreadyFinal.selector, finalAt));
-        ledger.proveWrongScore(operator, 1, evidence);
+        vm.warp(block.timestamp + WINDOW);
+        vm.expectRevert(abi.encodeWithSelector(Standing.AlreadyFinal.selector, operator, 1));
+        proofs.proveWrongScore(operator, 1, evidence);
     }
 
     function test_aLargeBatchIsSlashedByItsValue() public {
         bytes32 id = openChannel("large", 5 ether);
         collect(id, 5 ether);
-        bond(operator, 3 ether);
+        bond(operator, 4 ether);
         Receipt memory receipt = receiptOf(id, 5 ether);
         receipt.releaseId = "nothing";
         ScoreEvidence memory evidence = settleOne(receipt, "", "");
         _prove(0, evidence);
         (uint256 staked,,,,) = ledger.attesterOf(operator);
-        vm.assertEq(staked, 0);
+        vm.assertEq(staked, 1 ether);
         vm.assertEq(ledger.creditOf(prover), 1.5 ether);
     }
 
@@ -137,11 +143,11 @@ contract FraudTest is Fixture {
         for (uint32 position = 0; position < 3; ++position) {
             ScoreEvidence memory evidence = evidenceAt(json, SECOND, 0, position, position);
             vm.expectPartialRevert(Lies.ScoreIsRight.selector);
-            ledger.proveWrongScore(operator, 1, evidence);
+            proofs.proveWrongScore(operator, 1, evidence);
         }
         ScoreEvidence memory past = evidenceAt(json, SECOND, 0, 3, 0);
-        vm.expectRevert(Lies.BadProof.selector);
-        ledger.proveWrongScore(operator, 1, past);
+        vm.expectRevert(Positional.BadProof.selector);
+        proofs.proveWrongScore(operator, 1, past);
     }
 
     function test_evidenceMustBeWhatWasCommitted() public {
@@ -188,39 +194,39 @@ contract FraudTest is Fixture {
     // ---------------------------------------------------------------- lies that need no arithmetic
 
     function test_aReleaseThatDoesNotExist() public {
-        Receipt memory receipt = receiptOf(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1000);
         receipt.releaseId = "nothing";
         _prove(0, settleOne(receipt, "", ""));
     }
 
     function test_aListThatIsNotWholeEntries() public {
-        _prove(0, settleOne(receiptOf(ids[0], 1_000), hex"00", ""));
+        _prove(0, settleOne(receiptOf(ids[0], 1000), hex"00", ""));
     }
 
     function test_aRowThatIsNoContributor() public {
-        _prove(0, settleOne(receiptOf(ids[0], 1_000), abi.encodePacked(uint32(3), int64(5)), ""));
+        _prove(0, settleOne(receiptOf(ids[0], 1000), abi.encodePacked(uint32(3), int64(5)), ""));
     }
 
     function test_aScoreThatIsNotAboveTheThreshold() public {
-        Receipt memory receipt = receiptOf(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1000);
         receipt.threshold = 5;
         _prove(0, settleOne(receipt, abi.encodePacked(uint32(0), int64(5)), ""));
     }
 
     function test_rowsThatDoNotAscend() public {
         bytes memory scores = abi.encodePacked(uint32(1), int64(5), uint32(1), int64(5));
-        ScoreEvidence memory evidence = settleOne(receiptOf(ids[0], 1_000), scores, "");
+        ScoreEvidence memory evidence = settleOne(receiptOf(ids[0], 1000), scores, "");
         evidence.position = 1;
         _prove(0, evidence);
     }
 
     function test_aQueryOfAnotherLength() public {
         bytes memory scores = abi.encodePacked(uint32(0), int64(5));
-        _prove(0, settleOne(receiptOf(ids[0], 1_000), scores, hex"0001"));
+        _prove(0, settleOne(receiptOf(ids[0], 1000), scores, hex"0001"));
     }
 
     function test_scoresListedForAnAnswerThatWasNotAttributed() public {
-        _prove(0, settleOne(receiptOf(ids[0], 1_000), abi.encodePacked(uint32(0), int64(5)), ""));
+        _prove(0, settleOne(receiptOf(ids[0], 1000), abi.encodePacked(uint32(0), int64(5)), ""));
     }
 
     // ---------------------------------------------------------------- any row, any query
@@ -239,7 +245,7 @@ contract FraudTest is Fixture {
 
         int256 exact = slowDot(row, query);
         if (honest) claimed = int64(exact);
-        Receipt memory receipt = receiptOf(ids[0], 1_000);
+        Receipt memory receipt = receiptOf(ids[0], 1000);
         receipt.releaseId = releaseId;
         receipt.threshold = type(int64).min;
         vm.assume(claimed > receipt.threshold);
@@ -250,7 +256,7 @@ contract FraudTest is Fixture {
         evidence.rowProof[0] = nullLeaf;
         if (claimed == exact) {
             vm.expectRevert(abi.encodeWithSelector(Lies.ScoreIsRight.selector, 0, exact));
-            ledger.proveWrongScore(operator, 0, evidence);
+            proofs.proveWrongScore(operator, 0, evidence);
         } else {
             _prove(0, evidence);
         }
@@ -274,19 +280,19 @@ contract FraudTest is Fixture {
 
     function _prove(uint256 number, ScoreEvidence memory evidence) private {
         vm.prank(prover);
-        ledger.proveWrongScore(operator, number, evidence);
-        vm.expectRevert(abi.encodeWithSelector(AttributionLedger.NoSuchBatch.selector, operator, number));
-        ledger.proveWrongScore(operator, number, evidence);
+        proofs.proveWrongScore(operator, number, evidence);
+        vm.expectRevert(abi.encodeWithSelector(Standing.NoSuchBatch.selector, operator, number));
+        proofs.proveWrongScore(operator, number, evidence);
     }
 
     function _refusedProof(uint256 number, ScoreEvidence memory evidence) private {
-        vm.expectRevert(Lies.BadProof.selector);
-        ledger.proveWrongScore(operator, number, evidence);
+        vm.expectRevert(Positional.BadProof.selector);
+        proofs.proveWrongScore(operator, number, evidence);
     }
 
     function _refusedDigest(ScoreEvidence memory evidence) private {
         vm.expectPartialRevert(Lies.NotWhatWasHashed.selector);
-        ledger.proveWrongScore(operator, 1, evidence);
+        proofs.proveWrongScore(operator, 1, evidence);
     }
 
     function _claimAll(string memory path, uint256 number) private {

@@ -55,6 +55,8 @@ interface Vm {
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function expectEmit() external;
+
+    function sort(uint256[] calldata list) external pure returns (uint256[] memory);
 }
 
 /// What every test starts from: the cheat codes, and paths into the vectors.

@@ -19,15 +19,15 @@ contract Libraries {
         return Positional.verify(list, index, keccak256(payload), proof);
     }
 
-    function adjacent(
+    function around(
         Commitment calldata list,
-        uint256 index,
-        bytes32 first,
-        bytes32[] calldata firstProof,
-        bytes32 second,
-        bytes32[] calldata secondProof
-    ) external pure returns (bool) {
-        return Positional.verifyAdjacent(list, index, first, firstProof, second, secondProof);
+        uint256 boundary,
+        bytes32 left,
+        bytes32[] calldata leftProof,
+        bytes32 right,
+        bytes32[] calldata rightProof
+    ) external pure returns (bool, bool) {
+        return Positional.requireAround(list, boundary, left, leftProof, right, rightProof);
     }
 
     function dot(bytes calldata row, bytes calldata query) external pure returns (int256) {
@@ -75,9 +75,7 @@ contract VectorsTest is Fixture {
                 vm.assertTrue(libraries.positional(list, index, abi.encode(index), proof), one);
                 vm.assertFalse(libraries.positional(list, index, abi.encode(index + 1), proof), one);
                 vm.assertFalse(libraries.positional(list, index ^ 1, abi.encode(index), proof), one);
-                vm.assertFalse(
-                    libraries.positional(list, index + (1 << proof.length), abi.encode(index), proof), one
-                );
+                vm.assertFalse(libraries.positional(list, index + (1 << proof.length), abi.encode(index), proof), one);
                 list.count -= uint32(list.count - index);
                 vm.assertFalse(libraries.positional(list, index, abi.encode(index), proof), "beyond the count");
                 list.count = uint32(vm.parseJsonUint(json, string.concat(tree, ".count")));
@@ -85,9 +83,9 @@ contract VectorsTest is Fixture {
         }
     }
 
-    function test_adjacency() public view {
+    function test_adjacency() public {
         string memory tree = ".positional[6]";
-        Commitment memory list = Commitment(vm.parseJsonBytes32(json, string.concat(tree, ".root")), 1_000);
+        Commitment memory list = Commitment(vm.parseJsonBytes32(json, string.concat(tree, ".root")), 1000);
         // Vectors hold 498 and 499, 511 and 512, 998 and 999 of a thousand leaves.
         for (uint256 j = 6; j < 12; j += 2) {
             string memory one = at(string.concat(tree, ".proofs"), j);
@@ -96,10 +94,28 @@ contract VectorsTest is Fixture {
             bytes32[] memory first = vm.parseJsonBytes32Array(json, string.concat(one, ".proof"));
             bytes32[] memory second = vm.parseJsonBytes32Array(json, string.concat(next, ".proof"));
             (bytes32 a, bytes32 b) = (keccak256(abi.encode(index)), keccak256(abi.encode(index + 1)));
-            vm.assertTrue(libraries.adjacent(list, index, a, first, b, second));
-            vm.assertFalse(libraries.adjacent(list, index, a, first, a, first));
-            vm.assertFalse(libraries.adjacent(list, index, b, second, a, first));
+            libraries.around(list, index + 1, a, first, b, second);
+            vm.expectRevert(Positional.BadProof.selector);
+            libraries.around(list, index + 1, a, first, a, first);
+            vm.expectRevert(Positional.BadProof.selector);
+            libraries.around(list, index + 1, b, second, a, first);
+            vm.expectRevert(Positional.BadProof.selector);
+            libraries.around(list, index, a, first, b, second);
         }
+    }
+
+    function test_endsHaveOneNeighbour() public {
+        Commitment memory list = Commitment(keccak256(abi.encode(keccak256("only"))), 1);
+        bytes32 only = keccak256("only");
+        bytes32[] memory none = new bytes32[](0);
+        (bool left, bool right) = libraries.around(list, 0, 0, none, only, none);
+        vm.assertTrue(!left && right);
+        (left, right) = libraries.around(list, 1, only, none, 0, none);
+        vm.assertTrue(left && !right);
+        vm.expectRevert(Positional.BadProof.selector);
+        libraries.around(list, 2, only, none, 0, none);
+        (left, right) = libraries.around(Commitment(0, 0), 0, 0, none, 0, none);
+        vm.assertFalse(left || right);
     }
 
     function test_versionTree() public view {
@@ -287,9 +303,8 @@ contract VectorsTest is Fixture {
 
     function _checkSignature(string memory path, bytes32 structHash) private view {
         vm.assertEq(structHash, vm.parseJsonBytes32(json, string.concat(path, ".structHash")));
-        bytes32 separator = _separator(
-            vm.parseJsonUint(json, ".chainId"), vm.parseJsonAddress(json, string.concat(path, ".contract"))
-        );
+        bytes32 separator =
+            _separator(vm.parseJsonUint(json, ".chainId"), vm.parseJsonAddress(json, string.concat(path, ".contract")));
         bytes32 digest = keccak256(abi.encodePacked(hex"1901", separator, structHash));
         vm.assertEq(digest, vm.parseJsonBytes32(json, string.concat(path, ".digest")));
         bytes memory signature = vm.parseJsonBytes(json, string.concat(path, ".signature"));

@@ -140,7 +140,7 @@ const withCliff =
  * The constructors in the order of deployment: a contract's place is the deployer's nonce, so every address is known before
  * anything is deployed, contracts name each other for good, and nobody ever owns what governance owns.
  */
-const constructors: Readonly<Record<Exclude<ContractName, "PaymentChannels">, Constructor>> = {
+const constructors: Readonly<Record<ContractName, Constructor>> = {
   ProtocolParameters: (a, deployment) => [
     deployment.governance ?? a.OpenTimelock,
     deployment.leastSeconds,
@@ -170,7 +170,17 @@ const constructors: Readonly<Record<Exclude<ContractName, "PaymentChannels">, Co
   ],
   DatanetRegistry: (a) => [a.ProtocolParameters],
   ModelRegistry: (a) => [a.ProtocolParameters, a.DatanetRegistry],
-  AttributionLedger: (a) => [a.ProtocolParameters, a.ModelRegistry],
+  PaymentChannels: (a) => [a.ProtocolParameters, a.AttributionLedger],
+  AttributionLedger: (a) => [
+    a.ProtocolParameters,
+    a.PaymentChannels,
+    a.FraudProofs,
+    a.Demands,
+    // Nobody decides by quorum yet.
+    zeroAddress,
+  ],
+  FraudProofs: (a) => [a.AttributionLedger, a.ModelRegistry],
+  Demands: (a) => [a.AttributionLedger, a.ModelRegistry],
   RevenueSharesFactory: () => [],
   AssetMarket: (a) => [[a.DatanetRegistry, a.ModelRegistry, a.AgentRegistry], a.RevenueSharesFactory],
   AgentRegistry: (a) => [a.ProtocolParameters, a.OpenStaking],
@@ -181,14 +191,9 @@ const order = Object.keys(constructors) as (keyof typeof constructors)[];
 
 /** The addresses a deployer's contracts have or will have. */
 export function protocolAddresses(deployer: Address): Record<ContractName, Address> {
-  const addresses = Object.fromEntries(
+  return Object.fromEntries(
     order.map((name, nonce) => [name, getContractAddress({ from: deployer, nonce: BigInt(nonce) })]),
-  ) as Record<keyof typeof constructors, Address>;
-  // The ledger's constructor makes the channels, as its first creation.
-  return {
-    ...addresses,
-    PaymentChannels: getContractAddress({ from: addresses.AttributionLedger, nonce: 1n }),
-  };
+  ) as Record<ContractName, Address>;
 }
 
 /** The steps that deploy the protocol; `ProtocolParameters` lists its contracts from the start. */

@@ -22,6 +22,8 @@ export const protocolCode = {
   ModelRegistry: { abi: generated.modelRegistryAbi, bytecode: generated.modelRegistryBytecode },
   PaymentChannels: { abi: generated.paymentChannelsAbi, bytecode: generated.paymentChannelsBytecode },
   AttributionLedger: { abi: generated.attributionLedgerAbi, bytecode: generated.attributionLedgerBytecode },
+  FraudProofs: { abi: generated.fraudProofsAbi, bytecode: generated.fraudProofsBytecode },
+  Demands: { abi: generated.demandsAbi, bytecode: generated.demandsBytecode },
   RevenueSharesFactory: {
     abi: generated.revenueSharesFactoryAbi,
     bytecode: generated.revenueSharesFactoryBytecode,

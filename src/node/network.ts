@@ -132,7 +132,12 @@ export async function openNetwork(
       },
       (step) => onStep(`the chain: ${step}`),
     );
-    chain.reserveFor([contracts.AttributionLedger.address, contracts.PaymentChannels.address]);
+    chain.reserveFor([
+      contracts.AttributionLedger.address,
+      contracts.PaymentChannels.address,
+      contracts.FraudProofs.address,
+      contracts.Demands.address,
+    ]);
     return {
       chain,
       /** Read when asked for: where the node listens is known only once it does. */

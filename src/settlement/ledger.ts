@@ -70,6 +70,9 @@ export type Ledger = {
 /** Blocks searched at once; a node refuses more than 10,000. */
 const blocksAtOnce = 5_000n;
 
+/** Channels restored in one transaction, so that it fits in a block; a batch with more needs several. */
+const channelsAtOnce = 200n;
+
 /** The ledger, as the operator reads and writes it. */
 export function ledgerOf(
   chain: ChainWriter,
@@ -160,7 +163,7 @@ export function ledgerOf(
       chain.write({
         ...contract,
         functionName: "restore",
-        args: [attester, intervals.map((one) => ({ ...one }))],
+        args: [attester, intervals.map((one) => ({ ...one })), channelsAtOnce],
       }),
     claim: ({ number, index, payee, credit, cumulative, proof }) =>
       chain.write({

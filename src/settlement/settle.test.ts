@@ -155,7 +155,7 @@ describe("the bond", () => {
     await assert.rejects(service.settle(), (error) => {
       assert.match(
         (error as Error).message,
-        /The operator's bond must be 1000000000000000000 wei .* Send it \d+ wei/,
+        /The operator's bond must be 1000000000000001000 wei .* Send it \d+ wei/,
       );
       return (error as SettlementError).code === "bond-unaffordable";
     });

@@ -288,19 +288,19 @@ async function schedule({ scheduleBlockAt }: SettleParts, finalAtSec: number | n
   if (finalAtSec !== null) await scheduleBlockAt?.(finalAtSec);
 }
 
-/** The operator's bond must cover everything that is not final yet, this batch included. */
+/** The operator's bond must cover everything that is not final yet, this batch included, and the minimum on top. */
 async function ensureBond(parts: SettleParts, total: bigint): Promise<bigint> {
   const { ledger, bondMarginBps, gasReserveWei, log } = parts;
   const { bond, pending } = await ledger.attesterOf();
   const minimum = await ledger.minimumBond();
-  const needed = mostWei(pending + total, minimum);
+  const needed = pending + total + minimum;
   if (bond >= needed) return 0n;
   const balance = await ledger.operatorBalance();
   const affordable = balance - gasReserveWei;
   if (affordable < needed - bond) {
     throw new SettlementError(
       "bond-unaffordable",
-      `The operator's bond must be ${needed} wei (${pending} in batches that are not final, ${total} in this one, at least ${minimum}); it is ` +
+      `The operator's bond must be ${needed} wei (${pending} in batches that are not final, ${total} in this one, ${minimum} at least on top); it is ` +
         `${bond} wei, and ${ledger.attester} owns ${balance} wei. Send it ${needed - bond + gasReserveWei - balance} wei, or wait until batches are final.`,
     );
   }
@@ -309,9 +309,4 @@ async function ensureBond(parts: SettleParts, total: bigint): Promise<bigint> {
   const { gasUsed } = await ledger.depositBond(deposit);
   log("info", `The operator's bond was raised by ${deposit} wei to ${bond + deposit} wei.`);
   return gasUsed;
-}
-
-function mostWei(a: bigint, b: bigint): bigint {
-  if (a > b) return a;
-  return b;
 }

@@ -36,7 +36,7 @@ beforeEach(async () => {
 async function prove(bundle: ReceiptBundle): Promise<void> {
   const view = await settlement.receipt(hashReceipt(bundle.receipt));
   await world.client(ben).write({
-    ...world.contracts.AttributionLedger,
+    ...world.contracts.FraudProofs,
     functionName: "proveWrongScore",
     args: [
       operator.address,
@@ -134,7 +134,7 @@ describe("a batch that is proven wrong", () => {
     await world.client(ben).write({
       ...world.contracts.AttributionLedger,
       functionName: "restore",
-      args: [operator.address, batch.intervals.map((interval) => ({ ...interval }))],
+      args: [operator.address, batch.intervals.map((interval) => ({ ...interval })), 1_024n],
     });
     const results = await settlement.settleNow();
     const [made] = results.flatMap((result) => (result.batch === null ? [] : [result.batch]));
@@ -165,7 +165,7 @@ describe("a batch that is proven wrong", () => {
     await broken.close();
     settlement = await world.settlement();
     await world.client(ben).write({
-      ...world.contracts.AttributionLedger,
+      ...world.contracts.FraudProofs,
       functionName: "proveWrongScore",
       args: [
         operator.address,

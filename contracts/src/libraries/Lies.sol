@@ -3,7 +3,7 @@ pragma solidity 0.8.34;
 
 import {ReleaseIndex} from "../ModelRegistry.sol";
 import {Commitment, Positional} from "./Positional.sol";
-import {Receipt} from "./Receipts.sol";
+import {Receipt, Receipts} from "./Receipts.sol";
 import {Scores} from "./Scores.sol";
 
 /// A receipt of a batch with what its digests stand for, and one row of the release's index.
@@ -25,11 +25,12 @@ struct ScoreEvidence {
 
 /// @title What counts as a lie about scores, given rows and the query (docs/protocol.md, section 8)
 /// @notice Each function returns if the receipt lies and reverts if it does not, or if the evidence is not what was
-/// committed. The receipt itself and its list MUST have been checked against the batch before.
+/// committed. The receipt itself and its list MUST have been checked against the batch before. What a function returns is
+/// the contributor who gets less than is due because of the lie, and at most how much: the receipt's fee.
 library Lies {
     using Positional for Commitment;
+    using Receipts for Receipt;
 
-    error BadProof();
     error NotWhatWasHashed(bytes32 digest, bytes32 expected);
     error ScoreIsRight(uint256 row, int256 score);
     error ThresholdIsRight(uint256 row, uint256 threshold);
@@ -41,19 +42,25 @@ library Lies {
 
     /// @notice The list is not whole entries; or its entry `position` names a row that does not ascend or is no
     /// contributor, or a score that is not above the receipt's threshold, or not the dot product of row and query.
-    function requireWrongScore(ScoreEvidence calldata evidence, ReleaseIndex memory index) internal pure {
+    function requireWrongScore(ScoreEvidence calldata evidence, ReleaseIndex memory index)
+        internal
+        pure
+        returns (address harmed, uint256 harm)
+    {
         Receipt calldata receipt = evidence.receipt;
-        if (_unknown(index) || !Scores.wellFormed(evidence.scores)) return;
+        if (_unknown(index) || !Scores.wellFormed(evidence.scores)) return (address(0), 0);
         uint256 position = evidence.position;
-        if (position >= evidence.scores.length / Scores.ENTRY) revert BadProof();
+        if (position >= evidence.scores.length / Scores.ENTRY) revert Positional.BadProof();
         (uint32 row, int64 score) = Scores.entry(evidence.scores, position);
-        if (row >= index.contributors || score <= receipt.threshold) return;
+        if (row >= index.contributors || score <= receipt.threshold) return (address(0), 0);
         if (position != 0) {
             (uint32 before,) = Scores.entry(evidence.scores, position - 1);
-            if (row <= before) return;
+            if (row <= before) return (address(0), 0);
         }
         (bool misshapen, int256 exact) = _score(evidence, index, row);
-        if (!misshapen && exact == score) revert ScoreIsRight(row, score);
+        if (misshapen) return (address(0), 0);
+        if (exact == score) revert ScoreIsRight(row, score);
+        if (exact > score) return (evidence.rowPayee, receipt.fee());
     }
 
     /// @notice The threshold is negative, or named for a row that is no null row; or it is not what its own row gives; or
@@ -70,7 +77,7 @@ library Lies {
             revert ThresholdIsRight(0, 0);
         }
         if (receipt.threshold < 0 || !_isNull(index, receipt.thresholdRow)) return;
-        if (!_isNull(index, nullRow)) revert BadProof();
+        if (!_isNull(index, nullRow)) revert Positional.BadProof();
         (bool misshapen, int256 exact) = _score(evidence, index, nullRow);
         if (misshapen) return;
         uint256 threshold = exact <= 0 ? 0 : uint256(exact) * index.thresholdMillionths / MILLIONTHS;
@@ -81,12 +88,16 @@ library Lies {
 
     /// @notice Contributor `row` scores above the threshold and is not listed, although fewer than 256 are, or although
     /// it comes before one that is (a higher score, or the same and a lower row).
-    function requireOmission(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 row) internal pure {
-        if (_unknown(index) || !Scores.wellFormed(evidence.scores)) return;
-        if (row >= index.contributors) revert BadProof();
+    function requireOmission(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 row)
+        internal
+        pure
+        returns (address harmed, uint256 harm)
+    {
+        if (_unknown(index) || !Scores.wellFormed(evidence.scores)) return (address(0), 0);
+        if (row >= index.contributors) revert Positional.BadProof();
         if (evidence.receipt.queryDigest == NO_QUERY) revert NotOmitted(row, 0);
         (bool misshapen, int256 exact) = _score(evidence, index, row);
-        if (misshapen) return;
+        if (misshapen) return (address(0), 0);
         if (exact <= evidence.receipt.threshold) revert NotOmitted(row, exact);
 
         uint256 count = evidence.scores.length / Scores.ENTRY;
@@ -97,6 +108,7 @@ library Lies {
             if (exact > score || (exact == score && row < listed)) comesBefore = true;
         }
         if (!comesBefore) revert NotOmitted(row, exact);
+        return (evidence.rowPayee, evidence.receipt.fee());
     }
 
     /// @notice Reverts unless the digest is the one that was committed.
@@ -123,7 +135,7 @@ library Lies {
         requireDigest(keccak256(evidence.query), evidence.receipt.queryDigest);
         if (evidence.query.length != 2 * uint256(index.k)) return (true, 0);
         bytes32 payloadHash = keccak256(abi.encode(row, evidence.rowPayee, keccak256(evidence.row)));
-        if (!Commitment(index.root, index.rows).verify(row, payloadHash, evidence.rowProof)) revert BadProof();
+        Commitment(index.root, index.rows).requireLeaf(row, payloadHash, evidence.rowProof);
         exact = Scores.dot(evidence.row, evidence.query);
     }
 }

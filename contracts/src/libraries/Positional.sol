@@ -10,6 +10,8 @@ struct Commitment {
 /// @title Positional Merkle trees (docs/protocol.md, section 2)
 /// @notice leaf = keccak256(keccak256(payload)); node = keccak256(left ‖ right), not sorted: the position is the path.
 library Positional {
+    error BadProof();
+
     /// @return depth ⌈log₂ count⌉, the length of every proof of a list
     function depthOf(uint32 count) internal pure returns (uint256 depth) {
         while ((uint256(1) << depth) < count) ++depth;
@@ -30,16 +32,28 @@ library Positional {
         return node == list.root;
     }
 
-    /// @notice Whether the two payloads are neighbours at `index` and `index + 1`: nothing lies between them.
-    function verifyAdjacent(
+    /// @notice Reverts unless the payload is leaf `index` of the list.
+    function requireLeaf(Commitment memory list, uint256 index, bytes32 payloadHash, bytes32[] calldata proof)
+        internal
+        pure
+    {
+        if (!verify(list, index, payloadHash, proof)) revert BadProof();
+    }
+
+    /// @notice What stands on both sides of `boundary`, which lies before the leaf with that position: nothing lies between
+    /// the two. Before the first leaf there is no left side, after the last no right one; what is given for it is ignored.
+    function requireAround(
         Commitment memory list,
-        uint256 index,
-        bytes32 firstHash,
-        bytes32[] calldata firstProof,
-        bytes32 secondHash,
-        bytes32[] calldata secondProof
-    ) internal pure returns (bool) {
-        return verify(list, index, firstHash, firstProof) && verify(list, index + 1, secondHash, secondProof);
+        uint256 boundary,
+        bytes32 leftHash,
+        bytes32[] calldata leftProof,
+        bytes32 rightHash,
+        bytes32[] calldata rightProof
+    ) internal pure returns (bool hasLeft, bool hasRight) {
+        if (boundary > list.count) revert BadProof();
+        (hasLeft, hasRight) = (boundary != 0, boundary != list.count);
+        if (hasLeft) requireLeaf(list, boundary - 1, leftHash, leftProof);
+        if (hasRight) requireLeaf(list, boundary, rightHash, rightProof);
     }
 
     function _hash(bytes32 value) private pure returns (bytes32 digest) {

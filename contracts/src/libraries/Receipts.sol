@@ -19,6 +19,12 @@ struct Receipt {
     uint64 issuedAt;
 }
 
+/// A receipt with the proof of its place in a batch.
+struct OpenedReceipt {
+    Receipt receipt;
+    bytes32[] proof;
+}
+
 /// @title Receipts
 library Receipts {
     bytes32 internal constant TYPEHASH = keccak256(
@@ -30,5 +36,15 @@ library Receipts {
     /// @return The EIP-712 struct hash: the receipt's id and the payload of its leaf.
     function hash(Receipt calldata receipt) internal pure returns (bytes32) {
         return keccak256(abi.encode(TYPEHASH, receipt));
+    }
+
+    /// @return The keccak256 of its leaf's payload.
+    function payloadHash(Receipt calldata receipt) internal pure returns (bytes32) {
+        return keccak256(abi.encode(hash(receipt)));
+    }
+
+    /// @return What the answer cost, wei; 0 for an interval that is none.
+    function fee(Receipt calldata receipt) internal pure returns (uint256) {
+        return receipt.to > receipt.from ? receipt.to - receipt.from : 0;
     }
 }

@@ -11,43 +11,51 @@ library Scores {
 
     error DifferentLengths(uint256 rowBytes, uint256 queryBytes);
 
-    /// @notice Σ row[i] · q[i] over big-endian int16, exact for any length that fits in calldata.
-    /// @dev Sixteen dimensions a word: `sar(240, shl(16 · j, word))` is dimension j, sign extended.
-    /// The last word may be partial: it is shifted right so that what lies beyond the row counts as zero.
+    /// One dimension of each 64-bit group of a word.
+    uint256 private constant LANES = 0x000000000000ffff000000000000ffff000000000000ffff000000000000ffff;
+    uint256 private constant SECOND_GROUP = 0x0000000000000000ffffffffffffffff00000000000000000000000000000000;
+    uint256 private constant THIRD_GROUP = 0x00000000000000000000000000000000ffffffffffffffff0000000000000000;
+    uint256 private constant EVERY_GROUP = 0x0000000000000001000000000000000100000000000000010000000000000001;
+    /// 2¹⁵ in each of the sixteen dimensions of a word: added, it makes them unsigned.
+    uint256 private constant BIAS = 0x8000800080008000800080008000800080008000800080008000800080008000;
+
+    /// @notice Σ row[i] · q[i] over big-endian int16, exact for up to 2²⁴ dimensions.
+    /// @dev Four dimensions a multiplication: of two words that hold one dimension in each 64-bit group, the second with
+    /// its groups in reverse, the product's highest group is Σ xᵢyᵢ. That needs unsigned numbers, so 2¹⁵ is added to each and taken
+    /// out at the end: Σ xy = Σ (x + b)(y + b) − b · Σ ((x + b) + (y + b)) + n · b². No group overflows into the next: the
+    /// products sum to less than 2²⁴ · 2³². The last word may be partial: it is shifted right so that what lies beyond the row
+    /// counts as zero.
     function dot(bytes calldata row, bytes calldata query) internal pure returns (int256 sum) {
         if (row.length != query.length) revert DifferentLengths(row.length, query.length);
+        (uint256 products, uint256 sums) = (0, 0);
+        for (uint256 from = 0; from < row.length; from += 32) {
+            uint256 beyond = row.length - from < 32 ? (from + 32 - row.length) * 8 : 0;
+            assembly ("memory-safe") {
+                let x := xor(shr(beyond, calldataload(add(row.offset, from))), BIAS)
+                let y := xor(shr(beyond, calldataload(add(query.offset, from))), BIAS)
+                y := or(or(shl(192, y), shr(192, y)), or(and(shl(64, y), SECOND_GROUP), and(shr(64, y), THIRD_GROUP)))
+                let a := and(x, LANES)
+                let b := and(y, LANES)
+                products := add(products, mul(a, b))
+                sums := add(sums, add(a, b))
+                a := and(shr(16, x), LANES)
+                b := and(shr(16, y), LANES)
+                products := add(products, mul(a, b))
+                sums := add(sums, add(a, b))
+                a := and(shr(32, x), LANES)
+                b := and(shr(32, y), LANES)
+                products := add(products, mul(a, b))
+                sums := add(sums, add(a, b))
+                a := and(shr(48, x), LANES)
+                b := and(shr(48, y), LANES)
+                products := add(products, mul(a, b))
+                sums := add(sums, add(a, b))
+            }
+        }
+        uint256 dimensions = (row.length + 31) / 32 * 16;
         assembly ("memory-safe") {
-            function sixteen(x, y) -> total {
-                total := mul(sar(240, x), sar(240, y))
-                total := add(total, mul(signextend(1, shr(224, x)), signextend(1, shr(224, y))))
-                total := add(total, mul(signextend(1, shr(208, x)), signextend(1, shr(208, y))))
-                total := add(total, mul(signextend(1, shr(192, x)), signextend(1, shr(192, y))))
-                total := add(total, mul(signextend(1, shr(176, x)), signextend(1, shr(176, y))))
-                total := add(total, mul(signextend(1, shr(160, x)), signextend(1, shr(160, y))))
-                total := add(total, mul(signextend(1, shr(144, x)), signextend(1, shr(144, y))))
-                total := add(total, mul(signextend(1, shr(128, x)), signextend(1, shr(128, y))))
-                total := add(total, mul(signextend(1, shr(112, x)), signextend(1, shr(112, y))))
-                total := add(total, mul(signextend(1, shr(96, x)), signextend(1, shr(96, y))))
-                total := add(total, mul(signextend(1, shr(80, x)), signextend(1, shr(80, y))))
-                total := add(total, mul(signextend(1, shr(64, x)), signextend(1, shr(64, y))))
-                total := add(total, mul(signextend(1, shr(48, x)), signextend(1, shr(48, y))))
-                total := add(total, mul(signextend(1, shr(32, x)), signextend(1, shr(32, y))))
-                total := add(total, mul(signextend(1, shr(16, x)), signextend(1, shr(16, y))))
-                total := add(total, mul(signextend(1, x), signextend(1, y)))
-            }
-            let at := row.offset
-            let apart := sub(query.offset, row.offset)
-            let end := add(at, and(row.length, not(31)))
-            for {} lt(at, end) { at := add(at, 32) } {
-                sum := add(sum, sixteen(calldataload(at), calldataload(add(at, apart))))
-            }
-            let rest := and(row.length, 31)
-            if rest {
-                let beyond := shl(3, sub(32, rest))
-                sum := add(
-                    sum, sixteen(shr(beyond, calldataload(at)), shr(beyond, calldataload(add(at, apart))))
-                )
-            }
+            let total := shr(192, mul(sums, EVERY_GROUP))
+            sum := add(sub(shr(192, products), shl(15, total)), shl(30, dimensions))
         }
     }
 

@@ -22,7 +22,7 @@ library Signatures {
 
     /// @notice Whether `account` is a contract that accepts the signature now.
     function isFromContract(address account, bytes32 digest, bytes calldata signature) internal view returns (bool) {
-        return account.code.length != 0
-            && SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature);
+        return
+            account.code.length != 0 && SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature);
     }
 }

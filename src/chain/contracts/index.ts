@@ -6,6 +6,8 @@ export { abi as attributionLedgerAbi, bytecode as attributionLedgerBytecode } fr
 export { abi as commonPoolAbi, bytecode as commonPoolBytecode } from "./CommonPool.ts";
 export { abi as curatorElectionsAbi, bytecode as curatorElectionsBytecode } from "./CuratorElections.ts";
 export { abi as datanetRegistryAbi, bytecode as datanetRegistryBytecode } from "./DatanetRegistry.ts";
+export { abi as demandsAbi, bytecode as demandsBytecode } from "./Demands.ts";
+export { abi as fraudProofsAbi, bytecode as fraudProofsBytecode } from "./FraudProofs.ts";
 export { abi as gOPENAbi, bytecode as gOPENBytecode } from "./GOPEN.ts";
 export { abi as modelRegistryAbi, bytecode as modelRegistryBytecode } from "./ModelRegistry.ts";
 export { abi as openGovernorAbi, bytecode as openGovernorBytecode } from "./OpenGovernor.ts";
