@@ -6,14 +6,16 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { Hex } from "viem";
+import { type Hex, keccak256 } from "viem";
 import { chainClients } from "./clients.ts";
 import type { EmbeddedChain } from "./embedded.ts";
 import { ChainLogError, FolderLockedError, RpcError } from "./errors.ts";
 import {
   alice,
   bob,
+  carol,
   compileSample,
+  dave,
   eve,
   feeCollector,
   genesis,
@@ -428,6 +430,78 @@ test("a full disk: nothing is acknowledged, it is said once, reads go on, and wi
   chain = await openTestChain(folder.path);
   assert.deepEqual(await blockHashes(chain), hashes);
   await chain.close();
+});
+
+test("a disk that fills under load: what was acknowledged is there, what was refused is not, and it goes on by itself", async (t) => {
+  using folder = temporaryFolder();
+  const disk = { room: 20_000 };
+  const said: string[] = [];
+  let chain = await openTestChain(folder.path, {
+    openLogFile: (path) => fullDisk(path, disk),
+    log: (_, message) => said.push(message),
+  });
+  const acknowledged: Hex[] = [];
+  const refused: Hex[] = [];
+  const send = async (account: typeof alice, nonce: number) => {
+    const raw = await account.signTransaction({
+      type: "eip1559",
+      chainId: 161612,
+      nonce,
+      to: eve.address,
+      value: 1n,
+      gas: 21_000n,
+      maxFeePerGas: gwei,
+      maxPriorityFeePerGas: gwei,
+    });
+    try {
+      acknowledged.push(await ask<Hex>(chain, "eth_sendRawTransaction", raw));
+      return true;
+    } catch (error) {
+      assert.match((error as Error).message, /no space left|nonce too high/);
+      refused.push(keccak256(raw));
+      return false;
+    }
+  };
+  const fill = async (account: typeof alice) => {
+    let nonce = 0;
+    while (await send(account, nonce)) nonce += 1;
+    return nonce;
+  };
+  const nonces = await Promise.all([alice, bob, carol, dave].map(fill));
+  assert.match(chain.status().trouble ?? "", /cannot be written: no space left/);
+  assert.ok(acknowledged.length > 50 && refused.length === 4, `${acknowledged.length} and ${refused.length}`);
+  disk.room = Infinity;
+  for (let i = 0; i < 300 && chain.status().trouble !== null; i++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(chain.status().trouble, null, "nobody sent anything meanwhile");
+  assert.equal(said.filter((line) => /can be written again/.test(line)).length, 1);
+  assert.equal(await send(bob, nonces[1]!), true);
+  const expected = new Set(acknowledged);
+  for (const how of ["as it runs", "after a restart"]) {
+    for (const hash of expected)
+      assert.notEqual(await ask(chain, "eth_getTransactionReceipt", hash), null, `${hash} ${how}`);
+    for (const hash of refused.filter((one) => !expected.has(one)))
+      assert.equal(await ask(chain, "eth_getTransactionByHash", hash), null, `${hash} ${how}`);
+    assert.equal(chain.status().transactions, expected.size, how);
+    await chain.close();
+    if (how === "as it runs") chain = await openTestChain(folder.path);
+  }
+  t.diagnostic(`${acknowledged.length} acknowledged, ${refused.length} refused`);
+});
+
+test("governance moves the minimum tip while the chain runs", async () => {
+  using folder = temporaryFolder();
+  let floor = gwei;
+  await using chain = await openTestChain(folder.path, { minTipWei: () => floor });
+  await ask(chain, "eth_sendRawTransaction", await transfer(0));
+  floor = 2n * gwei;
+  assert.equal(await ask(chain, "eth_maxPriorityFeePerGas"), "0x77359400");
+  await assert.rejects(
+    ask(chain, "eth_sendRawTransaction", await transfer(1)),
+    /underpriced: its tip is 1000000000 wei per gas, at least 2000000000/,
+  );
+  floor = gwei;
+  await ask(chain, "eth_sendRawTransaction", await transfer(1));
 });
 
 test("closing waits for what was submitted and refuses what comes after", async () => {

@@ -103,20 +103,15 @@ export function createFilters(
           "eth_newFilter takes address, topics, fromBlock and toBlock",
         );
       // Whatever is wrong with it is told now and not at the first poll.
-      const { address, topics } = filter as Record<string, unknown>;
-      const criteria = {
-        ...(address === undefined ? {} : { address }),
-        ...(topics === undefined ? {} : { topics }),
-      };
       const head = hex(await context.head());
-      await context.logs({ ...criteria, fromBlock: head, toBlock: head });
-      return create({ kind: "logs", filter: criteria });
+      await context.logs({ ...filter, fromBlock: head, toBlock: head });
+      return create({ kind: "logs", filter });
     },
     eth_getFilterChanges: async (params) => changes(find(params)),
     async eth_getFilterLogs(params) {
       const { criteria } = find(params);
       if (criteria.kind !== "logs") throw new RpcError(rpcCodes.invalidParams, "this is no filter for logs");
-      return context.logs({ ...criteria.filter, fromBlock: "earliest", toBlock: "latest" });
+      return context.logs(criteria.filter);
     },
     eth_uninstallFilter: async ([id]) => filters.delete(id as Hex),
   };

@@ -142,8 +142,12 @@ export function createPool(
     return promise;
   }
 
+  /** False once its sender has been told, even if the same transaction was sent again since. */
+  const isWaiting = (entry: Entry) => entries.get(entry.hash) === entry;
+
   function settle(entry: Entry, outcome: Hex | Error): void {
-    if (!entries.delete(entry.hash)) return;
+    if (!isWaiting(entry)) return;
+    entries.delete(entry.hash);
     waitingBytes -= entry.bytes;
     if (typeof outcome === "string") entry.resolve(outcome);
     else entry.reject(outcome);
@@ -211,7 +215,7 @@ export function createPool(
       await readAccounts(accounts, run);
       for (const entry of run) {
         const { transaction } = entry;
-        if (transaction === undefined || !entries.has(entry.hash)) continue;
+        if (transaction === undefined || !isWaiting(entry)) continue;
         const account = accounts.get(transaction.from)!;
         closed ||=
           block.length >= poolLimits.blockTransactions || bytes + entry.bytes > poolLimits.blockBytes;

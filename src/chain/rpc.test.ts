@@ -6,13 +6,17 @@ import {
   ContractFunctionRevertedError,
   createPublicClient,
   createWalletClient,
+  encodeFunctionData,
   type Hex,
   http,
   InsufficientFundsError,
+  keccak256,
   NonceTooLowError,
   parseEventLogs,
 } from "viem";
+import { chainClients } from "./clients.ts";
 import type { EmbeddedChain } from "./embedded.ts";
+import { filterLimits } from "./filters.ts";
 import {
   accounts,
   alice,
@@ -418,4 +422,147 @@ test("fees: gas price, tip and fee history never suggest less than the chain acc
     reader.getFeeHistory({ blockCount: 3, rewardPercentiles: Array(101).fill(1) }),
     /at most 100 reward percentiles/,
   );
+});
+
+test("filters tell what is new since the last poll, and are forgotten when they are not polled", async () => {
+  let nowMs = 1_900_000_000_000;
+  using home = temporaryFolder();
+  await using other = await openTestChain(home.path, { nowMs: () => nowMs });
+  const ask = (method: string, ...params: unknown[]) =>
+    other.request({ method, params }) as Promise<RpcAnswer>;
+  const writer = chainClients({ embedded: other, account: alice });
+  const { contractAddress: address } = await writer.waitForReceipt(
+    await writer.wallet.deployContract({ ...Sample, args: ["filters"] }),
+  );
+  const logs = await ask("eth_newFilter", { address, fromBlock: "earliest" });
+  const blocks = await ask("eth_newBlockFilter");
+  const pending = await ask("eth_newPendingTransactionFilter");
+  for (const filter of [logs, blocks, pending])
+    assert.deepEqual(await ask("eth_getFilterChanges", filter), []);
+  const hash = await writer.wallet.writeContract({
+    address: address!,
+    abi: Sample.abi,
+    functionName: "incrementBy",
+    args: [2n],
+  });
+  const { blockHash } = await writer.waitForReceipt(hash);
+  assert.equal((await ask("eth_getFilterChanges", logs)).length, 2);
+  assert.deepEqual(await ask("eth_getFilterChanges", logs), []);
+  assert.equal((await ask("eth_getFilterLogs", logs)).length, 2);
+  assert.deepEqual(await ask("eth_getFilterChanges", blocks), [blockHash]);
+  assert.deepEqual(await ask("eth_getFilterChanges", pending), [hash]);
+  assert.deepEqual(await ask("eth_getFilterChanges", pending), []);
+  assert.equal(await ask("eth_uninstallFilter", blocks), true);
+  await assert.rejects(ask("eth_getFilterChanges", blocks), /filter not found/);
+  await assert.rejects(ask("eth_newFilter", { address: "0x1" }), { code: -32602 });
+  for (let i = 2; i < filterLimits.filters; i++) await ask("eth_newBlockFilter");
+  await assert.rejects(ask("eth_newBlockFilter"), /1000 filters are kept .* use eth_getLogs/);
+  nowMs += filterLimits.idleMs + 1;
+  await ask("eth_newBlockFilter");
+  await assert.rejects(ask("eth_getFilterChanges", logs), /filter not found/);
+});
+
+test("an access list names what a call touches, and the call costs less by it or as said", async () => {
+  const { reader, writer } = clients();
+  const hash = await writer.deployContract({ ...Sample, args: ["access"] });
+  const address = (await reader.getTransactionReceipt({ hash })).contractAddress!;
+  const data = encodeFunctionData({ abi: Sample.abi, functionName: "increment" });
+  const { accessList, gasUsed } = await reader.createAccessList({
+    account: alice.address,
+    to: address,
+    data,
+  });
+  assert.deepEqual(accessList, [{ address: address.toLowerCase(), storageKeys: [`0x${"00".repeat(32)}`] }]);
+  const sent = await writer.sendTransaction({ to: address, data, accessList, gas: 100_000n });
+  assert.equal((await reader.getTransactionReceipt({ hash: sent })).gasUsed, gasUsed);
+  const pay = encodeFunctionData({ abi: Sample.abi, functionName: "pay", args: [eve.address, 0n] });
+  const touching = await reader.createAccessList({ account: alice.address, to: address, data: pay });
+  assert.deepEqual(touching.accessList, [{ address: eve.address.toLowerCase(), storageKeys: [] }]);
+  const refuse = encodeFunctionData({ abi: Sample.abi, functionName: "requireCount", args: [99n] });
+  const { answer } = await call("eth_createAccessList", [{ to: address, data: refuse }]);
+  assert.match(answer.result.error, /revert/);
+});
+
+test("the transaction pool shows what waits and what is held back for a predecessor", async () => {
+  const { reader } = clients(dave);
+  const nonce = await reader.getTransactionCount({ address: dave.address });
+  const raw = await dave.signTransaction({
+    type: "eip1559",
+    chainId: chain.chainId,
+    to: eve.address,
+    value: 5n,
+    nonce: nonce + 1,
+    gas: 21_000n,
+    maxFeePerGas: gwei,
+    maxPriorityFeePerGas: gwei,
+  });
+  const held = call("eth_sendRawTransaction", [raw]);
+  for (let i = 0; i < 200 && (await call("txpool_status")).answer.result.queued !== "0x1"; i++);
+  assert.deepEqual((await call("txpool_status")).answer.result, { pending: "0x0", queued: "0x1" });
+  const from = dave.address.toLowerCase();
+  const { pending, queued } = (await call("txpool_content")).answer.result;
+  assert.deepEqual(pending, {});
+  assert.equal(queued[from][nonce + 1].hash, keccak256(raw));
+  assert.equal(
+    (await call("txpool_inspect")).answer.result.queued[from][nonce + 1],
+    `${eve.address.toLowerCase()}: 5 wei + 21000 gas × 1000000000 wei`,
+  );
+  assert.match((await held).answer.error.message, /nonce too high/);
+});
+
+test("what is not offered says what to do instead", async () => {
+  for (const [method, hint] of [
+    ["eth_simulateV1", /use eth_call/],
+    ["eth_subscribe", /WebSocket/],
+    ["eth_sendTransaction", /sign yourself/],
+  ] as const) {
+    const { error } = (await call(method)).answer;
+    assert.equal(error.code, -32601);
+    assert.match(error.message, hint);
+  }
+  assert.match(
+    (await call("eth_feeHistory", ["0x401", "latest", []])).answer.error.message,
+    /at most 1024 blocks/,
+  );
+});
+
+test("a stranger that asks too often gets 429 and when to come back; metrics count all of it", async () => {
+  const rpc = createRpc(chain, { rate: { perSecond: 1, burst: 2 } });
+  const ask = (method: string, remoteAddress: string) =>
+    rpc.routes.request(
+      "/",
+      { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: 1, method }) },
+      { incoming: { socket: { remoteAddress } } },
+    );
+  for (const [address, status] of [
+    ["203.0.113.9", 200],
+    ["203.0.113.9", 200],
+    ["203.0.113.9", 429],
+    ["127.0.0.1", 200],
+  ] as const)
+    assert.equal((await ask("eth_chainId", address)).status, status);
+  const refused = await ask("eth_chainId", "203.0.113.9");
+  assert.equal(refused.headers.get("retry-after"), "1");
+  assert.equal(((await refused.json()) as { error: { code: number } }).error.code, -32005);
+  for (let i = 0; i < 50; i++) await ask(`no_such_method_${i}`, "127.0.0.1");
+  const page = rpc.metrics();
+  const { transactions, blockNumber } = chain.status();
+  for (const line of [
+    `openledger_chain_transactions_total ${transactions}`,
+    `openledger_chain_block_number ${blockNumber}`,
+    "openledger_chain_ceiling_transactions 250000",
+    "openledger_chain_min_tip_wei 1000000000",
+    "openledger_chain_trouble 0",
+    `openledger_chain_acknowledge_seconds_count ${transactions}`,
+    'openledger_rpc_requests_total{method="eth_chainId",outcome="ok"} 3',
+    'openledger_rpc_requests_total{method="unknown",outcome="-32601"} 50',
+    "openledger_rpc_websockets 0",
+  ])
+    assert.ok(page.split("\n").includes(line), `${line} in\n${page}`);
+  for (const line of page.trimEnd().split("\n"))
+    assert.match(
+      line,
+      /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[^"\n]*"(,[a-z]+="[^"\n]*")*\})? [0-9.e+-]+)$/,
+    );
+  rpc.close();
 });

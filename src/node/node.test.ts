@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { WebSocket } from "ws";
 import { protocolCode } from "../chain/index.ts";
 import { openOperatorToken, operatorTokenFile } from "./guard.ts";
 import { ConfigError, openNode, type RunningNode, readConfig } from "./index.ts";
@@ -56,6 +58,40 @@ test("a fresh node answers: page, status, chain, models, description", async () 
   });
   assert.deepEqual(await rpc.json(), { jsonrpc: "2.0", id: 1, result: "0x2774c" });
   assert.equal((await fetch(`${node.url}/healthz`)).status, 200);
+});
+
+test("the chain's WebSocket opens at /rpc for the node's own names only, and tells of new blocks", async () => {
+  const url = node.url.replace("http", "ws");
+  const refused = async (path: string, headers = {}) => {
+    const socket = new WebSocket(`${url}${path}`, { headers });
+    const [, response] = await once(
+      socket.on("error", () => {}),
+      "unexpected-response",
+    );
+    response.resume();
+    return response.statusCode;
+  };
+  assert.equal(await refused("/"), 404);
+  assert.equal(await refused("/rpcs"), 404);
+  assert.equal(await refused("/rpc", { host: "attacker.example" }), 403);
+  const socket = new WebSocket(`${url}/rpc`, { origin: "https://wallet.example" });
+  await once(socket, "open");
+  const next = async () => JSON.parse(String((await once(socket, "message"))[0]));
+  socket.send(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] }));
+  const { result: subscription } = await next();
+  const told = next();
+  await node.network.chain.mineEmptyBlock();
+  assert.equal((await told).params.subscription, subscription);
+  socket.terminate();
+});
+
+test("metrics are the operator's to read", async () => {
+  assert.equal((await fetch(`${node.url}/metrics`)).status, 401);
+  const page = await fetch(`${node.url}/metrics`, {
+    headers: { authorization: `Bearer ${node.operatorToken}` },
+  });
+  assert.match(page.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  assert.match(await page.text(), /^openledger_chain_block_number \d+$/m);
 });
 
 test("the supply is proven from the chain", async () => {
