@@ -230,6 +230,8 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
         wake = resolve;
       });
       try {
+        // After a failure only the database knows: a commit whose answer was lost is a commit.
+        if (trouble !== null) cursor = await readCursor(database);
         await catchUp();
         trouble = null;
         retryMs = retryMinMs;
