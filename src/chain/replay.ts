@@ -38,7 +38,8 @@ export async function replay(
   async function minePending() {
     if (pending === undefined) return;
     try {
-      for (const raw of pending.transactions) await engine.request("eth_sendRawTransaction", [raw]);
+      const sends = pending.transactions.map((raw) => ({ method: "eth_sendRawTransaction", params: [raw] }));
+      if (sends.length > 0) await engine.requestAll(sends);
       state.last = await mineBlock(engine, pending.timestampSec, pending.transactions);
     } catch (error) {
       throw new ChainLogError(
