@@ -2,7 +2,7 @@ import type { Address } from "viem";
 import type { PoolTransaction } from "./pool.ts";
 
 /**
- * How full the chain may get. The engine keeps all history in memory, 7–8 KB a transaction, so a chain has a ceiling;
+ * How full the chain may get. The engine keeps all history in memory, 8–11 KB a transaction, so a chain has a ceiling;
  * and since the base fee is 0, only the minimum tip keeps anyone from filling it.
  */
 export type Ceiling = {

@@ -17,7 +17,7 @@ export type EmbeddedChainOptions = NetworkRules & {
   readonly dir: string;
   /** Minimum tip of an empty chain, wei per gas; asked for each transaction, so that governance may change it. */
   readonly minTipWei: () => bigint;
-  /** How many transactions the chain may hold: memory grows by 7–8 KB each. */
+  /** How many transactions the chain may hold: memory grows by 8–11 KB each. */
   readonly ceilingTransactions?: number;
   /** Let a log go on with another version of the engine, once all its blocks have replayed to equal hashes. */
   readonly acceptEngine?: boolean;
