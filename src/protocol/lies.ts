@@ -12,6 +12,8 @@ export type RowOpening = {
   readonly row: number;
   readonly payee: Address;
   readonly bytes: Hex;
+  /** Of the bytes. */
+  readonly digest: Digest;
   readonly proof: readonly Digest[];
 };
 

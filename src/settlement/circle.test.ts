@@ -55,8 +55,8 @@ test("the circle of money: key, channel, reserve, charge, receipt, batch, window
     [0, "pending", total, 4],
   );
   assert.ok(gasPerReceipt! > 0);
-  // What is pending and the minimum bond, half as much again for margin.
-  const bond = total + open + (total + open) / 2n;
+  // What is pending and the minimum above it, and half as much again.
+  const bond = ((total + open) * 3n) / 2n;
   assert.equal(await world.balance(world.contracts.AttributionLedger.address), total + bond);
   assert.equal((await settlement.balance(payee)).settledWei, owed);
   assert.equal((await settlement.settle()).batch, null);

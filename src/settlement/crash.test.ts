@@ -136,7 +136,11 @@ describe("settling, with the power cut at one step, then started again", () => {
         assert.equal(made.length, wasRecorded ? 0 : 1);
         const now = await onChain();
         assert.equal(now.batches, before.batches + 1n);
-        assert.deepEqual([now.pending, now.bond], [total, total + 1n]);
+        assert.deepEqual(
+          [now.pending, now.bond],
+          [total, total + 1n],
+          "the minimum of 1 wei stays above what is pending",
+        );
         assert.equal(now.balance, now.bond + total, "bond and unclaimed, nothing else");
         for (const channelId of channels) {
           const channel = (await world.pay.channel(channelId))!;

@@ -32,6 +32,17 @@ export type Commitments = {
   readonly total: bigint;
 };
 
+/** How far a channel is settled, and who may go on. */
+export type ChannelState = {
+  /** wei of the channel's cumulative amount. */
+  readonly settled: bigint;
+  /** 0: only its payee settles. 1: a batch over it fell, and anyone settles up to `reopenedTo`. 2: nobody, until it is refunded. */
+  readonly undone: number;
+  readonly reopenedTo: bigint;
+  /** Whose batches covered it last. */
+  readonly settler: Address;
+};
+
 /** Where and when a transaction was mined. */
 export type Mined = { readonly transactionHash: Hex; readonly gasUsed: bigint };
 
@@ -46,6 +57,10 @@ export type Ledger = {
   ): Promise<{ receipts: Commitment; journal: Commitment; balances: Commitment } | undefined>;
   settledOf(channelId: Digest): Promise<bigint>;
   claimedOf(payee: Address): Promise<bigint>;
+  /** Demands that the operator has open against others: while there are any, its minimum bond stays locked. */
+  locks(): Promise<number>;
+  /** What may happen to a channel's pointer. */
+  channelState(channelId: Digest): Promise<ChannelState>;
   minimumBond(): Promise<bigint>;
   /** What the operator owns, wei. */
   operatorBalance(): Promise<bigint>;
@@ -56,7 +71,8 @@ export type Ledger = {
   settle(batch: Commitments, intervals: readonly ChannelInterval[]): Promise<Mined & { finalAtSec: number }>;
   /** The transaction that settled batch `number`, looked for from a block on. */
   findSettled(number: number, fromBlock: bigint): Promise<(Mined & { finalAtSec: number }) | undefined>;
-  restore(intervals: readonly ChannelInterval[]): Promise<Mined>;
+  /** Moves back the channels of the newest undone batch, in as many transactions as it takes. By anyone, for any attester. */
+  restore(intervals: readonly ChannelInterval[], of?: Address): Promise<void>;
   claim(input: {
     number: number;
     index: number;
@@ -67,11 +83,10 @@ export type Ledger = {
   }): Promise<Mined>;
 };
 
+/** Channels that one transaction moves back. */
+const restoredAtOnce = 128;
 /** Blocks searched at once; a node refuses more than 10,000. */
 const blocksAtOnce = 5_000n;
-
-/** Channels restored in one transaction, so that it fits in a block; a batch with more needs several. */
-const channelsAtOnce = 200n;
 
 /** The ledger, as the operator reads and writes it. */
 export function ledgerOf(
@@ -120,6 +135,22 @@ export function ledgerOf(
     },
     settledOf: (channelId) =>
       read.readContract({ ...contract, functionName: "settledOf", args: [channelId] }),
+    locks: async () => {
+      const [, , , locks] = await read.readContract({
+        ...contract,
+        functionName: "accountOf",
+        args: [attester],
+      });
+      return Number(locks);
+    },
+    channelState: async (channelId) => {
+      const [state, reopenedTo, settler] = await read.readContract({
+        ...contract,
+        functionName: "channelState",
+        args: [channelId],
+      });
+      return { settled: state.settled, undone: state.undone, reopenedTo, settler: toHex(settler) };
+    },
     claimedOf: (payee) =>
       read.readContract({ ...contract, functionName: "claimedOf", args: [attester, payee] }),
     minimumBond: () => read.readContract({ ...contracts.ProtocolParameters, functionName: "minimumBondWei" }),
@@ -159,12 +190,18 @@ export function ledgerOf(
       }
       return undefined;
     },
-    restore: (intervals) =>
-      chain.write({
-        ...contract,
-        functionName: "restore",
-        args: [attester, intervals.map((one) => ({ ...one })), channelsAtOnce],
-      }),
+    restore: async (intervals, of = attester) => {
+      for (let left = intervals.length; left > 0; left -= restoredAtOnce) {
+        const args = [of, intervals.map((one) => ({ ...one })), BigInt(restoredAtOnce)] as const;
+        const receipt = await chain.write({ ...contract, functionName: "restore", args });
+        const [event] = parseEventLogs({
+          abi: contract.abi,
+          eventName: "ChannelsRestored",
+          logs: receipt.logs,
+        });
+        if (event?.args.from === 0n) return;
+      }
+    },
     claim: ({ number, index, payee, credit, cumulative, proof }) =>
       chain.write({
         ...contract,

@@ -38,6 +38,9 @@ export const settleLimits: SettleLimits = { receipts: 1_024, channels: 192, jour
 /** Receipts that were in this many undone batches wait for a person: to settle a lie again costs the bond again. */
 export const undoneMax = 2;
 
+/** Batches of one attester that may wait to be final, as the chain has it; the next one is made when the oldest is. */
+const pendingMax = 128;
+
 export type SettleParts = {
   readonly database: Database;
   readonly blobs: Blobs;
@@ -88,7 +91,9 @@ export async function settleOnce(parts: SettleParts): Promise<SettleResult> {
     await schedule(parts, batch.finalAtSec);
     return resultOf(batch, [], 0n);
   }
+  if (attester.batches - attester.finalised >= pendingMax) return nothing([], 0n);
   const skipped: { channelId: Digest; reason: string }[] = [];
+  await passDisputed(parts);
   const ripe = await issuedBefore(parts, await pick(parts), skipped);
   const picked = await collectable(parts, ripe, skipped);
   if (picked.receipts.length === 0) return nothing(skipped, picked.gasUsed);
@@ -181,15 +186,48 @@ async function collectable(
     if (lost) await markLost(parts, channelId, collectedWei, reason);
   }
   for (const [channelId, from] of starts) {
-    const pointer = await parts.ledger.settledOf(channelId);
-    if (pointer === from) continue;
+    const end = covered.get(channelId) ?? 0n;
+    const { settled, undone, reopenedTo } = await parts.ledger.channelState(channelId);
+    // What fell is settled again first, and no further at once.
+    if (settled === from && undone === 1 && reopenedTo < end) covered.set(channelId, reopenedTo);
+    if (settled === from && undone < 2) continue;
     covered.set(channelId, 0n);
-    const reason = `the chain has settled it up to ${pointer} wei; its first receipt that waits starts at ${from}`;
+    const reason =
+      settled === from
+        ? "what was settled of it fell twice: nobody settles it, and its payer is refunded"
+        : `the chain has settled it up to ${settled} wei; its first receipt that waits starts at ${from}`;
     skipped.push({ channelId, reason });
-    parts.log("warn", `Channel ${channelId} cannot be settled: ${reason}.`);
+    if (settled > from) await markPassed(parts, channelId, settled);
+    else parts.log("warn", `Channel ${channelId} cannot be settled: ${reason}.`);
   }
   const receipts = waiting.filter(({ channelId, to }) => to <= (covered.get(channelId) ?? 0n));
   return { receipts, gasUsed: result.gasUsed };
+}
+
+/** The pointer went past receipts that wait here: somebody else settled what fell, or the payer was refunded. */
+async function markPassed({ database, log }: SettleParts, channelId: Digest, settled: bigint): Promise<void> {
+  const passed = await database.query(
+    `update settlement.receipts set lost = true where channel_id = $1 and batch_id is null and not lost and from_wei < $2
+     returning seq`,
+    [channelId, settled],
+  );
+  log(
+    "warn",
+    `${passed.length} receipts of channel ${channelId} below ${settled} wei were settled by another attester or refunded to its payer.`,
+  );
+}
+
+/** Receipts that fell twice wait until their channel's payer has been refunded. */
+async function passDisputed(parts: SettleParts): Promise<void> {
+  const channels = await parts.database.query<{ channelId: Digest; from: bigint }>(
+    `select channel_id as "channelId", min(from_wei) as "from" from settlement.receipts
+     where batch_id is null and not lost and undone >= $1 group by channel_id limit $2`,
+    [undoneMax, parts.limits.channels],
+  );
+  for (const { channelId, from } of channels) {
+    const { settled } = await parts.ledger.channelState(channelId);
+    if (settled > from) await markPassed(parts, channelId, settled);
+  }
 }
 
 async function markLost(
@@ -288,19 +326,20 @@ async function schedule({ scheduleBlockAt }: SettleParts, finalAtSec: number | n
   if (finalAtSec !== null) await scheduleBlockAt?.(finalAtSec);
 }
 
-/** The operator's bond must cover everything that is not final yet, this batch included, and the minimum on top. */
+/** The operator's bond must cover everything that is not final yet, this batch included. */
 async function ensureBond(parts: SettleParts, total: bigint): Promise<bigint> {
   const { ledger, bondMarginBps, gasReserveWei, log } = parts;
   const { bond, pending } = await ledger.attesterOf();
   const minimum = await ledger.minimumBond();
-  const needed = pending + total + minimum;
+  // Above what is pending the minimum stays free, and once more while the operator has demands open against others.
+  const needed = pending + total + minimum * ((await ledger.locks()) > 0 ? 2n : 1n);
   if (bond >= needed) return 0n;
   const balance = await ledger.operatorBalance();
   const affordable = balance - gasReserveWei;
   if (affordable < needed - bond) {
     throw new SettlementError(
       "bond-unaffordable",
-      `The operator's bond must be ${needed} wei (${pending} in batches that are not final, ${total} in this one, ${minimum} at least on top); it is ` +
+      `The operator's bond must be ${needed} wei (${pending} in batches that are not final, ${total} in this one, and ${minimum} above it); it is ` +
         `${bond} wei, and ${ledger.attester} owns ${balance} wei. Send it ${needed - bond + gasReserveWei - balance} wei, or wait until batches are final.`,
     );
   }

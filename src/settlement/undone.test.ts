@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { encodeScores, hashReceipt, type ReceiptBundle, toHex, zeroAddress } from "../protocol/index.ts";
+import { hashReceipt, type ReceiptBundle } from "../protocol/index.ts";
 import type { SettlementError } from "./errors.ts";
 import {
   activeKey,
@@ -33,25 +33,16 @@ beforeEach(async () => {
 });
 
 /** Proves a lie about a settled receipt: the release it names was never published. */
-async function prove(bundle: ReceiptBundle): Promise<void> {
+async function prove(bundle: ReceiptBundle, place?: { number: number; index: number }): Promise<void> {
   const view = await settlement.receipt(hashReceipt(bundle.receipt));
   await world.client(ben).write({
     ...world.contracts.FraudProofs,
-    functionName: "proveWrongScore",
+    functionName: "proveWrongTerms",
     args: [
       operator.address,
-      BigInt(view.batchNumber!),
-      {
-        receipt: bundle.receipt,
-        receiptIndex: view.proof!.index,
-        receiptProof: [...view.proof!.siblings],
-        scores: toHex(encodeScores(bundle.scores)),
-        position: 0,
-        query: bundle.query,
-        row: "0x",
-        rowPayee: zeroAddress,
-        rowProof: [],
-      },
+      BigInt(place?.number ?? view.batchNumber!),
+      place?.index ?? view.proof!.index,
+      { receipt: bundle.receipt, proof: [...(view.proof?.siblings ?? [])] },
     ],
   });
 }
@@ -89,8 +80,15 @@ describe("a batch that is proven wrong", () => {
     );
     assert.equal((await onChain()).undone, 2);
 
-    const { batch } = await settlement.settle();
-    assert.deepEqual([batch?.number, batch?.receipts.count, batch?.total], [before.batches, 3, 7_000n]);
+    const made = (await settlement.settleNow()).flatMap(({ batch }) => (batch === null ? [] : [batch]));
+    assert.deepEqual(
+      made.map(({ number, receipts, total }) => [number, receipts.count, total]),
+      [
+        [before.batches, 2, 3_000n],
+        [before.batches + 1, 1, 4_000n],
+      ],
+      "what fell is settled again first, and no further at once",
+    );
     assert.deepEqual(
       [await onChain().then((a) => a.undone), await stateOf(first), await stateOf(third)],
       [0, "batched", "batched"],
@@ -99,15 +97,26 @@ describe("a batch that is proven wrong", () => {
     assert.deepEqual([channel.collected, channel.charged], [7_000n, 7_000n]);
 
     await prove(third);
+    assert.equal((await settlement.settle()).batch?.total, 4_000n, "it fell once: it is settled again");
+    await prove(third);
     const again = await settlement.settle();
-    assert.equal(again.batch?.receipts.count, undefined, "twice undone receipts wait for a person");
-    assert.equal((await settlement.status()).disputedReceipts, 2);
+    assert.equal(again.batch?.receipts.count, undefined, "it fell twice: nobody settles it");
+    assert.equal((await settlement.status()).disputedReceipts, 1);
     assert.equal(await stateOf(third), "scored");
     const fresh = await activeKey(world, ann, { depositWei: open });
     await answer(world, settlement, fresh.secret, 5n);
     assert.equal((await settlement.settle()).batch?.total, 5n, "other channels go on");
-    await world.pass(windowSec);
+    await world.pass(30 * 86_400);
     await settlement.claimAll();
+    const ledger = world.contracts.AttributionLedger;
+    const { channelId } = third.receipt;
+    const credit = () =>
+      world.client(ben).public.readContract({ ...ledger, functionName: "creditOf", args: [ann.address] });
+    const credited = await credit();
+    await world.client(ben).write({ ...ledger, functionName: "refund", args: [channelId] });
+    assert.equal((await credit()) - credited, 4_000n, "its payer is refunded");
+    await settlement.settle();
+    assert.deepEqual([await stateOf(third), (await settlement.status()).disputedReceipts], ["lost", 0]);
   });
 
   test("is restored by anyone, and a stored batch that was not sent before is built anew", async () => {
@@ -134,13 +143,19 @@ describe("a batch that is proven wrong", () => {
     await world.client(ben).write({
       ...world.contracts.AttributionLedger,
       functionName: "restore",
-      args: [operator.address, batch.intervals.map((interval) => ({ ...interval })), 1_024n],
+      args: [operator.address, batch.intervals.map((interval) => ({ ...interval })), 100n],
     });
     const results = await settlement.settleNow();
-    const [made] = results.flatMap((result) => (result.batch === null ? [] : [result.batch]));
-    assert.deepEqual([made?.number, made?.total, made?.receipts.count], [batch.number, 1_100n, 2]);
-    const states = (await settlement.batches({ limit: 3 })).map(({ state }) => state);
-    assert.deepEqual(states, ["pending", "dropped", "undone"]);
+    const made = results.flatMap((result) => (result.batch === null ? [] : [result.batch]));
+    assert.deepEqual(
+      made.map(({ number, total, receipts }) => [number, total, receipts.count]),
+      [
+        [batch.number, 500n, 1],
+        [batch.number + 1, 600n, 1],
+      ],
+    );
+    const states = (await settlement.batches({ limit: 4 })).map(({ state }) => state);
+    assert.deepEqual(states, ["pending", "pending", "dropped", "undone"]);
     assert.deepEqual([await stateOf(first), await stateOf(second)], ["batched", "batched"]);
     await world.pass(windowSec);
     const { failures } = await settlement.claimAll();
@@ -164,25 +179,7 @@ describe("a batch that is proven wrong", () => {
     await assert.rejects(broken.settle(), /power cut/);
     await broken.close();
     settlement = await world.settlement();
-    await world.client(ben).write({
-      ...world.contracts.FraudProofs,
-      functionName: "proveWrongScore",
-      args: [
-        operator.address,
-        BigInt(before.batches),
-        {
-          receipt: first.receipt,
-          receiptIndex: 0,
-          receiptProof: [],
-          scores: toHex(encodeScores(first.scores)),
-          position: 0,
-          query: first.query,
-          row: "0x",
-          rowPayee: zeroAddress,
-          rowProof: [],
-        },
-      ],
-    });
+    await prove(first, { number: before.batches, index: 0 });
     const { batch } = await settlement.settle();
     assert.deepEqual([batch?.number, batch?.state, batch?.total], [before.batches, "pending", 300n]);
     assert.equal((await onChain()).undone, 0);
