@@ -1,40 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { assemble, commit, contentOf, facts, setting } from "./fixtures/batch.ts";
+import { listLiesPlanted, receiptLiesPlanted, replaced, without } from "./fixtures/lies.ts";
 import {
-  answer,
-  assemble,
-  at,
-  type Changes,
-  channels,
-  commit,
-  contentOf,
-  contributors,
-  facts,
-  index,
-  intervalsOf,
-  publishedAt,
-  settledAt,
-} from "./fixtures/batch.ts";
-import {
-  type Balance,
   type BalanceOpening,
   type BatchContent,
   type CommittedBatch,
-  decodeRow,
   findLies,
   hashReceipt,
-  type JournalLine,
   type Lie,
-  type LieKind,
   type LineOpening,
   openBatch,
   type ReceiptFacts,
   type ReceiptOpening,
-  score,
-  textDigest,
   toBytes,
-  toHex,
   verifyBalanceLeaf,
   verifyJournalLeaf,
   verifyReceiptLeaf,
@@ -70,27 +50,6 @@ function checkOpenings(lie: unknown, committed: CommittedBatch): void {
   for (const value of Object.values(lie)) checkOpenings(value, committed);
 }
 
-/** Sums and balances as they follow from these lines, however false they are. */
-function follow(content: BatchContent, journal: readonly JournalLine[]): BatchContent {
-  const sums = new Map<string, bigint>();
-  const lines = journal.map((line, i) => {
-    const before = i > 0 && journal[i - 1]!.payee === line.payee ? sums.get(line.payee)! : 0n;
-    sums.set(line.payee, before + line.amount);
-    return { ...line, runningSum: before + line.amount };
-  });
-  const balances = content.balances.map(({ payee, credit, cumulative }) => {
-    const next = sums.get(payee) ?? 0n;
-    return { payee, credit: next, cumulative: cumulative - credit + next };
-  });
-  return { ...content, journal: lines, balances };
-}
-
-const without = <T>(list: readonly T[], i: number): T[] => list.filter((_, at) => at !== i);
-const replaced = <T>(list: readonly T[], i: number, one: T): T[] =>
-  list.map((old, at) => (at === i ? one : old));
-const swapped = <T>(list: readonly T[], i: number): T[] =>
-  list.map((old, at) => (at === i ? list[i + 1]! : at === i + 1 ? list[i]! : old));
-
 test("an honest batch has no lie", () => {
   fc.assert(
     fc.property(seeds, (seed) => {
@@ -100,53 +59,8 @@ test("an honest batch has no lie", () => {
   );
 });
 
-/** What is planted, and the only lies that may be found then. */
-const receiptLies: readonly (readonly [
-  string,
-  LieKind,
-  Changes | ((content: BatchContent, n: number) => Changes),
-])[] = [
-  ["a score one too high", "score", { scoreLie: 1 }],
-  ["a score one too low", "score", { scoreLie: -1 }],
-  [
-    "a threshold one too low",
-    "threshold",
-    (content, n) => ({ receipt: { threshold: content.receipts[n]!.receipt.threshold - 1n } }),
-  ],
-  ["a threshold named for a contributor", "threshold", { receipt: { thresholdRow: 0 } }],
-  [
-    "a threshold from a lower null row",
-    "threshold",
-    (content, n) => {
-      const { receipt, query } = content.receipts[n]!;
-      const q = decodeRow(toBytes(query));
-      const lower = index.slice(contributors.length).find(({ row }) => row !== receipt.thresholdRow)!;
-      const exact = BigInt(Math.max(0, score(decodeRow(lower.bytes), q)));
-      return { receipt: { thresholdRow: lower.row, threshold: (exact * 250_000n) / 1_000_000n } };
-    },
-  ],
-  [
-    "a wei moved between two payments",
-    "split",
-    {
-      payments: (list) =>
-        list.map((one, i) => ({ ...one, amount: one.amount + (i === 0 ? 1n : i === 1 ? -1n : 0n) })),
-    },
-  ],
-  ["a payee replaced", "split", { payments: (list) => replaced(list, 2, { ...list[2]!, payee: at(99) }) }],
-  ["two payments in another order", "split", { payments: (list) => swapped(list, 0) }],
-  [
-    "a contributor's money sent elsewhere",
-    "split",
-    { payments: (list) => replaced(list, list.length - 1, { ...list.at(-1)!, payee: at(99) }) },
-  ],
-  ["a fee one wei too high", "fee", { feeLie: 1n }],
-  ["issued before the release", "time", { receipt: { issuedAt: publishedAt - 1n } }],
-  ["issued after it was settled", "time", { receipt: { issuedAt: settledAt + 1n } }],
-];
-
 describe("one lie planted in a receipt is found, and nothing else", () => {
-  for (const [what, kind, planted] of receiptLies)
+  for (const [what, kind, planted] of receiptLiesPlanted)
     test(what, () => {
       fc.assert(
         fc.property(seeds, fc.nat(8), (seed, n) => {
@@ -203,173 +117,7 @@ describe("one lie planted in a receipt is found, and nothing else", () => {
 });
 
 describe("one lie planted in a list is found, and nothing else", () => {
-  const planted: readonly (readonly [
-    string,
-    LieKind,
-    (honest: BatchContent, n: number) => BatchContent | readonly [BatchContent, CommittedBatch],
-  ])[] = [
-    [
-      "a receipt left out",
-      "tiling",
-      (honest, n) => {
-        const content = assembleLoosely(honest, without(honest.receipts, n % honest.receipts.length));
-        return [content, commit(content, intervalsOf(honest))];
-      },
-    ],
-    [
-      "a channel without receipts",
-      "tiling",
-      (honest, n) => {
-        const channel = channels[n % channels.length];
-        const content = assembleLoosely(
-          honest,
-          honest.receipts.filter(({ receipt }) => receipt.channelId !== channel),
-        );
-        return [content, commit(content, intervalsOf(honest))];
-      },
-    ],
-    [
-      "two receipts of a channel swapped",
-      "tiling",
-      (honest, n) => {
-        const i = 3 * (n % 3) + ((n >> 2) % 2);
-        const content = assembleLoosely(honest, swapped(honest.receipts, i));
-        return [content, commit(content, intervalsOf(honest))];
-      },
-    ],
-    [
-      "a receipt twice",
-      "tiling",
-      (honest, n) => {
-        const i = n % honest.receipts.length;
-        const content = assembleLoosely(
-          honest,
-          honest.receipts.flatMap((one, at) => (at === i ? [one, one] : [one])),
-        );
-        return [content, commit(content, intervalsOf(honest))];
-      },
-    ],
-    [
-      "a receipt of a channel that the batch does not settle",
-      "tiling",
-      (honest, n) => {
-        const stray = answer(textDigest(`stray ${n}`), 0n, "stray", [0, 1]);
-        const receipts = [...honest.receipts, stray].sort((a, b) =>
-          a.receipt.channelId < b.receipt.channelId ? -1 : 1,
-        );
-        const content = assembleLoosely(honest, receipts);
-        return [content, commit(content, intervalsOf(honest))];
-      },
-    ],
-    [
-      "two lines swapped",
-      "journal-order",
-      (honest, n) => {
-        const i = honest.journal.findIndex(
-          (line, at) =>
-            at >= n % (honest.journal.length - 20) && honest.journal[at + 1]?.payee === line.payee,
-        );
-        return follow(honest, swapped(honest.journal, i));
-      },
-    ],
-    [
-      "a running sum one too high",
-      "journal-sum",
-      (honest, n) => {
-        const last = honest.journal.filter((line, i) => honest.journal[i + 1]?.payee !== line.payee);
-        const { payee } = last[n % last.length]!;
-        const journal = honest.journal.map((line, i) =>
-          line.payee === payee && honest.journal[i + 1]?.payee !== payee
-            ? { ...line, runningSum: line.runningSum + 1n }
-            : line,
-        );
-        const balances = honest.balances.map((one) =>
-          one.payee === payee ? { ...one, credit: one.credit + 1n, cumulative: one.cumulative + 1n } : one,
-        );
-        return { ...honest, journal, balances };
-      },
-    ],
-    [
-      "a line of another amount",
-      "journal-line",
-      (honest, n) => {
-        const i = n % honest.journal.length;
-        return follow(
-          honest,
-          replaced(honest.journal, i, { ...honest.journal[i]!, amount: honest.journal[i]!.amount + 1n }),
-        );
-      },
-    ],
-    [
-      "a line for a receipt that is not there",
-      "journal-line",
-      (honest, n) => {
-        const last = honest.journal.at(-1)!;
-        return follow(honest, [...honest.journal, { ...last, receiptIndex: 1_000 + n }]);
-      },
-    ],
-    [
-      "a payment without a line",
-      "journal-payment",
-      (honest, n) => {
-        const counts = new Map<string, number>();
-        for (const { payee } of honest.journal) counts.set(payee, (counts.get(payee) ?? 0) + 1);
-        const i = honest.journal.findIndex(
-          ({ payee }, at) => at >= n % honest.journal.length && counts.get(payee)! > 1,
-        );
-        return follow(honest, without(honest.journal, i === -1 ? 0 : i));
-      },
-    ],
-    [
-      "two balances swapped",
-      "balance-order",
-      (honest, n) => ({ ...honest, balances: swapped(honest.balances, n % (honest.balances.length - 1)) }),
-    ],
-    [
-      "a credit that the journal does not give",
-      "balance-credit",
-      (honest, n) => {
-        const i = n % honest.balances.length;
-        const { payee, credit, cumulative } = honest.balances[i]!;
-        return {
-          ...honest,
-          balances: replaced<Balance>(honest.balances, i, {
-            payee,
-            credit: credit + 1n,
-            cumulative: cumulative + 1n,
-          }),
-        };
-      },
-    ],
-    [
-      "a credit to somebody the journal does not name",
-      "balance-credit",
-      (honest, n) => {
-        const stranger = { payee: at(1_000 + n), credit: 3n, cumulative: 3n };
-        return { ...honest, balances: [...honest.balances, stranger] };
-      },
-    ],
-    [
-      "a cumulative amount that does not follow",
-      "balance-cumulative",
-      (honest, n) => {
-        const i = n % honest.balances.length;
-        return {
-          ...honest,
-          balances: replaced(honest.balances, i, {
-            ...honest.balances[i]!,
-            cumulative: honest.balances[i]!.cumulative + 1n,
-          }),
-        };
-      },
-    ],
-    [
-      "a balance left out",
-      "balance-missing",
-      (honest, n) => ({ ...honest, balances: without(honest.balances, n % honest.balances.length) }),
-    ],
-  ];
-  for (const [what, kind, plant] of planted)
+  for (const [what, kind, plant] of listLiesPlanted)
     test(what, () => {
       fc.assert(
         fc.property(seeds, positions, (seed, n) => {
@@ -382,26 +130,6 @@ describe("one lie planted in a list is found, and nothing else", () => {
     });
 });
 
-/** Journal and balances that follow from receipts which do not tile. */
-function assembleLoosely(honest: BatchContent, receipts: BatchContent["receipts"]): BatchContent {
-  const compare = (a: JournalLine, b: JournalLine) => (a.payee < b.payee ? -1 : a.payee > b.payee ? 1 : 0);
-  const lines = receipts
-    .flatMap(({ payments }, receiptIndex) =>
-      payments.map(({ payee, amount }, paymentIndex) => ({
-        payee: toHex(payee),
-        receiptIndex,
-        paymentIndex,
-        amount,
-        runningSum: 0n,
-      })),
-    )
-    .sort(compare);
-  const before = new Map(honest.previousBalances.map(({ payee, cumulative }) => [payee, cumulative]));
-  const payees = [...new Set([...before.keys(), ...lines.map(({ payee }) => payee)])].sort();
-  const balances = payees.map((payee) => ({ payee, credit: 0n, cumulative: before.get(payee) ?? 0n }));
-  return follow({ ...honest, receipts, balances }, lines);
-}
-
 test("what is not as committed is said to be withheld", () => {
   const honest = contentOf(3);
   const committed = commit(honest);
@@ -411,5 +139,5 @@ test("what is not as committed is said to be withheld", () => {
     journal: without(honest.journal, 0),
   });
   assert.deepEqual(withheld, [{ list: "journal" }, { list: "receipt", index: 1, digest: "scores" }]);
-  assert.deepEqual(openBatch(committed, assemble(honest.receipts)).withheld, []);
+  assert.deepEqual(openBatch(committed, assemble(honest.receipts, setting.previousBalances)).withheld, []);
 });

@@ -71,6 +71,38 @@ const migrations = [
      claimed_at_sec bigint not null,
      primary key (payee, cumulative)
    );`,
+  // Others' batches, demands of all, and what this node relays.
+  `create table settlement.watched (
+     settled_in text primary key,
+     attester text not null,
+     number int not null,
+     receipts_root text not null,
+     committed text not null,
+     settled_at_sec bigint not null,
+     final_at_sec bigint not null,
+     state text not null default 'unchecked'
+       check (state in ('unchecked', 'unreadable', 'withheld', 'honest', 'lying', 'undone', 'final')),
+     detail text,
+     checked_at_ms bigint,
+     content_digest text,
+     proof_hash text
+   );
+   create index watched_of_attester on settlement.watched (attester, number);
+   create table settlement.demands (
+     item_id text primary key,
+     attester text not null,
+     number int not null,
+     generation int not null,
+     kind int not null,
+     item_index bigint not null,
+     release_id text not null,
+     demander text not null,
+     price ${weiColumn} not null,
+     deadline_sec bigint not null,
+     state text not null default 'open' check (state in ('open', 'answered', 'enforced', 'returned')),
+     error text
+   );
+   create index demands_open on settlement.demands (deadline_sec) where state = 'open';`,
 ];
 
 export function migrateSettlement(database: Database): Promise<void> {

@@ -1,0 +1,135 @@
+import { type ChainEvent, type ChainWriter, followEvents, type ProtocolContracts } from "../chain/index.ts";
+import { type Address, type Digest, type IndexRow, toHex } from "../protocol/index.ts";
+import type { Blobs, Database } from "../store/index.ts";
+import { SettlementError } from "./errors.ts";
+import { chainFacts } from "./facts.ts";
+import { migrateSettlement } from "./tables.ts";
+import { createTurns } from "./turns.ts";
+import { checkWatched, type Finding } from "./watch.ts";
+import { listWatched, projectWatched, recordFinding, type WatchedBatch } from "./watched.ts";
+
+export type DisputeContracts = Pick<
+  ProtocolContracts,
+  | "AttributionLedger"
+  | "Demands"
+  | "DatanetRegistry"
+  | "FraudProofs"
+  | "ModelRegistry"
+  | "PaymentChannels"
+  | "ProtocolParameters"
+>;
+
+export type DisputeEvent = ChainEvent<Pick<DisputeContracts, "AttributionLedger" | "Demands">>;
+
+export type DisputesDependencies = {
+  readonly database: Database;
+  readonly blobs: Blobs;
+  /** Its account sends proofs, demands and answers, and is rewarded. */
+  readonly chain: ChainWriter;
+  readonly contracts: DisputeContracts;
+  readonly indexOf: (releaseId: Digest) => Promise<readonly IndexRow[] | undefined>;
+  readonly fetchContent: (
+    attester: Address,
+    number: number,
+  ) => Promise<AsyncIterable<Uint8Array> | undefined>;
+  readonly onBlock?: (listener: () => void) => () => void;
+  readonly fromBlock?: bigint;
+  readonly now?: () => number;
+  readonly log?: (level: "info" | "warn", message: string) => void;
+};
+
+export type Disputes = {
+  readonly operator: Address;
+  /** Others' batches and what was found of them, newest first. */
+  watched(limit: number): Promise<readonly WatchedBatch[]>;
+  /**
+   * Checks a batch that can still be challenged, and proves what is wrong with it.
+   * @throws SettlementError `unknown-batch`
+   */
+  check(attester: Address, number: number, source?: AsyncIterable<Uint8Array>): Promise<Finding>;
+  /** Checks every batch that was not checked yet. */
+  checkAll(): Promise<readonly (Finding & { readonly attester: Address; readonly number: number })[]>;
+  close(): Promise<void>;
+};
+
+const checkedAtOnce = 100;
+
+/** Watches the ledger: what others settle is checked, and what is demanded of this operator is answered. */
+export async function openDisputes(dependencies: DisputesDependencies): Promise<Disputes> {
+  const { database, chain, contracts, now = Date.now, log = () => {} } = dependencies;
+  await migrateSettlement(database);
+  const operator = toHex(chain.account.address);
+  const facts = chainFacts(chain, contracts);
+  const parts = { ...dependencies, facts, now, log };
+  const follower = await followEvents({
+    name: "disputes",
+    database,
+    client: chain.public,
+    contracts: { AttributionLedger: contracts.AttributionLedger, Demands: contracts.Demands },
+    fromBlock: dependencies.fromBlock ?? 0n,
+    handle: (events, tx) => projectWatched(operator, events as readonly DisputeEvent[], tx),
+    ...(dependencies.onBlock === undefined ? {} : { onBlock: dependencies.onBlock }),
+    onError: (error) =>
+      log("warn", `The disputes could not be followed: ${(error as Error).message}. It is tried again.`),
+  });
+  const { inTurn } = createTurns();
+
+  /** Everything up to the latest block is in the tables, and what is final is marked so. */
+  async function follow(): Promise<void> {
+    await follower.reached(await chain.public.getBlockNumber({ cacheTime: 0 }));
+    const open = await listWatched(database, "state not in ('undone', 'final')", [], checkedAtOnce);
+    for (const attester of new Set(open.map((batch) => batch.attester))) {
+      const [, , , , finalised] = await chain.public.readContract({
+        ...contracts.AttributionLedger,
+        functionName: "attesterOf",
+        args: [attester],
+      });
+      await database.query(
+        "update settlement.watched set state = 'final' where attester = $1 and number < $2 and state not in ('undone', 'final')",
+        [attester, Number(finalised)],
+      );
+    }
+  }
+
+  const openBatches = (where: string, params: readonly unknown[]) =>
+    listWatched(database, `state not in ('undone', 'final') and ${where}`, params, checkedAtOnce);
+
+  return {
+    operator,
+    watched: async (limit) => {
+      await follow();
+      const rows = await listWatched(database, "true", [], limit);
+      return rows.map(({ chain: _, ...batch }) => batch);
+    },
+    check: (attester, number, source) =>
+      inTurn(async () => {
+        await follow();
+        const [batch] = await openBatches("attester = $1 and number = $2", [toHex(attester), number]);
+        if (batch !== undefined) return checkWatched(parts, batch, source);
+        throw new SettlementError(
+          "unknown-batch",
+          `There is no batch ${number} of ${attester} that can be challenged: list what is watched.`,
+        );
+      }),
+    checkAll: () =>
+      inTurn(async () => {
+        await follow();
+        const findings = [];
+        for (const batch of await openBatches("state in ('unchecked', 'unreadable')", [])) {
+          const { attester, number } = batch;
+          try {
+            findings.push({ ...(await checkWatched(parts, batch)), attester, number });
+          } catch (error) {
+            const detail = (error as Error).message;
+            log("warn", `Batch ${number} of ${attester} could not be checked: ${detail}`);
+            await recordFinding(database, batch, { state: batch.state, detail, atMs: now() });
+          }
+        }
+        return findings;
+      }),
+    close: async () => {
+      await inTurn(async () => {});
+      await follower.stop();
+    },
+  };
+}
