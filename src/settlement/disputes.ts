@@ -1,8 +1,27 @@
 import { type ChainEvent, type ChainWriter, followEvents, type ProtocolContracts } from "../chain/index.ts";
-import { type Address, type Digest, type IndexRow, toHex } from "../protocol/index.ts";
+import {
+  type Address,
+  type Digest,
+  type Hex,
+  type IndexRow,
+  type Receipt,
+  type ReceiptOpening,
+  toHex,
+} from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
+import {
+  answerDemands,
+  type Demand,
+  demandItem,
+  enforceDemands,
+  listDemands,
+  projectDemands,
+  type Wanted,
+} from "./demand.ts";
 import { SettlementError } from "./errors.ts";
 import { chainFacts } from "./facts.ts";
+import { startRounds } from "./loop.ts";
+import { prove } from "./prove.ts";
 import { migrateSettlement } from "./tables.ts";
 import { createTurns } from "./turns.ts";
 import { checkWatched, type Finding } from "./watch.ts";
@@ -49,6 +68,28 @@ export type Disputes = {
   check(attester: Address, number: number, source?: AsyncIterable<Uint8Array>): Promise<Finding>;
   /** Checks every batch that was not checked yet. */
   checkAll(): Promise<readonly (Finding & { readonly attester: Address; readonly number: number })[]>;
+  /** What is demanded of anybody's batches, the most urgent first. */
+  demands(limit: number): Promise<readonly Demand[]>;
+  /** Demands an item that was withheld. @returns the transaction */
+  demand(attester: Address, number: number, wanted: Wanted): Promise<Hex>;
+  /** Answers what is demanded of this operator. @returns how many were answered */
+  answer(): Promise<number>;
+  /** Ends this operator's demands that were not answered in time, or whose batch fell otherwise. @returns how many */
+  enforce(): Promise<number>;
+  /** Proves that an attester signed another receipt for money that one of a batch spends. @returns the transaction */
+  proveEquivocation(
+    attester: Address,
+    number: number,
+    settled: ReceiptOpening,
+    other: Receipt,
+    signature: Hex,
+  ): Promise<Hex>;
+  /** Reports a receipt that its operator signed and did not settle by its deadline. @returns the transaction */
+  reportLate(receipt: Receipt, signature: Hex): Promise<Hex>;
+  /** Pays out what the ledger credits to this operator, wei; 0 if nothing. */
+  withdrawCredit(): Promise<bigint>;
+  /** Answers, enforces and checks, again and again, until closed. */
+  start(options: { readonly intervalMs: number }): void;
   close(): Promise<void>;
 };
 
@@ -67,7 +108,10 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
     client: chain.public,
     contracts: { AttributionLedger: contracts.AttributionLedger, Demands: contracts.Demands },
     fromBlock: dependencies.fromBlock ?? 0n,
-    handle: (events, tx) => projectWatched(operator, events as readonly DisputeEvent[], tx),
+    handle: async (events, tx) => {
+      await projectWatched(operator, events as readonly DisputeEvent[], tx);
+      await projectDemands(events as readonly DisputeEvent[], tx);
+    },
     ...(dependencies.onBlock === undefined ? {} : { onBlock: dependencies.onBlock }),
     onError: (error) =>
       log("warn", `The disputes could not be followed: ${(error as Error).message}. It is tried again.`),
@@ -94,6 +138,34 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
   const openBatches = (where: string, params: readonly unknown[]) =>
     listWatched(database, `state not in ('undone', 'final') and ${where}`, params, checkedAtOnce);
 
+  const answer = () =>
+    inTurn(async () => {
+      await follow();
+      return answerDemands(parts);
+    });
+  const enforce = () =>
+    inTurn(async () => {
+      await follow();
+      return enforceDemands(parts);
+    });
+  const checkAll: Disputes["checkAll"] = () =>
+    inTurn(async () => {
+      await follow();
+      const findings = [];
+      for (const batch of await openBatches("state in ('unchecked', 'unreadable')", [])) {
+        const { attester, number } = batch;
+        try {
+          findings.push({ ...(await checkWatched(parts, batch)), attester, number });
+        } catch (error) {
+          const detail = (error as Error).message;
+          log("warn", `Batch ${number} of ${attester} could not be checked: ${detail}`);
+          await recordFinding(database, batch, { state: batch.state, detail, atMs: now() });
+        }
+      }
+      return findings;
+    });
+  let loop: ReturnType<typeof startRounds> | undefined;
+
   return {
     operator,
     watched: async (limit) => {
@@ -111,23 +183,45 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
           `There is no batch ${number} of ${attester} that can be challenged: list what is watched.`,
         );
       }),
-    checkAll: () =>
-      inTurn(async () => {
-        await follow();
-        const findings = [];
-        for (const batch of await openBatches("state in ('unchecked', 'unreadable')", [])) {
-          const { attester, number } = batch;
-          try {
-            findings.push({ ...(await checkWatched(parts, batch)), attester, number });
-          } catch (error) {
-            const detail = (error as Error).message;
-            log("warn", `Batch ${number} of ${attester} could not be checked: ${detail}`);
-            await recordFinding(database, batch, { state: batch.state, detail, atMs: now() });
-          }
-        }
-        return findings;
-      }),
+    checkAll,
+    demands: async (limit) => {
+      await follow();
+      return listDemands(database, "true", [], limit);
+    },
+    demand: (attester, number, wanted) =>
+      inTurn(() => demandItem(parts, { attester: toHex(attester), number }, wanted)),
+    answer,
+    enforce,
+    proveEquivocation: async (attester, number, settled, other, signature) => {
+      const lie = { kind: "equivocation", receipt: settled, other, signature } as const;
+      return (await prove(chain, contracts, { attester, number }, lie)).transactionHash;
+    },
+    reportLate: async (receipt, signature) => {
+      const args = [receipt, signature] as const;
+      const call = { ...contracts.AttributionLedger, functionName: "reportLate", args } as const;
+      return (await chain.write(call)).transactionHash;
+    },
+    withdrawCredit: async () => {
+      const args = [operator] as const;
+      const ledger = contracts.AttributionLedger;
+      const credit = await chain.public.readContract({ ...ledger, functionName: "creditOf", args });
+      if (credit > 0n) await chain.write({ ...ledger, functionName: "withdrawCredit", args });
+      return credit;
+    },
+    start: ({ intervalMs }) => {
+      loop ??= startRounds(
+        async () => {
+          // Deadlines first: silence costs the bond.
+          await answer();
+          await enforce();
+          await checkAll();
+        },
+        intervalMs,
+        log,
+      );
+    },
     close: async () => {
+      await loop?.close();
       await inTurn(async () => {});
       await follower.stop();
     },

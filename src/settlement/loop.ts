@@ -30,31 +30,44 @@ type Parts = {
 
 /** Settles again and again. A round that fails is said once for each reason, and tried again at the next interval. */
 export function startLoop(parts: Parts, options: LoopOptions): SettlementLoop {
+  return startRounds(
+    async (stopped) => {
+      await parts.follow();
+      while (!stopped() && (await isDue(parts, options))) {
+        const { batch } = await parts.settle();
+        if (batch === null) break;
+      }
+    },
+    options.intervalMs,
+    parts.log,
+    "Settling",
+  );
+}
+
+/** Runs a round again and again. One that fails is said once for each reason, and tried again at the next interval. */
+export function startRounds(
+  round: (stopped: () => boolean) => Promise<void>,
+  intervalMs: number,
+  log: Parts["log"],
+  what = "Watching",
+): SettlementLoop {
   let stopped = false;
   let failed: Error | null = null;
   let wake = () => {};
-
-  const round = async () => {
-    await parts.follow();
-    while (!stopped && (await isDue(parts, options))) {
-      const { batch } = await parts.settle();
-      if (batch === null) break;
-    }
-  };
   const run = async () => {
     while (!stopped) {
       try {
-        await round();
+        await round(() => stopped);
         failed = null;
       } catch (error) {
         const message = (error as Error).message;
         if (failed?.message !== message)
-          parts.log("warn", `Settling failed: ${message} It is tried again every ${options.intervalMs} ms.`);
+          log("warn", `${what} failed: ${message} It is tried again every ${intervalMs} ms.`);
         failed = error as Error;
       }
       if (!stopped)
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, options.intervalMs);
+          const timer = setTimeout(resolve, intervalMs);
           wake = () => {
             clearTimeout(timer);
             resolve();
