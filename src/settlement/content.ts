@@ -185,6 +185,33 @@ async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<strin
   if (rest !== "") throw bad("its last line has no end");
 }
 
+/**
+ * A batch's content from the node that answers at `baseUrl`.
+ *
+ * @returns undefined where that node has no such batch
+ * @throws SettlementError `bad-content` if the node does not answer as it should
+ */
+export async function contentFrom(
+  baseUrl: string,
+  attester: string,
+  number: number,
+): Promise<AsyncIterable<Uint8Array> | undefined> {
+  const url = new URL(
+    `v1/batches/${attester}/${number}/content`,
+    baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`,
+  );
+  const response = await fetch(url, { signal: AbortSignal.timeout(fetchMs), redirect: "error" }).catch(
+    (error: Error) => {
+      throw bad(`${url} cannot be reached: ${error.message}`);
+    },
+  );
+  if (response.status === 404) return undefined;
+  if (!response.ok || response.body === null) throw bad(`${url} answers ${response.status}`);
+  return response.body;
+}
+
+const fetchMs = 120_000;
+
 function bad(why: string): SettlementError {
   return new SettlementError("bad-content", `The batch's content cannot be used: ${why}.`);
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { PrivateKeyAccount } from "viem/accounts";
 import { commit, contentOf, index } from "../protocol/fixtures/batch.ts";
-import { domain, openBatch, openReceipt, signReceipt, toHex } from "../protocol/index.ts";
+import { domain, signReceipt, toHex } from "../protocol/index.ts";
+import { contentLines } from "./content.ts";
 import { type Disputes, type DisputesDependencies, openDisputes } from "./disputes.ts";
-import { openSetting, publishRelease, settleAs } from "./fixtures/liar.ts";
+import { openSetting, publishRelease, settleAs, signed } from "./fixtures/liar.ts";
 import {
   account,
   activeKey,
@@ -110,9 +112,9 @@ test("a row of a release's index is demanded through a receipt that names it, an
     ...committed,
     previousBalances: commit({ ...content, previousBalances: [] }).previousBalances,
   });
-  const { batch } = openBatch(committed, content);
   const watcher = await disputesOf(ben);
-  await watcher.demand(by.address, 0, { kind: "row", index: 2, receipt: openReceipt(batch, 1) });
+  const lines = contentLines(headerOf(by), await signed(world, by, content));
+  await watcher.demand(by.address, 0, { kind: "row", index: 2, receipt: 1 }, bytesOf(lines));
   await watcher.close();
   const node = await disputesOf(by);
   assert.equal(await node.answer(), 1);
@@ -151,12 +153,17 @@ test("a second receipt for the same money undoes the batch, and one that was nev
   const content = contentOf(6, -1, {}, setting);
   const committed = { ...commit(content), attester: toHex(by.address), number: 0 };
   await settleAs(world, by, { ...committed, previousBalances: { root: `0x${"00".repeat(32)}`, count: 0 } });
-  const { batch } = openBatch(committed, content);
-  const settled = openReceipt(batch, 2);
+  const settled = content.receipts[2]!;
   const where = domain(world.chain.chainId, ledger().address);
   const other = { ...settled.receipt, responseDigest: settled.receipt.requestDigest };
   const watcher = await disputesOf(ben);
-  await watcher.proveEquivocation(by.address, 0, settled, other, await signReceipt(where, other, by));
+  const whole = await signed(world, by, content);
+  const source = () => bytesOf(contentLines(headerOf(by), whole));
+  const signature = await signReceipt(where, settled.receipt, by);
+  await assert.rejects(watcher.proveEquivocation(by.address, 0, settled.receipt, signature, source()), {
+    code: "unknown-receipt",
+  });
+  await watcher.proveEquivocation(by.address, 0, other, await signReceipt(where, other, by), source());
   assert.equal(
     (await watcher.watched(100)).find(({ attester }) => attester === toHex(by.address))?.state,
     "undone",
@@ -168,15 +175,24 @@ test("a second receipt for the same money undoes the batch, and one that was nev
     channelId: late.setting.channels[0]!,
     issuedAt: late.setting.issuedAt,
   };
-  const signature = await signReceipt(where, receipt, late.by);
-  await assert.rejects(watcher.reportLate(receipt, signature), /NotLate/);
+  const promise = await signReceipt(where, receipt, late.by);
+  await assert.rejects(watcher.reportLate(receipt, promise), /NotLate/);
   await world.pass(365 * 86_400);
   const before = await creditOf(ben.address);
-  await watcher.reportLate(receipt, signature);
+  await watcher.reportLate(receipt, promise);
   assert.ok((await creditOf(ben.address)) > before);
-  await assert.rejects(watcher.reportLate(receipt, signature), /NotLate/, "once");
+  await assert.rejects(watcher.reportLate(receipt, promise), /NotLate/, "once");
   await watcher.close();
 });
+
+function headerOf(by: PrivateKeyAccount) {
+  const [chainId, ledgerAddress] = [world.chain.chainId, toHex(ledger().address)];
+  return { chainId, ledger: ledgerAddress, attester: toHex(by.address), number: 0 };
+}
+
+async function* bytesOf(lines: Iterable<string>) {
+  for (const line of lines) yield new TextEncoder().encode(line);
+}
 
 async function attester(n: number) {
   const by = account(n);

@@ -3,20 +3,22 @@ import {
   type Address,
   type Digest,
   type Hex,
+  hashReceipt,
   type IndexRow,
+  openReceipt,
   type Receipt,
-  type ReceiptOpening,
+  sameHex,
   toHex,
 } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
 import {
   answerDemands,
   type Demand,
+  type DemandKind,
   demandItem,
   enforceDemands,
   listDemands,
   projectDemands,
-  type Wanted,
 } from "./demand.ts";
 import { SettlementError } from "./errors.ts";
 import { chainFacts } from "./facts.ts";
@@ -24,7 +26,7 @@ import { startRounds } from "./loop.ts";
 import { prove } from "./prove.ts";
 import { migrateSettlement } from "./tables.ts";
 import { createTurns } from "./turns.ts";
-import { checkWatched, type Finding } from "./watch.ts";
+import { checkWatched, type Finding, openWatched } from "./watch.ts";
 import { listWatched, projectWatched, recordFinding, type WatchedBatch } from "./watched.ts";
 
 export type DisputeContracts = Pick<
@@ -70,19 +72,27 @@ export type Disputes = {
   checkAll(): Promise<readonly (Finding & { readonly attester: Address; readonly number: number })[]>;
   /** What is demanded of anybody's batches, the most urgent first. */
   demands(limit: number): Promise<readonly Demand[]>;
-  /** Demands an item that was withheld. @returns the transaction */
-  demand(attester: Address, number: number, wanted: Wanted): Promise<Hex>;
+  /** Demands an item that was withheld. For a row, `receipt` is the position of a receipt that names its release. @returns the transaction */
+  demand(
+    attester: Address,
+    number: number,
+    wanted: { readonly kind: DemandKind; readonly index: number; readonly receipt?: number },
+    source?: AsyncIterable<Uint8Array>,
+  ): Promise<Hex>;
   /** Answers what is demanded of this operator. @returns how many were answered */
   answer(): Promise<number>;
   /** Ends this operator's demands that were not answered in time, or whose batch fell otherwise. @returns how many */
   enforce(): Promise<number>;
-  /** Proves that an attester signed another receipt for money that one of a batch spends. @returns the transaction */
+  /**
+   * Proves that an attester signed this receipt too, for money that another one of its batch spends. @returns the transaction
+   * @throws SettlementError `unknown-receipt` if no receipt of the batch overlaps it
+   */
   proveEquivocation(
     attester: Address,
     number: number,
-    settled: ReceiptOpening,
     other: Receipt,
     signature: Hex,
+    source?: AsyncIterable<Uint8Array>,
   ): Promise<Hex>;
   /** Reports a receipt that its operator signed and did not settle by its deadline. @returns the transaction */
   reportLate(receipt: Receipt, signature: Hex): Promise<Hex>;
@@ -138,6 +148,15 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
   const openBatches = (where: string, params: readonly unknown[]) =>
     listWatched(database, `state not in ('undone', 'final') and ${where}`, params, checkedAtOnce);
 
+  async function openBatchOf(attester: Address, number: number) {
+    await follow();
+    const [batch] = await openBatches("attester = $1 and number = $2", [toHex(attester), number]);
+    if (batch !== undefined) return batch;
+    throw new SettlementError(
+      "unknown-batch",
+      `There is no batch ${number} of ${attester} that can be challenged: list what is watched.`,
+    );
+  }
   const answer = () =>
     inTurn(async () => {
       await follow();
@@ -164,6 +183,18 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
       }
       return findings;
     });
+  async function openedBatch(attester: Address, number: number, source?: AsyncIterable<Uint8Array>) {
+    const watched = await openBatchOf(attester, number);
+    const found = source ?? (await dependencies.fetchContent(watched.attester, number));
+    if (found === undefined)
+      throw new SettlementError(
+        "bad-content",
+        `The content of batch ${number} of ${attester} is not to be had: say where it is.`,
+      );
+    const { batch, withheld } = await openWatched(parts, watched, found);
+    if (withheld !== null) throw new SettlementError("bad-content", withheld);
+    return batch;
+  }
   let loop: ReturnType<typeof startRounds> | undefined;
 
   return {
@@ -175,27 +206,43 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
     },
     check: (attester, number, source) =>
       inTurn(async () => {
-        await follow();
-        const [batch] = await openBatches("attester = $1 and number = $2", [toHex(attester), number]);
-        if (batch !== undefined) return checkWatched(parts, batch, source);
-        throw new SettlementError(
-          "unknown-batch",
-          `There is no batch ${number} of ${attester} that can be challenged: list what is watched.`,
-        );
+        return checkWatched(parts, await openBatchOf(attester, number), source);
       }),
     checkAll,
     demands: async (limit) => {
       await follow();
       return listDemands(database, "true", [], limit);
     },
-    demand: (attester, number, wanted) =>
-      inTurn(() => demandItem(parts, { attester: toHex(attester), number }, wanted)),
+    demand: (attester, number, { kind, index, receipt }, source) =>
+      inTurn(async () => {
+        const batch = { attester: toHex(attester), number };
+        if (kind !== "row") return demandItem(parts, batch, { kind, index });
+        const content = await openedBatch(attester, number, source);
+        if (receipt === undefined || receipt >= content.receipts.length)
+          throw new SettlementError(
+            "unknown-receipt",
+            "Name a receipt of the batch whose release the row is of.",
+          );
+        return demandItem(parts, batch, { kind, index, receipt: openReceipt(content, receipt) });
+      }),
     answer,
     enforce,
-    proveEquivocation: async (attester, number, settled, other, signature) => {
-      const lie = { kind: "equivocation", receipt: settled, other, signature } as const;
-      return (await prove(chain, contracts, { attester, number }, lie)).transactionHash;
-    },
+    proveEquivocation: (attester, number, other, signature, source) =>
+      inTurn(async () => {
+        const batch = await openedBatch(attester, number, source);
+        const id = hashReceipt(other);
+        const at = batch.receipts.findIndex(
+          ({ receipt }) =>
+            sameHex(receipt.channelId, other.channelId) &&
+            receipt.from < other.to &&
+            other.from < receipt.to &&
+            hashReceipt(receipt) !== id,
+        );
+        if (at === -1)
+          throw new SettlementError("unknown-receipt", `No other receipt of batch ${number} overlaps it.`);
+        const lie = { kind: "equivocation", receipt: openReceipt(batch, at), other, signature } as const;
+        return (await prove(chain, contracts, { attester, number }, lie)).transactionHash;
+      }),
     reportLate: async (receipt, signature) => {
       const args = [receipt, signature] as const;
       const call = { ...contracts.AttributionLedger, functionName: "reportLate", args } as const;

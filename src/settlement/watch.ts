@@ -62,26 +62,22 @@ export async function checkWatched(
   source?: AsyncIterable<Uint8Array>,
 ): Promise<Finding> {
   const { database, now } = parts;
-  const found = (await source) ?? (await parts.fetchContent(watched.attester, watched.number));
+  const found = source ?? (await parts.fetchContent(watched.attester, watched.number));
   if (found === undefined) return { state: watched.state, detail: watched.detail, lie: null };
-  const committed = committedOf(watched, await previousCount(parts, watched));
-  let content: PublishedContent;
+  const unusable = async (state: WatchState, detail: string): Promise<Finding> => {
+    await recordFinding(database, watched, { state, detail, atMs: now() });
+    return { state, detail, lie: null };
+  };
+  let opened: Awaited<ReturnType<typeof openWatched>>;
   try {
-    content = await readContent(found, committed);
+    opened = await openWatched(parts, watched, found);
   } catch (error) {
-    const detail = (error as Error).message;
-    await recordFinding(database, watched, { state: "unreadable", detail, atMs: now() });
-    return { state: "unreadable", detail, lie: null };
+    if (error instanceof SettlementError && error.code === "bad-content")
+      return unusable("unreadable", error.message);
+    throw error;
   }
-  const { batch, withheld } = openBatch(committed, content);
-  const [first] = withheld;
-  if (first !== undefined) {
-    const where =
-      first.list === "receipt" ? `the ${first.digest} of receipt ${first.index}` : `the ${first.list}`;
-    const detail = `What was published is not what was committed: ${where}.`;
-    await recordFinding(database, watched, { state: "withheld", detail, atMs: now() });
-    return { state: "withheld", detail, lie: null };
-  }
+  const { batch, withheld } = opened;
+  if (withheld !== null) return unusable("withheld", withheld);
   const { lie, unscored } = await proveFirst(parts, watched, batch);
   if (lie !== undefined) return { state: "lying", detail: lie.detail, lie: lie.lie };
   const detail =
@@ -90,8 +86,28 @@ export async function checkWatched(
   return { state: "honest", detail, lie: null };
 }
 
+/**
+ * Reads a batch's content and compares it with what was committed.
+ *
+ * @returns the batch; `withheld` says in words what was published otherwise than committed
+ * @throws SettlementError `bad-content`
+ */
+export async function openWatched(
+  parts: Pick<WatchParts, "chain" | "contracts">,
+  watched: Watched,
+  source: AsyncIterable<Uint8Array>,
+) {
+  const committed = committedOf(watched, await previousCount(parts, watched));
+  const { batch, withheld } = openBatch(committed, await readContent(source, committed));
+  const [first] = withheld;
+  if (first === undefined) return { batch, withheld: null };
+  const where =
+    first.list === "receipt" ? `the ${first.digest} of receipt ${first.index}` : `the ${first.list}`;
+  return { batch, withheld: `What was published is not what was committed: ${where}.` };
+}
+
 async function previousCount(
-  { chain, contracts }: WatchParts,
+  { chain, contracts }: Pick<WatchParts, "chain" | "contracts">,
   { attester, number }: Watched,
 ): Promise<number> {
   if (number === 0) return 0;
