@@ -1,31 +1,22 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Address, keccak256, stringToHex } from "viem";
-import { type ChainWriter, revenueSharesFactoryAbi, revenueSharesFactoryBytecode } from "../chain/index.ts";
+import type { ChainWriter } from "../chain/index.ts";
 import { ann, ben, open, openWorld, type World } from "../payments/fixtures/world.ts";
 import { type Explorer, openExplorer } from "./index.ts";
 
 let world: World;
 let explorer: Explorer;
 let writer: ChainWriter;
-let factory: Address;
 
 before(async () => {
   world = await openWorld();
   writer = world.client(ann);
-  const hash = await writer.wallet.deployContract({
-    abi: revenueSharesFactoryAbi,
-    bytecode: revenueSharesFactoryBytecode,
-  });
-  factory = (await writer.waitForReceipt(hash)).contractAddress!;
   const { chain, database } = world;
   explorer = await openExplorer({
     database,
     chain,
-    contracts: {
-      ...world.contracts,
-      RevenueSharesFactory: { address: factory, abi: revenueSharesFactoryAbi },
-    },
+    contracts: world.contracts,
     genesis: chain.genesis,
     onBlock: (listener) => chain.onBlock(listener),
   });
@@ -78,8 +69,12 @@ test("a Datanet's common pool is known by the event of the registry, and money i
 });
 
 test("shares of a token's income are known by the event of their factory", async () => {
-  const { DatanetRegistry } = world.contracts;
-  await writer.write({ ...DatanetRegistry, functionName: "approve", args: [factory, 1n] });
+  const { DatanetRegistry, RevenueSharesFactory } = world.contracts;
+  await writer.write({
+    ...DatanetRegistry,
+    functionName: "approve",
+    args: [RevenueSharesFactory.address, 1n],
+  });
   const terms = {
     asset: DatanetRegistry.address,
     tokenId: 1n,
@@ -88,12 +83,7 @@ test("shares of a token's income are known by the event of their factory", async
     symbol: "VAL",
     managed: [],
   };
-  await writer.write({
-    address: factory,
-    abi: revenueSharesFactoryAbi,
-    functionName: "create",
-    args: [terms],
-  });
+  await writer.write({ ...RevenueSharesFactory, functionName: "create", args: [terms] });
   await indexed();
   assert.ok(
     (await eventsOf("RevenueShares")).includes("Transfer"),
