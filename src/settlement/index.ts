@@ -29,13 +29,14 @@
 export type { PayeeBalance } from "./balance.ts";
 export type { BatchRow, BatchState } from "./batch.ts";
 export type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
-export { contentFrom } from "./content.ts";
+export { contentFrom, contentLines, type PublishedContent, readContent } from "./content.ts";
 export type { Demand, DemandKind } from "./demand.ts";
 export { disputeRoutes } from "./dispute-routes.ts";
 export { type Disputes, type DisputesDependencies, openDisputes } from "./disputes.ts";
 export { SettlementError, type SettlementErrorCode } from "./errors.ts";
 export { type ChainFacts, type ChainRelease, chainFacts } from "./facts.ts";
 export type { LoopOptions, SettlementLoop } from "./loop.ts";
+export { type Provable, prove } from "./prove.ts";
 export type { ListedReceipt, ReceiptFilter, ReceiptState, StoredReceipt } from "./receipt.ts";
 export { type SettlementRoutesOptions, settlementRoutes } from "./routes.ts";
 export {
@@ -46,3 +47,4 @@ export {
   type SettlementStatus,
 } from "./service.ts";
 export { type SettleLimits, type SettleResult, settleLimits, undoneMax } from "./settle.ts";
+export { describeLie, openIndex } from "./watch.ts";
