@@ -69,6 +69,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     bytes32 public constant APPEAL = "appealSeconds";
     bytes32 public constant MINIMUM_STAKE = "minimumStakeWei";
     bytes32 public constant QUORUM_SLASH = "quorumSlashBps";
+    bytes32 public constant DRAWN_VALIDATORS = "drawnValidators";
     bytes32 public constant VOTING_DELAY = "votingDelaySeconds";
     bytes32 public constant VOTING_PERIOD = "votingPeriodSeconds";
     bytes32 public constant TIMELOCK_DELAY = "timelockDelaySeconds";
@@ -78,7 +79,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     bytes32 public constant MINIMUM_TIP = "minimumTipWei";
 
     /// @notice How many values there are besides the fee split.
-    uint256 public constant SETTINGS = 25;
+    uint256 public constant SETTINGS = 26;
 
     /// @notice The least number of seconds any window or timeout may last: fixed for the life of the network.
     uint64 public immutable leastSeconds;
@@ -238,6 +239,11 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         return value(QUORUM_SLASH);
     }
 
+    /// @notice How many validators a draw is expected to draw.
+    function drawnValidators() external view returns (uint256) {
+        return value(DRAWN_VALIDATORS);
+    }
+
     /// @notice From a proposal to the start of its vote, seconds.
     function votingDelaySeconds() external view returns (uint256) {
         return value(VOTING_DELAY);
@@ -292,6 +298,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         if (id == REFUND_DELAY || id == RECEIPT_DEADLINE || id == UNBONDING) return (leastSeconds, 180 days);
         if (id == MINIMUM_STAKE) return (1, 10_000_000 ether);
         if (id == QUORUM_SLASH) return (1, 5000);
+        if (id == DRAWN_VALIDATORS) return (3, 64);
         if (id == PROPOSAL_THRESHOLD) return (1, 1_000_000 ether);
         if (id == QUORUM_TOTAL) return (50, 500);
         if (id == QUORUM_CIRCULATING) return (200, 2000);

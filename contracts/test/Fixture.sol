@@ -76,7 +76,7 @@ abstract contract Fixture is Test {
     }
 
     function settings() internal view virtual returns (Setting[] memory list) {
-        list = new Setting[](25);
+        list = new Setting[](26);
         uint256 i;
         list[i++] = Setting("treasury", uint160(treasury));
         list[i++] = Setting("stakersPool", uint160(stakersPool));
@@ -96,6 +96,7 @@ abstract contract Fixture is Test {
         list[i++] = Setting("appealSeconds", 17 days);
         list[i++] = Setting("minimumStakeWei", 100 ether);
         list[i++] = Setting("quorumSlashBps", 500);
+        list[i++] = Setting("drawnValidators", 8);
         list[i++] = Setting("votingDelaySeconds", 1 days);
         list[i++] = Setting("votingPeriodSeconds", 7 days);
         list[i++] = Setting("timelockDelaySeconds", 7 days);

@@ -49,6 +49,7 @@ export const genesisValues = {
   appealSeconds: 18n * day,
   minimumStakeWei: 10_000n * open,
   quorumSlashBps: 500n,
+  drawnValidators: 16n,
   votingDelaySeconds: day,
   votingPeriodSeconds: 7n * day,
   timelockDelaySeconds: 7n * day,

@@ -8,7 +8,6 @@ import { type ChainView, now, type Purse, transact } from "./purse.ts";
 const registries = {
   datanet: "DatanetRegistry",
   model: "ModelRegistry",
-  agent: "AgentRegistry",
 } as const;
 export type Kind = keyof typeof registries;
 
@@ -53,7 +52,7 @@ export async function findAsset(chain: ChainView, kind: Kind, text: string): Pro
   if (tokenId !== 0n) return { kind, tokenId };
   throw new CliError(`There is no ${kind} "${text}".`, {
     expected: kind === "model" ? "its number or its name on chain" : "its number",
-    ...(kind === "agent" ? {} : { fix: [`./openledger ${kind === "model" ? "models" : "datanet list"}`] }),
+    fix: [`./openledger ${kind === "model" ? "models" : "datanet list"}`],
     code: `unknown-${kind}`,
   });
 }
