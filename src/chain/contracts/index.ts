@@ -18,4 +18,5 @@ export { abi as paymentChannelsAbi, bytecode as paymentChannelsBytecode } from "
 export { abi as protocolParametersAbi, bytecode as protocolParametersBytecode } from "./ProtocolParameters.ts";
 export { abi as revenueSharesAbi, bytecode as revenueSharesBytecode } from "./RevenueShares.ts";
 export { abi as revenueSharesFactoryAbi, bytecode as revenueSharesFactoryBytecode } from "./RevenueSharesFactory.ts";
+export { abi as verdictsAbi, bytecode as verdictsBytecode } from "./Verdicts.ts";
 export { abi as wOPENAbi, bytecode as wOPENBytecode } from "./WOPEN.ts";
