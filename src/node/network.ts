@@ -57,6 +57,7 @@ export type NodeNetwork = {
   writer(account: LocalAccount): ChainWriter;
   /** Gives OPEN of the liquidity account away: local networks only. */
   faucet(to: Address, amountWei: bigint): Promise<void>;
+  close(): Promise<void>;
 };
 
 export async function openNetwork(
@@ -72,12 +73,13 @@ export async function openNetwork(
   };
   for (const [name, share] of Object.entries(genesisShares))
     genesis[addresses[name as keyof typeof genesisShares]] = (totalSupplyWei * share) / 10_000n;
+  let minTipWei = config.minTipWei;
   const chain = await openEmbeddedChain({
     dir: join(config.home, "chain"),
     chainId: config.chainId,
     genesis,
     feeCollector: addresses.OpenTimelock,
-    minTipWei: () => config.minTipWei,
+    minTipWei: () => minTipWei,
     log: (level, message) => {
       if (level !== "info") log(message);
     },
@@ -138,6 +140,14 @@ export async function openNetwork(
       contracts.FraudProofs.address,
       contracts.Demands.address,
     ]);
+    const readMinTip = async () => {
+      minTipWei = await liquidity.public.readContract({
+        ...contracts.ProtocolParameters,
+        functionName: "minimumTipWei",
+      });
+    };
+    await readMinTip();
+    const stop = secondAfterBlocks(chain, readMinTip, log);
     return {
       chain,
       /** Read when asked for: where the node listens is known only once it does. */
@@ -150,9 +160,37 @@ export async function openNetwork(
       reader: liquidity,
       writer,
       faucet,
+      close: async () => {
+        stop();
+        await chain.close();
+      },
     };
   } catch (error) {
     await chain.close();
     throw error;
   }
+}
+
+/**
+ * Does something after blocks: a second later, so that what a block changed from its next second on is seen, and once for many.
+ *
+ * @returns how to stop
+ */
+function secondAfterBlocks(
+  chain: EmbeddedChain,
+  act: () => Promise<void>,
+  log: (message: string) => void,
+): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const run = () => {
+    timer = undefined;
+    act().catch((error: Error) => log(`The minimum tip could not be read: ${error.message}`));
+  };
+  const stopListening = chain.onBlock(() => {
+    timer ??= setTimeout(run, 1_000).unref();
+  });
+  return () => {
+    stopListening();
+    clearTimeout(timer);
+  };
 }

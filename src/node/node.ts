@@ -110,7 +110,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     onStep("the chain");
     let url = "";
     const network = opened("the chain", await openNetwork(config, () => `${url}/rpc`, warn, onStep), (n) =>
-      n.chain.close(),
+      n.close(),
     );
     const { accounts, contracts, chain, keys } = network;
     const link = {
