@@ -57,6 +57,8 @@ interface Vm {
     function expectEmit() external;
 
     function sort(uint256[] calldata list) external pure returns (uint256[] memory);
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 snapshot) external returns (bool);
 }
 
 /// What every test starts from: the cheat codes, and paths into the vectors.
