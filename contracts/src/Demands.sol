@@ -210,10 +210,11 @@ contract Demands {
         if (block.timestamp < d.deadline) revert TooEarly(id, d.deadline);
         if (!ledger.isSame(item.attester, item.number, item.generation)) revert NotOpen(id, d.status);
         (address demander, uint256 price) = (d.demander, d.price);
-        _close(d, item, Status.Enforced);
         emit Enforced(id, item.attester, item.number);
-        ledger.creditFor{value: price}(demander);
+        // First of all: without its last open demand the batch might be final.
         ledger.undo(item.attester, item.number, demander, address(0), 0);
+        _close(d, item, Status.Enforced);
+        ledger.creditFor{value: price}(demander);
     }
 
     /// @notice Gives back what a demand cost whose batch fell for another reason. By anyone.
