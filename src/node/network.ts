@@ -139,6 +139,7 @@ export async function openNetwork(
       contracts.PaymentChannels.address,
       contracts.FraudProofs.address,
       contracts.Demands.address,
+      contracts.Verdicts.address,
     ]);
     const readMinTip = async () => {
       minTipWei = await liquidity.public.readContract({
