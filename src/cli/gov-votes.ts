@@ -1,6 +1,7 @@
 /** `openledger gov lock|unlock|delegate|votes`: how OPEN becomes a vote. */
 import type { Command } from "commander";
 import type { Address } from "viem";
+import { delegationData } from "../node/index.ts";
 import { toHex, zeroAddress } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { connect } from "./http.ts";
@@ -19,7 +20,10 @@ export function defineVotes(command: Command, io: Io): void {
     .action((wei: bigint, { as }: { as: string }) => unlock(io, wei, as));
   withAccount(subcommand(command, "delegate", "Say who votes with your GOPEN: you, unless you name another"))
     .argument("[address]", "who votes", addressArgument)
-    .action((to: Address | undefined, { as }: { as: string }) => delegate(io, to, as));
+    .option("--relay", "sign here and let the node send it, so that no OPEN is needed for gas")
+    .action((to: Address | undefined, { as, relay = false }: { as: string; relay?: boolean }) =>
+      relay ? relayDelegation(io, to, as) : delegate(io, to, as),
+    );
   withAccount(subcommand(command, "votes", "Show how many votes an account has, and what they come from"))
     .argument("[address]", "whose; your own unless given", addressArgument)
     .action((address: Address | undefined, { as }: { as: string }) => votes(io, address, as));
@@ -102,6 +106,33 @@ async function delegate(io: Io, given: Address | undefined, as: string): Promise
   io.result(
     { delegator: toHex(purse.account.address), delegatee, lockedWei, transactionHash },
     `${formatOpen(lockedWei)} GOPEN vote by ${given === undefined ? "yourself" : delegatee}, from the next second on.`,
+  );
+}
+
+/** A signed delegation counts so long, should the node keep it to itself. */
+const relaySeconds = 3_600n;
+
+async function relayDelegation(io: Io, given: Address | undefined, as: string): Promise<void> {
+  const node = connect();
+  const purse = await openPurse(node, as, io);
+  const { GOPEN } = purse.contracts;
+  const delegator = toHex(purse.account.address);
+  const delegatee = given ?? delegator;
+  const [nonce, { timestamp }] = await Promise.all([
+    purse.public.readContract({ ...GOPEN, functionName: "nonces", args: [delegator], ...now }),
+    purse.public.getBlock(now),
+  ]);
+  const message = { delegatee, nonce, expiry: timestamp + relaySeconds };
+  const signature = await purse.account.signTypedData(delegationData(purse.chain.id, GOPEN.address, message));
+  const sent = await node.post<{ amountWei: string; transactionHash: string }>("/v1/delegations", {
+    delegatee,
+    nonce: nonce.toString(),
+    expiry: message.expiry.toString(),
+    signature,
+  });
+  io.result(
+    { ...sent, delegator, delegatee, lockedWei: sent.amountWei },
+    `${formatOpen(BigInt(sent.amountWei))} GOPEN vote by ${given === undefined ? "yourself" : delegatee}, from the next second on; the node paid the gas.`,
   );
 }
 

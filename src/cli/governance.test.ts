@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { privateKeyToAccount } from "viem/accounts";
+import { delegationData } from "../node/index.ts";
 import { type Json, openRunning } from "./fixtures/running.ts";
 
 const open = 10n ** 18n;
@@ -174,6 +176,37 @@ test("a decision goes from OPEN to its effect", async (t) => {
       proposals.map(({ state }: Json) => state),
       ["canceled", "executed"],
     );
+  });
+
+  await t.test("a delegation is signed here and sent by the node, with no OPEN for gas", async () => {
+    const { address } = await run("wallet", "address", "--as", "thrifty");
+    const { GOPEN } = running.node.network.contracts;
+    const refusedEarly = await refused(["gov", "delegate", "--relay", "--as", "thrifty"], 1);
+    assert.equal(refusedEarly.code, "too-little-gopen");
+    const operator = running.node.network.writer(running.node.network.accounts.operator);
+    await operator.write({ ...GOPEN, functionName: "depositTo", args: [address], value: 5n * open });
+    const sent = await run("gov", "delegate", "--relay", "--as", "thrifty");
+    assert.deepEqual([sent.delegatee, sent.amountWei], [address, (5n * open).toString()]);
+    const { delegatedWei, delegatee } = await run("gov", "votes", "--as", "thrifty");
+    assert.deepEqual([delegatedWei, delegatee], [(5n * open).toString(), address]);
+    assert.equal((await run("wallet", "balance", "--as", "thrifty")).balanceWei, "0");
+    assert.equal((await refused(["gov", "delegate", "--relay", "--as", "thrifty"], 1)).code, "same-delegate");
+
+    // What was signed counts once, and for this chain alone.
+    const { privateKey } = await run("wallet", "export", "--show-private-key", "--as", "thrifty");
+    const post = async (chainId: number, nonce: bigint) => {
+      const message = { delegatee: GOPEN.address, nonce, expiry: 2n ** 40n };
+      const signature = await privateKeyToAccount(privateKey).signTypedData(
+        delegationData(chainId, GOPEN.address, message),
+      );
+      const body = JSON.stringify({ ...message, nonce: `${nonce}`, expiry: `${message.expiry}`, signature });
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(`${running.node.url}/v1/delegations`, { method: "POST", body, headers });
+      return ((await answer.json()) as Json).error?.code;
+    };
+    assert.equal(await post(161_612, 0n), "wrong-nonce", "sent before");
+    assert.equal(await post(1, 0n), "too-little-gopen", "another chain's signature is somebody else's here");
+    assert.equal(await post(161_612, 1n), undefined);
   });
 
   await t.test("any function of any contract is proposed by its name", async () => {

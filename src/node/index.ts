@@ -13,6 +13,7 @@ export {
   readConfig,
   runningUrl,
 } from "./config.ts";
+export { type Delegation, delegationData } from "./delegations.ts";
 export { operatorTokenFile } from "./guard.ts";
 export { type NodeAccount, type NodeNetwork, nodeAccounts, openNetwork } from "./network.ts";
 export { type OpenNodeOptions, openNode, type RunningNode } from "./node.ts";

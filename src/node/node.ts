@@ -29,6 +29,7 @@ import type { Digest } from "../protocol/index.ts";
 import { openSettlement, type Settlement, settlementRoutes } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
+import { delegationRoutes } from "./delegations.ts";
 import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
@@ -247,6 +248,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", modelFactoryRoutes(modelFactory, guard));
     app.route("/", paymentRoutes(payments));
     app.route("/", settlementRoutes(settlement, { guard }));
+    app.route("/", delegationRoutes(operator, contracts));
     app.route("/", inferenceRoutes(inference));
     app.route("/", explorerRoutes(explorer));
     const rpc = createRpc(chain, {
