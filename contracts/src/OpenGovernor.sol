@@ -23,9 +23,8 @@ import {ProtocolParameters} from "./ProtocolParameters.sol";
 /// vote, and are left out of the second: the treasury's native OPEN (the timelock's balance), and what vestings that never
 /// vote still hold. A proposal's quorum is fixed when it is made: nothing that happens afterwards moves it.
 ///
-/// Promises: one wei never votes twice on a proposal; votes of the second in which a vote begins, or later, cannot be
-/// borrowed for it; this contract holds no number and no value of its own, and can do nothing but queue in the timelock
-/// what passed.
+/// Promises: one wei never votes twice on a proposal; what is wrapped or staked and taken back within one second never votes;
+/// this contract holds no number and no value of its own, and can do nothing but queue in the timelock what passed.
 contract OpenGovernor is GovernorCountingSimple, GovernorPreventLateQuorum, GovernorTimelockControl {
     /// @notice A proposal's quorum, wei of OPEN, for good.
     event QuorumFixed(uint256 indexed proposalId, uint256 quorum);

@@ -2,6 +2,7 @@
 pragma solidity 0.8.34;
 
 import {IGovernor} from "@openzeppelin/contracts/governance/IGovernor.sol";
+import {AgentRegistry} from "../src/AgentRegistry.sol";
 import {GOPEN} from "../src/GOPEN.sol";
 import {OpenGovernor} from "../src/OpenGovernor.sol";
 import {OpenStaking} from "../src/OpenStaking.sol";
@@ -32,12 +33,11 @@ abstract contract GovernanceFixture is Fixture {
 
     address internal validator = vm.addr(0x14);
     uint256 internal poolId = uint160(validator);
-    /// Who may slash validators.
-    address internal judges = address(0x64);
 
     GOPEN internal gopen;
     WOPEN internal wopen;
     OpenStaking internal staking;
+    AgentRegistry internal agents;
     OpenTimelock internal timelock;
     OpenGovernor internal governor;
     OpenVesting internal community;
@@ -65,18 +65,20 @@ abstract contract GovernanceFixture is Fixture {
         ecosystem = _vesting(ECOSYSTEM, governance, 0, 4 * YEAR, false);
         investors = _vesting(INVESTORS, investor, YEAR, 3 * YEAR, true);
         team = _vesting(TEAM, teamLead, YEAR, 3 * YEAR, true);
-        staking = new OpenStaking(ProtocolParameters(_next(3)), judges, address(0));
+        staking = new OpenStaking(ProtocolParameters(_next(4)), theVerdicts, _next(3));
         stakersPool = address(staking);
 
         OpenVesting[] memory vestings = new OpenVesting[](4);
         (vestings[0], vestings[1], vestings[2], vestings[3]) = (community, ecosystem, investors, team);
-        timelock = new OpenTimelock(ProtocolParameters(_next(2)), _next(1));
-        governor = new OpenGovernor(gopen, staking, timelock, ProtocolParameters(_next(1)), vestings);
+        timelock = new OpenTimelock(ProtocolParameters(_next(3)), _next(1));
+        governor = new OpenGovernor(gopen, staking, timelock, ProtocolParameters(_next(2)), vestings);
+        agents = new AgentRegistry(ProtocolParameters(_next(1)), staking);
         super.setUp();
 
         assert(address(timelock) == governance && governor.timelock() == governance);
         assert(address(timelock.parameters()) == address(parameters));
         assert(address(governor.parameters()) == address(parameters));
+        assert(staking.agents() == address(agents) && address(agents.parameters()) == address(parameters));
         assert(parameters.owner() == governance);
     }
 

@@ -10,6 +10,7 @@ import {GovernanceFixture, IGovernorVote} from "./GovernanceFixture.sol";
 contract GovernanceLimitsTest is GovernanceFixture {
     address private alice = vm.addr(0xa11ce);
     bytes32 private channelId;
+    uint256 private agentId;
 
     struct Holdings {
         uint256 native;
@@ -19,6 +20,7 @@ contract GovernanceLimitsTest is GovernanceFixture {
         uint256 bonded;
         uint256 unbonding;
         uint256 deposit;
+        uint256 bond;
         uint256 unreleased;
     }
 
@@ -33,6 +35,11 @@ contract GovernanceLimitsTest is GovernanceFixture {
         staking.delegate{value: 350 ether}(poolId);
         staking.unbond(poolId, 50 ether);
         channelId = channels.open{value: 250 ether}(operator, address(0), 0, 0);
+        vm.stopPrank();
+        bond(operator, 100 ether);
+        vm.startPrank(developer);
+        agentId = agents.register{value: FEE}("ipfs://agent");
+        agents.transferFrom(developer, alice, agentId);
         vm.stopPrank();
         enfranchiseInsiders();
         vm.warp(GENESIS + 1);
@@ -138,6 +145,13 @@ contract GovernanceLimitsTest is GovernanceFixture {
         _refused(address(channels), abi.encodeCall(channels.collect, (channelId, 1, junk)));
 
         _refusedAll(address(ledger));
+        _refused(address(ledger), abi.encodeCall(ledger.undo, (operator, 0, governance, governance, 1 ether)));
+        _refused(address(ledger), abi.encodeCall(ledger.slashByQuorum, (operator, 0, governance, 1 ether)));
+        _refused(address(ledger), abi.encodeCall(ledger.hold, (operator, 0, type(uint256).max)));
+        _refused(address(ledger), abi.encodeCall(ledger.withdrawBond, (1)));
+        _refused(address(ledger), abi.encodeCall(ledger.refund, (channelId)));
+        _refusedAll(address(agents));
+        _refused(address(agents), abi.encodeCall(agents.transferFrom, (alice, governance, agentId)));
         _refusedAll(address(datanets));
         _refusedAll(address(models));
         _refused(address(datanets), abi.encodeCall(datanets.transferFrom, (developer, governance, datanetId)));
@@ -267,6 +281,7 @@ contract GovernanceLimitsTest is GovernanceFixture {
             bonded: stakedBy(alice),
             unbonding: staking.positionOf(poolId, alice).unbonding,
             deposit: channels.channel(channelId).deposit,
+            bond: address(ledger).balance,
             unreleased: team.unreleased() + investors.unreleased() + community.unreleased() + ecosystem.unreleased()
         });
     }

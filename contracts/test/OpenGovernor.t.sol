@@ -140,7 +140,7 @@ contract OpenGovernorTest is GovernanceFixture {
         fund(carol, 1000 ether);
         openPool();
         stakeFrom(carol, 1000 ether);
-        vm.prank(judges);
+        vm.prank(theVerdicts);
         uint256 slash =
             staking.slash(Offence(poolId, carol, 500, Reason.WrongVerdict, keccak256("evidence"), bob, address(0), 0));
         vm.assertEq(stakedBy(carol), 950 ether);

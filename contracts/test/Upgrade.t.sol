@@ -27,7 +27,7 @@ contract UpgradeTest is GovernanceFixture {
         AttributionLedger oldLedger = ledger;
         PaymentChannels oldChannels = channels;
 
-        // A new pair is deployed by anyone and listed by a vote.
+        // New ones are deployed by anyone and listed by a vote.
         deployLedger();
         vm.assertTrue(address(ledger) != address(oldLedger) && address(channels) != address(oldChannels));
         Proposal memory p;
@@ -64,8 +64,13 @@ contract UpgradeTest is GovernanceFixture {
         oldChannels.close(channelId);
         vm.assertEq(payer.balance, before + 0.5 ether);
         vm.assertEq(address(oldChannels).balance, 0);
-        // What was collected and not settled can still be settled there.
-        vm.assertEq(address(oldLedger).balance, 0.2 ether);
+        // What was collected, and the operator never settles, goes back to the payer.
+        oldLedger.startRefund(channelId);
+        vm.warp(block.timestamp + 30 days);
+        vm.assertEq(oldLedger.refund(channelId), 0.2 ether);
+        oldLedger.withdrawCredit(payer);
+        vm.assertEq(payer.balance, before + 0.7 ether);
+        vm.assertEq(address(oldLedger).balance, 0);
     }
 
     function test_aNewGovernorTakesOverByAVoteAndTheOldOneIsDismissed() public {

@@ -1,5 +1,5 @@
 import type { Address } from "viem";
-import type { PoolTransaction } from "./pool.ts";
+import type { PoolTransaction } from "./pool-rules.ts";
 
 /**
  * How full the chain may get. The engine keeps all history in memory, 8–11 KB a transaction, so a chain has a ceiling;

@@ -4,6 +4,7 @@ import type { Address } from "viem";
 import { formatVoucher, openChannel } from "../payments/index.ts";
 import { type Digest, domain, sameHex, signVoucher, toHex } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
+import { defineRefund } from "./channel-refund.ts";
 import {
   type ChannelJson,
   channelArgument,
@@ -23,7 +24,7 @@ import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
 import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
 
-/** `openledger channel open|list|show|topup|spend|close`: deposits that are spent by signatures. */
+/** `openledger channel open|list|show|topup|spend|close|refund`: deposits that are spent by signatures. */
 export function define(command: Command, io: Io): void {
   command.addHelpText(
     "after",
@@ -59,6 +60,7 @@ export function define(command: Command, io: Io): void {
     .argument("<channel>", "the channel's id", channelArgument)
     .option("--wait", "wait for the timeout, then close")
     .action((id: Digest, options: { as: string; wait?: boolean }) => close(io, id, options));
+  defineRefund(command, io);
 }
 
 function payeeArgument(text: string): Address | "operator" {

@@ -134,6 +134,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./stake.ts"),
   },
   {
+    name: "dispute",
+    group: "Use a running node",
+    summary: "Check what attesters settle, prove lies, demand what is withheld",
+    load: () => import("./dispute.ts"),
+  },
+  {
     name: "market",
     group: "Use a running node",
     summary: "Buy, sell, give away and divide Datanets, models and agents",

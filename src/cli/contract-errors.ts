@@ -123,6 +123,33 @@ const words: Readonly<Record<string, Words>> = {
     message: "The seller no longer lets the market move these.",
     fix: ["./openledger market list"],
   }),
+  // disputes
+  BondTooSmall: ([bond, needed]) => ({
+    message: "The bond in the ledger is too small for this.",
+    expected: open(needed),
+    actual: open(bond),
+    fix: ["./openledger dispute demand … --bond puts up what a demand needs."],
+  }),
+  NoSuchBatch: ([attester, number]) => ({
+    message: `There is no batch ${number} of ${text(attester)} that stands.`,
+    fix: ["./openledger dispute list"],
+  }),
+  AlreadyFinal: ([attester, number]) => ({
+    message: `Batch ${number} of ${text(attester)} is final: it cannot be challenged any more.`,
+  }),
+  DemandTooLate: ([until]) => ({
+    message: "Nothing can be demanded of this batch any more.",
+    expected: `before ${time(until)}`,
+  }),
+  NoSuchItem: ([index, count]) => ({
+    message: `There is no position ${index} in this list.`,
+    expected: `0 to ${BigInt(count as bigint) - 1n}`,
+  }),
+  AlreadyDemanded: () => ({
+    message: "This was demanded before.",
+    fix: ["./openledger dispute demands"],
+  }),
+  NotOpen: () => ({ message: "This demand is settled already.", fix: ["./openledger dispute demands"] }),
   // governance
   GovernorInsufficientProposerVotes: ([proposer, votes, threshold]) => ({
     message: `${text(proposer)} has too few votes to propose.`,

@@ -112,7 +112,10 @@ test("a decision goes from OPEN to its effect", async (t) => {
   await t.test("it is proposed, and shown as what it does", async () => {
     const made = await run("gov", "propose", "fee-split", "operator=10%", "data=5500", "--as", "voter");
     assert.deepEqual([made.number, made.description], [1, "Divide fees otherwise: operator 10 %, data 55 %"]);
-    assert.match(made.calls[0].text, /^ProtocolParameters\.setFeeSplit\(\{operator: 1000, /);
+    assert.match(
+      made.calls[0].text,
+      /^divide fees: operator 10 %, treasury 5 %, .* data 55 %, owners 10 % of data$/,
+    );
     const again = ["gov", "propose", "fee-split", "operator=10%", "data=5500", "--as", "voter"];
     assert.match((await refused(again, 1)).fix[0], /--description/);
     const shown = await run("gov", "show", "1");

@@ -8,6 +8,7 @@ import { type ChainView, now, type Purse, transact } from "./purse.ts";
 const registries = {
   datanet: "DatanetRegistry",
   model: "ModelRegistry",
+  agent: "AgentRegistry",
 } as const;
 export type Kind = keyof typeof registries;
 
@@ -52,7 +53,7 @@ export async function findAsset(chain: ChainView, kind: Kind, text: string): Pro
   if (tokenId !== 0n) return { kind, tokenId };
   throw new CliError(`There is no ${kind} "${text}".`, {
     expected: kind === "model" ? "its number or its name on chain" : "its number",
-    fix: [`./openledger ${kind === "model" ? "models" : "datanet list"}`],
+    ...(kind === "agent" ? {} : { fix: [`./openledger ${kind === "model" ? "models" : "datanet list"}`] }),
     code: `unknown-${kind}`,
   });
 }

@@ -30,6 +30,7 @@ import { addressArgument, withAccount } from "./wallet-account.ts";
 const managedFunctions = {
   datanet: ["publishVersion", "setMetadata", "setCurator"],
   model: ["publishRelease", "setDeprecated"],
+  agent: ["accept", "deliver", "publishTerms", "setAgentURI", "setService"],
 } as const satisfies Record<Kind, readonly string[]>;
 
 type FractionOptions = { as: string; name?: string; symbol: string };
@@ -127,7 +128,11 @@ async function fraction(io: Io, kind: Kind, id: string, supply: bigint, options:
 }
 
 function selectorsOf({ contracts }: Purse, kind: Kind) {
-  const abi = { datanet: contracts.DatanetRegistry.abi, model: contracts.ModelRegistry.abi }[kind];
+  const abi = {
+    datanet: contracts.DatanetRegistry.abi,
+    model: contracts.ModelRegistry.abi,
+    agent: contracts.AgentRegistry.abi,
+  }[kind];
   const names: readonly string[] = managedFunctions[kind];
   return abi.flatMap((item) =>
     item.type === "function" && names.includes(item.name) ? [toFunctionSelector(item)] : [],

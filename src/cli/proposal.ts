@@ -6,7 +6,7 @@ import { proposalStates } from "./contract-errors.ts";
 import { showTime } from "./dates.ts";
 import { CliError } from "./errors.ts";
 import { everyEvent } from "./logs.ts";
-import { parameterName, showParameter, unitOf } from "./parameter.ts";
+import { type FeeHead, feeHeads, parameterName, showParameter, unitOf } from "./parameter.ts";
 import { type ChainView, now } from "./purse.ts";
 
 export type ProposalState = (typeof proposalStates)[number];
@@ -43,6 +43,10 @@ export function showCall(chain: ChainView, { target, valueWei, data }: Call): st
     if (name === "ProtocolParameters" && functionName === "set") {
       const parameter = parameterName(args[0] as Hex);
       return `set ${parameter} to ${showParameter(parameter, args[1] as bigint)}`;
+    }
+    if (name === "ProtocolParameters" && functionName === "setFeeSplit") {
+      const split = args[0] as Record<FeeHead, number>;
+      return `divide fees: ${feeHeads.map((head) => `${head} ${split[head] / 100} %`).join(", ")} of data`;
     }
     return `${name}.${functionName}(${args.map(showArgument).join(", ")})${paid}`;
   } catch {

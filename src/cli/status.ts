@@ -47,6 +47,13 @@ export function define(command: Command, io: Io): void {
   });
 }
 
+/** The chain keeps its whole history in memory: it takes so many transactions and no more. */
+function historyUsed({ transactions, ceilingTransactions }: StatusJson["chain"]): string {
+  const used = (100 * transactions) / ceilingTransactions;
+  const percent = used < 0.1 && transactions > 0 ? "less than 0.1" : used.toFixed(1);
+  return `${transactions} of ${ceilingTransactions} transactions, ${percent} %${used >= 80 ? ": nearly full, fees rise" : ""}`;
+}
+
 function show(
   url: string,
   { version, operator, base, chain, datanets, models, receipts, batches }: StatusJson,
@@ -56,10 +63,8 @@ function show(
     pairs([
       ["node", `${url}, version ${version}`],
       ["operator", operator],
-      [
-        "chain",
-        `${chain.chainId}, block ${chain.height}, ${chain.transactions} of ${chain.ceilingTransactions} transactions`,
-      ],
+      ["chain", `${chain.chainId}, block ${chain.height}`],
+      ["history", historyUsed(chain)],
       ...(chain.trouble === null ? [] : ([["TROUBLE", chain.trouble]] as const)),
       ["base model", base],
       ["receipts", `${receipts.pending} wait to be settled, ${formatOpen(BigInt(receipts.pendingWei))} OPEN`],

@@ -24,6 +24,18 @@ test("accounts are listed by name, with what they have", async () => {
   assert.match((await call(["wallet", "list"])).out, /^alma +0x[0-9a-f]{40} +7$/m);
 });
 
+test("what an account has is told in all its forms", async () => {
+  await run("token", "wrap", "2", "--as", "alma");
+  await run("gov", "lock", "1.5", "--as", "alma");
+  const has = await run("wallet", "balance", "--as", "alma");
+  assert.deepEqual(
+    [has.wopenWei, has.gopenWei, has.votesWei, has.stakedWei],
+    [(2n * open).toString(), ((3n * open) / 2n).toString(), "0", "0"],
+  );
+  assert.ok(BigInt(has.balanceWei) < (7n * open) / 2n);
+  assert.match((await call(["wallet", "balance", has.address])).out, /^GOPEN +1\.5$/m);
+});
+
 test("a key leaves encrypted and comes back; the bare key is printed only when that is said", async () => {
   const { address } = await run("wallet", "address", "--as", "alma");
   const password = file("password", "correct horse\n");

@@ -4,16 +4,26 @@ import type { AddEthereumChainParameter } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { CliError } from "./errors.ts";
+import { readVotes } from "./gov-votes.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
-import { assertChain, assertFunds, type NetworkAnswer, networkOf, openChain, openPurse } from "./purse.ts";
+import {
+  assertChain,
+  assertFunds,
+  type NetworkAnswer,
+  networkOf,
+  now,
+  openChain,
+  openPurse,
+} from "./purse.ts";
 import { settingsFromEnvironment } from "./settings.ts";
+import { readPositions } from "./stake-pool.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
 import { addressArgument, walletAccount, walletAccounts, withAccount } from "./wallet-account.ts";
 import { defineKeyCommands } from "./wallet-key.ts";
 
-/** `openledger wallet address|list|send|faucet|network|export|import`: your own accounts. */
+/** `openledger wallet address|balance|list|send|faucet|network|export|import`: your own accounts. */
 export function define(command: Command, io: Io): void {
   withAccount(
     subcommand(command, "address", "Show the address of an account of your wallet"),
@@ -22,6 +32,12 @@ export function define(command: Command, io: Io): void {
     const address = toHex(walletAccount(settingsFromEnvironment(), as, io).address);
     io.result({ name: as, address }, address);
   });
+  withAccount(
+    subcommand(command, "balance", "Show what an account has: OPEN, its tokens, votes, stake"),
+    "account, unless an address is given",
+  )
+    .argument("[address]", "whose", addressArgument)
+    .action((address: Address | undefined, { as }: { as: string }) => balance(io, address, as));
   subcommand(command, "list", "List the accounts of your wallet and what they have").action(() => list(io));
   withAccount(subcommand(command, "send", "Send OPEN"))
     .argument("<address>", "who receives it", addressArgument)
@@ -40,6 +56,41 @@ export function define(command: Command, io: Io): void {
     () => network(io),
   );
   defineKeyCommands(command, io);
+}
+
+async function balance(io: Io, given: Address | undefined, as: string): Promise<void> {
+  const node = connect();
+  const chain = await openChain(node);
+  const address = given ?? toHex(walletAccount(node.settings, as, io).address);
+  const { WOPEN } = chain.contracts;
+  const [balanceWei, wopenWei, votes, positions] = await Promise.all([
+    chain.public.getBalance({ address, ...now }),
+    chain.public.readContract({ ...WOPEN, functionName: "balanceOf", args: [address], ...now }),
+    readVotes(chain, address),
+    readPositions(chain, address),
+  ]);
+  const stakedWei = positions.reduce((sum, { bondedWei }) => sum + bondedWei, 0n);
+  const leavingWei = positions.reduce((sum, { unbondingWei }) => sum + unbondingWei, 0n);
+  io.result(
+    {
+      address,
+      balanceWei,
+      wopenWei,
+      gopenWei: votes.lockedWei,
+      votesWei: votes.votesWei,
+      stakedWei,
+      leavingWei,
+    },
+    pairs([
+      ["account", address],
+      ["OPEN", formatOpen(balanceWei)],
+      ["WOPEN", formatOpen(wopenWei)],
+      ["GOPEN", formatOpen(votes.lockedWei)],
+      ["votes", formatOpen(votes.votesWei)],
+      ["staked", formatOpen(stakedWei)],
+      ["leaving a pool", formatOpen(leavingWei)],
+    ]),
+  );
 }
 
 async function list(io: Io): Promise<void> {

@@ -25,8 +25,15 @@ import {
 } from "../modelfactory/index.ts";
 import { createOpenLora, type OpenLora } from "../openlora/index.ts";
 import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
-import type { Digest } from "../protocol/index.ts";
-import { openSettlement, type Settlement, settlementRoutes } from "../settlement/index.ts";
+import { type Digest, zeroAddress } from "../protocol/index.ts";
+import {
+  type Disputes,
+  disputeRoutes,
+  openDisputes,
+  openSettlement,
+  type Settlement,
+  settlementRoutes,
+} from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
 import { delegationRoutes } from "./delegations.ts";
@@ -51,11 +58,15 @@ export type RunningNode = {
   readonly payments: Payments;
   readonly inference: Inference;
   readonly settlement: Settlement;
+  readonly disputes: Disputes;
   readonly explorer: Explorer;
   readonly operatorToken: string;
   /** Finishes what runs, then closes everything in the reverse order of opening. */
   close(): Promise<void>;
 };
+
+/** How often demands are answered and what is unanswered is enforced; deadlines are half a settlement window. */
+const watchEveryMs = 2_000;
 
 export type OpenNodeOptions = {
   /** What is being done while the node starts. */
@@ -199,6 +210,25 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       }),
       (s) => s.close(),
     );
+    const disputes = opened(
+      "disputes",
+      await openDisputes({
+        database,
+        blobs,
+        chain: operator,
+        contracts,
+        indexOf: async (release) => {
+          const found = await modelFactory.findRelease(release);
+          if (found === undefined) return undefined;
+          const { rows, release: of } = await modelFactory.releaseIndex(found.id);
+          return rows.map((bytes, row) => ({ row, payee: of.contributors[row] ?? zeroAddress, bytes }));
+        },
+        fetchContent: async () => undefined,
+        onBlock,
+        log: write,
+      }),
+      (d) => d.close(),
+    );
     const inference = opened(
       "inference",
       await createInference({
@@ -249,6 +279,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", paymentRoutes(payments));
     app.route("/", settlementRoutes(settlement, { guard }));
     app.route("/", delegationRoutes(operator, contracts));
+    app.route("/", disputeRoutes(disputes, guard));
     app.route("/", inferenceRoutes(inference));
     app.route("/", explorerRoutes(explorer));
     const rpc = createRpc(chain, {
@@ -288,6 +319,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     writeFileSync(place, `${JSON.stringify({ url, pid: process.pid })}\n`);
     opened("the note of where it listens", place, async (file) => rmSync(file, { force: true }));
     if (config.settleEveryMs > 0) settlement.start({ intervalMs: config.settleEveryMs, minReceipts: 1 });
+    disputes.start({ intervalMs: watchEveryMs });
     return {
       config,
       url,
@@ -301,6 +333,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       payments,
       inference,
       settlement,
+      disputes,
       explorer,
       operatorToken,
       close: closeAll,

@@ -18,13 +18,25 @@
  * - `settle`: picking, collecting, building, sending; `standing`: what the chain says about batches, and recovering
  * - `claim`, `balance`: what payees have, and getting it to them; `ledger`: the contract; `loop`: settling in the background
  * - `service`, `routes`: the room's functions, and the same over HTTP
+ *
+ * Others settle as well, and may lie. What they publish is read, compared with the chain, and proven wrong where it is:
+ *
+ * - `content`: a batch as it is published; `facts`: what the chain says a receipt is judged by
+ * - `watched`, `watch`: others' batches and what was found of them; `prove`: each lie as the transaction that undoes it
+ * - `demand`: answering what is demanded of this operator, demanding what is withheld, enforcing silence
+ * - `disputes`, `dispute-routes`: all of it as functions, and over HTTP
  */
 export type { PayeeBalance } from "./balance.ts";
 export type { BatchRow, BatchState } from "./batch.ts";
 export type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
+export { contentFrom, contentLines, type PublishedContent, readContent } from "./content.ts";
+export type { Demand, DemandKind } from "./demand.ts";
+export { disputeRoutes } from "./dispute-routes.ts";
+export { type Disputes, type DisputesDependencies, openDisputes } from "./disputes.ts";
 export { SettlementError, type SettlementErrorCode } from "./errors.ts";
 export { type ChainFacts, type ChainRelease, chainFacts } from "./facts.ts";
 export type { LoopOptions, SettlementLoop } from "./loop.ts";
+export { type Provable, prove } from "./prove.ts";
 export type { ListedReceipt, ReceiptFilter, ReceiptState, StoredReceipt } from "./receipt.ts";
 export { type SettlementRoutesOptions, settlementRoutes } from "./routes.ts";
 export {
@@ -35,3 +47,4 @@ export {
   type SettlementStatus,
 } from "./service.ts";
 export { type SettleLimits, type SettleResult, settleLimits, undoneMax } from "./settle.ts";
+export { describeLie, openIndex } from "./watch.ts";

@@ -9,8 +9,8 @@ import type { SettleResult } from "./settle.ts";
 
 /** What goes over HTTP: amounts are decimal strings of wei, hex is lower-case, times say their unit. */
 
-const wei = z.string().openapi({ example: "1000000000000000000", description: "wei" });
-const hexOut = z.string().openapi({ example: "0xab…" });
+export const wei = z.string().openapi({ example: "1000000000000000000", description: "wei" });
+export const hexOut = z.string().openapi({ example: "0xab…" });
 
 const hexText = <T extends `0x${string}`>(bytes: number): z.ZodType<T> =>
   z
