@@ -47,7 +47,7 @@ const route = createRoute({
             .strictObject({
               delegatee: z.string().toLowerCase().pipe(addressSchema),
               nonce: decimalSchema,
-              expiry: decimalSchema.openapi({ description: "Seconds since the epoch" }),
+              expiry: decimalSchema,
               signature: z.string().toLowerCase().pipe(bytesSchema(65, 65)),
             })
             .openapi("DelegationRequest"),
