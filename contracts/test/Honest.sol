@@ -3,14 +3,7 @@ pragma solidity 0.8.34;
 
 import {BatchInput, ChannelEnd, ChannelInterval} from "../src/AttributionLedger.sol";
 import {DatanetVersion, ReleaseInput} from "../src/ModelRegistry.sol";
-import {
-    Balance,
-    BalancesAround,
-    Line,
-    LinesAround,
-    OpenedBalance,
-    OpenedLine
-} from "../src/libraries/Journals.sol";
+import {Balance, BalancesAround, Line, LinesAround, OpenedBalance, OpenedLine} from "../src/libraries/Journals.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {OpenedReceipt, Receipt} from "../src/libraries/Receipts.sol";
 import {Payment, SplitEvidence} from "../src/libraries/Splits.sol";

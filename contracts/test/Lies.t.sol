@@ -487,9 +487,15 @@ contract LiesTest is Honest {
         Draft memory d = draft;
         _settle(d);
         for (uint32 i = 0; i < d.receipts.length; ++i) {
-            _refused(abi.encodeCall(FraudProofs.proveWrongTerms, (operator, 1, i, openReceipt(d, i))), Splits.TermsAreRight.selector);
+            _refused(
+                abi.encodeCall(FraudProofs.proveWrongTerms, (operator, 1, i, openReceipt(d, i))),
+                Splits.TermsAreRight.selector
+            );
             for (uint32 p = 0; p <= d.payments[i].length; ++p) {
-                _refused(abi.encodeCall(FraudProofs.proveWrongSplit, (operator, 1, splitEvidence(d, i, p))), Splits.SplitIsRight.selector);
+                _refused(
+                    abi.encodeCall(FraudProofs.proveWrongSplit, (operator, 1, splitEvidence(d, i, p))),
+                    Splits.SplitIsRight.selector
+                );
             }
             for (uint32 row = 0; row < 5; ++row) {
                 for (uint32 p = 0; p < 3; ++p) {
@@ -547,8 +553,7 @@ contract LiesTest is Honest {
             address payee = d.balances[i].payee;
             _refused(
                 abi.encodeCall(
-                    FraudProofs.proveWrongCredit,
-                    (operator, 1, i, openBalance(d, i), linesAround(d, _end(d, payee)))
+                    FraudProofs.proveWrongCredit, (operator, 1, i, openBalance(d, i), linesAround(d, _end(d, payee)))
                 ),
                 Journals.BalanceIsRight.selector
             );
@@ -575,21 +580,11 @@ contract LiesTest is Honest {
         _refused(
             abi.encodeCall(
                 FraudProofs.proveMissingLine,
-                (
-                    operator,
-                    1,
-                    r,
-                    openReceipt(d, r),
-                    d.payments[r],
-                    d.lines[line].paymentIndex,
-                    linesAround(d, boundary)
-                )
+                (operator, 1, r, openReceipt(d, r), d.payments[r], d.lines[line].paymentIndex, linesAround(d, boundary))
             )
         );
         _refused(
-            abi.encodeCall(
-                FraudProofs.proveWrongCredit, (operator, 1, i, openBalance(d, i), linesAround(d, boundary))
-            )
+            abi.encodeCall(FraudProofs.proveWrongCredit, (operator, 1, i, openBalance(d, i), linesAround(d, boundary)))
         );
         _refused(
             abi.encodeCall(

@@ -32,7 +32,13 @@ contract ResettlementTest is Honest {
         uint256 paid;
         for (uint256 i = 0; i < d.balances.length; ++i) {
             paid += ledger.claim(
-                other, 0, i, d.balances[i].payee, d.balances[i].credit, d.balances[i].cumulative, openBalance(d, i).proof
+                other,
+                0,
+                i,
+                d.balances[i].payee,
+                d.balances[i].credit,
+                d.balances[i].cumulative,
+                openBalance(d, i).proof
             );
         }
         vm.assertEq(paid, _total(d), "the payees are paid all the same");
@@ -66,9 +72,7 @@ contract ResettlementTest is Honest {
     function test_whoIsNotBondedSettlesNothing() public {
         Draft memory d = _lieAndRestore();
         (BatchInput memory batch, ChannelEnd[] memory ends) = commit(d, 0, 0);
-        vm.expectRevert(
-            abi.encodeWithSelector(Standing.BondTooSmall.selector, 0, uint256(batch.total) + MINIMUM_BOND)
-        );
+        vm.expectRevert(abi.encodeWithSelector(Standing.BondTooSmall.selector, 0, uint256(batch.total) + MINIMUM_BOND));
         vm.prank(address(0x777));
         ledger.settle(batch, ends);
     }

@@ -37,8 +37,8 @@ contract SlashingTest is Fixture {
 
     function setUp() public override {
         super.setUp();
-        id = openChannel("slash", 1_000 ether);
-        collect(id, 1_000 ether);
+        id = openChannel("slash", 1000 ether);
+        collect(id, 1000 ether);
     }
 
     // ---------------------------------------------------------------- arithmetic
@@ -99,7 +99,7 @@ contract SlashingTest is Fixture {
         parameters.set(key, 3);
         key = parameters.MINIMUM_BOND();
         vm.prank(governance);
-        parameters.set(key, 3_333);
+        parameters.set(key, 3333);
         vm.warp(block.timestamp + 1);
         Receipt memory receipt = _lie(id, 0, 7);
         _settle(id, 0, 7, receipt);
@@ -107,7 +107,7 @@ contract SlashingTest is Fixture {
         proofs.proveWrongTerms(operator, 0, 0, OpenedReceipt(receipt, new bytes32[](0)));
         vm.assertEq(ledger.creditOf(address(0x99)), 0, "three basis points of 3,333 wei are less than one");
         vm.assertEq(ledger.creditOf(payer), 7);
-        vm.assertEq(ledger.creditOf(treasury), 3_326);
+        vm.assertEq(ledger.creditOf(treasury), 3326);
     }
 
     function test_aProverThatWithdrawsTwiceIsPaidOnce() public {
@@ -180,7 +180,9 @@ contract SlashingTest is Fixture {
         ledger.hold(operator, 0, start + 2 days);
         vm.stopPrank();
         vm.assertEq(ledger.batchOf(operator, 0).finalAt, start + 5 days);
-        vm.assertEq(ledger.batchOf(operator, 1).finalAt, start + 5 days, "no batch is final before the one it builds on");
+        vm.assertEq(
+            ledger.batchOf(operator, 1).finalAt, start + 5 days, "no batch is final before the one it builds on"
+        );
         vm.warp(start + 5 days);
         vm.expectRevert(abi.encodeWithSelector(Standing.AlreadyFinal.selector, operator, 0));
         vm.prank(theVerdicts);
