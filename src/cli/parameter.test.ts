@@ -10,6 +10,7 @@ test("a value is read in the parameter's unit, or in the one it names", () => {
   assert.equal(parseParameter("minimumBondWei", "7"), 7n);
   assert.equal(parseParameter("minimumBondWei", "2.5OPEN"), 25n * 10n ** 17n);
   assert.equal(parseParameter("proverRewardBps", "2.5%"), 250n);
+  assert.equal(parseParameter("drawnValidators", "12"), 12n);
   assert.equal(parseParameter("treasury", `0x${"00".repeat(19)}ff`), 255n);
 });
 
@@ -22,6 +23,7 @@ test("a value of another kind is none", () => {
     ["minimumBondWei", "1d"],
     ["proverRewardBps", "0.001%"],
     ["treasury", "1"],
+    ["drawnValidators", "3%"],
     ["nothing", "1"],
   ] as const)
     assert.throws(() => parseParameter(name, text), { name: "CliError", exitCode: 2 }, `${name} ${text}`);
@@ -30,7 +32,7 @@ test("a value of another kind is none", () => {
 test("what is shown of every parameter is in its unit, and its id is its name", () => {
   for (const name of parameterNames) {
     assert.equal(parameterName(parameterId(name)), name);
-    assert.match(showParameter(name, 3_000n), / (OPEN|wei|s\)|%)$|^0x|^0\.003$/, name);
+    assert.match(showParameter(name, 3_000n), / (OPEN|wei|s\)|%)$|^0x|^0\.003$|^3000$/, name);
   }
   assert.equal(showParameter("timelockDelaySeconds", 604_800n), "7 days (604800 s)");
 });

@@ -16,14 +16,14 @@ export type FeeHead = (typeof feeHeads)[number];
 export const parameterId = (name: string): Hex => stringToHex(name, { size: 32 });
 export const parameterName = (id: Hex): string => hexToString(id, { size: 32 });
 
-type Unit = "address" | "wei" | "seconds" | "basis points" | "millionths";
+type Unit = "address" | "wei" | "seconds" | "basis points" | "millionths" | "count";
 
 export function unitOf(name: string): Unit {
   if (name.endsWith("Wei")) return "wei";
   if (name.endsWith("Seconds")) return "seconds";
   if (name.endsWith("Bps")) return "basis points";
   if (name.endsWith("Millionths")) return "millionths";
-  return "address";
+  return name === "treasury" || name === "stakersPool" ? "address" : "count";
 }
 
 export const asAddress = (value: bigint): Address => toHex(`0x${value.toString(16).padStart(40, "0")}`);
@@ -39,6 +39,8 @@ export function showParameter(name: string, value: bigint): string {
       return `${Number(value) / 100} %`;
     case "millionths":
       return `${Number(value) / 1_000_000}`;
+    case "count":
+      return value.toString();
     case "address":
       return asAddress(value);
   }
@@ -76,6 +78,7 @@ export function parseParameter(name: string, text: string): bigint {
       seconds: "seconds, or as in 30min, 12h or 7d",
       "basis points": "basis points, or per cent as in 2.5%",
       millionths: "millionths",
+      count: "a number",
       address: "an address",
     }[unit],
     actual: text.slice(0, 60),
