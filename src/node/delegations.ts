@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { type Address, parseSignature, recoverTypedDataAddress } from "viem";
 import { CallRevertedError, type ChainWriter, type ProtocolContracts } from "../chain/index.ts";
 import { addressSchema, bytesSchema, decimalSchema, sameHex, toHex } from "../protocol/index.ts";
+import { limitReached, RelayLimitError, type Relays } from "../settlement/index.ts";
 
 /** What a holder of GOPEN signs (OpenZeppelin `Votes`; its EIP-712 domain is "Governance OPEN", version 1). */
 export const delegationTypes = {
@@ -24,10 +25,8 @@ export const delegationData = (chainId: number, gopen: Address, message: Delegat
   message,
 });
 
-/** Sending costs this node gas and history: what is delegated must be worth it, and not too many are sent. */
+/** Sending costs this node gas and history: what is delegated must be worth it. */
 const leastWei = 10n ** 18n;
-const sentMax = 120;
-const periodMs = 3_600_000;
 
 const json = (description: string) => ({
   content: { "application/json": { schema: z.unknown() } },
@@ -59,21 +58,24 @@ const route = createRoute({
     200: json("Delegated"),
     400: json("The signature is not one that counts"),
     409: json("The chain refused it, in its own words"),
-    429: json("Too many were sent"),
+    429: json("The day's allowance is used up; `freeAtMs` says until when"),
   },
 });
 
 export function delegationRoutes(
   sender: ChainWriter,
   { GOPEN }: Pick<ProtocolContracts, "GOPEN">,
-  now: () => number = Date.now,
+  allow: Relays["allow"],
 ): OpenAPIHono {
   const app = new OpenAPIHono();
   app.use("/v1/delegations", bodyLimit({ maxSize: 4_096 }));
-  const sentAtMs: number[] = [];
+  app.onError((error, context) => {
+    if (error instanceof RelayLimitError) return limitReached(context, error);
+    throw error;
+  });
   app.openapi(route, async (context) => {
     const asked = context.req.valid("json");
-    const refuse = (status: 400 | 409 | 429, code: string, message: string) =>
+    const refuse = (status: 400 | 409, code: string, message: string) =>
       context.json({ error: { code, message } }, status);
     const message = {
       delegatee: asked.delegatee,
@@ -105,15 +107,7 @@ export function delegationRoutes(
       );
     if (sameHex(current, message.delegatee))
       return refuse(400, "same-delegate", `The votes of ${delegator} are delegated to ${current} already.`);
-    const startMs = now() - periodMs;
-    while (sentAtMs[0] !== undefined && sentAtMs[0] <= startMs) sentAtMs.shift();
-    if (sentAtMs.length >= sentMax)
-      return refuse(
-        429,
-        "too-many",
-        `This node sends at most ${sentMax} delegations an hour: try later, or send it yourself.`,
-      );
-    sentAtMs.push(now());
+    await allow(toHex(delegator));
     const { r, s, yParity } = parseSignature(asked.signature);
     try {
       const { transactionHash } = await sender.write({

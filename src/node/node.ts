@@ -30,7 +30,9 @@ import {
   type Disputes,
   disputeRoutes,
   openDisputes,
+  openRelays,
   openSettlement,
+  relayRoutes,
   type Settlement,
   settlementRoutes,
 } from "../settlement/index.ts";
@@ -277,8 +279,10 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
     app.route("/", modelFactoryRoutes(modelFactory, guard));
     app.route("/", paymentRoutes(payments));
-    app.route("/", settlementRoutes(settlement, { guard }));
-    app.route("/", delegationRoutes(operator, contracts));
+    const relays = await openRelays({ database, chain: operator, contracts, settlement });
+    app.route("/", settlementRoutes(settlement, { guard, claim: relays.claim }));
+    app.route("/", relayRoutes(relays));
+    app.route("/", delegationRoutes(operator, contracts, relays.allow));
     app.route("/", disputeRoutes(disputes, guard));
     app.route("/", inferenceRoutes(inference));
     app.route("/", explorerRoutes(explorer));

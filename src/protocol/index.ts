@@ -13,6 +13,7 @@
  * - `apportion`, `payout`: how one fee is divided, to the wei
  * - `manifest`: what a release is made from; its digest is the release id
  * - `voucher`, `receipt`, `eip712`: what payers and operators sign
+ * - `relay`: what is signed so that a node sends it and pays for it
  * - `check`: everything about a receipt that can be verified offline
  * - `batch`: receipts → the three trees that a settlement commits to
  * - `published`, `lies`: what a batch published, and every lie in it with the evidence a chain takes
@@ -39,6 +40,7 @@ export * from "./payout.ts";
 export * from "./positional.ts";
 export * from "./published.ts";
 export * from "./receipt.ts";
+export * from "./relay.ts";
 export * from "./row.ts";
 export * from "./schema.ts";
 export * from "./version.ts";

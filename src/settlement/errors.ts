@@ -7,6 +7,7 @@ export type SettlementErrorCode =
   | "unknown-receipt"
   | "unknown-batch"
   | "bad-content"
+  | "unsigned-request"
   | "bond-unaffordable"
   | "chain-conflict"
   | "database-behind";

@@ -25,6 +25,8 @@
  * - `watched`, `watch`: others' batches and what was found of them; `prove`: each lie as the transaction that undoes it
  * - `demand`: answering what is demanded of this operator, demanding what is withheld, enforcing silence
  * - `disputes`, `dispute-routes`: all of it as functions, and over HTTP
+ *
+ * - `relay`, `relay-routes`: first steps for who has no OPEN, paid by the operator within daily allowances
  */
 export type { PayeeBalance } from "./balance.ts";
 export type { BatchRow, BatchState } from "./batch.ts";
@@ -38,6 +40,15 @@ export { type ChainFacts, type ChainRelease, chainFacts } from "./facts.ts";
 export type { LoopOptions, SettlementLoop } from "./loop.ts";
 export { type Provable, prove } from "./prove.ts";
 export type { ListedReceipt, ReceiptFilter, ReceiptState, StoredReceipt } from "./receipt.ts";
+export {
+  openRelays,
+  type RelayDependencies,
+  RelayLimitError,
+  type RelayLimits,
+  type Relays,
+  relayLimits,
+} from "./relay.ts";
+export { limitReached, relayRoutes } from "./relay-routes.ts";
 export { type SettlementRoutesOptions, settlementRoutes } from "./routes.ts";
 export {
   openSettlement,

@@ -3,8 +3,11 @@ import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { CallRevertedError } from "../chain/index.ts";
-import { sameHex } from "../protocol/index.ts";
+import { type Address, sameHex } from "../protocol/index.ts";
+import type { ClaimResult } from "./claim.ts";
 import { SettlementError, type SettlementErrorCode } from "./errors.ts";
+import { RelayLimitError } from "./relay.ts";
+import { limitReached } from "./relay-routes.ts";
 import {
   addressText,
   balanceJson,
@@ -31,6 +34,8 @@ import type { Settlement } from "./service.ts";
 export type SettlementRoutesOptions = {
   /** Who may make the operator settle now. Without it that route does not exist. */
   readonly guard?: MiddlewareHandler;
+  /** Sends claims within an allowance: `relays.claim`. Without it every claim is sent. */
+  readonly claim?: (payee: Address) => Promise<ClaimResult>;
 };
 
 const statusOf: Record<SettlementErrorCode, 400 | 404 | 409 | 503> = {
@@ -41,6 +46,7 @@ const statusOf: Record<SettlementErrorCode, 400 | 404 | 409 | 503> = {
   "unknown-receipt": 404,
   "unknown-batch": 404,
   "bad-content": 400,
+  "unsigned-request": 400,
   "bond-unaffordable": 503,
   "chain-conflict": 503,
   "database-behind": 503,
@@ -155,7 +161,14 @@ const routes = {
         },
       },
     },
-    responses: { 200: json(claimOut, "Paid, or nothing to claim"), ...failures },
+    responses: {
+      200: json(claimOut, "Paid, or nothing to claim"),
+      429: json(
+        errorOut,
+        "The day's allowance is used up; send the claim yourself, or ask again when `freeAtMs` says",
+      ),
+      ...failures,
+    },
   }),
   settle: createRoute({
     method: "post",
@@ -181,6 +194,7 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
   app.onError((error, context) => {
     if (error instanceof SettlementError)
       return failure(context, statusOf[error.code], error.code, error.message);
+    if (error instanceof RelayLimitError) return limitReached(context, error);
     if (error instanceof CallRevertedError) return failure(context, 409, "chain-refused", error.message);
     if (error instanceof HTTPException) return failure(context, 400, "invalid-request", error.message);
     throw error;
@@ -243,7 +257,7 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
     return context.json(balanceJson(balance, proof, claims), 200);
   });
   app.openapi(routes.claim, async (context) =>
-    context.json(claimJson(await service.claim(context.req.valid("json").payee)), 200),
+    context.json(claimJson(await (options.claim ?? service.claim)(context.req.valid("json").payee)), 200),
   );
   if (options.guard !== undefined) {
     app.openapi({ ...routes.settle, middleware: [options.guard] }, async (context) =>

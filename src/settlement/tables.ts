@@ -103,6 +103,12 @@ const migrations = [
      error text
    );
    create index demands_open on settlement.demands (deadline_sec) where state = 'open';`,
+  `create table settlement.relays (
+     identity text not null,
+     day int not null,
+     used int not null,
+     primary key (identity, day)
+   );`,
 ];
 
 export function migrateSettlement(database: Database): Promise<void> {
