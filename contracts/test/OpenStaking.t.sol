@@ -2,6 +2,7 @@
 pragma solidity 0.8.34;
 
 import {Offence, OpenStaking, Reason} from "../src/OpenStaking.sol";
+import {Pool, Pools, Position} from "../src/libraries/Pools.sol";
 import {StakingFixture} from "./StakingFixture.sol";
 
 /// Calls back into staking when it is paid.
@@ -388,6 +389,28 @@ contract OpenStakingTest is StakingFixture {
         }
         vm.assertLe(earned, sum);
         vm.assertLe(sum, earned + 5); // less than a wei a position, and one in the pool
+    }
+
+    /// To the 2⁻¹²⁸ of a wei: what two positions earned, the commissions and what is carried is what came in.
+    function test_noDivisionLosesAnything(uint96[8] memory rewards, uint88 first, uint88 second, uint16 bps)
+        public
+        pure
+    {
+        Pool memory p;
+        (p.active, p.commissionBps) = (1 + uint256(first) + second, bps % 5001);
+        Position memory a;
+        Position memory b;
+        (a.active, b.active) = (1 + uint256(first), second);
+        uint256 sum;
+        uint256 commissions;
+        for (uint256 i = 0; i < 8; ++i) {
+            sum += rewards[i];
+            commissions += Pools.divide(p, rewards[i]);
+            Pools.accrue(a, p.perShare);
+            if (i % 3 == 0) Pools.accrue(b, p.perShare); // less often: it comes to the same
+        }
+        Pools.accrue(b, p.perShare);
+        vm.assertEq(a.earned + b.earned + p.remainder + (commissions << 128), sum << 128);
     }
 
     // ---------------------------------------------------------------- votes

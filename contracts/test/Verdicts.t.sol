@@ -3,7 +3,7 @@ pragma solidity 0.8.34;
 
 import {OpenStaking, Reason} from "../src/OpenStaking.sol";
 import {Verdicts} from "../src/Verdicts.sol";
-import {Draws} from "../src/libraries/Draws.sol";
+import {Draws, Lottery} from "../src/libraries/Draws.sol";
 import {VerdictsFixture} from "./VerdictsFixture.sol";
 
 contract VerdictsTest is VerdictsFixture {
@@ -289,6 +289,29 @@ contract VerdictsTest is VerdictsFixture {
             vm.assertLe(900, named[i]);
             vm.assertLe(named[i], 1100);
         }
+    }
+
+    /// The example of docs/staking.md, computed by another implementation.
+    function test_theWorkedExample() public pure {
+        bytes32 root = bytes32(uint256(0x22) * (type(uint256).max / 255));
+        bytes32 preimage_ = bytes32(uint256(0x11) * (type(uint256).max / 255));
+        vm.assertEq(
+            keccak256(abi.encodePacked(preimage_)), 0xb569321de72d0af89c2fb48a484de3fc9343f31600ae1f3e13d633cb48cbf816
+        );
+        Lottery memory lot = Draws.lottery(preimage_, root, 100, 2000, 16, 1000);
+        vm.assertTrue(lot.drawn);
+        vm.assertEq(lot.receipt, 889);
+        vm.assertFalse(Draws.lottery(preimage_, root, 100, 2000, 4, 1000).drawn); // 0.2 is below 0.244
+        address attester = 0x3333333333333333333333333333333333333333;
+        address who = 0x6666666666666666666666666666666666666666;
+        bytes32 batchId = keccak256(abi.encode(attester, uint32(7), uint32(0), root));
+        vm.assertEq(batchId, 0xc189465801dfb7ef8c334054eb240c1cac4a2caa9fb723c259a27829dbcdcaa3);
+        bytes32 projection = bytes32(uint256(0x44) * (type(uint256).max / 255));
+        bytes32 salt = bytes32(uint256(0x55) * (type(uint256).max / 255));
+        vm.assertEq(
+            Draws.commitmentOf(batchId, lot.receipt, true, projection, salt, who),
+            0x50fbe1bf89120f430f1dfdd53d9389f9151cc450f431306621218010e388f8da
+        );
     }
 
     function test_manyValidatorsWhoIsNotDrawnPasses() public {
