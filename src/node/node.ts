@@ -283,7 +283,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", settlementRoutes(settlement, { guard, claim: relays.claim }));
     app.route("/", relayRoutes(relays));
     app.route("/", delegationRoutes(operator, contracts, relays.allow));
-    app.route("/", disputeRoutes(disputes, guard));
+    app.route("/", disputeRoutes(disputes, guard, settlement));
     app.route("/", inferenceRoutes(inference));
     app.route("/", explorerRoutes(explorer));
     const rpc = createRpc(chain, {

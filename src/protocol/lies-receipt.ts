@@ -7,7 +7,7 @@ import { maxPaidContributors, payout, thresholdOf } from "./payout.ts";
 import type { OpenedReceipt, PublishedBatch } from "./published.ts";
 import { openReceipt } from "./published.ts";
 import type { ScoreEntry } from "./row.ts";
-import { decodeRow, score } from "./row.ts";
+import { decodeRow, decodeScores, score } from "./row.ts";
 
 const noQuery = bytesDigest("0x");
 
@@ -28,7 +28,7 @@ export function* receiptLies(batch: PublishedBatch, index: number, facts: Receip
     BigInt(receipt.completionTokens) * release.completionWeiPerToken;
   if (receipt.to - receipt.from !== price) yield { kind: "fee", receipt: opening(), expected: price };
 
-  const list = readScores(opened.scores);
+  const list = decodeScores(opened.scores);
   const wrongScore = findWrongScore(opened, list, release, facts);
   if (wrongScore !== undefined) yield { kind: "score", receipt: opening(), ...wrongScore };
   const wrongThreshold = findWrongThreshold(opened, release, facts);
@@ -41,17 +41,6 @@ export function* receiptLies(batch: PublishedBatch, index: number, facts: Receip
     return;
   const wrongPayment = findWrongPayment(opened, list, facts);
   if (wrongPayment !== undefined) yield { kind: "split", receipt: opening(), ...wrongPayment };
-}
-
-/** @returns undefined for bytes that are not whole entries, or more than 256 of them */
-function readScores(scores: OpenedReceipt["scores"]): ScoreEntry[] | undefined {
-  const bytes = toBytes(scores);
-  if (bytes.length % 12 !== 0 || bytes.length > 12 * maxPaidContributors) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / 12 }, (_, i) => ({
-    row: view.getUint32(12 * i),
-    score: Number(view.getBigInt64(12 * i + 4)),
-  }));
 }
 
 function findWrongScore(

@@ -1,5 +1,5 @@
-import type { Address, Digest } from "./bytes.ts";
-import { toHex, words, zeroAddress } from "./bytes.ts";
+import type { Address, Digest, Hex } from "./bytes.ts";
+import { toBytes, toHex, words, zeroAddress } from "./bytes.ts";
 import { bytesDigest } from "./digest.ts";
 import { ProtocolError } from "./error.ts";
 import type { PositionalTree } from "./positional.ts";
@@ -132,6 +132,17 @@ export function encodeScores(entries: readonly ScoreEntry[]): Uint8Array {
     view.setBigInt64(12 * i + 4, BigInt(score));
   });
   return bytes;
+}
+
+/** Reads what `encodeScores` wrote, in any order. @returns undefined for bytes that are not whole entries, or more than 256 */
+export function decodeScores(scores: Hex | Uint8Array): ScoreEntry[] | undefined {
+  const bytes = toBytes(scores);
+  if (bytes.length % 12 !== 0 || bytes.length > 12 * 256) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.length / 12 }, (_, i) => ({
+    row: view.getUint32(12 * i),
+    score: Number(view.getBigInt64(12 * i + 4)),
+  }));
 }
 
 /** @returns `keccak256(encodeScores(entries))`; of no bytes for an empty list. */

@@ -164,6 +164,12 @@ export async function readContent(
   return { receipts, journal, balances, previousBalances };
 }
 
+/** How many balances of the batch before a kept content holds. */
+export function previousBalancesIn(bytes: Uint8Array): number {
+  const text = new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(10)));
+  return headerSchema.parse(JSON.parse(text)).previousBalances;
+}
+
 async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";

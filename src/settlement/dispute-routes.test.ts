@@ -38,7 +38,7 @@ before(async () => {
     fetchContent: async () => undefined,
     now: world.now,
   });
-  app = disputeRoutes(disputes, guard);
+  app = disputeRoutes(disputes, guard, { adopt: () => Promise.reject(new Error("not asked here")) });
   await new Promise<void>((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
 });

@@ -9,6 +9,7 @@ import { demandKinds } from "./demand.ts";
 import type { Disputes } from "./disputes.ts";
 import { SettlementError } from "./errors.ts";
 import { addressText, countText, errorOut, hexOut, wei } from "./schemas.ts";
+import type { Settlement } from "./service.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { "application/json": { schema } },
@@ -125,6 +126,16 @@ const routes = {
     z.strictObject({ ...batchIn, ...signedReceipt }),
     sentOut,
   ),
+  resettle: post(
+    "resettlements",
+    "Take over what is true of a batch that fell, to settle it with this operator's next batch",
+    z.strictObject({ attester: batchIn.attester, number: batchIn.number }),
+    z.object({
+      receipts: z.number(),
+      wei,
+      skipped: z.array(z.object({ channelId: hexOut, reason: z.string() })),
+    }),
+  ),
   late: post(
     "late-receipts",
     "Report a receipt that its operator signed and did not settle by its deadline",
@@ -134,7 +145,11 @@ const routes = {
 };
 
 /** Reading is open to everyone; what is sent is sent by this node's operator, and only on its word. */
-export function disputeRoutes(service: Disputes, guard: MiddlewareHandler): OpenAPIHono {
+export function disputeRoutes(
+  service: Disputes,
+  guard: MiddlewareHandler,
+  settlement: Pick<Settlement, "adopt">,
+): OpenAPIHono {
   const app = new OpenAPIHono({
     defaultHook: (result, context) => {
       if (result.success) return;
@@ -205,6 +220,11 @@ export function disputeRoutes(service: Disputes, guard: MiddlewareHandler): Open
   app.openapi({ ...routes.late, middleware: [guard] }, async (context) => {
     const { receipt, signature } = context.req.valid("json");
     return context.json({ transactionHash: await service.reportLate(receipt, signature) }, 200);
+  });
+  app.openapi({ ...routes.resettle, middleware: [guard] }, async (context) => {
+    const { attester, number } = context.req.valid("json");
+    const { receipts, wei, skipped } = await settlement.adopt(await service.fallen(attester, number));
+    return context.json({ receipts, wei: wei.toString(), skipped: skipped.map((one) => ({ ...one })) }, 200);
   });
   return app;
 }

@@ -11,6 +11,7 @@ import {
   toHex,
 } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
+import type { SignedOpening } from "./content.ts";
 import {
   answerDemands,
   type Demand,
@@ -26,7 +27,7 @@ import { startRounds } from "./loop.ts";
 import { prove } from "./prove.ts";
 import { migrateSettlement } from "./tables.ts";
 import { createTurns } from "./turns.ts";
-import { checkWatched, type Finding, openWatched } from "./watch.ts";
+import { checkWatched, type Finding, openWatched, truthful } from "./watch.ts";
 import { listWatched, projectWatched, recordFinding, type WatchedBatch } from "./watched.ts";
 
 export type DisputeContracts = Pick<
@@ -98,6 +99,12 @@ export type Disputes = {
   reportLate(receipt: Receipt, signature: Hex): Promise<Hex>;
   /** Pays out what the ledger credits to this operator, wei; 0 if nothing. */
   withdrawCredit(): Promise<bigint>;
+  /**
+   * The receipts of a batch that fell which tell the truth, from the content that was kept when it was proven to lie: what may be
+   * settled again (`Settlement.adopt`).
+   * @throws SettlementError `unknown-batch` if no such content was kept
+   */
+  fallen(attester: Address, number: number): Promise<readonly SignedOpening[]>;
   /** Answers, enforces and checks, again and again, until closed. */
   start(options: { readonly intervalMs: number }): void;
   close(): Promise<void>;
@@ -255,6 +262,22 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
       if (credit > 0n) await chain.write({ ...ledger, functionName: "withdrawCredit", args });
       return credit;
     },
+    fallen: (attester, number) =>
+      inTurn(async () => {
+        await follow();
+        const [batch] = await listWatched(
+          database,
+          "state = 'undone' and content_digest is not null and attester = $1 and number = $2",
+          [toHex(attester), number],
+          1,
+        );
+        if (batch === undefined)
+          throw new SettlementError(
+            "unknown-batch",
+            `No content of a batch ${number} of ${attester} that fell was kept here.`,
+          );
+        return truthful(parts, batch);
+      }),
     start: ({ intervalMs }) => {
       loop ??= startRounds(
         async () => {

@@ -24,6 +24,7 @@
  * - `content`: a batch as it is published; `facts`: what the chain says a receipt is judged by
  * - `watched`, `watch`: others' batches and what was found of them; `prove`: each lie as the transaction that undoes it
  * - `demand`: answering what is demanded of this operator, demanding what is withheld, enforcing silence
+ * - `resettle`: taking over what is true of another attester's batch that fell
  * - `disputes`, `dispute-routes`: all of it as functions, and over HTTP
  *
  * - `relay`, `relay-routes`: first steps for who has no OPEN, paid by the operator within daily allowances

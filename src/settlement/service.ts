@@ -24,7 +24,9 @@ import {
   projectClaims,
   unclaimed,
 } from "./claim.ts";
+import type { SignedOpening } from "./content.ts";
 import { SettlementError } from "./errors.ts";
+import { chainFacts } from "./facts.ts";
 import { type Ledger, ledgerOf } from "./ledger.ts";
 import { type LoopOptions, type SettlementLoop, startLoop } from "./loop.ts";
 import {
@@ -35,6 +37,7 @@ import {
   readReceipt,
   type StoredReceipt,
 } from "./receipt.ts";
+import { type Adopted, adoptReceipts } from "./resettle.ts";
 import { type SettleLimits, type SettleResult, settleLimits, settleOnce, undoneMax } from "./settle.ts";
 import { refresh } from "./standing.ts";
 import { migrateSettlement } from "./tables.ts";
@@ -45,7 +48,10 @@ export type SettlementDependencies = {
   readonly blobs: Blobs;
   /** Its account is the operator: it settles, stands the bond, and sends claims. */
   readonly chain: ChainWriter;
-  readonly contracts: Pick<ProtocolContracts, "AttributionLedger" | "ProtocolParameters">;
+  readonly contracts: Pick<
+    ProtocolContracts,
+    "AttributionLedger" | "DatanetRegistry" | "ModelRegistry" | "PaymentChannels" | "ProtocolParameters"
+  >;
   /** Brings vouchers to the chain: `payments.collect`. */
   readonly collect: (ends: readonly CollectEnd[]) => Promise<CollectResult>;
   /** Asks for a block at a time, seconds; needed where blocks are only mined on demand. */
@@ -124,6 +130,11 @@ export type Settlement = {
     limit?: number;
   }): Promise<{ claims: ClaimResult[]; failures: { payee: Address; error: string }[] }>;
   claims(payee: Address): Promise<Claim[]>;
+  /**
+   * Takes over the receipts of another attester's batch that fell, to settle them with the next batch. That they tell the truth
+   * MUST have been checked: see `Disputes.resettle`.
+   */
+  adopt(openings: readonly SignedOpening[]): Promise<Adopted>;
   /** Settles in the background until closed. */
   start(options: LoopOptions): SettlementLoop;
   close(): Promise<void>;
@@ -265,6 +276,10 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
       await follower.reached(await ledger.blockNumber());
       return listClaims(database, payee);
     },
+    adopt: (openings) =>
+      inTurn(() =>
+        adoptReceipts({ ...parts, chain, contracts, facts: chainFacts(chain, contracts) }, openings),
+      ),
     start: (options) => {
       const loop = startLoop({ database, settle, follow, now, log }, options);
       loops.add(loop);

@@ -178,8 +178,18 @@ async function collectable(
     ends.set(channelId, to);
   }
   if (ends.size === 0) return { receipts: [], gasUsed: 0n };
-  const result = await parts.collect([...ends].map(([channelId, atLeast]) => ({ channelId, atLeast })));
+  // What was taken over from another attester is collected already.
+  const third = new Set(
+    (
+      await parts.database.query<{ id: Digest }>(
+        "select channel_id as id from settlement.channels where third",
+      )
+    ).map(({ id }) => id),
+  );
+  const own = [...ends].filter(([channelId]) => !third.has(channelId));
+  const result = await parts.collect(own.map(([channelId, atLeast]) => ({ channelId, atLeast })));
   const covered = new Map(result.collected);
+  for (const [channelId, end] of ends) if (third.has(channelId)) covered.set(channelId, end);
   for (const { channelId, reason, lost, collectedWei } of result.failures) {
     covered.set(channelId, collectedWei);
     skipped.push({ channelId, reason });
@@ -190,11 +200,14 @@ async function collectable(
     const { settled, undone, reopenedTo } = await parts.ledger.channelState(channelId);
     // What fell is settled again first, and no further at once.
     if (settled === from && undone === 1 && reopenedTo < end) covered.set(channelId, reopenedTo);
-    if (settled === from && undone < 2) continue;
+    const isOpen = undone === 1 || (undone === 0 && !third.has(channelId));
+    if (settled === from && isOpen) continue;
     covered.set(channelId, 0n);
     const reason =
       settled === from
-        ? "what was settled of it fell twice: nobody settles it, and its payer is refunded"
+        ? undone === 0
+          ? "only its payee settles it"
+          : "what was settled of it fell twice: nobody settles it, and its payer is refunded"
         : `the chain has settled it up to ${settled} wei; its first receipt that waits starts at ${from}`;
     skipped.push({ channelId, reason });
     if (settled > from) await markPassed(parts, channelId, settled);

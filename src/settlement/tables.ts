@@ -109,6 +109,8 @@ const migrations = [
      used int not null,
      primary key (identity, day)
    );`,
+  // Channels of others, whose receipts fell and were taken over.
+  `alter table settlement.channels add column third boolean not null default false;`,
 ];
 
 export function migrateSettlement(database: Database): Promise<void> {

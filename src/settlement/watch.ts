@@ -18,7 +18,13 @@ import {
   toHex,
 } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
-import { contentLines, type PublishedContent, readContent } from "./content.ts";
+import {
+  contentLines,
+  type PublishedContent,
+  previousBalancesIn,
+  readContent,
+  type SignedOpening,
+} from "./content.ts";
 import { SettlementError } from "./errors.ts";
 import type { ChainFacts } from "./facts.ts";
 import { prove } from "./prove.ts";
@@ -104,6 +110,30 @@ export async function openWatched(
   const where =
     first.list === "receipt" ? `the ${first.digest} of receipt ${first.index}` : `the ${first.list}`;
   return { batch, withheld: `What was published is not what was committed: ${where}.` };
+}
+
+/** The receipts of a kept batch that tell the truth by themselves; with one that lies, what follows it in its channel is left out. */
+export async function truthful(parts: WatchParts, watched: Watched): Promise<SignedOpening[]> {
+  const bytes = await parts.blobs.get(watched.contentDigest!);
+  const committed = committedOf(watched, previousBalancesIn(bytes));
+  const content = await readContent(chunks(bytes), committed);
+  const { batch } = openBatch(committed, content);
+  const indexes = new Map<Digest, Promise<ReceiptFacts["index"]>>();
+  const broken = new Set<Digest>();
+  const good: SignedOpening[] = [];
+  for (const [i, opening] of content.receipts.entries()) {
+    const { receipt } = opening;
+    if (broken.has(receipt.channelId)) continue;
+    const facts = await factsOf(parts, receipt, indexes);
+    const unscored = facts.index === null && opening.query !== "0x";
+    if (unscored || !receiptLies(batch, i, facts).next().done) broken.add(receipt.channelId);
+    else good.push(opening);
+  }
+  return good;
+}
+
+async function* chunks(bytes: Uint8Array) {
+  yield bytes;
 }
 
 async function previousCount(
