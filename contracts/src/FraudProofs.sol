@@ -2,6 +2,7 @@
 pragma solidity 0.8.34;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {AttributionLedger} from "./AttributionLedger.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
 import {Batch, Batches, ChannelInterval} from "./libraries/Batches.sol";
@@ -106,7 +107,7 @@ contract FraudProofs {
         uint256 harm;
         if (hasLeft && hasRight && channelId == right.receipt.channelId) {
             wrong = Tilings.withinChannel(left.receipt, right.receipt);
-            harm = left.receipt.fee() + right.receipt.fee();
+            harm = Math.saturatingAdd(left.receipt.fee(), right.receipt.fee());
         } else {
             Batches.requireIntervals(intervals, batch.intervalsDigest);
             (wrong, channelId, harm) =

@@ -222,6 +222,25 @@ contract LiesTest is Honest {
         _proveTiling(d, 1, payer);
     }
 
+    /// Amounts that no sum can hold hide nothing.
+    function test_anOverlapOfEverything() public {
+        Draft memory d = draft;
+        d.receipts[0].to = type(uint256).max;
+        (d.receipts[1].from, d.receipts[1].to) = (0, type(uint256).max);
+        _settleAs(d, draft.intervals);
+        _proveTiling(d, 1, payer);
+    }
+
+    function test_aSumThatWrapsAround() public {
+        Draft memory d = draft;
+        uint256 i = _secondLine(d);
+        d.lines[i].runningSum = type(uint256).max;
+        _settle(d);
+        vm.prank(prover);
+        proofs.proveWrongJournal(operator, 1, linesAround(d, i));
+        _undone(address(0), 0);
+    }
+
     function test_aChannelBeginsElsewhere() public {
         Draft memory d = draft;
         d.receipts[3].from += 1;
