@@ -178,7 +178,7 @@ contract AttributionLedger is Pointers, EIP712 {
         uint256 slashed = Math.min(free, Math.max(receipt.fee(), parameters.lateReceiptSlashWei()));
         if (slashed == 0) revert BondTooSmall(a.bond, a.bond + 1);
         emit ReceiptReportedLate(operator, receipt.channelId, receiptId, msg.sender, slashed);
-        _slash(operator, a, slashed, msg.sender, channels.payerOf(receipt.channelId), receipt.fee());
+        _slash(operator, a, slashed, msg.sender, channels.payerOf(receipt.channelId), _paid(receipt));
     }
 
     // ---------------------------------------------------------------- for the contracts that judge
@@ -273,6 +273,12 @@ contract AttributionLedger is Pointers, EIP712 {
         uint256 deadline = receipt.issuedAt + parameters.receiptDeadlineSeconds();
         bool late = block.timestamp >= deadline && receipt.to > c.settled && c.undone == 0 && !c.third;
         if (!late || reportedOf[receiptId]) revert NotLate(receiptId, deadline);
+    }
+
+    /// What the payer paid for a receipt, wei: what was not collected it still has.
+    function _paid(Receipt calldata receipt) private view returns (uint256) {
+        (, uint256 collected) = channels.collectedOf(receipt.channelId);
+        return receipt.to > collected ? 0 : receipt.fee();
     }
 
     /// The payload is leaf `index` of the balances of a batch that is final.

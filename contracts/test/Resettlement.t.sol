@@ -86,6 +86,10 @@ contract ResettlementTest is Honest {
         settleDraft(two, 1, one);
         _prove(operator, 1, two, 0);
         ledger.restore(operator, two.intervals, 2);
+        uint256 until = block.timestamp + 2 * WINDOW;
+        vm.prank(theVerdicts);
+        ledger.hold(operator, 0, until);
+        vm.warp(block.timestamp + WINDOW);
         two = secondDraft(one);
         finish(two, new Balance[](0));
         (BatchInput memory batch, ChannelEnd[] memory ends) = commit(two, 0, 0);
@@ -318,7 +322,8 @@ contract ResettlementTest is Honest {
 
     // ---------------------------------------------------------------- inside
 
-    /// The operator's first batch lies about a release, falls, and its channels are restored.
+    /// The operator's first batch lies about a release, falls, and its channels are restored; its own time to settle them
+    /// again has passed.
     /// @return d the same receipts, honestly
     function _lieAndRestore() private returns (Draft memory d) {
         d = firstDraft();
@@ -326,6 +331,7 @@ contract ResettlementTest is Honest {
         settleDraft(d, 0, d);
         _prove(operator, 0, d, 0);
         ledger.restore(operator, d.intervals, 2);
+        vm.warp(block.timestamp + WINDOW);
         d = firstDraft();
     }
 

@@ -18,6 +18,8 @@ struct ChannelState {
     uint32 coveredBy;
     /// The last settler is not the payee.
     bool third;
+    /// When a batch over it fell last and its pointer was moved back, seconds.
+    uint40 reopenedAt;
 }
 
 /// What fell of a channel; read only where `undone` is not 0.
@@ -37,6 +39,7 @@ abstract contract Pointers is Standing {
     error NothingNew(bytes32 channelId, uint256 to, uint256 settled);
     error BeyondCollected(bytes32 channelId, uint256 to, uint256 collected);
     error BeyondReopened(bytes32 channelId, uint256 to, uint256 reopenedTo);
+    error PayeeFirst(bytes32 channelId, uint256 until);
     error FellTwice(bytes32 channelId);
     error StillCovered(bytes32 channelId, address settler, uint256 below);
     error WrongTotal(uint256 total, uint256 sum);
@@ -157,7 +160,7 @@ abstract contract Pointers is Standing {
         if (c.undone == 0) {
             if (payee != msg.sender) revert NotAttester(channelId, msg.sender, payee);
         } else {
-            c.undone = _settleAgain(channelId, c.undone, to, payee != msg.sender);
+            c.undone = _settleAgain(channelId, c, to, payee != msg.sender);
         }
         if (to <= from) revert NothingNew(channelId, to, from);
         if (to > collected) revert BeyondCollected(channelId, to, collected);
@@ -167,17 +170,23 @@ abstract contract Pointers is Standing {
             if (settler != msg.sender) _requireUncovered(channelId, settler, c.coveredBy);
             if (third) _thirdOf[channelId] = msg.sender;
         }
-        _channels[channelId] =
-            ChannelState({settled: to, refundAt: 0, undone: c.undone, coveredBy: coveredBy, third: third});
+        (c.settled, c.refundAt, c.coveredBy, c.third) = (to, 0, coveredBy, third);
+        _channels[channelId] = c;
     }
 
+    /// For a settlement window after the fall only the payee settles again: else a payer could let its channel fall a second
+    /// time at once, by a lie of its own, and take back what it spent.
     /// @return undone 0 if everything that fell is settled again with this
-    function _settleAgain(bytes32 channelId, uint8 undone, uint96 to, bool third) private returns (uint8) {
-        if (undone > 1) revert FellTwice(channelId);
+    function _settleAgain(bytes32 channelId, ChannelState memory c, uint96 to, bool third) private returns (uint8) {
+        if (c.undone > 1) revert FellTwice(channelId);
         Reopened storage fell = _reopened[channelId];
-        if (third && to > fell.to) revert BeyondReopened(channelId, to, fell.to);
+        if (third) {
+            uint256 until = c.reopenedAt + parameters.settlementWindowSeconds();
+            if (block.timestamp < until) revert PayeeFirst(channelId, until);
+            if (to > fell.to) revert BeyondReopened(channelId, to, fell.to);
+        }
         fell.again = fell.to;
-        return to < fell.to ? undone : 0;
+        return to < fell.to ? c.undone : 0;
     }
 
     function _reopen(ChannelInterval calldata one, uint32 number, uint40 refundAt) private {
@@ -185,7 +194,7 @@ abstract contract Pointers is Standing {
         Reopened storage fell = _reopened[one.channelId];
         c.undone = one.from < fell.again ? 2 : c.undone == 0 ? 1 : c.undone;
         if (one.to > fell.to) fell.to = one.to;
-        (c.settled, c.coveredBy, c.refundAt) = (one.from, number, refundAt);
+        (c.settled, c.coveredBy, c.refundAt, c.reopenedAt) = (one.from, number, refundAt, uint40(block.timestamp));
         _channels[one.channelId] = c;
     }
 

@@ -10,7 +10,7 @@ import {Commitment} from "../libraries/Positional.sol";
 
 /// @title Where attesters stand: bonds, the chain of their batches, finality, slashes and what these pay
 /// @notice Promises: batches become final in order, none is skipped; what is not final never exceeds the bond, also after a
-/// slash; of every slash the treasury gets at least as much as the prover, so that proving one's own lie always costs.
+/// slash; of every slash the treasury gets at least three tenths, so that proving one's own lie always costs.
 abstract contract Standing is ReentrancyGuardTransient {
     using SafeCast for uint256;
 
@@ -61,6 +61,7 @@ abstract contract Standing is ReentrancyGuardTransient {
     event CreditWithdrawn(address indexed account, uint256 amount);
 
     uint256 private constant WHOLE = 10_000;
+    uint256 private constant MOST_COMPENSATION_BPS = 4000;
 
     ProtocolParameters public immutable parameters;
 
@@ -219,15 +220,17 @@ abstract contract Standing is ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- inside: slashing
 
-    /// Undoes batch `number` and all after it, and slashes the batch's value (at least the minimum bond), but never what
-    /// stands behind the batches before it.
+    /// Undoes batch `number` and all after it, and slashes what falls (at least the minimum bond), but never what stands behind
+    /// the batches before it. All that falls counts, so that no small lie, proven by the liar, lets a large one go free; only
+    /// a quorum's verdict, which is nobody's proof, costs no more than the batch it judged.
     function _undo(address attester, uint256 number, address prover, address harmed, uint256 harm) internal {
         Attester storage a = _attesters[attester];
         _pendingBatch(attester, a, number);
         _advance(attester, a);
         uint256 end = a.valid;
         uint256 before = _cumulative(attester, number) - _cumulative(attester, a.finalised);
-        uint256 worth = _cumulative(attester, number + 1) - _cumulative(attester, number);
+        uint256 last = prover == address(0) ? number + 1 : end;
+        uint256 worth = _cumulative(attester, last) - _cumulative(attester, number);
         uint256 slashed = Math.min(Math.max(worth, parameters.minimumBondWei()), Math.saturatingSub(a.bond, before));
         a.valid = uint32(number);
         a.generation += 1;
@@ -235,17 +238,16 @@ abstract contract Standing is ReentrancyGuardTransient {
         _slash(attester, a, slashed, prover, harmed, harm);
     }
 
-    /// Takes an amount from a bond and credits it: the prover's part; to whom was harmed its harm, as far as it goes while
-    /// the treasury gets no less than a prover's part; the rest to the treasury. Rounding favours the treasury.
+    /// Takes an amount from a bond and credits it: the prover's part, three tenths at most; to whom was harmed its harm, up to
+    /// four tenths; the rest to the treasury. Rounding favours the treasury.
     /// @param prover zero for nobody
     /// @param harmed zero for nobody
     function _slash(address account, Attester storage a, uint256 amount, address prover, address harmed, uint256 harm)
         internal
     {
         a.bond -= uint96(amount);
-        uint256 part = amount * parameters.proverRewardBps() / WHOLE;
-        uint256 reward = prover == address(0) ? 0 : part;
-        uint256 compensation = harmed == address(0) ? 0 : Math.min(harm, amount - 2 * part);
+        uint256 reward = prover == address(0) ? 0 : amount * parameters.proverRewardBps() / WHOLE;
+        uint256 compensation = harmed == address(0) ? 0 : Math.min(harm, amount * MOST_COMPENSATION_BPS / WHOLE);
         address treasury = parameters.treasury();
         if (reward != 0) creditOf[prover] += reward;
         if (compensation != 0) creditOf[harmed] += compensation;

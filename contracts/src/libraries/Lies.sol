@@ -57,7 +57,7 @@ library Lies {
             (uint32 before,) = Scores.entry(evidence.scores, position - 1);
             if (row <= before) return (address(0), 0);
         }
-        (bool misshapen, int256 exact) = _score(evidence, index, row);
+        (bool misshapen, int256 exact) = _score(evidence, index, row, true);
         if (misshapen) return (address(0), 0);
         if (exact == score) revert ScoreIsRight(row, score);
         if (exact > score) return (evidence.rowPayee, receipt.fee());
@@ -78,7 +78,7 @@ library Lies {
         }
         if (receipt.threshold < 0 || !_isNull(index, receipt.thresholdRow)) return;
         if (!_isNull(index, nullRow)) revert Positional.BadProof();
-        (bool misshapen, int256 exact) = _score(evidence, index, nullRow);
+        (bool misshapen, int256 exact) = _score(evidence, index, nullRow, nullRow == receipt.thresholdRow);
         if (misshapen) return;
         uint256 threshold = exact <= 0 ? 0 : uint256(exact) * index.thresholdMillionths / MILLIONTHS;
         uint256 claimed = uint64(receipt.threshold);
@@ -96,7 +96,7 @@ library Lies {
         if (_unknown(index) || !Scores.wellFormed(evidence.scores)) return (address(0), 0);
         if (row >= index.contributors) revert Positional.BadProof();
         if (evidence.receipt.queryDigest == NO_QUERY) revert NotOmitted(row, 0);
-        (bool misshapen, int256 exact) = _score(evidence, index, row);
+        (bool misshapen, int256 exact) = _score(evidence, index, row, false);
         if (misshapen) return (address(0), 0);
         if (exact <= evidence.receipt.threshold) revert NotOmitted(row, exact);
 
@@ -126,8 +126,9 @@ library Lies {
     }
 
     /// The exact score of a row, after checking query and row against what was committed. A query of another length than
-    /// the index's is itself a lie.
-    function _score(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 row)
+    /// the index's is itself a lie. A row of another length has no score: it is a lie to name one, and none to leave it out.
+    /// @param named whether the receipt names a score or a threshold of that row
+    function _score(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 row, bool named)
         private
         pure
         returns (bool misshapen, int256 exact)
@@ -136,6 +137,7 @@ library Lies {
         if (evidence.query.length != 2 * uint256(index.k)) return (true, 0);
         bytes32 payloadHash = keccak256(abi.encode(row, evidence.rowPayee, keccak256(evidence.row)));
         Commitment(index.root, index.rows).requireLeaf(row, payloadHash, evidence.rowProof);
+        if (named && evidence.row.length != evidence.query.length) return (true, 0);
         exact = Scores.dot(evidence.row, evidence.query);
     }
 }
