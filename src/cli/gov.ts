@@ -10,8 +10,9 @@ export function define(command: Command, io: Io): void {
   command.addHelpText(
     "after",
     `
-Who holds OPEN decides. The way of a decision, on a local network in seconds:
-  ./openledger gov lock 20000                      OPEN becomes GOPEN, one to one, and back at any time
+Who holds OPEN decides: it takes proposalThresholdWei to propose, and a quorum to pass ('gov show' says which). The way of a
+decision, on a local network in seconds:
+  ./openledger gov lock 16000000                   OPEN becomes GOPEN, one to one, and back at any time
   ./openledger gov delegate                        it votes by you from the next second on
   ./openledger gov propose fee-split operator=10% data=55%
   ./openledger gov vote 1 for --reason "…" --wait  when the voting delay is over

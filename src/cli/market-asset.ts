@@ -81,7 +81,7 @@ export async function readOwner(chain: ChainView, { kind, tokenId }: AssetId) {
       royaltyBps: Number(royaltyBps),
     };
   } catch (error) {
-    if (!/ERC721NonexistentToken/.test(String((error as Error).message))) throw error;
+    if (!(error instanceof CliError) || error.code !== "erc721-nonexistent-token") throw error;
     throw new CliError(`There is no ${kind} ${tokenId}.`, { code: `unknown-${kind}`, cause: error });
   }
 }

@@ -60,14 +60,31 @@ export const now = { blockTag: "pending" } as const;
 /** @throws CliError when the node is on another chain, whatever it says over HTTP */
 export async function openChain(node: NodeClient): Promise<ChainView> {
   const { source, contracts, operator } = await chainOf(node);
-  return { ...chainClients(source), contracts, operator };
+  return { ...explaining(chainClients(source)), contracts, operator };
 }
 
 /** As {@link openChain}, with an account of the user's wallet to sign by. */
 export async function openPurse(node: NodeClient, name: string, io: Io): Promise<Purse> {
   const { source, contracts, operator } = await chainOf(node);
   const writer = chainClients({ ...source, account: walletAccount(node.settings, name, io) });
-  return { ...writer, contracts, operator, name };
+  return { ...explaining(writer), contracts, operator, name };
+}
+
+/** The same, in which a view that refuses says so in a sentence. */
+function explaining<const Reader extends ChainReader>(reader: Reader): Reader {
+  const { public: client, explain } = reader;
+  const readContract = (async (call) => {
+    try {
+      return await client.readContract(call as never);
+    } catch (error) {
+      throw explainRevert(explain(error, call.functionName));
+    }
+  }) as typeof client.readContract;
+  return {
+    ...reader,
+    public: client.extend(() => ({ readContract })),
+    explain: (error, what) => (error instanceof CliError ? (error.cause ?? error) : explain(error, what)),
+  };
 }
 
 async function chainOf(node: NodeClient) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -121,7 +122,12 @@ test("the network is told as a browser wallet takes it", async () => {
     [addEthereumChain.chainId, addEthereumChain.nativeCurrency, addEthereumChain.rpcUrls],
     ["0x2774c", { name: "OPEN", symbol: "OPEN", decimals: 18 }, [rpcUrl]],
   );
-  assert.equal(webSocketUrl, rpcUrl.replace("http:", "ws:"));
+  const socket = new WebSocket(webSocketUrl);
+  await once(socket, "open");
+  socket.send(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId" }));
+  const [{ data }] = await once(socket, "message");
+  assert.equal(JSON.parse(data).result, addEthereumChain.chainId);
+  socket.close();
 });
 
 test("a channel is opened, topped up, spent from, and closed after its timeout", async (t) => {
