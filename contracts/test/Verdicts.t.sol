@@ -4,6 +4,7 @@ pragma solidity 0.8.34;
 import {OpenStaking, Reason} from "../src/OpenStaking.sol";
 import {Verdicts} from "../src/Verdicts.sol";
 import {Draws, Lottery} from "../src/libraries/Draws.sol";
+import {Receipt} from "../src/libraries/Receipts.sol";
 import {VerdictsFixture} from "./VerdictsFixture.sol";
 
 contract VerdictsTest is VerdictsFixture {
@@ -147,6 +148,27 @@ contract VerdictsTest is VerdictsFixture {
         bytes32[] memory proof = proofOf(number, 0);
         vm.expectRevert(abi.encodeWithSelector(Verdicts.WrongOutcome.selector, drawId, Verdicts.Outcome.Overturned));
         verdicts.execute(drawId, receiptsOf[number][0], proof);
+    }
+
+    function test_aBatchThatFellMeanwhileIsNotUndoneAgain() public {
+        seat(4, 100 ether);
+        uint256 number = settleFour();
+        uint256 drawId = accuse(number, 0);
+        uint256 open_ = accuse(number, 1);
+        vote(drawId, 4, 4);
+        verdicts.resolve(drawId);
+        vm.prank(address(proofs));
+        ledger.undo(operator, number, payer, payer, 1 ether); // a proof came first
+        ledger.restore(operator, intervalsOf[number], 1);
+        vm.warp(verdicts.drawOf(open_).revealEnds);
+        verdicts.resolve(open_); // counts what there is to count
+        vm.warp(verdicts.drawOf(drawId).executableAt);
+        Receipt memory old = receiptsOf[number][0];
+        bytes32[] memory proof = proofOf(number, 0);
+        vm.assertEq(settleFour(), number); // another batch takes the number
+        vm.expectRevert(abi.encodeWithSelector(Verdicts.BatchGone.selector, operator, number));
+        verdicts.execute(drawId, old, proof);
+        vm.assertEq(ledger.batchOf(operator, number).receiptCount, RECEIPTS);
     }
 
     // ---------------------------------------------------------------- audits
