@@ -44,11 +44,11 @@ interface IAgentOwners {
 /// 2. Rewards are divided without loss: what everyone has earned, plus remainders, is what came in, to the 2⁻¹²⁸ of a wei.
 ///    Without active stake they are the treasury's. Stake earns from the epoch after the one it came in.
 /// 3. Rounding never favours the caller, and a share is never worth more than a wei.
-/// 4. Unbonding stake can be slashed like bonded stake. Its claim date is fixed when unbonding starts, and moves only while
-///    a slash of that same pool is under appeal.
+/// 4. Unbonding stake can be slashed like bonded stake. Its claim date is fixed when unbonding starts, and from then on its
+///    account can always leave. While a slash of the pool is under appeal, nobody else can make it leave.
 /// 5. A judged slash leaves escrow only after the appeal; overturned, it returns to exactly those it was taken from: nobody
-///    joins or leaves a pool meanwhile.
-/// 6. A pool that was slashed away is closed for good.
+///    joins a pool meanwhile, and who leaves it gives up their part, which is the treasury's.
+/// 6. A pool that was slashed away is closed for good, once no slash of it is under appeal.
 /// 7. Votes at a past time never change, and sum to at most the total at that time.
 ///
 /// `unbondingSeconds` covers window, verdict and appeal: `ProtocolParameters` refuses every value that would not.
@@ -74,6 +74,8 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
         uint96 harm;
         /// The part of `amount` that the liable account lost itself, wei.
         uint96 ownLoss;
+        /// All shares it was taken from.
+        uint112 shares;
         uint48 executableAt;
         Reason reason;
         SlashState state;
@@ -230,7 +232,7 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
     function reward(uint256 poolId) external payable {
         Pool memory p = _settle(poolId);
         emit Rewarded(poolId, msg.sender, msg.value);
-        if (p.active == 0 || p.closed) {
+        if (p.closed || p.worth(p.active) == 0) {
             _credit(parameters.treasury(), msg.value);
         } else {
             unclaimed += msg.value;
@@ -308,12 +310,13 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
         emit Unbonded(poolId, msg.sender, index, shares, p.worth(shares), claimAt);
     }
 
-    /// @notice Pays an unbonding whose date has come. By anyone, to the account.
+    /// @notice Pays an unbonding whose date has come. By anyone, to the account. While a slash of the pool is under appeal only by
+    /// the account itself, because it gives up what an overturned slash would return.
     function withdraw(address account, uint256 index) external nonReentrant returns (uint256 amount) {
         Unbonding memory entry = _unbonding(account, index);
         if (block.timestamp < entry.claimAt) revert TooEarly(entry.claimAt);
         Pool memory p = _settle(entry.poolId);
-        _requireNoAppeal(entry.poolId, p);
+        if (msg.sender != account) _requireNoAppeal(entry.poolId, p);
         delete _unbondings[account][index];
         amount = p.worth(entry.shares);
         p.assets -= amount;
@@ -378,6 +381,7 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
         s.harmed = offence.harmed;
         s.harm = offence.harm;
         s.ownLoss = uint96(amount * ownShares / p.shares);
+        s.shares = uint112(p.shares);
         s.executableAt = uint48(executableAt);
         s.reason = offence.reason;
         s.state = SlashState.UnderAppeal;
@@ -400,28 +404,30 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
         if (proven) _execute(slashId, s);
     }
 
-    /// @notice Pays out a slash whose appeal has ended: to the reporter at most the governed reward, to the harmed what they
-    /// lost, both together at most what the liable account lost itself, so that nobody gains by slashing their own pool;
-    /// the rest to the treasury. By anyone.
+    /// @notice Pays out a slash whose appeal has ended: to the reporter the governed part of what the liable account lost
+    /// itself, to the harmed what they lost, both together at most what the liable account lost; the rest to the treasury. So
+    /// nobody gains by slashing their own pool, and reporting oneself does not pay for the offence. By anyone.
     function executeSlash(uint256 slashId) external {
         Slash storage s = _underAppeal(slashId);
         if (block.timestamp < s.executableAt) revert TooEarly(s.executableAt);
         _execute(slashId, s);
     }
 
-    /// @notice Returns a slash to the pool it was taken from; only by governance, before it is executed.
+    /// @notice Returns a slash to the pool it was taken from, before it is executed; only by governance. The part of those who
+    /// left meanwhile is the treasury's.
     function overturn(uint256 slashId) external {
         address governance = parameters.owner();
         if (msg.sender != governance) revert NotGovernance(msg.sender, governance);
         Slash storage s = _underAppeal(slashId);
         s.state = SlashState.Overturned;
         Pool memory p = _settle(s.poolId);
-        p.assets += s.amount;
-        p.appeals -= 1;
-        staked += s.amount;
+        uint256 returned = s.amount * p.shares / s.shares;
+        p.assets += returned;
+        staked += returned;
         escrowed -= s.amount;
-        _store(s.poolId, p);
-        emit SlashOverturned(slashId, s.amount);
+        _endAppeal(s.poolId, p);
+        if (returned != s.amount) _credit(parameters.treasury(), s.amount - returned);
+        emit SlashOverturned(slashId, returned);
     }
 
     // ---------------------------------------------------------------- votes
@@ -515,7 +521,8 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
 
     /// @return poolId the pool it leaves
     /// @return amount what it is worth now, wei
-    /// @return claimAt from when it can be withdrawn, seconds: its own date, or the end of the last appeal of a slash
+    /// @return claimAt from when anyone can withdraw it, seconds: its own date, or the end of the last appeal of a slash; the
+    /// account itself can from its own date on
     function unbondingOf(address account, uint256 index)
         external
         view
@@ -699,17 +706,9 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
 
     function _execute(uint256 slashId, Slash storage s) private {
         s.state = SlashState.Executed;
-        uint256 poolId = s.poolId;
-        Pool memory p = _settle(poolId);
-        p.appeals -= 1;
-        if (!p.closed && p.assets * LEAST_WORTH < p.shares) {
-            p.closed = true;
-            emit PoolClosedForGood(poolId);
-        }
-        _store(poolId, p);
+        _endAppeal(s.poolId, _settle(s.poolId));
 
-        uint256 toReporter =
-            s.reporter == address(0) ? 0 : Math.min(s.amount * parameters.proverRewardBps() / Pools.WHOLE, s.ownLoss);
+        uint256 toReporter = s.reporter == address(0) ? 0 : s.ownLoss * parameters.proverRewardBps() / Pools.WHOLE;
         uint256 toHarmed = s.harmed == address(0) ? 0 : Math.min(s.harm, s.ownLoss - toReporter);
         uint256 toTreasury = s.amount - toReporter - toHarmed;
         escrowed -= s.amount;
@@ -717,6 +716,16 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
         if (toHarmed != 0) _credit(s.harmed, toHarmed);
         if (toTreasury != 0) _credit(parameters.treasury(), toTreasury);
         emit SlashExecuted(slashId, toReporter, toHarmed, toTreasury);
+    }
+
+    /// While another slash could still be overturned, nobody can say that the pool was slashed away.
+    function _endAppeal(uint256 poolId, Pool memory p) private {
+        p.appeals -= 1;
+        if (p.appeals == 0 && !p.closed && p.assets * LEAST_WORTH < p.shares) {
+            p.closed = true;
+            emit PoolClosedForGood(poolId);
+        }
+        _store(poolId, p);
     }
 
     // ---------------------------------------------------------------- inside: votes and value

@@ -196,10 +196,10 @@ contract OpenStakingTest is StakingFixture {
         vm.assertEq(a.bonded, 90 ether);
         vm.assertEq(a.unbonding, 180 ether);
         vm.assertEq(staking.positionOf(poolOf(val), val).bonded, 90 ether);
-        // 40 taken, of which the validator's own loss is 10: reporter and harmed share no more than that.
+        // 40 taken, of which the validator's own loss is 10: the reporter has 30 % of that, the harmed the rest of it.
         vm.assertEq(uint256(staking.slashOf(id).state), uint256(OpenStaking.SlashState.Executed));
-        vm.assertEq(staking.creditOf(address(0x81)), 10 ether);
-        vm.assertEq(staking.creditOf(address(0x82)), 0);
+        vm.assertEq(staking.creditOf(address(0x81)), 3 ether);
+        vm.assertEq(staking.creditOf(address(0x82)), 7 ether);
         vm.assertEq(staking.creditOf(treasury), 30 ether);
         assertBalanced();
     }
@@ -229,7 +229,7 @@ contract OpenStakingTest is StakingFixture {
         vm.assertEq(staking.escrowed(), 10 ether);
         (, uint256 amount, uint256 claimAt) = staking.unbondingOf(ann, index);
         vm.assertEq(amount, 38 ether);
-        vm.assertEq(claimAt, end); // nobody leaves while it is open
+        vm.assertEq(claimAt, end); // nobody makes others leave while it is open
         vm.warp(end - 1);
         vm.expectRevert(abi.encodeWithSelector(OpenStaking.UnderAppeal.selector, poolOf(val), end));
         staking.withdraw(ann, index);
