@@ -36,8 +36,8 @@ struct Terms {
 /// 2¹⁶⁰ + agentId. Promises:
 /// 1. What an agent can be slashed for stands in the terms its order names; terms are only ever added, never changed, and
 ///    nobody but the agent's own side accepts an order.
-/// 2. This contract holds exactly the payments of the orders that are not closed, and each is paid once: to the agent's
-///    owner at delivery for a result that is accepted, else back to the client.
+/// 2. This contract holds exactly the payments of the orders that are not closed and the credits of clients, and each payment
+///    is paid once: to the agent's owner at delivery for a result that is accepted, else back to the client.
 /// 3. Only an order that was accepted can be slashed, once: for a deadline that the chain saw pass, or by the evaluator's
 ///    word within the review, which waits for an appeal.
 /// 4. An order is accepted only while the agent's stake outlives it: unbonding takes longer than deadline and review.
@@ -85,6 +85,7 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
     error TooLate(uint256 until);
     error TooEarly(uint256 from);
     error EmptyDigest();
+    error NothingToClaim(address account);
     error TransferFailed(address to, uint256 amount);
 
     // ERC-8004
@@ -108,6 +109,7 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
     event OrderDelivered(uint256 indexed orderId, bytes32 resultDigest, uint256 reviewEnds);
     event OrderPaid(uint256 indexed orderId, address indexed payee, uint256 amount);
     event OrderRefunded(uint256 indexed orderId, address indexed client, uint256 amount);
+    event CreditWithdrawn(address indexed account, uint256 amount);
     event OrderJudged(uint256 indexed orderId, uint256 scoreMillionths, bool accepted, bytes32 evidence);
 
     bytes32 public constant WALLET_TYPEHASH =
@@ -132,6 +134,10 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
     uint256 public orderCount;
     /// @notice Payments of orders that are not closed, wei.
     uint256 public escrowed;
+    /// @notice Σ `creditOf`, wei.
+    uint256 public credits;
+    /// @notice Refunds after a slash wait to be withdrawn, so that no client can put off a slash by refusing them, wei.
+    mapping(address client => uint256) public creditOf;
 
     mapping(uint256 agentId => string) private _uris;
     mapping(uint256 agentId => mapping(bytes32 keyHash => bytes)) private _metadata;
@@ -296,6 +302,7 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
         Order storage o = _in(orderId, OrderState.Offered);
         if (msg.sender != o.client) revert NotClient(orderId, msg.sender);
         _refund(orderId, o);
+        _send(o.client, o.payment);
     }
 
     /// @notice Accepts an order: from now on the agent's stake stands behind it. By the agent's owner or wallet.
@@ -338,7 +345,7 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
     }
 
     /// @notice Says how a result scored; only by the evaluator of the terms, within the review. Below the threshold the client
-    /// is refunded and the agent slashed, subject to appeal; else the agent is paid.
+    /// is credited its payment and the agent slashed, subject to appeal; else the agent is paid.
     /// @param evidence digest of what the evaluation wrote down
     function judge(uint256 orderId, uint256 scoreMillionths, bytes32 evidence) external nonReentrant {
         Order storage o = _in(orderId, OrderState.Delivered);
@@ -349,15 +356,23 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
         emit OrderJudged(orderId, scoreMillionths, accepted, evidence);
         if (accepted) return _pay(orderId, o);
         _slash(orderId, o, terms.slashBps, Reason.BelowThreshold, address(0));
-        _refund(orderId, o);
     }
 
-    /// @notice Shows that a deadline passed without a result: slashes the agent and refunds the client. By anyone.
+    /// @notice Shows that a deadline passed without a result: slashes the agent and credits the client its payment. By anyone.
     function missed(uint256 orderId) external nonReentrant {
         Order storage o = _in(orderId, OrderState.Accepted);
         if (block.timestamp <= o.deadline) revert TooEarly(uint256(o.deadline) + 1);
         _slash(orderId, o, termsOf(o.agentId, o.termsVersion).slashBps, Reason.MissedDeadline, msg.sender);
-        _refund(orderId, o);
+    }
+
+    /// @notice Pays out a client's refunds. By anyone, to the client.
+    function withdrawCredit(address client) external nonReentrant returns (uint256 amount) {
+        amount = creditOf[client];
+        if (amount == 0) revert NothingToClaim(client);
+        creditOf[client] = 0;
+        credits -= amount;
+        emit CreditWithdrawn(client, amount);
+        _send(client, amount);
     }
 
     // ---------------------------------------------------------------- views
@@ -396,7 +411,11 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
         emit OrderAccepted(orderId, o.liable, o.deadline);
     }
 
+    /// Slashes the agent, and credits the client its payment.
     function _slash(uint256 orderId, Order storage o, uint16 bps, Reason reason, address reporter) private {
+        _refund(orderId, o);
+        creditOf[o.client] += o.payment;
+        credits += o.payment;
         staking.slash(
             Offence({
                 poolId: poolOf(o.agentId),
@@ -422,7 +441,6 @@ contract AgentRegistry is Asset, EIP712, ReentrancyGuardTransient {
         o.state = OrderState.Refunded;
         escrowed -= o.payment;
         emit OrderRefunded(orderId, o.client, o.payment);
-        _send(o.client, o.payment);
     }
 
     /// A transfer clears the wallet (ERC-8004), and the pool's commission until now stays the old owner's.

@@ -228,13 +228,31 @@ contract AgentRegistryTest is AgentFixture {
         registry.deliver(orderId, keccak256("late"));
         vm.prank(address(0x6008));
         registry.missed(orderId);
-        // 10 % of 400; half of it the owner's own loss: 12 to the reporter, 5 (the payment) to the client.
+        // 10 % of 400; half of it the owner's own loss: 30 % of that to the reporter, 5 (the payment) to the client.
         vm.assertEq(staking.staked(), 360 ether);
-        vm.assertEq(staking.creditOf(address(0x6008)), 12 ether);
+        vm.assertEq(staking.creditOf(address(0x6008)), 6 ether);
         vm.assertEq(staking.creditOf(client), 5 ether);
-        vm.assertEq(staking.creditOf(treasury), 23 ether);
+        vm.assertEq(staking.creditOf(treasury), 29 ether);
+        vm.assertEq(client.balance, 0);
+        registry.withdrawCredit(client);
         vm.assertEq(client.balance, 5 ether);
         assertBalanced();
+    }
+
+    function test_aClientThatRefusesMoneyCannotPutOffASlash() public {
+        uint256 orderId = accepted(1, 1 ether);
+        vm.etch(client, hex"60006000fd"); // takes nothing
+        vm.warp(block.timestamp + DEADLINE + 1);
+        registry.missed(orderId);
+        vm.assertEq(staking.slashCount(), 1);
+        vm.assertEq(registry.creditOf(client), 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(AgentRegistry.TransferFailed.selector, client, 1 ether));
+        registry.withdrawCredit(client);
+        vm.etch(client, "");
+        registry.withdrawCredit(client);
+        vm.assertEq(client.balance, 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(AgentRegistry.NothingToClaim.selector, client));
+        registry.withdrawCredit(client);
     }
 
     function test_theEvaluatorJudgesWithinTheReviewAndTheSlashWaits() public {
@@ -249,6 +267,7 @@ contract AgentRegistryTest is AgentFixture {
         registry.judge(good, 800_000, "report");
         vm.assertEq(owner.balance, before + 1 ether);
         registry.judge(bad, 799_999, "report");
+        registry.withdrawCredit(client);
         vm.assertEq(client.balance, 2 ether);
         vm.assertEq(staking.escrowed(), 20 ether);
         vm.assertEq(uint256(staking.slashOf(1).reason), uint256(Reason.BelowThreshold));
@@ -449,6 +468,7 @@ contract AgentHandler is AgentFixture {
 
     function wait_(uint32 seconds_) external {
         vm.warp(block.timestamp + seconds_ % 3 days);
+        if (registry.creditOf(client) != 0) registry.withdrawCredit(client);
     }
 
     function _pick(uint256 which) private view returns (uint256) {
@@ -500,7 +520,7 @@ contract AgentInvariants is StakingFixture {
     /// when its payment went back.
     /// forge-config: default.invariant.runs = 160
     function invariant_escrowTermsAndSlashes() public view {
-        vm.assertEq(address(registry).balance, registry.escrowed());
+        vm.assertEq(address(registry).balance, registry.escrowed() + registry.credits());
         vm.assertEq(registry.escrowed(), handler.offered() - handler.closed());
         vm.assertEq(keccak256(abi.encode(registry.termsOf(agentId, 1), registry.termsOf(agentId, 2))), termsAtStart);
         uint256 open_;
