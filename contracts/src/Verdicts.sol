@@ -15,8 +15,9 @@ import {Receipt, Receipts} from "./libraries/Receipts.sol";
 /// @title Verdicts of validators on what no proof on chain can decide
 /// @notice That a receipt's query is the gradient of its answer is checked by running the model again, off chain, and decided
 /// here by stake. Anyone opens a draw over a batch that is not final, for the governed fee: an **audit**, in which each drawn
-/// validator checks the receipt that its own lot names, or an **accusation**, in which all drawn validators check one receipt.
-/// A lot is keccak256(next preimage ‖ the batch's receipts root), the preimage being the next of the validator's hash chain:
+/// validator checks the receipt that its own lot names, or an **accusation**, in which everyone with a seat checks one receipt:
+/// an attester chooses the receipts root, and with it the lots of the validators it is friends with, so no lot decides who
+/// judges it. A lot is keccak256(next preimage ‖ the batch's receipts root), the preimage being the next of the validator's hash chain:
 /// nobody else knows it before it is shown, and the validator cannot choose it. Who is drawn commits to a verdict and reveals
 /// it with the preimage; who is not shows the preimage, so that every silence is seen.
 ///
@@ -25,7 +26,7 @@ import {Receipt, Receipts} from "./libraries/Receipts.sol";
 /// machines, off chain; here only the digest is kept.
 ///
 /// Promises:
-/// 1. Only an accusation that at least two thirds of the drawn stake, silent stake included, and at least three validators
+/// 1. Only an accusation that at least two thirds of the seated stake, silent stake included, and at least three validators
 ///    found wrong undoes a batch, and only after the appeal, in which governance may overturn it.
 /// 2. A validator is slashed only for silence, or for a verdict against such a quorum on that very receipt; once a verdict; and
 ///    each such slash waits for its own appeal.
@@ -165,6 +166,8 @@ contract Verdicts is ReentrancyGuardTransient {
     uint256 public constant MIN_JUDGES = 3;
     /// @notice Stands for the receipt of an audit.
     uint32 public constant AUDIT = type(uint32).max;
+    /// @notice Stands for the number of validators drawn for an accusation: so many that each is.
+    uint32 public constant EVERYONE = type(uint32).max;
 
     ProtocolParameters public immutable parameters;
     OpenStaking public immutable staking;
@@ -398,7 +401,7 @@ contract Verdicts is ReentrancyGuardTransient {
         Draw storage d = _draws[drawId];
         (d.receiptsRoot, d.attester, d.number) = (batch.receiptsRoot, attester, uint32(number));
         (d.generation, d.receiptCount, d.receipt) = (batch.generation, batch.receiptCount, receipt);
-        (d.fee, d.seatsDrawn) = (fee.toUint96(), uint32(parameters.drawnValidators()));
+        (d.fee, d.seatsDrawn) = (fee.toUint96(), receipt == AUDIT ? uint32(parameters.drawnValidators()) : EVERYONE);
         feesHeld += fee;
         _once(drawId, d);
         _count(drawId, d, batch.settledAt);

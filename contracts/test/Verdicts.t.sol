@@ -339,14 +339,27 @@ contract VerdictsTest is VerdictsFixture {
     function test_manyValidatorsWhoIsNotDrawnPasses() public {
         seat(20, 100 ether);
         uint256 number = settleFour();
-        uint256 drawId = accuse(number, 0);
+        uint256 drawId = audit(number);
         uint256 drawn = vote(drawId, 20, 20);
         verdicts.resolve(drawId);
         Verdicts.Draw memory d = verdicts.drawOf(drawId);
         vm.assertEq(d.wrong, drawn * 100 ether);
         vm.assertEq(d.notDrawn, (20 - drawn) * 100 ether);
         vm.assertTrue(drawn >= 3 && drawn < 20);
-        vm.assertEq(uint256(d.outcome), uint256(Verdicts.Outcome.Wrong));
+        vm.assertEq(uint256(d.outcome), uint256(Verdicts.Outcome.NoQuorum));
+    }
+
+    /// The attester and validators who collude know their own preimages: roots can be tried until all of these are drawn.
+    function test_noReceiptsRootChoosesWhoJudgesAnAccusation() public {
+        seat(20, 100 ether);
+        uint256 number = settleFour();
+        uint256 drawId = accuse(number, 0);
+        for (uint256 i = 0; i < 20; ++i) {
+            vm.assertTrue(isDrawn(drawId, validator(i)).drawn);
+        }
+        vote(drawId, 20, 13);
+        verdicts.resolve(drawId);
+        vm.assertEq(uint256(verdicts.drawOf(drawId).outcome), uint256(Verdicts.Outcome.NoQuorum)); // 14 of 20 would do
     }
 
     function test_onlyTheCommittedVerdictCanBeRevealedInItsTimeAndOrder() public {
