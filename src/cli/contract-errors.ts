@@ -76,7 +76,7 @@ const words: Readonly<Record<string, Words>> = {
     fix: ["./openledger stake pools"],
   }),
   UnderAppeal: ([id, until]) => ({
-    message: `A slash of pool ${poolName(BigInt(id as bigint))} is under appeal: nobody joins or leaves it meanwhile.`,
+    message: `A slash of pool ${poolName(BigInt(id as bigint))} is under appeal: nobody joins it meanwhile, and nobody takes out what is not theirs.`,
     expected: `not before ${time(until)}`,
     fix: ["./openledger stake slashes"],
   }),
