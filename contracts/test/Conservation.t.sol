@@ -123,7 +123,7 @@ contract Handler is Fixture {
             books.pop();
             bytes4 why = bytes4(reason);
             bool expected = why == Standing.BondTooSmall.selector || why == Pointers.StillCovered.selector
-                || why == AttributionLedger.NotRestored.selector;
+                || why == Pointers.PayeeFirst.selector || why == AttributionLedger.NotRestored.selector;
             vm.assertTrue(expected, "settling failed for another reason");
         }
     }

@@ -96,6 +96,8 @@ library Splits {
     {
         uint256 fee = evidence.receipt.fee();
         bool isNone = fee == 0 || fee > type(uint96).max || !Scores.wellFormed(evidence.scores);
+        // More payments than any answer has: said first, so that a list too long for the rest of the proof is no way out.
+        isNone = isNone || evidence.payments.length > 4 + models.MAX_VERSIONS() + Scores.MAX_ENTRIES;
         if (isNone || !models.releaseExists(evidence.receipt.releaseId)) return (address(0), 0);
         (bool impossible, Due[] memory dues) = _dues(evidence, fee, operator, models);
         if (impossible) return (address(0), 0);
