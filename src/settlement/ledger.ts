@@ -39,6 +39,8 @@ export type ChannelState = {
   /** 0: only its payee settles. 1: a batch over it fell, and anyone settles up to `reopenedTo`. 2: nobody, until it is refunded. */
   readonly undone: number;
   readonly reopenedTo: bigint;
+  /** Until then only its payee settles what fell, seconds. */
+  readonly payeeFirstUntil: bigint;
   /** Whose batches covered it last. */
   readonly settler: Address;
 };
@@ -144,12 +146,13 @@ export function ledgerOf(
       return Number(locks);
     },
     channelState: async (channelId) => {
-      const [state, reopenedTo, settler] = await read.readContract({
-        ...contract,
-        functionName: "channelState",
-        args: [channelId],
-      });
-      return { settled: state.settled, undone: state.undone, reopenedTo, settler: toHex(settler) };
+      const [[state, reopenedTo, settler], window] = await Promise.all([
+        read.readContract({ ...contract, functionName: "channelState", args: [channelId] }),
+        read.readContract({ ...contracts.ProtocolParameters, functionName: "settlementWindowSeconds" }),
+      ]);
+      const { settled, undone, reopenedAt } = state;
+      const payeeFirstUntil = BigInt(reopenedAt) + window;
+      return { settled, undone, reopenedTo, payeeFirstUntil, settler: toHex(settler) };
     },
     claimedOf: (payee) =>
       read.readContract({ ...contract, functionName: "claimedOf", args: [attester, payee] }),

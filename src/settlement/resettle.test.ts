@@ -63,6 +63,13 @@ test("what is true of a batch that fell is settled again by another operator, an
   const fees = openings.reduce((sum, { receipt }) => sum + receipt.to - receipt.from, 0n);
   assert.deepEqual([adopted.receipts, adopted.wei, adopted.skipped], [7, fees, []]);
   assert.equal((await settlement.adopt(openings)).receipts, 0, "nothing is taken twice");
+  const early = await settlement.settleNow();
+  assert.deepEqual(
+    early.map(({ batch }) => batch),
+    [null],
+    "the payee first",
+  );
+  await world.pass(windowSec);
   const results = await settlement.settleNow();
   const [batch] = results.flatMap((result) => (result.batch === null ? [] : [result.batch]));
   assert.deepEqual([batch?.receipts.count, batch?.total], [7, fees]);

@@ -140,18 +140,20 @@ async function pick({ database, limits }: SettleParts): Promise<Waiting[]> {
     .map(({ bundle, ...row }) => ({ ...row, bundle: decodeBundle(bundle) }));
 }
 
-/**
- * Leaves out what the settling block could precede: a receipt issued after it would be a lie. Blocks made on demand carry the wall
- * clock's time; others at least that of the latest block.
- */
+/** The least that the settling block's time can be, seconds: blocks made on demand carry the wall clock's, others at least the latest one's. */
+async function chainTime({ ledger, now, scheduleBlockAt }: SettleParts): Promise<bigint> {
+  const latest = await ledger.blockTime();
+  const wallClock = BigInt(Math.floor(now() / 1_000));
+  return scheduleBlockAt !== undefined && wallClock > latest ? wallClock : latest;
+}
+
+/** Leaves out what the settling block could precede: a receipt issued after it would be a lie. */
 async function issuedBefore(
-  { ledger, now, scheduleBlockAt }: SettleParts,
+  parts: SettleParts,
   waiting: readonly Waiting[],
   skipped: { channelId: Digest; reason: string }[],
 ): Promise<Waiting[]> {
-  const latest = await ledger.blockTime();
-  const wallClock = BigInt(Math.floor(now() / 1_000));
-  const time = scheduleBlockAt !== undefined && wallClock > latest ? wallClock : latest;
+  const time = await chainTime(parts);
   const early = new Set<Digest>();
   return waiting.filter(({ channelId, bundle }) => {
     if (early.has(channelId)) return false;
@@ -197,16 +199,17 @@ async function collectable(
   }
   for (const [channelId, from] of starts) {
     const end = covered.get(channelId) ?? 0n;
-    const { settled, undone, reopenedTo } = await parts.ledger.channelState(channelId);
+    const { settled, undone, reopenedTo, payeeFirstUntil } = await parts.ledger.channelState(channelId);
     // What fell is settled again first, and no further at once.
     if (settled === from && undone === 1 && reopenedTo < end) covered.set(channelId, reopenedTo);
-    const isOpen = undone === 1 || (undone === 0 && !third.has(channelId));
+    const payeeFirst = undone === 1 && third.has(channelId) && payeeFirstUntil > (await chainTime(parts));
+    const isOpen = (undone === 1 && !payeeFirst) || (undone === 0 && !third.has(channelId));
     if (settled === from && isOpen) continue;
     covered.set(channelId, 0n);
     const reason =
       settled === from
-        ? undone === 0
-          ? "only its payee settles it"
+        ? undone === 0 || payeeFirst
+          ? `only its payee settles it${payeeFirst ? ` before ${payeeFirstUntil}` : ""}`
           : "what was settled of it fell twice: nobody settles it, and its payer is refunded"
         : `the chain has settled it up to ${settled} wei; its first receipt that waits starts at ${from}`;
     skipped.push({ channelId, reason });
