@@ -125,10 +125,10 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     const forged = JSON.parse(readFileSync(audit, "utf8"));
     forged.bundle.payments[0].amount = String(BigInt(forged.bundle.payments[0].amount) + 1n);
     writeFileSync(audit, JSON.stringify(forged));
-    const refused = await openledger(["verify", audit, "--json"]);
-    assert.equal(refused.code, 1, "a receipt that does not hold ends with 1");
-    assert.equal(JSON.parse(refused.out).verified, false);
-    assert.match(refused.err, /failed: .*split-digest/);
+    const failed = await openledger(["verify", audit, "--json"]);
+    assert.equal(failed.code, 1, "a receipt that does not hold ends with 1");
+    assert.equal(JSON.parse(failed.out).verified, false);
+    assert.match(failed.err, /failed: .*split-digest/);
     const { batches } = await run("settle");
     assert.deepEqual([batches.length, batches[0].receipts.count], [1, 2]);
     await pause(1_100);
@@ -138,6 +138,11 @@ test("the whole circle, from a faucet to a claim", async (t) => {
       run("settle"),
     ]);
     assert.deepEqual([settled.proof.count, again.batches], [2, []]);
+    const settledInTime = await refused(["dispute", "late", receiptId], 1);
+    assert.equal(settledInTime.code, "not-late");
+    const [batch] = (await run("dispute", "list")).batches;
+    const check = await run("dispute", "check", batch.attester, String(batch.number));
+    assert.deepEqual([check.honest, check.lies, check.unscored], [true, [], 0]);
     assert.deepEqual(
       receipts.map(({ state }: Json) => state),
       ["final", "final"],

@@ -137,6 +137,11 @@ const words: Readonly<Record<string, Words>> = {
   AlreadyFinal: ([attester, number]) => ({
     message: `Batch ${number} of ${text(attester)} is final: it cannot be challenged any more.`,
   }),
+  NotLate: ([, deadline]) => ({
+    message: "This receipt is not late: it is settled, or has time left.",
+    expected: `not before ${time(deadline)}`,
+  }),
+  NotSigned: () => ({ message: "The operator of the channel did not sign this receipt." }),
   DemandTooLate: ([until]) => ({
     message: "Nothing can be demanded of this batch any more.",
     expected: `before ${time(until)}`,

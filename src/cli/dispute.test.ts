@@ -184,7 +184,13 @@ test("a demand that nobody answers undoes the batch; its price and a reward come
 
 test("people read it, and what is not there is said", async () => {
   assert.equal((await refused(["dispute", "enforce", "9", "--as", "payer"], 1)).code, "unknown-demand");
-  assert.equal((await call(["dispute", "demand", liar, "0", "soul", "0"])).code, 2);
+  for (const wrong of [
+    ["dispute", "demand", liar, "0", "soul", "0"],
+    ["dispute", "late", file("empty.json", "{}")],
+    ["dispute", "resettle", liar],
+  ])
+    assert.equal((await call(wrong)).code, 2, wrong.join(" "));
+  assert.equal((await refused(["dispute", "resettle", liar, "7"], 1)).code, "unknown-batch");
   for (const shown of [
     ["dispute", "list"],
     ["dispute", "demands"],

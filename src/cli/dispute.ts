@@ -6,6 +6,7 @@ import { showTime } from "./dates.ts";
 import { type BatchJson, readBatches, unrestored } from "./dispute-batches.ts";
 import { defineCheck } from "./dispute-check.ts";
 import { defineDemands } from "./dispute-demand.ts";
+import { defineReports } from "./dispute-report.ts";
 import { CliError } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -27,13 +28,16 @@ bond, and gets a part of the attester's. Who cannot check a batch because someth
   ./openledger dispute demand <attester> <batch> receipt 0 --bond
   ./openledger dispute enforce 1                           when it was not answered in time
   ./openledger dispute restore <attester>                  moves its channels back, so that they can be settled again
-  ./openledger dispute withdraw                            what all that earned`,
+  ./openledger dispute resettle <attester> <batch>         takes over what was true of it, as a node's operator
+  ./openledger dispute withdraw                            what all that earned
+A node answers what is demanded of its operator by itself.`,
   );
   subcommand(command, "list", "List every batch with its state, and why the undone ones were").action(() =>
     list(io),
   );
   defineCheck(command, io);
   defineDemands(command, io);
+  defineReports(command, io);
   withAccount(
     subcommand(command, "restore", "Move the channels of undone batches back to where these found them"),
     "account that pays the gas",

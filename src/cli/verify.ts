@@ -17,9 +17,7 @@ export function define(command: Command, io: Io): void {
       "\nNeeds neither node, chain nor network when given a file. Exits with 1 when a check fails.\nWhat it cannot show: that the query is this answer's gradient, and that the index was made as the manifest says.",
     )
     .action(async (receipt: string, { save }: { save?: string }) => {
-      const json = /^0x[0-9a-fA-F]{64}$/.test(receipt)
-        ? await fetchAudit(receipt.toLowerCase(), save)
-        : readAudit(receipt);
+      const json = await loadAudit(receipt, save);
       let checks: Check[];
       try {
         checks = await verifyAudit(json);
@@ -60,6 +58,11 @@ function line({ name, status, expected, actual }: Check): string {
   return status === "failed"
     ? `${head}\n    expected: ${shown(expected)}\n    actual:   ${shown(actual)}`
     : head;
+}
+
+/** An audit file, or that of a receipt the running node has. @param save where to keep what is fetched */
+export async function loadAudit(receipt: string, save?: string): Promise<unknown> {
+  return /^0x[0-9a-fA-F]{64}$/.test(receipt) ? fetchAudit(receipt.toLowerCase(), save) : readAudit(receipt);
 }
 
 function readAudit(path: string): unknown {
