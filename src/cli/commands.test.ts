@@ -174,10 +174,38 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     assert.equal((await run("claim", "--as", "bo")).claimedWei, claimableWei);
   });
 
+  await t.test(
+    "a vote divides the next settlement otherwise, and what was answered before stays",
+    async () => {
+      const as = ["--as", "voter"];
+      await run("wallet", "faucet", "17000000", ...as);
+      await run("gov", "lock", "16000000", ...as);
+      await run("gov", "delegate", ...as);
+      await run("gov", "propose", "fee-split", "operator=10%", "data=55%", ...as);
+      for (const step of [
+        ["vote", "1", "for", "--reason", "Data is scarce"],
+        ["queue", "1"],
+        ["execute", "1"],
+      ])
+        await run("gov", ...step, "--wait", ...as);
+      // A receipt's time may lie two seconds back.
+      await pause(4_000);
+      const later = await run("chat", "words", "aabe0=", "--key", secret, "--max-tokens", "8", "--seed", "7");
+      const operatorBps = ({ receipt, feeWei }: Json) =>
+        (BigInt(receipt.bundle.payments[0].amount) * 10_000n) / BigInt(feeWei);
+      assert.deepEqual([operatorBps(answer), operatorBps(later)], [1_500n, 1_000n]);
+      await run("settle");
+      const { batches } = await run("dispute", "list");
+      const [newest] = batches;
+      const checked = await run("dispute", "check", newest.attester, String(newest.number));
+      assert.deepEqual([newest.number, checked.honest, checked.lies], [1, true, []]);
+    },
+  );
+
   await t.test("not a wei is missing, and the node's status tells it all", async () => {
     const [supply, status] = await Promise.all([run("token", "supply"), run("status")]);
     assert.equal(supply.conserved, true);
-    assert.deepEqual([status.datanets.length, status.models.length, status.batches.length], [1, 1, 1]);
+    assert.deepEqual([status.datanets.length, status.models.length, status.batches.length], [1, 1, 2]);
     const shown = [["status"], ["models"], ["receipts"], ["datanet", "list"], ["balance"]];
     await Promise.all(
       shown.map(async (command) => {
