@@ -23,11 +23,11 @@ contract GasTest is Fixture {
     function test_settling50Channels() public {
         uint256 each = _settle(50) / RECEIPTS;
         vm.assertLe(each, 3000, "1,000 receipts over 50 channels, collect included, gas a receipt");
-        vm.snapshotValue("Gas", "settle 50 channels with collect, per receipt of 1,000", each);
+        vm.snapshotValue("Settlement", "settle 50 channels with collect, per receipt of 1,000", each);
     }
 
     function test_settling1000Channels() public {
-        vm.snapshotValue("Gas", "settle 1,000 channels with collect, per receipt of 1,000", _settle(1000) / RECEIPTS);
+        vm.snapshotValue("Settlement", "settle 1,000 channels with collect, per receipt of 1,000", _settle(1000) / RECEIPTS);
     }
 
     function test_claimOf100Payees() public {
@@ -45,7 +45,7 @@ contract GasTest is Fixture {
         settle(batch, ends);
         vm.warp(block.timestamp + WINDOW);
         bytes memory data = abi.encodeCall(ledger.claim, (operator, 0, 0, payer, 1000, 1000, proof));
-        vm.snapshotValue("Gas", "claim among 100 payees", _send(address(this), address(ledger), data));
+        vm.snapshotValue("Settlement", "claim among 100 payees", _send(address(this), address(ledger), data));
     }
 
     function test_wrongScoreAt1024Dimensions() public {
@@ -88,7 +88,7 @@ contract GasTest is Fixture {
         settle(batch, ends);
         bytes memory data = abi.encodeCall(proofs.proveWrongScore, (operator, 0, evidence));
         uint256 spent = _send(address(0x99), address(proofs), data);
-        vm.snapshotValue("Gas", "prove a wrong score at k = 1,024 among 256 listed", spent);
+        vm.snapshotValue("Settlement", "prove a wrong score at k = 1,024 among 256 listed", spent);
         vm.assertLe(spent, 350_000, "a whole wrong-score proof");
     }
 
