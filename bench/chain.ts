@@ -316,7 +316,7 @@ async function killTrial(): Promise<{ acked: number; lost: number }> {
 
 /** Gas as `contracts/test/Gas.t.sol` measured it last; the contracts' tests rewrite the file. */
 function gasFigures() {
-  const file = "contracts/snapshots/Gas.json";
+  const file = "contracts/snapshots/Settlement.json";
   const snapshot: Record<string, string> = JSON.parse(
     readFileSync(new URL(`../${file}`, import.meta.url), "utf8"),
   );

@@ -289,7 +289,7 @@ contract VerdictsTest is VerdictsFixture {
         uint256 gas = gasleft();
         verdicts.accuse{value: DRAW_FEE}(operator, number, 0);
         gas -= gasleft();
-        vm.snapshotValue("Gas", "draw opened among 64 validators", gas);
+        vm.snapshotValue("Verdicts", "draw opened among 64 validators", gas);
         vm.assertLe(gas, 7_000_000);
     }
 
