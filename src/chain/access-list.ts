@@ -12,7 +12,7 @@ const isPrecompile = (address: Hex) => BigInt(address) <= 0x11n || BigInt(addres
  * Sender, receiver, precompiled contracts and the block's beneficiary are warm anyway and listed only for their slots.
  */
 export async function createAccessList(
-  engine: Engine,
+  engine: Pick<Engine, "request">,
   call: Call,
   tag: unknown,
   feeCollector: Hex,

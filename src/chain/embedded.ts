@@ -2,15 +2,19 @@ import { join } from "node:path";
 import type { Address, Hex } from "viem";
 import { type Ceiling, minimumTip, refusal } from "./ceiling.ts";
 import { createEngine, type Engine } from "./engine.ts";
-import { RpcError, rpcCodes } from "./errors.ts";
+import { defaultEngineMemoryBytes } from "./engine-process.ts";
+import { type EngineDiedError, RpcError, rpcCodes } from "./errors.ts";
+import { createGasGuard, guardMinutes } from "./gas-guard.ts";
 import { checkHeader, genesisOf, type NetworkRules, newHeader } from "./genesis.ts";
 import { lockFolder } from "./lock.ts";
-import { type BlockLog, type LogFile, openLog } from "./log.ts";
+import { type LogFile, openLog } from "./log.ts";
 import { createMethods } from "./methods.ts";
 import { createHistogram, type Histogram } from "./metrics.ts";
+import { createMiner, type MinerParts } from "./miner.ts";
+import { type MiningMark, openMiningMark } from "./mining-mark.ts";
 import { createPool } from "./pool.ts";
 import type { LogHeader } from "./record.ts";
-import { type ChainLogger, mineBlock, type ReplayedState, type ReplayProgress, replay } from "./replay.ts";
+import { type ChainLogger, type ReplayProgress, replay } from "./replay.ts";
 
 export type EmbeddedChainOptions = NetworkRules & {
   /** The folder of the chain's log; this process alone holds it while the chain is open. */
@@ -19,6 +23,11 @@ export type EmbeddedChainOptions = NetworkRules & {
   readonly minTipWei: () => bigint;
   /** How many transactions the chain may hold: memory grows by 8–11 KB each. */
   readonly ceilingTransactions?: number;
+  /**
+   * Resident memory at which the EVM's process is ended and made again without what it was executing. Unless given, room
+   * for a full chain and 2 GiB, but at most 60 % of the machine's or container's memory.
+   */
+  readonly engineMemoryBytes?: number;
   /** Let a log go on with another version of the engine, once all its blocks have replayed to equal hashes. */
   readonly acceptEngine?: boolean;
   readonly log?: ChainLogger;
@@ -53,6 +62,8 @@ export type EmbeddedChain = {
    * @throws RpcError
    */
   request(args: { readonly method: string; readonly params?: unknown }): Promise<unknown>;
+  /** The same for callers that are not this program: for a while after the engine died, less gas for each call. */
+  requestFromOutside(args: { readonly method: string; readonly params?: unknown }): Promise<unknown>;
   /** `debug_traceTransaction`, for proofs and explorers inside the node; never public. */
   trace(hash: Hex, options: object): Promise<unknown>;
   /** Mine an empty block now. */
@@ -74,11 +85,7 @@ export type EmbeddedChain = {
 };
 
 const defaultCeilingTransactions = 250_000;
-const deadlinesMax = 10_000;
 const warnPercent = 80;
-const timerMaxMs = 2 ** 31 - 1;
-/** How often a log that could not be written is tried again. */
-const probeEveryMs = 1_000;
 const acknowledgementBoundsSec = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
@@ -103,192 +110,113 @@ async function openLocked(options: EmbeddedChainOptions, release: () => void): P
   const path = join(options.dir, "blocks.log");
   const blockLog = await openLog(path, () => newHeader(options, nowMs()), options.openLogFile);
   const { header } = blockLog;
+  const ceilingTransactions = options.ceilingTransactions ?? defaultCeilingTransactions;
+  const memoryBytes = options.engineMemoryBytes ?? defaultEngineMemoryBytes(ceilingTransactions);
+  let engine: Engine | undefined;
+  let mark: MiningMark | undefined;
+  let onDeath = (_: EngineDiedError) => {};
   try {
     checkHeader(path, header, options);
-    const engine = await createEngine({
+    mark = openMiningMark(join(options.dir, "mining"));
+    const rules = {
       chainId: header.chainId,
       hardfork: header.hardfork,
       genesisTimestampSec: header.genesisTimestampSec,
       genesis: genesisOf(header),
       feeCollector: header.feeCollector as Hex,
       blockGasLimit: BigInt(header.blockGasLimit),
+    };
+    engine = await createEngine(rules, { memoryBytes, onDeath: (error) => onDeath(error) });
+    const replayAgain = (unfinished: number | undefined) =>
+      replay(path, blockLog, engine!, { ...options, say, unfinished });
+    const state = await replayAgain(mark.unfinished);
+    const { chain, engineDied } = runChain(options, {
+      engine,
+      blockLog,
+      mark,
+      header,
+      state,
+      replay: replayAgain,
+      ceilingTransactions,
+      say,
+      nowMs,
+      release,
     });
-    const state = await replay(path, blockLog, engine, { ...options, say });
-    return runChain(options, { engine, blockLog, header, state, say, nowMs, release });
+    onDeath = engineDied;
+    return chain;
   } catch (error) {
+    await engine?.close();
+    mark?.close();
     await blockLog.close();
     throw error;
   }
 }
 
-type Running = {
-  engine: Engine;
-  blockLog: BlockLog;
+type Running = Pick<MinerParts, "engine" | "blockLog" | "mark" | "state" | "replay" | "say" | "nowMs"> & {
   header: LogHeader;
-  state: ReplayedState;
-  say: ChainLogger;
-  nowMs: () => number;
+  ceilingTransactions: number;
   release: () => void;
 };
 
-function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChain {
-  const { engine, blockLog, header, state, say, nowMs } = running;
-  const ceiling: Ceiling = {
-    transactions: options.ceilingTransactions ?? defaultCeilingTransactions,
-    minTipWei: options.minTipWei,
-  };
+type Opened = { chain: EmbeddedChain; engineDied: (error: EngineDiedError) => void };
+
+function runChain(options: EmbeddedChainOptions, running: Running): Opened {
+  const { engine, blockLog, mark, header, state, say, nowMs } = running;
+  const ceiling: Ceiling = { transactions: running.ceilingTransactions, minTipWei: options.minTipWei };
+  const blockGasLimit = BigInt(header.blockGasLimit);
   const pendingListeners = new Set<(hash: Hex) => void>();
   const acknowledgement = createHistogram(acknowledgementBoundsSec);
   const reserved = new Set<Address>();
   const listeners = new Set<(blockNumber: number) => void>();
+  const guard = createGasGuard(blockGasLimit, nowMs);
   const pool = createPool(engine, {
-    blockGasLimit: BigInt(header.blockGasLimit),
-    admission: (transaction) => refusal(ceiling, state.transactions, reserved, transaction),
+    blockGasLimit,
+    admission: (transaction) =>
+      refusal(ceiling, state.transactions, reserved, transaction) ?? guard.refusal(reserved, transaction),
     nowMs,
     onAdmitted: (hash) => {
       for (const listener of pendingListeners) listener(hash);
     },
   });
-  let trouble: string | null = null;
-  let failed = false;
+  const miner = createMiner({
+    ...running,
+    pool,
+    onMined(blockNumber) {
+      warnOfCeiling();
+      for (const listener of listeners) listener(blockNumber);
+    },
+    onKilled() {
+      guard.raise();
+      say("warn", `For ${guardMinutes} minutes ${guard.rule()}.`);
+    },
+  });
   let closing: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
   let warned = false;
-  let turn: Promise<unknown> = Promise.resolve();
-  let pumping = false;
-  let pumpAgain = false;
 
-  /** One thing at a time touches the engine's memory pool, the log's end and the last block. */
-  function exclusive<T>(action: () => Promise<T>): Promise<T> {
-    const result = turn.then(action);
-    turn = result.catch(() => {});
-    return result;
-  }
-
-  async function appendToLog(record: Parameters<BlockLog["append"]>[0]): Promise<void> {
-    await onDisk(() => blockLog.append(record)).catch((error: Error) => {
-      throw new RpcError(
-        rpcCodes.server,
-        `not accepted, the block log cannot be written: ${error.message}; send again once the node's disk has room`,
-      );
-    });
-  }
-
-  /** Carry out a write to the log; what comes of it is what `trouble` says. */
-  async function onDisk(write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      const reason = (error as Error).message;
-      if (trouble === null)
-        say("error", `The block log cannot be written (${reason}): transactions are refused until it can.`);
-      trouble = `the block log cannot be written: ${reason}`;
-      throw error;
-    }
-    if (trouble !== null) say("info", "The block log can be written again: transactions are accepted.");
-    trouble = null;
-  }
-
-  /** Log a block, then mine it. The engine's memory pool holds `transactions`. */
-  async function logAndMine(transactions: readonly Hex[]): Promise<void> {
-    const timestampSec = Math.max(state.last.timestampSec, Math.floor(nowMs() / 1000));
-    const blockNumber = state.last.number + 1;
-    await appendToLog({
-      kind: "block",
-      blockNumber,
-      timestampSec,
-      parentHash: state.last.hash,
-      transactions,
-    });
-    try {
-      state.last = await mineBlock(engine, timestampSec, transactions);
-    } catch (error) {
-      failed = true;
-      trouble = `block ${blockNumber} could not be mined (${(error as Error).message}); restart the node`;
-      say("error", `The chain stops: ${trouble}.`);
-      await blockLog.append({ kind: "void", blockNumber });
-      throw new RpcError(rpcCodes.internal, trouble);
-    }
-    state.transactions += state.last.transactions.length;
-    for (const deadline of state.deadlines) if (deadline <= timestampSec) state.deadlines.delete(deadline);
-    if (!warned && state.transactions * 100 >= ceiling.transactions * warnPercent) {
-      warned = true;
-      say(
-        "warn",
-        `The chain holds ${state.transactions} of the ${ceiling.transactions} transactions it can: plan the move to a larger network.`,
-      );
-    }
-    for (const listener of listeners) listener(state.last.number);
-  }
-
-  /** Mine one block of what waits. False: nothing could go now. */
-  async function mineWaiting(): Promise<boolean> {
-    const block = await pool.fill().catch((error: Error) => {
-      // What is wrong with a transaction is told to its sender; anything else is the engine's and cannot be gone past.
-      throw new Error(`the engine failed while a block was filled: ${error.message}`);
-    });
-    if (block === undefined) return false;
-    try {
-      await logAndMine(block.transactions);
-    } catch (error) {
-      await block.refuse(error as Error);
-      return !failed;
-    }
-    block.mined(new Set(state.last.transactions));
-    return true;
-  }
-
-  async function pump(): Promise<void> {
-    pumpAgain = true;
-    if (pumping || failed) return;
-    pumping = true;
-    try {
-      while (pumpAgain) {
-        pumpAgain = false;
-        while (await exclusive(mineWaiting));
-        if (trouble !== null && !failed) await exclusive(() => onDisk(blockLog.probe)).catch(() => {});
-        if (trouble === null && dueDeadline() !== undefined) await exclusive(() => logAndMine([]));
-      }
-    } catch (error) {
-      if (!(error instanceof RpcError)) {
-        failed = true;
-        trouble = `${(error as Error).message}; restart the node`;
-        say("error", `The chain stops: ${(error as Error).stack}`);
-      }
-    } finally {
-      pumping = false;
-    }
-    if (failed) pool.refuseAll(new RpcError(rpcCodes.internal, trouble ?? "the chain has stopped"));
-    else arm();
-  }
-
-  const dueDeadline = () => {
-    const nowSec = Math.floor(nowMs() / 1000);
-    for (const deadline of state.deadlines) if (deadline <= nowSec) return deadline;
-    return undefined;
-  };
-
-  /** Wake up for the next deadline or for the next transaction that gives up waiting. */
-  function arm(): void {
-    clearTimeout(timer);
-    if (closing !== undefined) return;
-    const wakeAtMs = Math.min(
-      trouble === null ? Infinity : nowMs() + probeEveryMs,
-      pool.nextExpiryMs() ?? Infinity,
-      ...[...state.deadlines].map((sec) => sec * 1000),
+  function warnOfCeiling(): void {
+    if (warned || state.transactions * 100 < ceiling.transactions * warnPercent) return;
+    warned = true;
+    say(
+      "warn",
+      `The chain holds ${state.transactions} of the ${ceiling.transactions} transactions it can: plan the move to a larger network.`,
     );
-    if (wakeAtMs === Infinity) return;
-    timer = setTimeout(
-      () => void pump(),
-      Math.min(Math.max(wakeAtMs - nowMs(), trouble === null ? 1 : probeEveryMs), timerMaxMs),
-    );
-    timer.unref();
   }
 
   function assertOpen(): void {
     if (closing !== undefined)
       throw new RpcError(rpcCodes.server, "the chain is closing: the transaction was not accepted");
-    if (failed) throw new RpcError(rpcCodes.internal, trouble ?? "the chain has stopped");
+    miner.assertRunning();
+  }
+
+  /** What everybody but the miner asks: never a chain that is being replayed. */
+  async function ask(method: string, params?: readonly unknown[]): Promise<unknown> {
+    miner.assertRunning();
+    if (!miner.isReady())
+      throw new RpcError(
+        rpcCodes.server,
+        `the chain is being replayed after its engine died, at block ${state.last.number} before: ask again in a moment`,
+      );
+    return engine.request(method, params);
   }
 
   function submit(raw: Hex): Promise<Hex> {
@@ -299,21 +227,17 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
       () => acknowledgement.observe((performance.now() - startedAtMs) / 1000),
       () => {},
     );
-    setImmediate(() => void pump());
+    miner.pump();
     return done;
   }
 
   async function close(): Promise<void> {
-    clearTimeout(timer);
-    for (let attempt = 0; pumping && attempt < 1_000; attempt++)
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    if (!failed) while (await exclusive(mineWaiting));
+    const isWhole = await miner.drain();
     pool.refuseAll(
       new RpcError(rpcCodes.server, "the chain closed before this transaction's predecessors came"),
     );
-    await turn;
     try {
-      if (!failed)
+      if (isWhole)
         await blockLog.append({ kind: "seal", blockNumber: state.last.number, blockHash: state.last.hash });
     } catch (error) {
       say(
@@ -321,6 +245,8 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
         `The block log could not be sealed (${(error as Error).message}); every acknowledged block is in it.`,
       );
     }
+    await engine.close();
+    mark.close();
     await blockLog.close();
     running.release();
   }
@@ -331,37 +257,34 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
   }
 
   const currentMinTip = () => minimumTip(ceiling, state.transactions);
-  const request = createMethods({
-    engine,
-    pool,
-    submit,
-    minTipWei: currentMinTip,
-    gasCap: BigInt(header.blockGasLimit),
-    feeCollector: header.feeCollector as Hex,
-    onPending,
-    nowMs,
-  });
-  setImmediate(() => void pump());
+  const methods = (gasCap: () => bigint) =>
+    createMethods({
+      engine: { request: ask },
+      pool,
+      submit,
+      minTipWei: currentMinTip,
+      gasCap,
+      feeCollector: header.feeCollector as Hex,
+      onPending,
+      nowMs,
+    });
+  // What the process before was doing when it ended, one by one: nobody was told of it, but it may be wanted still.
+  for (const raw of state.voided) pool.submit(raw, { alone: true }).catch(() => {});
+  miner.pump();
   const chain: EmbeddedChain = {
     chainId: header.chainId,
     feeCollector: header.feeCollector as Address,
     genesis: genesisOf(header),
-    request,
-    trace: (hash, traceOptions) => engine.request("debug_traceTransaction", [hash, traceOptions]),
+    request: methods(() => blockGasLimit),
+    requestFromOutside: methods(guard.gasCap),
+    trace: (hash, traceOptions) => ask("debug_traceTransaction", [hash, traceOptions]),
     async mineEmptyBlock() {
       assertOpen();
-      await exclusive(() => logAndMine([]));
+      await miner.mineEmptyBlock();
     },
     async scheduleBlockAt(timestampSec) {
       assertOpen();
-      if (!Number.isSafeInteger(timestampSec))
-        throw new RangeError(`${timestampSec} is not a time in whole seconds`);
-      if (timestampSec <= state.last.timestampSec || state.deadlines.has(timestampSec)) return;
-      if (state.deadlines.size >= deadlinesMax)
-        throw new RangeError(`${deadlinesMax} blocks are scheduled already`);
-      await exclusive(() => appendToLog({ kind: "deadline", timestampSec }));
-      state.deadlines.add(timestampSec);
-      arm();
+      await miner.scheduleBlockAt(timestampSec);
     },
     reserveFor(addresses) {
       for (const address of addresses) reserved.add(address.toLowerCase() as Address);
@@ -381,10 +304,11 @@ function runChain(options: EmbeddedChainOptions, running: Running): EmbeddedChai
       minTipWei: currentMinTip(),
       waiting: pool.waiting().length,
       logBytes: blockLog.bytes(),
-      trouble,
+      trouble:
+        miner.trouble() ?? (miner.isReady() ? null : "the chain is being replayed after its engine died"),
     }),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => chain.close(),
   };
-  return chain;
+  return { chain, engineDied: miner.engineDied };
 }

@@ -1,18 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import {
-  ContractDecoder,
-  EdrContext,
-  GENERIC_CHAIN_TYPE,
-  genericChainProviderFactory,
-  l1GenesisState,
-  l1HardforkFromString,
-  MineOrdering,
-  type Provider,
-} from "@nomicfoundation/edr";
-import { type Hex, hexToBytes } from "viem";
-import { RpcError, rpcCodes } from "./errors.ts";
+import type { Hex } from "viem";
+import { startEvm } from "./engine-process.ts";
+import { type EngineDiedError, RpcError, rpcCodes } from "./errors.ts";
 import { readableError } from "./evm-error.ts";
 
 /** Everything that decides how blocks are executed. Two engines with the same rules and records make the same hashes. */
@@ -26,9 +17,12 @@ export type EngineRules = {
   readonly blockGasLimit: bigint;
 };
 
-/** The EVM: EDR (revm) in this process. It mines only when told to and keeps nothing on disk. */
+/**
+ * The EVM: EDR (revm) in a process of its own, which may die of what it executes. It mines only when told to and keeps
+ * nothing on disk.
+ */
 export type Engine = {
-  /** Any JSON-RPC method EDR has, the ones that must never be public included. @throws RpcError */
+  /** Any JSON-RPC method EDR has, the ones that must never be public included. @throws RpcError, {@link EngineDiedError} */
   request(method: string, params?: readonly unknown[]): Promise<unknown>;
   /**
    * Several requests in order, nothing between them; their results. If one fails the others after it are not carried
@@ -41,6 +35,9 @@ export type Engine = {
    */
   mine(timestampSec: number): Promise<MinedBlock>;
   latest(): Promise<MinedBlock>;
+  /** A fresh EVM at its genesis block, whether the last one lives or not. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
 };
 
 export type MinedBlock = {
@@ -52,18 +49,6 @@ export type MinedBlock = {
 
 /** The newest rules Ethereum's main network runs that the engine has. */
 export const engineHardfork = "osaka";
-
-let context: Promise<EdrContext> | undefined;
-
-/** EDR allows one context a process; every chain opened in it shares this one. */
-function sharedContext(): Promise<EdrContext> {
-  context ??= (async () => {
-    const created = new EdrContext();
-    await created.registerProviderFactory(GENERIC_CHAIN_TYPE, genericChainProviderFactory());
-    return created;
-  })();
-  return context;
-}
 
 /** Name and version of the engine installed, as log headers write it. */
 export function engineVersion(): string {
@@ -79,55 +64,22 @@ export function engineVersion(): string {
   throw new Error(`No package.json of @nomicfoundation/edr lies above ${entry}.`);
 }
 
-/** Start an engine at its genesis block. */
-export async function createEngine(rules: EngineRules): Promise<Engine> {
-  const provider = await (await sharedContext()).createProvider(
-    GENERIC_CHAIN_TYPE,
-    {
-      allowBlocksWithSameTimestamp: true,
-      allowUnlimitedContractSize: false,
-      bailOnCallFailure: true,
-      bailOnTransactionFailure: false,
-      // With elasticity 1 the gas target is the gas limit, so a base fee of 0 can never rise: nothing is ever burnt.
-      baseFeeConfig: [
-        { activation: { blockNumber: 0n }, maxChangeDenominator: 8n, elasticityMultiplier: 1n },
-      ],
-      initialBaseFeePerGas: 0n,
-      chainId: BigInt(rules.chainId),
-      networkId: BigInt(rules.chainId),
-      coinbase: hexToBytes(rules.feeCollector),
-      defaultTransactionGasLimit: rules.blockGasLimit,
-      transactionGasCap: rules.blockGasLimit,
-      genesisState: [
-        ...Object.entries(rules.genesis).map(([address, balance]) => ({
-          address: hexToBytes(address as Hex),
-          balance,
-        })),
-        ...l1GenesisState(l1HardforkFromString(rules.hardfork)),
-      ],
-      hardfork: rules.hardfork,
-      initialParentBeaconBlockRoot: new Uint8Array(32),
-      minGasPrice: 0n,
-      mining: { autoMine: false, blockGasLimit: rules.blockGasLimit, memPool: { order: MineOrdering.Fifo } },
-      network: {
-        genesisBlockGasLimit: rules.blockGasLimit,
-        genesisBlockTime: BigInt(rules.genesisTimestampSec),
-      },
-      observability: {},
-      ownedAccounts: [],
-      precompileOverrides: [],
-    },
-    { enable: false, decodeConsoleLogInputsCallback: () => [], printLineCallback: () => {} },
-    { subscriptionCallback: () => {} },
-    new ContractDecoder(),
-  );
+/**
+ * Start an engine at its genesis block.
+ *
+ * @param memoryBytes resident memory of the EVM's process at which it is ended
+ * @param onDeath called when that process has ended by itself; nothing but `restart` helps then
+ */
+export async function createEngine(
+  rules: EngineRules,
+  { memoryBytes, onDeath }: { memoryBytes: number; onDeath: (error: EngineDiedError) => void },
+): Promise<Engine> {
+  let evm = await startEvm(rules, memoryBytes, onDeath);
+  const ask = async (body: object) => answerOf(await evm.request(JSON.stringify(body)));
   const request = (method: string, params: readonly unknown[] = []) =>
-    answerOf(provider, { jsonrpc: "2.0", id: 1, method, params });
+    ask({ jsonrpc: "2.0", id: 1, method, params });
   const requestAll = (calls: readonly object[]) =>
-    answerOf(
-      provider,
-      calls.map((call) => ({ jsonrpc: "2.0", id: 1, ...call })),
-    ) as Promise<unknown[]>;
+    ask(calls.map((call) => ({ jsonrpc: "2.0", id: 1, ...call }))) as Promise<unknown[]>;
 
   async function latest(): Promise<MinedBlock> {
     const block = (await request("eth_getBlockByNumber", ["latest", false])) as {
@@ -149,12 +101,16 @@ export async function createEngine(rules: EngineRules): Promise<Engine> {
     return latest();
   }
 
-  return { request, requestAll, mine, latest };
+  async function restart(): Promise<void> {
+    await evm.stop();
+    evm = await startEvm(rules, memoryBytes, onDeath);
+  }
+
+  return { request, requestAll, mine, latest, restart, close: () => evm.stop() };
 }
 
-async function answerOf(provider: Provider, body: object): Promise<unknown> {
-  const { data } = await provider.handleRequest(JSON.stringify(body));
-  const response = typeof data === "string" ? JSON.parse(data) : data;
+function answerOf(text: string): unknown {
+  const response = JSON.parse(text);
   if (response.error === undefined) return response.result ?? null;
   const { code, message, data: details } = response.error;
   if (typeof code !== "number" || typeof message !== "string")

@@ -25,6 +25,23 @@ export class RpcError extends Error {
   }
 }
 
+/** The EVM's process has ended while this was asked of it. */
+export class EngineDiedError extends RpcError {
+  /** Whether this request was the one being carried out; if not, it had not begun. */
+  readonly executing: boolean;
+
+  /** @param end what became of the process: "needed 4100 MB of memory, …" */
+  constructor(end: string, executing: boolean) {
+    super(
+      rpcCodes.server,
+      executing
+        ? `execution stopped: it ${end}; do less in one transaction or call`
+        : `not carried out: another execution ${end}, and the chain is being replayed; ask again in a moment`,
+    );
+    this.executing = executing;
+  }
+}
+
 /** The block log cannot be used as it is: the message names the file, what was expected, what was found, what to do. */
 export class ChainLogError extends Error {
   override readonly name = "ChainLogError";

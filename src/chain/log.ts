@@ -31,8 +31,8 @@ export type BlockLog = {
   /** Bytes of whole records. */
   bytes(): number;
   /**
-   * Every record after the header, in order; to be read to its end once, before the first append. A torn last record
-   * is cut off (its bytes are kept beside the log) and reported to `onTorn`.
+   * Every record after the header, in order; to be read to its end before the first append, and again whenever the
+   * chain is made anew. A torn last record is cut off (its bytes are kept beside the log) and reported to `onTorn`.
    * @throws ChainLogError at a damaged record that whole ones follow
    */
   replay(
@@ -81,7 +81,10 @@ export async function openLog(
   let uncertain = false;
 
   async function* replay(onTorn: (torn: TornTail) => void) {
-    if (replayed) throw new Error("the log has been replayed already");
+    if (uncertain) await cut();
+    replayed = false;
+    end = endOffset;
+    nextNumber = 1;
     const { size } = await file.stat();
     while (end < size) {
       const frame = await readFrame(file, end, size, header.salt as `0x${string}`);

@@ -18,13 +18,13 @@ export const methodLimits = {
 } as const;
 
 export type MethodContext = {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, "request">;
   readonly pool: Pick<TransactionPool, "waiting">;
   readonly submit: (raw: Hex) => Promise<Hex>;
   /** Current minimum tip, wei per gas. */
   readonly minTipWei: () => bigint;
   /** Gas one `eth_call` or `eth_estimateGas` may use. */
-  readonly gasCap: bigint;
+  readonly gasCap: () => bigint;
   readonly feeCollector: Hex;
   readonly onPending: (listener: (hash: Hex) => void) => () => void;
   readonly nowMs: () => number;
@@ -88,12 +88,12 @@ export function createMethods(
   const own: Readonly<Record<string, (params: Params) => unknown>> = {
     ...filters,
     eth_accounts: () => [],
-    eth_call: (params) => engine.request("eth_call", cappedCall(params, context.gasCap)),
+    eth_call: (params) => engine.request("eth_call", cappedCall(params, context.gasCap())),
     eth_createAccessList: (params) => {
-      const [call, tag = "latest"] = cappedCall(params, context.gasCap);
+      const [call, tag = "latest"] = cappedCall(params, context.gasCap());
       return createAccessList(engine, call as object, tag, context.feeCollector);
     },
-    eth_estimateGas: (params) => engine.request("eth_estimateGas", cappedCall(params, context.gasCap)),
+    eth_estimateGas: (params) => engine.request("eth_estimateGas", cappedCall(params, context.gasCap())),
     eth_feeHistory: (params) => feeHistory(engine, params, context.minTipWei()),
     eth_gasPrice: () => hex(context.minTipWei()),
     eth_maxPriorityFeePerGas: () => hex(context.minTipWei()),
@@ -167,7 +167,11 @@ function quantity(value: unknown, what: string): bigint {
 }
 
 /** Empty blocks report a reward of 0, below what this chain accepts; wallets take the reward for a good tip. */
-async function feeHistory(engine: Engine, params: Params, minTipWei: bigint): Promise<unknown> {
+async function feeHistory(
+  engine: Pick<Engine, "request">,
+  params: Params,
+  minTipWei: bigint,
+): Promise<unknown> {
   const [count, , percentiles] = params;
   const { feeHistoryBlocks, feeHistoryPercentiles } = methodLimits;
   if (Array.isArray(percentiles) && percentiles.length > feeHistoryPercentiles)
@@ -182,7 +186,7 @@ async function feeHistory(engine: Engine, params: Params, minTipWei: bigint): Pr
   return { ...history, reward: history.reward.map((rewards) => rewards.map(atLeast)) };
 }
 
-async function blockReceipts(engine: Engine, params: Params): Promise<unknown> {
+async function blockReceipts(engine: Pick<Engine, "request">, params: Params): Promise<unknown> {
   const [block] = params;
   const byHash = typeof block === "string" && block.length === 66;
   const found = (await engine.request(byHash ? "eth_getBlockByHash" : "eth_getBlockByNumber", [
@@ -195,7 +199,7 @@ async function blockReceipts(engine: Engine, params: Params): Promise<unknown> {
   return Promise.all(found.transactions.map((hash) => engine.request("eth_getTransactionReceipt", [hash])));
 }
 
-async function logs(engine: Engine, params: Params): Promise<unknown> {
+async function logs(engine: Pick<Engine, "request">, params: Params): Promise<unknown> {
   const [filter] = params;
   if (typeof filter !== "object" || filter === null || Array.isArray(filter))
     throw invalid("the first parameter must be a filter object");
@@ -208,7 +212,7 @@ async function logs(engine: Engine, params: Params): Promise<unknown> {
 }
 
 /** The filter with both ends as numbers no higher than the last block: the engine walks every number it is given. */
-async function boundedFilter(engine: Engine, filter: object): Promise<object> {
+async function boundedFilter(engine: Pick<Engine, "request">, filter: object): Promise<object> {
   const { fromBlock, toBlock, blockHash, ...rest } = filter as Record<string, unknown>;
   if (blockHash !== undefined) {
     if (fromBlock !== undefined || toBlock !== undefined)

@@ -1,6 +1,6 @@
 import { type Address, type Hex, hexToBytes, keccak256 } from "viem";
 import type { Engine } from "./engine.ts";
-import { RpcError, rpcCodes } from "./errors.ts";
+import { EngineDiedError, RpcError, rpcCodes } from "./errors.ts";
 import {
   type Account,
   decoded,
@@ -44,6 +44,8 @@ type Entry = {
   readonly arrivedAtMs: number;
   transaction?: PoolTransaction;
   held: boolean;
+  /** A block with it and others killed the engine: the next one holds it only. */
+  alone: boolean;
   readonly done: Promise<Hex>;
   resolve(hash: Hex): void;
   reject(error: Error): void;
@@ -60,11 +62,13 @@ export type FilledBlock = {
   mined(mined: ReadonlySet<Hex>): void;
   /** Take them out of the engine again and tell the senders why. */
   refuse(error: Error): Promise<void>;
+  /** Leave them in the queue, each for a block of its own; the engine holds none of them any more. */
+  separate(): void;
 };
 
 export type TransactionPool = {
-  /** Queue a signed transaction; resolves to its hash once a block holds it. @throws RpcError */
-  submit(raw: Hex): Promise<Hex>;
+  /** Queue a signed transaction, for a block of its own if asked to; resolves to its hash once mined. @throws RpcError */
+  submit(raw: Hex, options?: { readonly alone: boolean }): Promise<Hex>;
   /** Choose the next block's transactions and put them into the engine's memory pool; undefined if none can go now. */
   fill(): Promise<FilledBlock | undefined>;
   /** When the oldest transaction that waits for a predecessor gives up, epoch milliseconds. */
@@ -97,7 +101,7 @@ export function createPool(
   const entries = new Map<Hex, Entry>();
   let waitingBytes = 0;
 
-  function submit(raw: Hex): Promise<Hex> {
+  function submit(raw: Hex, { alone } = { alone: false }): Promise<Hex> {
     const bytes = (raw.length - 2) / 2;
     if (!isRawTransaction(raw))
       throw new RpcError(rpcCodes.invalidParams, "not a transaction: hex bytes are expected");
@@ -129,6 +133,7 @@ export function createPool(
       bytes,
       arrivedAtMs: nowMs(),
       held: false,
+      alone,
       done: promise,
       resolve,
       reject,
@@ -179,6 +184,9 @@ export function createPool(
         await drop(block);
         for (const entry of block) settle(entry, error);
       },
+      separate() {
+        for (const entry of block) entry.alone = true;
+      },
     };
   }
 
@@ -213,7 +221,9 @@ export function createPool(
         if (transaction === undefined || !isWaiting(entry)) continue;
         const account = accounts.get(transaction.from)!;
         closed ||=
-          block.length >= poolLimits.blockTransactions || bytes + entry.bytes > poolLimits.blockBytes;
+          block.length >= poolLimits.blockTransactions ||
+          bytes + entry.bytes > poolLimits.blockBytes ||
+          (entry.alone && block.length > 0);
         const verdict = closed ? "close" : judge(transaction, account, block.length, gas, blockGasLimit);
         if (verdict === "close") closed = true;
         else if (verdict === "gap") holdOrRefuse(entry, account);
@@ -226,7 +236,7 @@ export function createPool(
         gas += transaction.gas;
         bytes += entry.bytes;
         block.push(entry);
-        closed = mustBeAlone(transaction, account);
+        closed = entry.alone || mustBeAlone(transaction, account);
       }
     }
     await drop(inEngine.difference(new Set(block)));
@@ -247,7 +257,8 @@ export function createPool(
       const answers = await engine.requestAll([...sends, pending]);
       listed = answers.at(-1);
       for (const [i, entry] of run.entries()) if (await isItself(entry, answers[i])) inEngine.add(entry);
-    } catch {
+    } catch (error) {
+      if (error instanceof EngineDiedError) throw error;
       // One was refused, and the answer does not say which: one by one. Those before it are known already.
       for (const entry of run) if (await sendToEngine(entry)) inEngine.add(entry);
       listed = await engine.request(pending.method);
@@ -273,6 +284,7 @@ export function createPool(
     try {
       return await isItself(entry, await engine.request("eth_sendRawTransaction", [entry.raw]));
     } catch (error) {
+      if (error instanceof EngineDiedError) throw error;
       const { message } = error as Error;
       if (message.startsWith("already known") && message.includes(entry.hash)) return true;
       settle(entry, error as Error);

@@ -12,7 +12,7 @@ import { createRpcSocket } from "./rpc-socket.ts";
 /** What the doors need of a chain. */
 export type RpcChain = Pick<
   EmbeddedChain,
-  "request" | "onBlock" | "onPending" | "status" | "acknowledgement"
+  "request" | "requestFromOutside" | "onBlock" | "onPending" | "status" | "acknowledgement"
 >;
 
 /** The chain's public doors: JSON-RPC 2.0 over HTTP and over WebSocket, behind the same limits. */
@@ -31,7 +31,7 @@ export type Rpc = {
 };
 
 export function createRpc(chain: RpcChain, options: RpcHandlerOptions = {}): Rpc {
-  const handler = createRpcHandler(chain, options);
+  const handler = createRpcHandler({ request: chain.requestFromOutside }, options);
   const socket = createRpcSocket(chain, handler, options.onInternalError);
   const app = new Hono<{ Bindings: { incoming?: IncomingMessage } }>();
   app.use(
