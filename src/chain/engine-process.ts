@@ -1,5 +1,4 @@
 import { fork } from "node:child_process";
-import { once } from "node:events";
 import { totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { EngineRules } from "./engine.ts";
@@ -67,6 +66,15 @@ export async function startEvm(
   let end: string | undefined;
   let stopped = false;
 
+  /** Only while something is asked does the process keep this one from ending. */
+  const hold = () => {
+    child.ref();
+    channel.ref();
+  };
+  const letGo = () => {
+    child.unref();
+    channel.unref();
+  };
   child.on("message", (message: FromEvm) => {
     if ("ready" in message) return ready.resolve();
     if ("refused" in message) return ready.reject(new Error(message.refused));
@@ -76,12 +84,16 @@ export async function startEvm(
     }
     const entry = waiting.get(message.id);
     waiting.delete(message.id);
-    if (waiting.size === 0) channel.unref();
+    if (waiting.size === 0) letGo();
     if ("text" in message) entry?.resolve(message.text);
     else entry?.reject(new Error(message.failure));
   });
   child.on("error", (error) => ready.reject(error));
-  const gone = Promise.all([once(child, "exit"), once(child, "disconnect")]).then(([[code, signal]]) => {
+  const exited = new Promise<[number | null, string | null]>((resolve) =>
+    child.once("exit", (code, signal) => resolve([code, signal])),
+  );
+  const disconnected = new Promise<void>((resolve) => child.once("disconnect", resolve));
+  const gone = Promise.all([exited, disconnected]).then(([[code, signal]]) => {
     end =
       usedBytes > 0
         ? `needed ${Math.ceil(usedBytes / 1e6)} MB of memory, at most ${Math.floor(memoryBytes / 1e6)} MB are allowed`
@@ -97,15 +109,14 @@ export async function startEvm(
 
   child.send({ rules, memoryBytes } satisfies ToEvm);
   await ready.promise;
-  child.unref();
-  channel.unref();
+  letGo();
   return {
     request(body) {
       if (end !== undefined || !child.connected) throw new EngineDiedError(end ?? "has ended", false);
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       const id = nextId++;
       waiting.set(id, { resolve, reject });
-      channel.ref();
+      hold();
       child.send({ id, body } satisfies ToEvm, (error) => {
         if (error !== null && waiting.delete(id)) reject(new EngineDiedError("has ended", false));
       });
@@ -113,7 +124,7 @@ export async function startEvm(
     },
     async stop() {
       stopped = true;
-      child.ref();
+      hold();
       child.kill("SIGKILL");
       await gone;
     },

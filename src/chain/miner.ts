@@ -44,6 +44,8 @@ const deadlinesMax = 10_000;
 const timerMaxMs = 2 ** 31 - 1;
 /** How often a log that could not be written is tried again. */
 const probeEveryMs = 1_000;
+const recoveryAttempts = 5;
+const recoveryPauseMs = 500;
 
 /** Turns what waits into blocks: logged, mined, told, in this order; and makes the engine again when it died. */
 export function createMiner(parts: MinerParts): Miner {
@@ -96,27 +98,27 @@ export function createMiner(parts: MinerParts): Miner {
   }
 
   /**
-   * Make the engine again from the log.
+   * Make the engine again from the log. What kills it meanwhile comes from elsewhere, so it is tried a few times.
    *
-   * @param unfinished the last block, if nobody has been told that it is mined
-   * @returns false if that block killed the engine and is void now
+   * @param unfinished the last block, if nobody has been told that it is mined: void if the engine dies of it again
    */
-  async function recover(unfinished?: number): Promise<boolean> {
+  async function recover(unfinished?: number): Promise<void> {
     dead = true;
     const startedAtMs = performance.now();
-    try {
-      await engine.restart();
-      const { last, transactions, voided } = await parts.replay(unfinished);
-      Object.assign(state, { last, transactions });
-      dead = false;
-      say(
-        "info",
-        `The chain was replayed to block ${last.number} in ${Math.round(performance.now() - startedAtMs)} ms.`,
-      );
-      return voided.length === 0;
-    } catch (error) {
-      return stop("the chain could not be replayed", error);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await engine.restart();
+        const { last, transactions } = await parts.replay(unfinished);
+        Object.assign(state, { last, transactions });
+        break;
+      } catch (error) {
+        if (attempt === recoveryAttempts) return stop("the chain could not be replayed", error);
+        await new Promise((resolve) => setTimeout(resolve, attempt * recoveryPauseMs));
+      }
     }
+    dead = false;
+    const tookMs = Math.round(performance.now() - startedAtMs);
+    say("info", `The chain was replayed to block ${state.last.number} in ${tookMs} ms.`);
   }
 
   /**
@@ -155,8 +157,8 @@ export function createMiner(parts: MinerParts): Miner {
         .append({ kind: "void", blockNumber })
         .catch((cause) => stop("a void block could not be logged", cause));
     }
-    const isMined = await recover(isToBlame ? undefined : blockNumber);
-    if (isToBlame || !isMined) throw error;
+    await recover(isToBlame ? undefined : blockNumber);
+    if (state.last.number < blockNumber) throw error;
   }
 
   /** Mine one block of what waits. False: nothing could go now. */
