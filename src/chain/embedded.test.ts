@@ -518,6 +518,7 @@ test("closing waits for what was submitted and refuses what comes after", async 
   );
   assert.equal((await sent).length, 3);
   await closed;
+  await assert.rejects(ask(chain, "eth_blockNumber"), /the chain is closed/);
   await using again = await openTestChain(folder.path);
   assert.equal(again.status().transactions, 3);
   assert.ok(existsSync(join(folder.path, "blocks.log")));

@@ -3,7 +3,7 @@ import type { Address, Hex } from "viem";
 import { type Ceiling, minimumTip, refusal } from "./ceiling.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { defaultEngineMemoryBytes } from "./engine-process.ts";
-import { type EngineDiedError, RpcError, rpcCodes } from "./errors.ts";
+import { EngineDiedError, RpcError, rpcCodes } from "./errors.ts";
 import { createGasGuard, guardMinutes } from "./gas-guard.ts";
 import { checkHeader, genesisOf, type NetworkRules, newHeader } from "./genesis.ts";
 import { lockFolder } from "./lock.ts";
@@ -62,7 +62,7 @@ export type EmbeddedChain = {
    * @throws RpcError
    */
   request(args: { readonly method: string; readonly params?: unknown }): Promise<unknown>;
-  /** The same for callers that are not this program: for a while after the engine died, less gas for each call. */
+  /** The same for callers that are not this program: refused while the chain is replayed, and with less gas for a while after. */
   requestFromOutside(args: { readonly method: string; readonly params?: unknown }): Promise<unknown>;
   /** `debug_traceTransaction`, for proofs and explorers inside the node; never public. */
   trace(hash: Hex, options: object): Promise<unknown>;
@@ -191,6 +191,7 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
     },
   });
   let closing: Promise<void> | undefined;
+  let isClosed = false;
   let warned = false;
 
   function warnOfCeiling(): void {
@@ -210,6 +211,7 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
 
   /** What everybody but the miner asks: never a chain that is being replayed. */
   async function ask(method: string, params?: readonly unknown[]): Promise<unknown> {
+    if (isClosed) throw new RpcError(rpcCodes.server, "the chain is closed");
     miner.assertRunning();
     if (!miner.isReady())
       throw new RpcError(
@@ -217,6 +219,18 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
         `the chain is being replayed after its engine died, at block ${state.last.number} before: ask again in a moment`,
       );
     return engine.request(method, params);
+  }
+
+  /** The same for this program's own parts: they wait for the replay, and fail only by what they asked for themselves. */
+  async function askPatiently(method: string, params?: readonly unknown[]): Promise<unknown> {
+    for (;;) {
+      await miner.ready();
+      try {
+        return await ask(method, params);
+      } catch (error) {
+        if (!(error instanceof EngineDiedError) || error.executing || isClosed) throw error;
+      }
+    }
   }
 
   function submit(raw: Hex): Promise<Hex> {
@@ -245,6 +259,7 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
         `The block log could not be sealed (${(error as Error).message}); every acknowledged block is in it.`,
       );
     }
+    isClosed = true;
     await engine.close();
     mark.close();
     await blockLog.close();
@@ -257,9 +272,9 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
   }
 
   const currentMinTip = () => minimumTip(ceiling, state.transactions);
-  const methods = (gasCap: () => bigint) =>
+  const methods = (request: Engine["request"], gasCap: () => bigint) =>
     createMethods({
-      engine: { request: ask },
+      engine: { request },
       pool,
       submit,
       minTipWei: currentMinTip,
@@ -275,9 +290,9 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
     chainId: header.chainId,
     feeCollector: header.feeCollector as Address,
     genesis: genesisOf(header),
-    request: methods(() => blockGasLimit),
-    requestFromOutside: methods(guard.gasCap),
-    trace: (hash, traceOptions) => ask("debug_traceTransaction", [hash, traceOptions]),
+    request: methods(askPatiently, () => blockGasLimit),
+    requestFromOutside: methods(ask, guard.gasCap),
+    trace: (hash, traceOptions) => askPatiently("debug_traceTransaction", [hash, traceOptions]),
     async mineEmptyBlock() {
       assertOpen();
       await miner.mineEmptyBlock();

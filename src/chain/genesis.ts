@@ -16,11 +16,7 @@ export type NetworkRules = {
   readonly genesis: Readonly<Record<Address, bigint>>;
   /** Receives every tip. */
   readonly feeCollector: Address;
-  /**
-   * Gas of one block and of one transaction at most; 8 million unless given. The engine notes every executed
-   * instruction until the block is done, up to 800 bytes each, so 8 million gas of the cheapest instructions need up to
-   * 6 GB for a moment.
-   */
+  /** Gas of one block and of one transaction at most; 8 million unless given. */
   readonly blockGasLimit?: bigint;
 };
 

@@ -28,6 +28,8 @@ export type Miner = {
   trouble(): string | null;
   /** False while the engine is dead or being made again: what it would answer is not the chain. */
   isReady(): boolean;
+  /** Resolves when it is, or when the chain has stopped for good. */
+  ready(): Promise<void>;
   /** @throws RpcError when the chain has stopped for good */
   assertRunning(): void;
   /** Mine what waits and what is due, now or after what is under way. */
@@ -241,6 +243,9 @@ export function createMiner(parts: MinerParts): Miner {
   return {
     trouble: () => trouble,
     isReady: () => !dead,
+    async ready() {
+      while (dead && !failed) await exclusive(mineWaiting).catch(() => {});
+    },
     assertRunning() {
       if (failed) throw new RpcError(rpcCodes.internal, trouble ?? "the chain has stopped");
     },

@@ -8,7 +8,7 @@ export const rpcLimits = {
   batch: 100,
   /** All answers to one body together. */
   answerBytes: 16 * 1024 * 1024,
-  /** `eth_call` and `eth_estimateGas` that run at once: each may need as much memory as a full block does. */
+  /** `eth_call` and `eth_estimateGas` that run at once: each may need as much memory as a whole block. */
   executionsAtOnce: 1,
   /** Proofs and log searches that run at once. */
   searchesAtOnce: 2,
