@@ -197,7 +197,7 @@ for (const mark of ["mined", "another boot"] as const) {
       assert.ok(error instanceof ChainLogError);
       assert.match(
         error.message,
-        /Block 3 of .* needed \d+ MB.*may have been acknowledged.*engineMemoryBytes/,
+        /Block 3 of .* needed \d+ MB.*may have been acknowledged.*engineMemoryMiB/,
       );
       return true;
     });

@@ -107,7 +107,7 @@ export async function replay(
     if (!atEnd || blockNumber !== unfinished) {
       throw new ChainLogError(
         `Block ${blockNumber} of ${path} does not replay: ${error.message}. It may have been acknowledged, so it is kept. ` +
-          `Give the engine more memory (engineMemoryBytes), or find what else ended its process, and start again.`,
+          `Give the engine more memory (engineMemoryMiB in config.json), or find what else ended its process, and start again.`,
       );
     }
     say(

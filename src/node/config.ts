@@ -19,6 +19,8 @@ const configSchema = z.strictObject({
   chainId: z.int().min(1).max(0x7fff_ffff).default(161_612),
   minTipWei: wei.prefault("1000000000"),
   /** JSON-RPC requests a second from one address, ten times as many at once; 0: no limit. This machine has none. */
+  /** Memory at which the process that executes transactions ends itself; from machine and ceiling unless given. */
+  engineMemoryMiB: z.int().min(512).max(1_048_576).optional(),
   rpcRequestsPerSecond: z.int().min(0).max(1_000_000).default(100),
   /** How long a batch can be disputed before it pays. */
   settlementWindowSeconds: z

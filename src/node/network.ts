@@ -80,6 +80,7 @@ export async function openNetwork(
     genesis,
     feeCollector: addresses.OpenTimelock,
     minTipWei: () => minTipWei,
+    ...(config.engineMemoryMiB === undefined ? {} : { engineMemoryBytes: config.engineMemoryMiB * 2 ** 20 }),
     log: (level, message) => {
       if (level !== "info") log(message);
     },
