@@ -195,10 +195,7 @@ for (const mark of ["mined", "another boot"] as const) {
     const before = readFileSync(join(folder.path, "blocks.log"));
     await assert.rejects(openTestChain(folder.path, { engineMemoryBytes }), (error) => {
       assert.ok(error instanceof ChainLogError);
-      assert.match(
-        error.message,
-        /Block 3 of .* needed \d+ MB.*may have been acknowledged.*engineMemoryMiB/,
-      );
+      assert.match(error.message, /Block 3 of .* needed \d+ MB.*may have been acknowledged.*engineMemoryMiB/);
       return true;
     });
     assert.deepEqual(readFileSync(join(folder.path, "blocks.log")), before);
