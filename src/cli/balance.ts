@@ -39,6 +39,21 @@ export function define(command: Command, io: Io): void {
     });
 }
 
+/** What final batches owe an address and nobody has claimed for it yet, wei. */
+export async function unclaimedWei(node: NodeClient, address: Address): Promise<bigint> {
+  const { claimableWei } = await node.get<BalanceJson>(`/v1/balances/${toHex(address)}`);
+  return BigInt(claimableWei);
+}
+
+/** What to do about it before a contract can divide it: nothing to say when nothing waits. */
+export const unclaimedLines = (address: Address, wei: bigint): string[] =>
+  wei === 0n
+    ? []
+    : [
+        `${formatOpen(wei)} OPEN wait in the ledger to be divided here; anyone may bring them:`,
+        `./openledger claim ${toHex(address)}`,
+      ];
+
 async function balanceOf(node: NodeClient, address: Address): Promise<bigint> {
   const { result, error } = await node.post<{ result?: string; error?: { message?: string } }>("/rpc", {
     jsonrpc: "2.0",

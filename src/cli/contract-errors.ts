@@ -156,6 +156,19 @@ const words: Readonly<Record<string, Words>> = {
   }),
   NotOpen: () => ({ message: "This demand is settled already.", fix: ["./openledger dispute demands"] }),
   // governance
+  UnbondingTooShort: ([actual, needed]) => ({
+    message:
+      "Stake must not leave before what it could be slashed for is decided: unbondingSeconds is too short for this.",
+    expected: `unbondingSeconds of at least ${needed}`,
+    actual: `${actual}`,
+    fix: [`First: ./openledger gov propose set unbondingSeconds ${needed}`],
+  }),
+  AppealTooShort: ([actual, needed]) => ({
+    message: "An appeal must leave governance time to overturn a slash: appealSeconds is too short for this.",
+    expected: `appealSeconds of at least ${needed}`,
+    actual: `${actual}`,
+    fix: [`First: ./openledger gov propose set appealSeconds ${needed}`],
+  }),
   GovernorInsufficientProposerVotes: ([proposer, votes, threshold]) => ({
     message: `${text(proposer)} has too few votes to propose.`,
     expected: formatOpen(BigInt(threshold as bigint)),
@@ -174,6 +187,16 @@ const words: Readonly<Record<string, Words>> = {
   }),
 };
 
+/** A proposal's state as what is said of it. */
+export const stateWords = (state: string): string =>
+  ({
+    defeated: "was defeated",
+    canceled: "was taken back",
+    succeeded: "has succeeded",
+    expired: "has expired",
+    executed: "was executed",
+  })[state] ?? `is ${state}`;
+
 /** `expected` is a set of states, one bit each; none at all when a proposal was to be made that exists. */
 function unexpectedState(id: unknown, state: unknown, expected: unknown): Omit<ErrorDescription, "code"> {
   const bits = BigInt(expected as string);
@@ -181,14 +204,20 @@ function unexpectedState(id: unknown, state: unknown, expected: unknown): Omit<E
   if (bits === 0n)
     return {
       message: "The same calls were proposed before in the same words.",
-      actual: `proposal ${id} is ${actual}`,
+      actual: `proposal ${id} ${stateWords(actual)}`,
       fix: ["Say with --description how this one differs."],
     };
   return {
     message: "It is not the time for this.",
-    expected: `a proposal that is ${proposalStates.filter((_, bit) => (bits >> BigInt(bit)) & 1n).join(" or ")}`,
-    actual,
-    fix: ["./openledger gov list says what comes next, and when; --wait waits for it."],
+    expected: `a proposal that ${proposalStates
+      .filter((_, bit) => (bits >> BigInt(bit)) & 1n)
+      .map(stateWords)
+      .join(" or ")}`,
+    actual: stateWords(actual),
+    // Of the others, nothing comes of waiting.
+    fix: ["pending", "active", "succeeded", "queued"].includes(actual)
+      ? ["./openledger gov list says what comes next, and when; --wait waits for it."]
+      : ["./openledger gov list"],
   };
 }
 

@@ -4,15 +4,15 @@ import type { Address } from "viem";
 import { toHex, zeroDigest } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { showTime } from "./dates.ts";
-import { CliError } from "./errors.ts";
+import { CliError, describeError } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { everyEvent } from "./logs.ts";
 import { wholeNumber } from "./numbers.ts";
-import { type ChainView, now, openChain, openPurse, transact } from "./purse.ts";
+import { type ChainView, now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { table } from "./table.ts";
-import { addressArgument, withAccount } from "./wallet-account.ts";
+import { addressArgument, asOption, withAccount } from "./wallet-account.ts";
 
 /** In the order of `Demands.Kind`. */
 const kinds = ["receipt", "line", "balance", "row"] as const;
@@ -111,42 +111,90 @@ async function demand(
   { as, bond = false }: DemandOptions,
 ): Promise<void> {
   const purse = await openPurse(connect(), as, io);
-  const { AttributionLedger, Demands, ProtocolParameters } = purse.contracts;
-  if (bond) {
-    const [[bondWei], minimum] = await Promise.all([
-      purse.public.readContract({
-        ...AttributionLedger,
-        functionName: "attesterOf",
-        args: [purse.account.address],
-        ...now,
-      }),
-      purse.public.readContract({ ...ProtocolParameters, functionName: "minimumBondWei", ...now }),
-    ]);
-    if (bondWei < minimum)
-      await transact(purse, {
-        ...AttributionLedger,
-        functionName: "depositBond",
-        value: minimum - bondWei,
-      });
-  }
-  const price = await purse.public.readContract({
-    ...Demands,
-    functionName: "priceOf",
-    args: [attester, number],
-    ...now,
-  });
-  const { transactionHash } = await transact(purse, {
-    ...Demands,
-    functionName: "demand",
-    args: [attester, Number(number), kinds.indexOf(kind), Number(index)],
-    value: price,
+  const { Demands } = purse.contracts;
+  await assertItem(purse, attester, number, kind, index);
+  const bondedWei = bond ? await putUpBond(purse) : 0n;
+  const { price, transactionHash } = await demandItem().catch((error: unknown) => {
+    throw bondedWei > 0n ? withBondBack(error, bondedWei, as) : error;
   });
   const made = (await readDemands(purse)).at(-1);
   if (made === undefined) throw new CliError(`Transaction ${transactionHash} demanded nothing.`);
   io.result(
     { ...made, transactionHash },
-    `Demand ${made.demand}: ${kind} ${index} of batch ${number}, for ${formatOpen(price)} OPEN. Its answer must come by ${showTime(made.deadlineSec)}; it earns them. Without one:\n→ ./openledger dispute enforce ${made.demand}`,
+    `Demand ${made.demand}: ${kind} ${index} of batch ${number}, for ${formatOpen(price)} OPEN. Its answer must come by ${showTime(made.deadlineSec)}; it earns them. Without one:\n→ ./openledger dispute enforce ${made.demand}${asOption(as)}`,
   );
+
+  async function demandItem() {
+    const price = await purse.public.readContract({
+      ...Demands,
+      functionName: "priceOf",
+      args: [attester, number],
+      ...now,
+    });
+    const { transactionHash } = await transact(purse, {
+      ...Demands,
+      functionName: "demand",
+      args: [attester, Number(number), kinds.indexOf(kind), Number(index)],
+      value: price,
+    });
+    return { price, transactionHash };
+  }
+}
+
+/** @throws CliError unless the batch stands, can still be challenged, and has this item: nothing is paid for one that has not */
+async function assertItem(
+  { public: chain, contracts: { AttributionLedger } }: Purse,
+  attester: Address,
+  number: bigint,
+  kind: Kind,
+  index: bigint,
+): Promise<void> {
+  const batch = await chain.readContract({
+    ...AttributionLedger,
+    functionName: "pendingBatchOf",
+    args: [attester, number],
+    ...now,
+  });
+  const count = {
+    receipt: batch.receiptCount,
+    line: batch.journalCount,
+    balance: batch.balanceCount,
+    row: 0,
+  }[kind];
+  if (index < BigInt(count)) return;
+  throw new CliError(`Batch ${number} has no ${kind} ${index}.`, {
+    expected: count === 0 ? `it has no ${kind} at all` : `0 to ${count - 1}`,
+    actual: `${index}`,
+    code: "no-such-item",
+  });
+}
+
+/** @returns what was missing of the bond that a demand needs, and was put up: wei */
+async function putUpBond(purse: Purse): Promise<bigint> {
+  const { AttributionLedger, ProtocolParameters } = purse.contracts;
+  const [[bondWei], minimum] = await Promise.all([
+    purse.public.readContract({
+      ...AttributionLedger,
+      functionName: "attesterOf",
+      args: [purse.account.address],
+      ...now,
+    }),
+    purse.public.readContract({ ...ProtocolParameters, functionName: "minimumBondWei", ...now }),
+  ]);
+  if (bondWei >= minimum) return 0n;
+  await transact(purse, { ...AttributionLedger, functionName: "depositBond", value: minimum - bondWei });
+  return minimum - bondWei;
+}
+
+/** The same error, which says where the bond is that was put up before it. */
+function withBondBack(error: unknown, bondedWei: bigint, as: string): CliError {
+  const { message, fix = [], ...rest } = describeError(error);
+  const amount = formatOpen(bondedWei);
+  return new CliError(`${message} The bond of ${amount} OPEN was put up before.`, {
+    ...rest,
+    fix: [...fix, `It comes back with ./openledger dispute unbond ${amount}${asOption(as)}`],
+    cause: error,
+  });
 }
 
 async function enforce(io: Io, number: bigint, as: string): Promise<void> {

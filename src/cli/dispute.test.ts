@@ -167,6 +167,9 @@ test("a demand that nobody answers undoes the batch; its price and a reward come
     (await refused([...demand.slice(0, 5), "7", "--bond", "--as", "auditor"], 1)).code,
     "no-such-item",
   );
+  const noBatch = ["dispute", "demand", liar, "99", "receipt", "0", "--bond", "--as", "auditor"];
+  assert.equal((await refused(noBatch, 1)).code, "no-such-batch");
+  assert.equal((await run("dispute", "credits", "--as", "auditor")).bondWei, "0", "no bond for nothing");
   const made = await run(...demand, "--bond");
   assert.deepEqual([made.demand, made.kind, made.status], [1, "receipt", "open"]);
   assert.equal((await refused(demand, 1)).code, "already-demanded");

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
+import { stateWords } from "./contract-errors.ts";
 import { showTime } from "./dates.ts";
 import { CliError } from "./errors.ts";
 import { connect } from "./http.ts";
@@ -12,7 +13,7 @@ import { findProposal, nextStep, type Proposal, proposalArgs, readProposals } fr
 import { now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { oneLine, pairs, table } from "./table.ts";
-import { withAccount } from "./wallet-account.ts";
+import { asOption, withAccount } from "./wallet-account.ts";
 
 /** In the order of `GovernorCountingSimple.VoteType`. */
 const supports = ["against", "for", "abstain"] as const;
@@ -151,7 +152,7 @@ async function vote(
   const proposal = await findProposal(purse, id);
   io.result(
     { proposal, voter, support, reason, weightWei, transactionHash },
-    `Voted ${support} proposal ${number} with ${formatOpen(weightWei ?? 0n)}.\nNext: ${nextStep(proposal)}`,
+    `Voted ${support} proposal ${number} with ${formatOpen(weightWei ?? 0n)}.\nThe vote ends after ${showTime(proposal.voteEndsSec)}.\n→ ./openledger gov queue ${number} --wait${asOption(as)}`,
   );
 }
 
@@ -168,7 +169,7 @@ async function queue(io: Io, which: bigint, { as, wait = false }: Options): Prom
   const queued = await findProposal(purse, proposal.id);
   io.result(
     { ...queued, transactionHash },
-    `Proposal ${queued.number} is queued: ${nextStep(queued)}.\n→ ./openledger gov execute ${queued.number} --wait`,
+    `Proposal ${queued.number} is queued: ${nextStep(queued)}.\n→ ./openledger gov execute ${queued.number} --wait${asOption(as)}`,
   );
 }
 
@@ -190,6 +191,12 @@ async function execute(io: Io, which: bigint, { as, wait = false }: Options): Pr
 async function cancel(io: Io, which: bigint, { as }: Options): Promise<void> {
   const purse = await openPurse(connect(), as, io);
   const proposal = await findProposal(purse, which);
+  if (proposal.state !== "pending")
+    throw new CliError(`Proposal ${proposal.number} cannot be taken back any more.`, {
+      expected: "a vote that has not begun",
+      actual: stateWords(proposal.state),
+      code: "too-late-to-cancel",
+    });
   const { transactionHash } = await transact(purse, {
     ...purse.contracts.OpenGovernor,
     functionName: "cancel",

@@ -6,6 +6,7 @@ import { type ProtocolContracts, protocolAbis } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { abiValue } from "./abi-value.ts";
 import { formatOpen, parseOpen, parsePositiveOpen } from "./amount.ts";
+import { explainRevert } from "./contract-errors.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { readFeeSplit, readParameter } from "./gov-parameters.ts";
 import { readVotes } from "./gov-votes.ts";
@@ -14,9 +15,9 @@ import type { Io } from "./io.ts";
 import { basisPoints } from "./numbers.ts";
 import { type FeeHead, feeHeads, parameterId, parseParameter, showParameter } from "./parameter.ts";
 import { type Call, describeSetting, findProposal, nextStep, readProposals, showCall } from "./proposal.ts";
-import { openPurse, type Purse, transact } from "./purse.ts";
+import { now, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
-import { addressArgument, withAccount } from "./wallet-account.ts";
+import { recipientArgument, withAccount } from "./wallet-account.ts";
 
 /** Contracts that governance can call: those there is one of. */
 const contractNames = Object.keys(protocolAbis).filter(
@@ -24,6 +25,7 @@ const contractNames = Object.keys(protocolAbis).filter(
 );
 
 type Options = { as: string; description?: string };
+type CallOptions = Options & { value?: bigint };
 
 export function definePropose(command: Command, io: Io): void {
   const propose = command
@@ -49,7 +51,7 @@ export function definePropose(command: Command, io: Io): void {
       proposeFeeSplit(io, heads, options),
     );
   kind("send", "Send OPEN of the treasury")
-    .argument("<address>", "who receives it", addressArgument)
+    .argument("<address>", "who receives it", recipientArgument)
     .argument("<amount>", "how much OPEN", parsePositiveOpen)
     .action((to: Address, wei: bigint, options: Options) =>
       submit(
@@ -63,8 +65,8 @@ export function definePropose(command: Command, io: Io): void {
     .argument("<contract>", contractNames.join(", "))
     .argument("<function>", "its name")
     .argument("[args...]", "its arguments; lists and structs as JSON")
-    .option("--value <open>", "OPEN of the treasury sent along", parseOpen, 0n)
-    .action((contract: string, name: string, args: string[], options: Options & { value: bigint }) =>
+    .option("--value <open>", "OPEN of the treasury sent along", parseOpen)
+    .action((contract: string, name: string, args: string[], options: CallOptions) =>
       proposeCall(io, contract, name, args, options),
     );
 }
@@ -100,6 +102,7 @@ async function proposeSet(io: Io, name: string, text: string, options: Options):
       showParameter(name, value),
     );
   const call = callOf(purse, "ProtocolParameters", "set", [parameterId(name), value]);
+  await assertPossible(purse, call);
   await submit(io, [call], describeSetting(name, value), options, purse);
 }
 
@@ -134,6 +137,7 @@ async function proposeFeeSplit(
     .filter(({ head }) => heads[head] !== undefined)
     .map(({ head, bps }) => `${head} ${bps / 100} %`);
   const call = callOf(purse, "ProtocolParameters", "setFeeSplit", [split]);
+  await assertPossible(purse, call);
   await submit(io, [call], `Divide fees otherwise: ${words.join(", ")}`, options, purse);
 }
 
@@ -142,7 +146,7 @@ async function proposeCall(
   contract: string,
   name: string,
   texts: readonly string[],
-  options: Options & { value: bigint },
+  options: CallOptions,
 ): Promise<void> {
   const key = contractNames.find((known) => known === contract);
   if (key === undefined)
@@ -164,7 +168,7 @@ async function proposeCall(
   }
   const args = found.inputs.map((input, at) => abiValue(input, texts[at] as string));
   const purse = await openPurse(connect(), options.as, io);
-  const call = { ...callOf(purse, key, found, args), valueWei: options.value };
+  const call = { ...callOf(purse, key, found, args), valueWei: options.value ?? 0n };
   await submit(io, [call], showCall(purse, call), options, purse);
 }
 
@@ -184,6 +188,16 @@ function callOf(
     args,
   });
   return { target: toHex(address), valueWei: 0n, data };
+}
+
+/** @throws CliError in words, when the call would revert if the timelock made it now: then no vote on it could be carried out */
+async function assertPossible(purse: Purse, { target, valueWei, data }: Call): Promise<void> {
+  const { address } = purse.contracts.OpenTimelock;
+  try {
+    await purse.public.call({ account: address, to: target, value: valueWei, data, ...now });
+  } catch (error) {
+    throw explainRevert(purse.explain(error, "the proposal's call"));
+  }
 }
 
 async function submit(

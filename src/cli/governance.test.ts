@@ -14,6 +14,11 @@ test("OPEN is wrapped and unwrapped, to the wei", async () => {
   await run("wallet", "faucet", "10", "--as", "alma");
   await run("token", "wrap", "3", "--as", "alma");
   const to = (await run("wallet", "address", "--as", "bero")).address;
+  assert.equal((await call(["token", "transfer", `0x${"0".repeat(40)}`, "1", "--as", "alma"])).code, 2);
+  const checksummed = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"; // of EIP-55
+  assert.equal((await call(["gov", "votes", checksummed])).code, 0);
+  assert.equal((await call(["gov", "votes", `0x${checksummed.slice(2).toUpperCase()}`])).code, 0);
+  assert.match((await call(["gov", "votes", checksummed.replace("aA", "AA")])).err, /EIP-55/);
   await run("token", "transfer", to, "1.25", "--as", "alma");
   const tooMuch = await refused(["token", "unwrap", "2", "--as", "alma"], 1);
   assert.deepEqual(
@@ -97,6 +102,12 @@ test("a decision goes from OPEN to its effect", async (t) => {
       [beyond.code, beyond.expected, beyond.actual],
       ["out-of-bounds", "from 0.01 % to 30 %", "31 %"],
     );
+    const { parameters } = await run("gov", "parameters");
+    const of = (name: string) => parameters.find((one: Json) => one.name === name);
+    const longer = ["settlementWindowSeconds", of("unbondingSeconds").value] as const;
+    const needs = await refused(["gov", "propose", "set", ...longer, "--as", "voter"], 1);
+    assert.equal(needs.code, "unbonding-too-short");
+    assert.match(needs.fix[0], /gov propose set unbondingSeconds \d+$/);
     const heads = ["gov", "propose", "fee-split", "operator=10%", "--as", "voter"];
     assert.match((await refused(heads, 2)).actual, /^95 %: operator 10 %/);
     for (const wrong of [
@@ -155,6 +166,13 @@ test("a decision goes from OPEN to its effect", async (t) => {
     assert.ok(queued.executableAtSec > queued.voteEndsSec);
     const waited = await run("gov", "execute", "1", "--wait");
     assert.equal(waited.state, "executed");
+    const late = await refused(["gov", "cancel", "1", "--as", "voter"], 1);
+    assert.deepEqual([late.code, late.actual], ["too-late-to-cancel", "was executed"]);
+    const over = await refused(["gov", "queue", "1", "--as", "voter"], 1);
+    assert.deepEqual(
+      [over.expected, over.actual, over.fix],
+      ["a proposal that has succeeded", "was executed", ["./openledger gov list"]],
+    );
     await pause(1_100); // in force from the next second on
     const { feeSplit } = await run("gov", "parameters");
     const of = (name: string) => feeSplit.find(({ head }: Json) => head === name).bps;
@@ -234,6 +252,7 @@ test("a decision goes from OPEN to its effect", async (t) => {
       ["gov", "show", "1"],
       ["gov", "votes", address],
       ["gov", "--help"],
+      ["gov", "propose", "call", "--help"],
     ]) {
       const { code, out } = await call(shown);
       assert.equal(code, 0);

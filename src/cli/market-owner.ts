@@ -19,7 +19,7 @@ import {
 import { type ChainView, openChain, openPurse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { addressArgument, withAccount } from "./wallet-account.ts";
+import { recipientArgument, withAccount } from "./wallet-account.ts";
 
 export function defineOwning(command: Command, io: Io): void {
   subcommand(command, "owner", "Show who owns something, since when, and who did before")
@@ -33,7 +33,7 @@ export function defineOwning(command: Command, io: Io): void {
   withAccount(subcommand(command, "transfer", "Give away what you own"), "account that owns it")
     .argument("<kind>", kinds, kindArgument)
     .argument("<id>", "its number, or a model's name")
-    .argument("<address>", "who receives it", addressArgument)
+    .argument("<address>", "who receives it", recipientArgument)
     .action((kind: Kind, id: string, to: Address, { as }: { as: string }) => transfer(io, kind, id, to, as));
 }
 

@@ -4,8 +4,9 @@ import { type Address, toFunctionSelector } from "viem";
 import { revenueSharesAbi } from "../chain/index.ts";
 import { toHex, zeroAddress } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
+import { unclaimedLines, unclaimedWei } from "./balance.ts";
 import { showTime } from "./dates.ts";
-import { CliError, exitCodes } from "./errors.ts";
+import { CliError } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { everyEvent } from "./logs.ts";
@@ -24,7 +25,7 @@ import { positiveInteger } from "./numbers.ts";
 import { type ChainView, now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { addressArgument, withAccount } from "./wallet-account.ts";
+import { addressArgument, asOption, recipientArgument, withAccount } from "./wallet-account.ts";
 
 /** What a manager may do with the token unless that is said otherwise: what keeps it in use, and moves nothing. */
 const managedFunctions = {
@@ -52,15 +53,18 @@ export function defineShares(command: Command, io: Io): void {
     .action((kind: Kind, id: string, count: bigint, options: FractionOptions) =>
       fraction(io, kind, id, count, options),
     );
-  subcommand(command, "shares", "Show who holds shares of a token's income, and what is owed")
+  withAccount(
+    subcommand(command, "shares", "Show who holds shares of a token's income, and what is owed"),
+    "account that would claim",
+  )
     .argument("<shares>", "the shares' address", addressArgument)
-    .action((token: Address) => show(io, token));
+    .action((token: Address, { as }: { as: string }) => show(io, token, as));
   withAccount(subcommand(command, "claim", "Pay out what your shares have earned"), "account that holds them")
     .argument("<shares>", "the shares' address", addressArgument)
     .action((token: Address, { as }: { as: string }) => claim(io, token, as));
   withAccount(subcommand(command, "send-shares", "Give shares away"), "account that holds them")
     .argument("<shares>", "the shares' address", addressArgument)
-    .argument("<address>", "who receives them", addressArgument)
+    .argument("<address>", "who receives them", recipientArgument)
     .argument("<count>", "how many", positiveInteger)
     .action((token: Address, to: Address, count: bigint, { as }: { as: string }) =>
       sendShares(io, token, to, count, as),
@@ -194,10 +198,12 @@ async function readShares(chain: ChainView, token: Address) {
   };
 }
 
-async function show(io: Io, token: Address): Promise<void> {
-  const shares = await readShares(await openChain(connect()), token);
+async function show(io: Io, token: Address, as: string): Promise<void> {
+  const node = connect();
+  const shares = await readShares(await openChain(node), token);
+  const waitingWei = await unclaimedWei(node, token);
   io.result(
-    shares,
+    { ...shares, unclaimedWei: waitingWei },
     [
       pairs([
         ["shares of", `${shares.kind ?? "token"} ${shares.tokenId}`],
@@ -212,13 +218,15 @@ async function show(io: Io, token: Address): Promise<void> {
         ["To claim, OPEN", ({ claimableWei }) => formatOpen(claimableWei), "number"],
       ]),
       "",
-      `→ ./openledger market claim ${token}`,
+      ...(waitingWei === 0n ? [] : [unclaimedLines(token, waitingWei).join("\n→ ")]),
+      `→ ./openledger market claim ${token}${asOption(as)}`,
     ].join("\n"),
   );
 }
 
 async function claim(io: Io, token: Address, as: string): Promise<void> {
-  const purse = await openPurse(connect(), as, io);
+  const node = connect();
+  const purse = await openPurse(node, as, io);
   await assertShares(purse, token);
   const account = toHex(purse.account.address);
   const amountWei = await purse.public.readContract({
@@ -229,7 +237,10 @@ async function claim(io: Io, token: Address, as: string): Promise<void> {
   });
   if (amountWei === 0n)
     throw new CliError(`Shares of "${as}" have earned nothing that is not claimed.`, {
-      fix: [`./openledger market shares ${token}`],
+      fix: [
+        ...unclaimedLines(token, await unclaimedWei(node, token)),
+        `./openledger market shares ${token}${asOption(as)}`,
+      ],
       code: "nothing-to-claim",
     });
   const { transactionHash } = await transact(purse, {
@@ -243,9 +254,26 @@ async function claim(io: Io, token: Address, as: string): Promise<void> {
   );
 }
 
+/** @throws CliError unless the account has this many shares */
+async function assertHolds(purse: Purse, token: Address, count: bigint): Promise<void> {
+  const held = await purse.public.readContract({
+    ...contractOf(token),
+    functionName: "balanceOf",
+    args: [purse.account.address],
+    ...now,
+  });
+  if (held < count)
+    throw new CliError(`Your account "${purse.name}" holds fewer shares.`, {
+      expected: `at most ${held}`,
+      actual: `${count}`,
+      code: "too-few-shares",
+    });
+}
+
 async function sendShares(io: Io, token: Address, to: Address, count: bigint, as: string): Promise<void> {
   const purse = await openPurse(connect(), as, io);
   await assertShares(purse, token);
+  await assertHolds(purse, token, count);
   const { transactionHash } = await transact(purse, {
     ...contractOf(token),
     functionName: "transfer",
@@ -261,19 +289,7 @@ async function sellShares(io: Io, token: Address, count: bigint, wei: bigint, op
   const purse = await openPurse(connect(), options.as, io);
   await assertShares(purse, token);
   const { AssetMarket } = purse.contracts;
-  const held = await purse.public.readContract({
-    ...contractOf(token),
-    functionName: "balanceOf",
-    args: [purse.account.address],
-    ...now,
-  });
-  if (held < count)
-    throw new CliError(`Your account "${options.as}" holds fewer shares.`, {
-      expected: `${count}`,
-      actual: `${held}`,
-      exitCode: exitCodes.failed,
-      code: "too-few-shares",
-    });
+  await assertHolds(purse, token, count);
   const allowed = await purse.public.readContract({
     ...contractOf(token),
     functionName: "allowance",

@@ -106,9 +106,16 @@ test("a token's income is divided by shares, and none of it moves with them", as
 
   await t.test("a lot of shares is sold; who holds all gets the token out", async () => {
     const few = await refused(["market", "sell-shares", shares, "41", "3", "--as", "ada"], 1);
-    assert.deepEqual([few.code, few.actual], ["too-few-shares", "40"]);
+    assert.deepEqual([few.code, few.expected, few.actual], ["too-few-shares", "at most 40", "41"]);
     assert.equal((await refused(["market", "redeem", shares, "--as", "dev"], 1)).code, "not-whole");
+    const tooMany = ["market", "send-shares", shares, await addressOf("dev"), "400", "--as", "ada"];
+    assert.equal((await refused(tooMany, 1)).actual, "400");
     const { listingId, what } = await run("market", "sell-shares", shares, "40", "3", "--as", "ada");
+    const own = await refused(["market", "buy", String(listingId), "--as", "ada"], 1);
+    assert.deepEqual(
+      [own.code, own.fix],
+      ["own-listing", [`./openledger market cancel ${listingId} --as ada`]],
+    );
     assert.equal(what, "40 shares of SHARE");
     await run("market", "buy", String(listingId), "--as", "dev");
     await run("market", "redeem", shares, "--as", "dev");

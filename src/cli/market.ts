@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { toHex } from "../protocol/index.ts";
+import { sameHex, toHex } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { showTime } from "./dates.ts";
 import { CliError } from "./errors.ts";
@@ -22,7 +22,7 @@ import { positiveInteger } from "./numbers.ts";
 import { now, openChain, openPurse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { withAccount } from "./wallet-account.ts";
+import { asOption, withAccount } from "./wallet-account.ts";
 
 /** `openledger market`: Datanets, models, agents and shares of them, at fixed prices in OPEN. */
 export function define(command: Command, io: Io): void {
@@ -124,6 +124,11 @@ async function buy(io: Io, id: bigint, as: string): Promise<void> {
       actual: listing.state,
       fix: ["./openledger market list"],
       code: "not-for-sale",
+    });
+  if (sameHex(listing.seller, purse.account.address))
+    throw new CliError(`Listing ${id} is your own.`, {
+      fix: [`./openledger market cancel ${id}${asOption(as)}`],
+      code: "own-listing",
     });
   const { transactionHash } = await transact(purse, {
     ...purse.contracts.AssetMarket,

@@ -7,8 +7,8 @@ test("a value is read in the parameter's unit, or in the one it names", () => {
   assert.equal(parseParameter("epochSeconds", "90"), 90n);
   assert.equal(parseParameter("epochSeconds", "2d"), 172_800n);
   assert.equal(parseParameter("votingDelaySeconds", "30min"), 1_800n);
-  assert.equal(parseParameter("minimumBondWei", "7"), 7n);
-  assert.equal(parseParameter("minimumBondWei", "2.5OPEN"), 25n * 10n ** 17n);
+  assert.equal(parseParameter("minimumBondWei", "7wei"), 7n);
+  assert.equal(parseParameter("minimumBondWei", "2.5 open"), 25n * 10n ** 17n);
   assert.equal(parseParameter("proverRewardBps", "2.5%"), 250n);
   assert.equal(parseParameter("drawnValidators", "12"), 12n);
   assert.equal(parseParameter("treasury", `0x${"00".repeat(19)}ff`), 255n);
@@ -20,6 +20,7 @@ test("a value of another kind is none", () => {
     ["epochSeconds", "1OPEN"],
     ["epochSeconds", "-1"],
     ["minimumBondWei", "1e18"],
+    ["minimumBondWei", "7"],
     ["minimumBondWei", "1d"],
     ["proverRewardBps", "0.001%"],
     ["treasury", "1"],

@@ -46,6 +46,9 @@ export function showParameter(name: string, value: bigint): string {
   }
 }
 
+/** A smaller number without a unit is more likely meant as OPEN. */
+const leastBareWei = 10n ** 9n;
+
 const secondsIn = { s: 1n, min: 60n, h: 3_600n, d: 86_400n } as const;
 
 /**
@@ -66,6 +69,13 @@ export function parseParameter(name: string, text: string): bigint {
   const [, digits, , suffix = ""] = /^(\d{1,30}(\.\d{1,18})?) ?([a-zA-Z%]*)$/.exec(text.trim()) ?? [];
   const whole = digits !== undefined && /^\d+$/.test(digits) ? BigInt(digits) : undefined;
   if (unit === "address" && /^0x[0-9a-fA-F]{40}$/.test(text)) return BigInt(text);
+  if (unit === "wei" && whole !== undefined && suffix === "" && whole > 0n && whole < leastBareWei)
+    throw new CliError(`${whole} what?`, {
+      expected: `${whole}OPEN, or ${whole}wei`,
+      actual: text,
+      exitCode: exitCodes.usage,
+      code: "no-unit",
+    });
   if (unit !== "address" && whole !== undefined && suffix === "") return whole;
   if (unit === "wei" && digits !== undefined && /^open$/i.test(suffix)) return parseOpen(digits);
   if (unit === "wei" && whole !== undefined && suffix === "wei") return whole;

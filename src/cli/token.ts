@@ -9,7 +9,7 @@ import { openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs } from "./table.ts";
 import { defineVesting } from "./token-vesting.ts";
-import { addressArgument, withAccount } from "./wallet-account.ts";
+import { recipientArgument, withAccount } from "./wallet-account.ts";
 
 type SupplyJson = {
   readonly blockNumber: number;
@@ -49,7 +49,7 @@ export function define(command: Command, io: Io): void {
     )
     .action((wei: bigint, { as, from }: { as: string; from: Wrapped }) => unwrap(io, wei, as, from));
   withAccount(subcommand(command, "transfer", "Send WOPEN"))
-    .argument("<address>", "who receives it", addressArgument)
+    .argument("<address>", "who receives it", recipientArgument)
     .argument("<amount>", "how much WOPEN", parsePositiveOpen)
     .action((to: Address, wei: bigint, { as }: { as: string }) => transfer(io, to, wei, as));
   defineVesting(command, io);

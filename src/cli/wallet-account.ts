@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import type { Address, Hex, LocalAccount } from "viem";
+import { type Address, type Hex, isAddress, type LocalAccount } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { z } from "zod";
 import { exportPrivateKey, openKeystore } from "../chain/index.ts";
-import { toHex } from "../protocol/index.ts";
+import { toHex, zeroAddress } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 import type { Settings } from "./settings.ts";
@@ -23,10 +23,28 @@ export function withAccount(command: Command, what = "account of your wallet tha
   return command.option("--as <name>", what, accountName, "me");
 }
 
-/** An address, lower-case. */
+/** The same account for the next command: what to write after it. */
+export const asOption = (name: string): string => (name === "me" ? "" : ` --as ${name}`);
+
+/**
+ * An address, lower-case. Written in both cases, it carries a checksum, which must hold.
+ *
+ * @see {@link https://eips.ethereum.org/EIPS/eip-55 | EIP-55}
+ */
 export function addressArgument(text: string): Address {
-  if (/^0x[0-9a-fA-F]{40}$/.test(text)) return toHex(text as Address);
-  throw new InvalidArgumentError("An address is 0x and 40 hex digits.");
+  if (!/^0x[0-9a-fA-F]{40}$/.test(text))
+    throw new InvalidArgumentError("An address is 0x and 40 hex digits.");
+  if (/^0x([0-9a-f]+|[0-9A-F]+)$/.test(text) || isAddress(text)) return toHex(text as Address);
+  throw new InvalidArgumentError(
+    "A letter of this address is wrong: its checksum (EIP-55) does not hold. Copy it again from where it comes from.",
+  );
+}
+
+/** An address that something is sent to. */
+export function recipientArgument(text: string): Address {
+  const address = addressArgument(text);
+  if (address !== zeroAddress) return address;
+  throw new InvalidArgumentError("Nobody has the key of the zero address: what is sent there is lost.");
 }
 
 /**

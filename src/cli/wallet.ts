@@ -20,7 +20,13 @@ import { settingsFromEnvironment } from "./settings.ts";
 import { readPositions } from "./stake-pool.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { addressArgument, walletAccount, walletAccounts, withAccount } from "./wallet-account.ts";
+import {
+  addressArgument,
+  recipientArgument,
+  walletAccount,
+  walletAccounts,
+  withAccount,
+} from "./wallet-account.ts";
 import { defineKeyCommands } from "./wallet-key.ts";
 
 /** `openledger wallet address|balance|list|send|faucet|network|export|import`: your own accounts. */
@@ -40,7 +46,7 @@ export function define(command: Command, io: Io): void {
     .action((address: Address | undefined, { as }: { as: string }) => balance(io, address, as));
   subcommand(command, "list", "List the accounts of your wallet and what they have").action(() => list(io));
   withAccount(subcommand(command, "send", "Send OPEN"))
-    .argument("<address>", "who receives it", addressArgument)
+    .argument("<address>", "who receives it", recipientArgument)
     .argument("<amount>", "how much OPEN", parsePositiveOpen)
     .action((to: Address, wei: bigint, { as }: { as: string }) => send(io, to, wei, as));
   withAccount(
@@ -48,7 +54,7 @@ export function define(command: Command, io: Io): void {
     "account that receives it",
   )
     .argument("[amount]", "how much OPEN; 100 unless given", parsePositiveOpen)
-    .option("--to <address>", "somebody else receives it", addressArgument)
+    .option("--to <address>", "somebody else receives it", recipientArgument)
     .action((wei: bigint | undefined, { as, to }: { as: string; to?: Address }) =>
       faucet(io, wei ?? parsePositiveOpen("100"), as, to),
     );
