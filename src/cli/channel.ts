@@ -22,7 +22,7 @@ import { everyEvent } from "./logs.ts";
 import { assertFunds, now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
+import { addressArgument, asOption, walletAccount, withAccount } from "./wallet-account.ts";
 
 /** `openledger channel open|list|show|topup|spend|close|refund`: deposits that are spent by signatures. */
 export function define(command: Command, io: Io): void {
@@ -84,7 +84,7 @@ async function open(io: Io, given: Address | "operator", depositWei: bigint, as:
   });
   io.result(
     { channelId, payee, depositWei, transactionHash },
-    `Channel ${channelId} to ${payee} holds ${formatOpen(depositWei)} OPEN.\n→ ./openledger channel spend ${channelId} 1`,
+    `Channel ${channelId} to ${payee} holds ${formatOpen(depositWei)} OPEN.\n→ ./openledger channel spend ${channelId} 1${asOption(as)}`,
   );
 }
 
@@ -105,7 +105,7 @@ async function list(io: Io, { as, payer: given }: { as: string; payer?: Address 
   io.result(
     { payer, channels },
     channels.length === 0
-      ? `${payer} has no channel.\n→ ./openledger channel open operator 10`
+      ? `${payer} has no channel.\n→ ./openledger channel open operator 10${asOption(as)}`
       : table(channels, [
           ["Channel", ({ channelId }) => channelId],
           ["Payee", ({ payee }) => (sameHex(payee, chain.operator) ? "operator" : payee)],
@@ -216,7 +216,7 @@ async function close(
   if (waitSeconds > 0 && !wait) {
     io.result(
       channel,
-      `Channel ${id} can be closed from ${showTime(channel.closesAtSec as number)}; until then its payee may collect.\n→ ./openledger channel close ${id} --wait`,
+      `Channel ${id} can be closed from ${showTime(channel.closesAtSec as number)}; until then its payee may collect.\n→ ./openledger channel close ${id} --wait${asOption(as)}`,
     );
     return;
   }

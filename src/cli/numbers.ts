@@ -13,9 +13,14 @@ export function wholeNumber(text: string): bigint {
 }
 
 /** Reads 500 or 5% as basis points. */
-export function basisPoints(text: string): number {
+export const basisPoints = (text: string): number => parts(text, 10_000);
+
+/** The same for a commission: whatever fits into the contract's uint16, which says what the most is. */
+export const commissionPart = (text: string): number => parts(text, 65_535);
+
+function parts(text: string, most: number): number {
   const [, digits = "", sign] = /^(\d{1,5}(?:\.\d{1,2})?)(%?)$/.exec(text) ?? [];
   const bps = Math.round(Number(digits) * (sign === "%" ? 100 : 1) * 100) / 100;
-  if (digits !== "" && Number.isInteger(bps) && bps <= 10_000) return bps;
+  if (digits !== "" && Number.isInteger(bps) && bps <= most) return bps;
   throw new InvalidArgumentError("This must be basis points, or per cent as in 2.5%.");
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Address } from "viem";
 import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
+import { unclaimedLines, unclaimedWei } from "./balance.ts";
 import { showTime } from "./dates.ts";
 import { CliError } from "./errors.ts";
 import { connect } from "./http.ts";
@@ -12,7 +13,7 @@ import { type ChainView, now, openChain, openPurse, type Purse, transact } from 
 import { readPositions, readUnbondings, type UnbondingJson } from "./stake-pool.ts";
 import { subcommand } from "./subcommand.ts";
 import { table } from "./table.ts";
-import { walletAccount, withAccount } from "./wallet-account.ts";
+import { asOption, walletAccount, withAccount } from "./wallet-account.ts";
 
 export function defineEarnings(command: Command, io: Io): void {
   withAccount(
@@ -49,7 +50,7 @@ async function unbonding(io: Io, as: string): Promise<void> {
     { account, unbondings },
     unbondings.length === 0
       ? `Nothing of "${as}" leaves a pool.`
-      : `${showUnbondings(unbondings)}\n\n→ ./openledger stake claim${as === "me" ? "" : ` --as ${as}`}`,
+      : `${showUnbondings(unbondings)}\n\n→ ./openledger stake claim${asOption(as)}`,
   );
 }
 
@@ -108,9 +109,13 @@ async function rewards(io: Io, as: string): Promise<void> {
   const node = connect();
   const chain = await openChain(node);
   const account = toHex(walletAccount(node.settings, as, io).address);
-  const { positions, creditWei } = await readEarned(chain, account);
+  const { address: staking } = chain.contracts.OpenStaking;
+  const [{ positions, creditWei }, waitingWei] = await Promise.all([
+    readEarned(chain, account),
+    unclaimedWei(node, staking),
+  ]);
   io.result(
-    { account, positions, creditWei },
+    { account, positions, creditWei, unclaimedWei: waitingWei },
     [
       positions.length === 0
         ? `"${as}" has no stake.\n→ ./openledger stake pools`
@@ -122,18 +127,26 @@ async function rewards(io: Io, as: string): Promise<void> {
             ["Earned", ({ rewardWei }) => formatOpen(rewardWei), "number"],
           ]),
       ...(creditWei === 0n ? [] : [`Commissions and parts of slashes: ${formatOpen(creditWei)} OPEN`]),
+      ...(waitingWei === 0n ? [] : ["", unclaimedLines(staking, waitingWei).join("\n→ ")]),
     ].join("\n"),
   );
 }
 
 async function withdrawRewards(io: Io, as: string): Promise<void> {
-  const purse = await openPurse(connect(), as, io);
+  const node = connect();
+  const purse = await openPurse(node, as, io);
   const account = toHex(purse.account.address);
+  const { address: staking } = purse.contracts.OpenStaking;
+  const waiting = unclaimedLines(staking, await unclaimedWei(node, staking));
   const { positions, creditWei } = await readEarned(purse, account);
   const owing = positions.filter(({ rewardWei }) => rewardWei > 0n);
   if (owing.length === 0 && creditWei === 0n)
     throw new CliError(`Nothing is owed to "${as}" now.`, {
-      fix: ["./openledger stake rewards", "Stake earns from the epoch after the one it came in."],
+      fix: [
+        ...waiting,
+        `./openledger stake rewards${asOption(as)}`,
+        "Stake earns from the epoch after the one it came in.",
+      ],
       code: "nothing-to-claim",
     });
   let paidWei = 0n;
@@ -149,6 +162,7 @@ async function withdrawRewards(io: Io, as: string): Promise<void> {
     paidWei += credit;
   }
   io.result({ account, amountWei: paidWei }, `${formatOpen(paidWei)} OPEN were paid to ${account}.`);
+  for (const line of waiting) io.note(line);
 }
 
 async function claimReward(purse: Purse, poolId: bigint, account: Address): Promise<bigint> {

@@ -7,7 +7,7 @@ import { CliError, exitCodes } from "./errors.ts";
 import { readParameter } from "./gov-parameters.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
-import { basisPoints } from "./numbers.ts";
+import { commissionPart } from "./numbers.ts";
 import { poolArgument, poolName } from "./pool-name.ts";
 import { openChain, openPurse, transact } from "./purse.ts";
 import { defineEarnings } from "./stake-earnings.ts";
@@ -15,7 +15,7 @@ import { type PoolJson, readPool, readPools, readPosition } from "./stake-pool.t
 import { defineSlashes } from "./stake-slashes.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { walletAccount, withAccount } from "./wallet-account.ts";
+import { asOption, walletAccount, withAccount } from "./wallet-account.ts";
 
 /** `openledger stake`: pools of validators and agents, delegation, unbonding, rewards, slashes. */
 export function define(command: Command, io: Io): void {
@@ -35,7 +35,12 @@ slashed until then like the rest.`,
     "account that becomes a validator, or owns the agent",
   )
     .argument("<amount>", "OPEN of your own stake", parsePositiveOpen)
-    .option("--commission <part>", "your part of what others' stake earns, as in 500 or 5%", basisPoints, 0)
+    .option(
+      "--commission <part>",
+      "your part of what others' stake earns, as in 500 or 5%",
+      commissionPart,
+      0,
+    )
     .option("--agent <pool>", "the pool of an agent that you own instead, as agent:<id>", poolArgument)
     .action((wei: bigint, options: RegisterOptions) => register(io, wei, options));
   withAccount(subcommand(command, "delegate", "Put stake into a pool"), "account that stakes")
@@ -52,7 +57,7 @@ slashed until then like the rest.`,
     subcommand(command, "commission", "Announce another commission of your pool; it starts an epoch later"),
     "the operator's account",
   )
-    .argument("<part>", "as in 500 or 5%", basisPoints)
+    .argument("<part>", "as in 500 or 5%", commissionPart)
     .option("--agent <pool>", "the pool of an agent that you own, as agent:<id>", poolArgument)
     .action((bps: number, options: { as: string; agent?: bigint }) => commission(io, bps, options));
   defineEarnings(command, io);
@@ -149,7 +154,7 @@ async function register(io: Io, wei: bigint, { as, commission: bps, agent }: Reg
   const pool = await readPool(purse, poolId);
   io.result(
     { ...pool, transactionHash },
-    `Pool ${pool.pool} is open with ${formatOpen(pool.bondedWei)} OPEN; it earns from the next epoch on.\n→ ./openledger stake show ${pool.pool}${as === "me" ? "" : ` --as ${as}`}`,
+    `Pool ${pool.pool} is open with ${formatOpen(pool.bondedWei)} OPEN; it earns from the next epoch on.\n→ ./openledger stake show ${pool.pool}${asOption(as)}`,
   );
 }
 
@@ -189,7 +194,7 @@ async function undelegate(io: Io, poolId: bigint, wei: bigint, as: string): Prom
       claimAtSec: Number(claimAt),
       transactionHash: receipt.transactionHash,
     },
-    `${formatOpen(amount)} OPEN leave pool ${poolName(poolId)}. They can be claimed from ${showTime(claimAt)}.\n→ ./openledger stake claim${as === "me" ? "" : ` --as ${as}`}`,
+    `${formatOpen(amount)} OPEN leave pool ${poolName(poolId)}. They can be claimed from ${showTime(claimAt)}.\n→ ./openledger stake claim${asOption(as)}`,
   );
 }
 

@@ -1,7 +1,7 @@
 /** A vote's delegation that its holder signed and this node sends, so that whoever locked OPEN needs none to be heard. */
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
-import { type Address, parseSignature, recoverTypedDataAddress } from "viem";
+import { type Address, formatEther, parseSignature, recoverTypedDataAddress } from "viem";
 import { CallRevertedError, type ChainWriter, type ProtocolContracts } from "../chain/index.ts";
 import { addressSchema, bytesSchema, decimalSchema, sameHex, toHex } from "../protocol/index.ts";
 import { limitReached, RelayLimitError, type Relays } from "../settlement/index.ts";
@@ -103,7 +103,7 @@ export function delegationRoutes(
       return refuse(
         400,
         "too-little-gopen",
-        `${delegator} holds ${held} wei of GOPEN; a delegation is sent for at least ${leastWei}. Lock some first, or send it yourself.`,
+        `${delegator} holds ${formatEther(held)} GOPEN; a delegation is sent for at least ${formatEther(leastWei)}. Lock some first, or send it yourself.`,
       );
     if (sameHex(current, message.delegatee))
       return refuse(400, "same-delegate", `The votes of ${delegator} are delegated to ${current} already.`);

@@ -1,6 +1,8 @@
 /** What only the whole node can answer: its status, the supply, a receipt's audit file, and the local network's faucet. */
+
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
+import { formatEther } from "viem";
 import { addEthereumChainParameter, proveSupply, totalSupplyWei } from "../chain/index.ts";
 import type { Datanets } from "../datanets/index.ts";
 import type { ModelFactory } from "../modelfactory/index.ts";
@@ -148,7 +150,7 @@ export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAP
         {
           error: {
             code: "too-much",
-            message: `The faucet gives at most ${faucetWeiMax} wei at once; ${amountWei} were asked for.`,
+            message: `The faucet gives at most ${formatEther(faucetWeiMax)} OPEN at once; ${formatEther(BigInt(amountWei))} were asked for.`,
           },
         },
         400,
