@@ -7,7 +7,7 @@ import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { networkOf } from "./purse.ts";
 import { pairs, table } from "./table.ts";
-import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
+import { addressArgument, knownAddress, withAccount } from "./wallet-account.ts";
 
 type BalanceJson = {
   readonly payee: string;
@@ -30,7 +30,7 @@ export function define(command: Command, io: Io): void {
     .action(async (given: Address | undefined, { as }: { as: string }) => {
       const node = connect();
       await networkOf(node);
-      const address = given ?? toHex(walletAccount(node.settings, as, io).address);
+      const address = given ?? knownAddress(node.settings, as, io);
       const [wei, earned] = await Promise.all([
         balanceOf(node, address),
         node.get<BalanceJson>(`/v1/balances/${address}`),

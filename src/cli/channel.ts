@@ -22,7 +22,7 @@ import { everyEvent } from "./logs.ts";
 import { assertFunds, now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { addressArgument, asOption, walletAccount, withAccount } from "./wallet-account.ts";
+import { addressArgument, asOption, knownAddress, withAccount } from "./wallet-account.ts";
 
 /** `openledger channel open|list|show|topup|spend|close|refund`: deposits that are spent by signatures. */
 export function define(command: Command, io: Io): void {
@@ -91,7 +91,7 @@ async function open(io: Io, given: Address | "operator", depositWei: bigint, as:
 async function list(io: Io, { as, payer: given }: { as: string; payer?: Address }): Promise<void> {
   const node = connect();
   const chain = await openChain(node);
-  const payer = given ?? toHex(walletAccount(node.settings, as, io).address);
+  const payer = given ?? knownAddress(node.settings, as, io);
   const opened = await everyEvent(chain, (range) =>
     chain.public.getContractEvents({
       ...chain.contracts.PaymentChannels,

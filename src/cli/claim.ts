@@ -1,11 +1,10 @@
 import type { Command } from "commander";
 import type { Address } from "viem";
-import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { networkOf } from "./purse.ts";
-import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
+import { addressArgument, knownAddress, withAccount } from "./wallet-account.ts";
 
 type ClaimJson = {
   readonly payee: string;
@@ -20,7 +19,7 @@ export function define(command: Command, io: Io): void {
     .action(async (given: Address | undefined, { as }: { as: string }) => {
       const node = connect();
       await networkOf(node);
-      const payee = given ?? toHex(walletAccount(node.settings, as, io).address);
+      const payee = given ?? knownAddress(node.settings, as, io);
       const claim = await node.post<ClaimJson>("/v1/claims", { payee });
       io.result(
         claim,

@@ -169,6 +169,16 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     );
   });
 
+  await t.test("stakers are told what waits in the ledger for them, and how it comes", async () => {
+    const { unclaimedWei } = await run("stake", "rewards");
+    assert.ok(BigInt(unclaimedWei) > 0n);
+    const nothing = await refused(["stake", "withdraw-rewards"], 1);
+    assert.equal(nothing.code, "nothing-to-claim");
+    const command: string = nothing.fix.find((line: string) => line.startsWith("./openledger claim 0x"));
+    assert.equal((await run(...command.split(" ").slice(1))).claimedWei, unclaimedWei);
+    assert.equal((await run("stake", "rewards")).unclaimedWei, "0");
+  });
+
   await t.test("a contributor's balance is told by name, and claiming nothing is no error", async () => {
     const { claimableWei } = await run("balance", "--as", "bo");
     assert.equal((await run("claim", "--as", "bo")).claimedWei, claimableWei);

@@ -13,7 +13,7 @@ import type { Io } from "./io.ts";
 import { now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, short, table } from "./table.ts";
-import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
+import { addressArgument, knownAddress, withAccount } from "./wallet-account.ts";
 
 /** `openledger dispute`: watch what attesters settle, and undo what is not true. */
 export function define(command: Command, io: Io): void {
@@ -123,7 +123,7 @@ async function readCredits(
 
 async function credits(io: Io, as: string): Promise<void> {
   const node = connect();
-  const account = toHex(walletAccount(node.settings, as, io).address);
+  const account = knownAddress(node.settings, as, io);
   const found = await readCredits(await openChain(node), account);
   io.result(
     found,

@@ -9,7 +9,7 @@ import type { Io } from "./io.ts";
 import { type ChainView, now, openChain, openPurse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs } from "./table.ts";
-import { addressArgument, walletAccount, withAccount } from "./wallet-account.ts";
+import { addressArgument, knownAddress, withAccount } from "./wallet-account.ts";
 
 export function defineVotes(command: Command, io: Io): void {
   withAccount(subcommand(command, "lock", "Turn OPEN into GOPEN, which votes once it is delegated"))
@@ -139,7 +139,7 @@ async function relayDelegation(io: Io, given: Address | undefined, as: string): 
 async function votes(io: Io, given: Address | undefined, as: string): Promise<void> {
   const node = connect();
   const chain = await openChain(node);
-  const state = await readVotes(chain, given ?? toHex(walletAccount(node.settings, as, io).address));
+  const state = await readVotes(chain, given ?? knownAddress(node.settings, as, io));
   const open = (wei: bigint) => `${formatOpen(wei)} OPEN`;
   io.result(
     state,

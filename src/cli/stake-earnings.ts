@@ -13,7 +13,7 @@ import { type ChainView, now, openChain, openPurse, type Purse, transact } from 
 import { readPositions, readUnbondings, type UnbondingJson } from "./stake-pool.ts";
 import { subcommand } from "./subcommand.ts";
 import { table } from "./table.ts";
-import { asOption, walletAccount, withAccount } from "./wallet-account.ts";
+import { asOption, knownAddress, withAccount } from "./wallet-account.ts";
 
 export function defineEarnings(command: Command, io: Io): void {
   withAccount(
@@ -44,7 +44,7 @@ const showUnbondings = (unbondings: readonly UnbondingJson[]) =>
 async function unbonding(io: Io, as: string): Promise<void> {
   const node = connect();
   const chain = await openChain(node);
-  const account = toHex(walletAccount(node.settings, as, io).address);
+  const account = knownAddress(node.settings, as, io);
   const unbondings = await readUnbondings(chain, account);
   io.result(
     { account, unbondings },
@@ -108,7 +108,7 @@ async function readEarned(chain: ChainView, account: Address) {
 async function rewards(io: Io, as: string): Promise<void> {
   const node = connect();
   const chain = await openChain(node);
-  const account = toHex(walletAccount(node.settings, as, io).address);
+  const account = knownAddress(node.settings, as, io);
   const { address: staking } = chain.contracts.OpenStaking;
   const [{ positions, creditWei }, waitingWei] = await Promise.all([
     readEarned(chain, account),

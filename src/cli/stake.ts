@@ -15,7 +15,7 @@ import { type PoolJson, readPool, readPools, readPosition } from "./stake-pool.t
 import { defineSlashes } from "./stake-slashes.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { asOption, walletAccount, withAccount } from "./wallet-account.ts";
+import { asOption, knownAddress, withAccount } from "./wallet-account.ts";
 
 /** `openledger stake`: pools of validators and agents, delegation, unbonding, rewards, slashes. */
 export function define(command: Command, io: Io): void {
@@ -93,7 +93,7 @@ function showState({ state, appealEndsSec }: PoolJson): string {
 async function show(io: Io, poolId: bigint, as: string): Promise<void> {
   const node = connect();
   const chain = await openChain(node);
-  const account = toHex(walletAccount(node.settings, as, io).address);
+  const account = knownAddress(node.settings, as, io);
   const [pool, own] = await Promise.all([readPool(chain, poolId), readPosition(chain, poolId, account)]);
   const open = (wei: bigint) => `${formatOpen(wei)} OPEN`;
   io.result(

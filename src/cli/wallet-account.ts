@@ -107,8 +107,29 @@ export function walletAccount(settings: Settings, name: string, io: Io): LocalAc
   const isNew = !existsSync(file);
   const account = openKeystore(file).account(name);
   if (isNew) io.note(`A new wallet was made: ${file}. Whoever has this file has what is in it; keep a copy.`);
-  if (known === undefined) createAccountFile(path, { address: toHex(account.address) });
+  if (known === undefined) {
+    createAccountFile(path, { address: toHex(account.address) });
+    if (!isNew || name !== "me") io.note(`A new account "${name}" was made in your wallet.`);
+  }
   return account;
+}
+
+/**
+ * The address of an account to read of, or to pay out to: a name that was never used makes none, for it may be mistyped. `me` is
+ * the one that is always there.
+ *
+ * @throws CliError for a name that is not in the wallet, with those that are
+ */
+export function knownAddress(settings: Settings, name: string, io: Io): Address {
+  const accounts = walletAccounts(settings);
+  const found = accounts.find((known) => known.name === name);
+  if (found !== undefined) return found.address;
+  if (name === "me") return toHex(walletAccount(settings, name, io).address);
+  throw new CliError(`Your wallet has no account "${name}".`, {
+    expected: accounts.length === 0 ? "me" : accounts.map((known) => known.name).join(", "),
+    fix: [`To make it: ./openledger wallet address --as ${name}`],
+    code: "unknown-account",
+  });
 }
 
 /** The private key of an account of this wallet. */

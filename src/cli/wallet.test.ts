@@ -34,6 +34,18 @@ test("what an account has is told in all its forms", async () => {
     [(2n * open).toString(), ((3n * open) / 2n).toString(), "0", "0"],
   );
   assert.ok(BigInt(has.balanceWei) < (7n * open) / 2n);
+  const before = (await run("wallet", "list")).accounts.length;
+  for (const reading of [
+    ["balance"],
+    ["claim"],
+    ["wallet", "balance"],
+    ["stake", "rewards"],
+    ["gov", "votes"],
+  ]) {
+    const unknown = await refused([...reading, "--as", "amla"], 1);
+    assert.deepEqual([unknown.code, unknown.expected], ["unknown-account", "alma, bero"], reading.join(" "));
+  }
+  assert.equal((await run("wallet", "list")).accounts.length, before, "reading makes no account");
   assert.match((await call(["wallet", "balance", has.address])).out, /^GOPEN +1\.5$/m);
 });
 

@@ -22,6 +22,7 @@ import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
 import {
   addressArgument,
+  knownAddress,
   recipientArgument,
   walletAccount,
   walletAccounts,
@@ -67,7 +68,7 @@ export function define(command: Command, io: Io): void {
 async function balance(io: Io, given: Address | undefined, as: string): Promise<void> {
   const node = connect();
   const chain = await openChain(node);
-  const address = given ?? toHex(walletAccount(node.settings, as, io).address);
+  const address = given ?? knownAddress(node.settings, as, io);
   const { WOPEN } = chain.contracts;
   const [balanceWei, wopenWei, votes, positions] = await Promise.all([
     chain.public.getBalance({ address, ...now }),
