@@ -73,10 +73,11 @@ async function serve(dir: string): Promise<void> {
   const replayMs = performance.now() - startedAtMs;
   globalThis.gc?.();
   const server = createAdaptorServer({ fetch: createRpc(chain).routes.fetch, hostname: "127.0.0.1" });
+  const rssBytes = process.memoryUsage.rss() + (await chain.engineResidentBytes());
   server.listen(0, "127.0.0.1", () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const { transactions } = chain.status();
-    const started: Started = { url, replayMs, transactions, rssBytes: process.memoryUsage.rss() };
+    const started: Started = { url, replayMs, transactions, rssBytes };
     process.stdout.write(`${JSON.stringify(started)}\n`);
   });
   process.once("SIGTERM", () => void chain.close().then(() => process.exit(0)));

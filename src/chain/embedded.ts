@@ -78,6 +78,8 @@ export type EmbeddedChain = {
   onPending(listener: (hash: Hex) => void): () => void;
   /** Seconds from a transaction's arrival to its acknowledgement. */
   readonly acknowledgement: Histogram;
+  /** Memory the engine's process holds now, its history with it, bytes. */
+  engineResidentBytes(): Promise<number>;
   status(): ChainStatus;
   /** Waits for what was submitted, seals the log, gives the folder back. */
   close(): Promise<void>;
@@ -310,6 +312,7 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
     },
     onPending,
     acknowledgement,
+    engineResidentBytes: () => engine.residentBytes(),
     status: () => ({
       chainId: header.chainId,
       blockNumber: state.last.number,

@@ -7,7 +7,8 @@ import { EngineDiedError } from "./errors.ts";
 /** What the EVM's process is told. */
 export type ToEvm =
   | { readonly rules: EngineRules; readonly memoryBytes: number }
-  | { readonly id: number; readonly body: string };
+  | { readonly id: number; readonly body: string }
+  | { readonly id: number; readonly memory: true };
 
 type FromEvm =
   | { readonly ready: true }
@@ -20,6 +21,8 @@ type FromEvm =
 export type EvmProcess = {
   /** A JSON-RPC body to its answer, one after the other. @throws EngineDiedError */
   request(body: string): Promise<string>;
+  /** Memory it holds now, bytes. @throws EngineDiedError */
+  residentBytes(): Promise<number>;
   /** End it; what was asked fails. */
   stop(): Promise<void>;
 };
@@ -110,18 +113,20 @@ export async function startEvm(
   child.send({ rules, memoryBytes } satisfies ToEvm);
   await ready.promise;
   letGo();
+  const ask = (what: { body: string } | { memory: true }): Promise<string> => {
+    if (end !== undefined || !child.connected) throw new EngineDiedError(end ?? "has ended", false);
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const id = nextId++;
+    waiting.set(id, { resolve, reject });
+    hold();
+    child.send({ id, ...what } satisfies ToEvm, (error) => {
+      if (error !== null && waiting.delete(id)) reject(new EngineDiedError("has ended", false));
+    });
+    return promise;
+  };
   return {
-    request(body) {
-      if (end !== undefined || !child.connected) throw new EngineDiedError(end ?? "has ended", false);
-      const { promise, resolve, reject } = Promise.withResolvers<string>();
-      const id = nextId++;
-      waiting.set(id, { resolve, reject });
-      hold();
-      child.send({ id, body } satisfies ToEvm, (error) => {
-        if (error !== null && waiting.delete(id)) reject(new EngineDiedError("has ended", false));
-      });
-      return promise;
-    },
+    request: (body) => ask({ body }),
+    residentBytes: async () => Number(await ask({ memory: true })),
     async stop() {
       stopped = true;
       hold();

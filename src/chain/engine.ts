@@ -34,6 +34,8 @@ export type Engine = {
    * @returns the block's number, hash and transaction hashes
    */
   mine(timestampSec: number): Promise<MinedBlock>;
+  /** Memory the EVM's process holds now, bytes. */
+  residentBytes(): Promise<number>;
   latest(): Promise<MinedBlock>;
   /** A fresh EVM at its genesis block, whether the last one lives or not. */
   restart(): Promise<void>;
@@ -106,7 +108,15 @@ export async function createEngine(
     evm = await startEvm(rules, memoryBytes, onDeath);
   }
 
-  return { request, requestAll, mine, latest, restart, close: () => evm.stop() };
+  return {
+    request,
+    requestAll,
+    mine,
+    latest,
+    restart,
+    residentBytes: () => evm.residentBytes(),
+    close: () => evm.stop(),
+  };
 }
 
 function answerOf(text: string): unknown {

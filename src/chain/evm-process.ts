@@ -107,7 +107,8 @@ process.on("message", (message: ToEvm) => {
       () => process.send!({ ready: true }),
       (error: Error) => process.send!({ refused: error.message }),
     );
-  } else take(message.id, message.body);
+  } else if ("memory" in message) process.send!({ id: message.id, text: String(process.memoryUsage.rss()) });
+  else take(message.id, message.body);
 });
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
 // A terminal and a service manager signal the whole group; the parent closes this process when it has sealed its log.
