@@ -9,7 +9,7 @@ import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { now, openPurse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
-import { withAccount } from "./wallet-account.ts";
+import { asOption, withAccount } from "./wallet-account.ts";
 
 export function defineRefund(command: Command, io: Io): void {
   withAccount(
@@ -45,7 +45,7 @@ async function refund(io: Io, id: Digest, as: string): Promise<void> {
     const [{ refundAt: at }] = await readState();
     io.result(
       { channelId: id, owedWei, refundAtSec: at, refundedWei: 0n },
-      `${formatOpen(owedWei)} OPEN come back to ${channel.payer} from ${showTime(at)}, unless the operator settles them first.\n→ ./openledger channel refund ${id}`,
+      `${formatOpen(owedWei)} OPEN come back to ${channel.payer} from ${showTime(at)}, unless the operator settles them first.\n→ ./openledger channel refund ${id}${asOption(as)}`,
     );
     return;
   }

@@ -177,7 +177,7 @@ async function spend(
     throw new CliError("The voucher would be worth more than can be collected with it.", {
       expected: `at most ${formatOpen(limit)} OPEN in total`,
       actual: `${formatOpen(cumulative)} OPEN${onTop ? `, of which ${formatOpen(charged)} were charged before` : ""}`,
-      fix: [`./openledger channel topup ${id} <amount>`],
+      fix: [`./openledger channel topup ${id} <amount>${asOption(as)}`],
       code: "beyond-deposit",
     });
   const voucherDomain = domain(purse.chain.id, toHex(purse.contracts.PaymentChannels.address));

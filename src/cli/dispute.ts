@@ -13,7 +13,7 @@ import type { Io } from "./io.ts";
 import { now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, short, table } from "./table.ts";
-import { addressArgument, knownAddress, withAccount } from "./wallet-account.ts";
+import { addressArgument, asOption, knownAddress, withAccount } from "./wallet-account.ts";
 
 /** `openledger dispute`: watch what attesters settle, and undo what is not true. */
 export function define(command: Command, io: Io): void {
@@ -142,7 +142,7 @@ async function withdraw(io: Io, as: string): Promise<void> {
   const { creditWei } = await readCredits(purse, account);
   if (creditWei === 0n)
     throw new CliError(`Nothing is credited to "${as}".`, {
-      fix: ["./openledger dispute credits"],
+      fix: [`./openledger dispute credits${asOption(as)}`],
       code: "nothing-to-withdraw",
     });
   const { transactionHash } = await transact(purse, {

@@ -9,7 +9,7 @@ import type { Io } from "./io.ts";
 import { type ChainView, now, openChain, openPurse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs } from "./table.ts";
-import { addressArgument, knownAddress, withAccount } from "./wallet-account.ts";
+import { addressArgument, asOption, knownAddress, withAccount } from "./wallet-account.ts";
 
 export function defineVotes(command: Command, io: Io): void {
   withAccount(subcommand(command, "lock", "Turn OPEN into GOPEN, which votes once it is delegated"))
@@ -74,7 +74,7 @@ async function lock(io: Io, wei: bigint, as: string): Promise<void> {
     { ...state, amountWei: wei, transactionHash },
     `${formatOpen(state.lockedWei)} GOPEN are yours. ${
       state.delegatee === null
-        ? "They vote once they are delegated, to yourself or to another:\n→ ./openledger gov delegate"
+        ? `They vote once they are delegated, to yourself or to another:\n→ ./openledger gov delegate${asOption(as)}`
         : `They vote by ${state.delegatee}.`
     }`,
   );

@@ -127,7 +127,7 @@ async function fraction(io: Io, kind: Kind, id: string, supply: bigint, options:
       managed: managedFunctions[kind],
       transactionHash: receipt.transactionHash,
     },
-    `${supply} shares of ${kind} ${asset.tokenId} are yours, at ${token}. It earns for whoever holds them.\n→ ./openledger market shares ${token}`,
+    `${supply} shares of ${kind} ${asset.tokenId} are yours, at ${token}. It earns for whoever holds them.\n→ ./openledger market shares ${token}${asOption(options.as)}`,
   );
 }
 

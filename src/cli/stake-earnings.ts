@@ -62,7 +62,7 @@ async function claim(io: Io, index: bigint | undefined, as: string): Promise<voi
   const due = unbondings.filter((one) =>
     index === undefined ? BigInt(one.claimAtSec) <= timestamp : BigInt(one.index) === index,
   );
-  if (due.length === 0) throw nothingDue(unbondings, index);
+  if (due.length === 0) throw nothingDue(unbondings, index, as);
   for (const one of due)
     await transact(purse, {
       ...purse.contracts.OpenStaking,
@@ -73,11 +73,11 @@ async function claim(io: Io, index: bigint | undefined, as: string): Promise<voi
   io.result({ account, amountWei, claimed: due }, `${formatOpen(amountWei)} OPEN came back to ${account}.`);
 }
 
-function nothingDue(unbondings: readonly UnbondingJson[], index: bigint | undefined): CliError {
+function nothingDue(unbondings: readonly UnbondingJson[], index: bigint | undefined, as: string): CliError {
   if (index !== undefined)
     return new CliError(`There is nothing that leaves with the number ${index}.`, {
       actual: unbondings.length === 0 ? "nothing" : unbondings.map((one) => one.index).join(", "),
-      fix: ["./openledger stake unbonding"],
+      fix: [`./openledger stake unbonding${asOption(as)}`],
       code: "no-such-unbonding",
     });
   const [next] = [...unbondings].sort((a, b) => a.claimAtSec - b.claimAtSec);
@@ -86,7 +86,10 @@ function nothingDue(unbondings: readonly UnbondingJson[], index: bigint | undefi
       next === undefined
         ? "nothing leaves a pool"
         : `${formatOpen(next.amountWei)} OPEN from ${showTime(next.claimAtSec)}`,
-    fix: next === undefined ? ["./openledger stake undelegate <pool> <amount>"] : ["Try again then."],
+    fix:
+      next === undefined
+        ? [`./openledger stake undelegate <pool> <amount>${asOption(as)}`]
+        : ["Try again then."],
     code: "nothing-due",
   });
 }

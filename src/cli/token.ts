@@ -9,7 +9,7 @@ import { openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs } from "./table.ts";
 import { defineVesting } from "./token-vesting.ts";
-import { recipientArgument, withAccount } from "./wallet-account.ts";
+import { asOption, recipientArgument, withAccount } from "./wallet-account.ts";
 
 type SupplyJson = {
   readonly blockNumber: number;
@@ -91,7 +91,7 @@ async function wrap(io: Io, wei: bigint, as: string, to: Wrapped): Promise<void>
   const account = toHex(purse.account.address);
   io.result(
     { account, token, amountWei: wei, transactionHash },
-    `${formatOpen(wei)} OPEN are ${token} of ${account} now.${to === "gopen" ? "\n→ ./openledger gov delegate" : ""}`,
+    `${formatOpen(wei)} OPEN are ${token} of ${account} now.${to === "gopen" ? `\n→ ./openledger gov delegate${asOption(as)}` : ""}`,
   );
 }
 
