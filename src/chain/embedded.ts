@@ -286,7 +286,12 @@ function runChain(options: EmbeddedChainOptions, running: Running): Opened {
       nowMs,
     });
   // What the process before was doing when it ended, one by one: nobody was told of it, but it may be wanted still.
-  for (const raw of state.voided) pool.submit(raw, { alone: true }).catch(() => {});
+  for (const raw of state.voided)
+    pool
+      .submit(raw, { alone: true })
+      .catch((error: Error) =>
+        say("warn", `A transaction of the voided block was refused: ${error.message}`),
+      );
   miner.pump();
   const chain: EmbeddedChain = {
     chainId: header.chainId,
