@@ -25,11 +25,16 @@ export type { OpenLoraOptions } from "./options.ts";
 export {
   answerLimit,
   type FinishReason,
+  type Format,
   fingerprintOf,
   type GenerateInput,
   type Generation,
+  type Message,
   type Piece,
   type Prompt,
+  type TokenChance,
+  type TokenLogprob,
+  type Tool,
 } from "./request.ts";
 export type { SchedulerMetrics } from "./scheduler.ts";
 export { type CreateOpenLora, createOpenLora, type OpenLora, type OpenLoraMetrics } from "./service.ts";

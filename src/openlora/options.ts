@@ -36,7 +36,11 @@ export const openLoraOptionsSchema = z.strictObject({
 export type OpenLoraOptions = z.input<typeof openLoraOptionsSchema>;
 
 /** Options with everything decided. */
-export type ServingLimits = z.infer<typeof openLoraOptionsSchema> & { contextTokens: number };
+export type ServingLimits = z.infer<typeof openLoraOptionsSchema> & {
+  contextTokens: number;
+  /** Tokens the model knows. */
+  vocabTokens: number;
+};
 
 /** Decides what was left open. @throws OpenLoraError `invalid-request` when the model cannot do what is asked */
 export function servingLimits(
@@ -50,5 +54,5 @@ export function servingLimits(
       `A context of ${contextTokens} tokens was asked for; this model has ${config.maxPositions} positions. Lower contextTokens.`,
       { limit: config.maxPositions, actual: contextTokens },
     );
-  return { ...options, contextTokens };
+  return { ...options, contextTokens, vocabTokens: config.vocab };
 }

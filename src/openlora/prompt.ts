@@ -1,7 +1,7 @@
 /** Prompts to tokens, within bounds. */
-import { promptTokens, type Tokenizer } from "../engine/index.ts";
+import { type ChatMessage, promptTokens, type Tokenizer } from "../engine/index.ts";
 import { OpenLoraError } from "./errors.ts";
-import type { Prompt } from "./request.ts";
+import type { Message, Prompt } from "./request.ts";
 
 /** Longest text that is tokenised at all, in characters per token of context: tokenising is work too. */
 const charactersPerToken = 64;
@@ -9,27 +9,15 @@ const charactersPerToken = 64;
 /**
  * The tokens a prompt is generated from.
  *
- * @throws OpenLoraError `prompt-invalid` when the checkpoint's template refuses it or nothing is left of it; `prompt-too-long` when
- * it leaves no room for an answer, with limit and length
+ * @throws OpenLoraError `prompt-invalid` when the checkpoint's template refuses it, a token is none of the model's or nothing is left of
+ * it; `prompt-too-long` when it leaves no room for an answer, with limit and length
  */
-export function readPrompt(tokenizer: Tokenizer, contextTokens: number, prompt: Prompt): number[] {
-  const characters =
-    "prompt" in prompt
-      ? prompt.prompt.length
-      : prompt.messages.reduce((sum, { role, content }) => sum + role.length + content.length, 0);
-  const most = contextTokens * charactersPerToken;
-  if (characters > most)
-    throw new OpenLoraError(
-      "prompt-too-long",
-      `The prompt has ${characters} characters; with a context of ${contextTokens} tokens no more than ${most} are read. Shorten the prompt.`,
-      { limitCharacters: most, actualCharacters: characters },
-    );
-  let ids: number[];
-  try {
-    ids = promptTokens(tokenizer, prompt);
-  } catch (cause) {
-    throw new OpenLoraError("prompt-invalid", (cause as Error).message, {}, { cause });
-  }
+export function readPrompt(
+  tokenizer: Tokenizer,
+  { contextTokens, vocabTokens }: { readonly contextTokens: number; readonly vocabTokens: number },
+  prompt: Prompt,
+): number[] {
+  const ids = "ids" in prompt ? known(prompt.ids, vocabTokens) : tokenise(tokenizer, contextTokens, prompt);
   if (ids.length === 0)
     throw new OpenLoraError("prompt-invalid", "The prompt is empty. A model needs something to continue.");
   if (ids.length >= contextTokens)
@@ -39,4 +27,47 @@ export function readPrompt(tokenizer: Tokenizer, contextTokens: number, prompt: 
       { limit: contextTokens, actual: ids.length },
     );
   return ids;
+}
+
+function known(ids: readonly number[], vocabTokens: number): number[] {
+  const unknown = ids.find((id) => id >= vocabTokens);
+  if (unknown === undefined) return [...ids];
+  throw new OpenLoraError(
+    "prompt-invalid",
+    `The prompt has token ${unknown}; this model knows 0 to ${vocabTokens - 1}.`,
+    { limit: vocabTokens - 1, actual: unknown },
+  );
+}
+
+function tokenise(
+  tokenizer: Tokenizer,
+  contextTokens: number,
+  prompt: Exclude<Prompt, { ids: unknown }>,
+): number[] {
+  const characters =
+    "prompt" in prompt
+      ? prompt.prompt.length
+      : prompt.messages.reduce((sum, { role, content }) => sum + role.length + (content?.length ?? 0), 0);
+  const most = contextTokens * charactersPerToken;
+  if (characters > most)
+    throw new OpenLoraError(
+      "prompt-too-long",
+      `The prompt has ${characters} characters; with a context of ${contextTokens} tokens no more than ${most} are read. Shorten the prompt.`,
+      { limitCharacters: most, actualCharacters: characters },
+    );
+  const text = "prompt" in prompt ? prompt : { messages: prompt.messages.map(plain) };
+  if ("tools" in prompt) throw notYet("tools");
+  try {
+    return promptTokens(tokenizer, text);
+  } catch (cause) {
+    throw new OpenLoraError("prompt-invalid", (cause as Error).message, {}, { cause });
+  }
+}
+
+const notYet = (what: string) => new OpenLoraError("invalid-request", `${what} are not served yet.`);
+
+function plain({ role, content, ...rest }: Message): ChatMessage {
+  if (content === null || Object.values(rest).some((value) => value !== undefined))
+    throw notYet("messages with a name or tool calls");
+  return { role, content };
 }

@@ -4,19 +4,91 @@ import { type Digest, digestSchema } from "../protocol/index.ts";
 
 const wellFormed = (text: string) => text.isWellFormed();
 
+const messageSchema = z.strictObject({
+  role: z.string().min(1).max(64),
+  /** null only where the message is nothing but tool calls. */
+  content: z.string().nullable(),
+  name: z.string().max(256).optional(),
+  tool_calls: z
+    .array(
+      z.strictObject({
+        id: z.string().max(256),
+        type: z.literal("function"),
+        /** `arguments` is JSON text; the chat template gets the object it stands for. */
+        function: z.strictObject({ name: z.string().min(1).max(256), arguments: z.string() }),
+      }),
+    )
+    .min(1)
+    .max(128)
+    .readonly()
+    .optional(),
+  tool_call_id: z.string().max(256).optional(),
+});
+
+/** A turn of a chat, as OpenAI's API writes it, its content as text. */
+export type Message = z.infer<typeof messageSchema>;
+
+const toolSchema = z.strictObject({
+  type: z.literal("function"),
+  function: z.strictObject({
+    name: z.string().min(1).max(256),
+    description: z.string().optional(),
+    /** A JSON schema. */
+    parameters: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+
+/** A function the model may ask for, as OpenAI's API writes it. */
+export type Tool = z.infer<typeof toolSchema>;
+
+const toolsBytesMax = 256 * 1_024;
+
+/** Whether it is JSON of at most this size; false too where it is nested too deep to be written. */
+function jsonFits(value: unknown, bytes: number): boolean {
+  try {
+    return Buffer.byteLength(JSON.stringify(value)) <= bytes;
+  } catch {
+    return false;
+  }
+}
+
 export const promptSchema = z.union([
   z.strictObject({
-    messages: z
-      .array(z.strictObject({ role: z.string().min(1).max(64), content: z.string() }))
+    messages: z.array(messageSchema).min(1).max(1_024).readonly(),
+    tools: z
+      .array(toolSchema)
       .min(1)
-      .max(1_024)
-      .readonly(),
+      .max(128)
+      .refine(
+        (tools) => jsonFits(tools, toolsBytesMax),
+        `expected at most ${toolsBytesMax} bytes of JSON in all`,
+      )
+      .readonly()
+      .optional(),
   }),
   z.strictObject({ prompt: z.string() }),
+  z.strictObject({ ids: z.array(z.int().min(0)).min(1).max(1_048_576).readonly() }),
 ]);
 
-/** A chat, read through the checkpoint's own template, or a text to continue. */
+/** A chat, read through the checkpoint's own template; a text to continue; or tokens as they are. */
 export type Prompt = z.infer<typeof promptSchema>;
+
+const formatBytesMax = 64 * 1_024;
+const formatText = z
+  .string()
+  .refine(
+    (text) => Buffer.byteLength(text) <= formatBytesMax,
+    `expected at most ${formatBytesMax} bytes of JSON`,
+  );
+
+export const formatSchema = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("json") }),
+  z.strictObject({ type: z.literal("json-schema"), schema: formatText }),
+  z.strictObject({ type: z.literal("structural-tag"), tag: formatText }),
+]);
+
+/** What an answer must be: any JSON object or array, JSON after a schema, or text with tagged parts that follow grammars of their own. */
+export type Format = z.infer<typeof formatSchema>;
 
 export const generateRequestSchema = z.strictObject({
   /** The adapter's digest; left out, the base model answers. */
@@ -24,9 +96,29 @@ export const generateRequestSchema = z.strictObject({
   prompt: promptSchema,
   /** Most tokens to generate; see {@link answerLimit} for the default and what it is clamped to. */
   maxTokens: z.int().min(1).optional(),
-  /** 0 chooses the most likely token at every step. */
+  /** 0 chooses the most likely token at every step, after bias, penalties and format. */
   temperature: z.number().min(0).max(2).default(1),
   topP: z.number().gt(0).max(1).default(1),
+  /** Draw from this many of the most likely tokens; 0: from all. */
+  topK: z.int().min(0).default(0),
+  /** Draw from tokens at least this fraction as likely as the most likely one. */
+  minP: z.number().min(0).max(1).default(0),
+  /** Taken from a token's logit for every time it stands in the answer, and once if it does at all (OpenAI's). */
+  frequencyPenalty: z.number().min(-2).max(2).default(0),
+  presencePenalty: z.number().min(-2).max(2).default(0),
+  /** Positive logits of tokens in prompt or answer are divided by it, negative ones multiplied (Keskar et al., CTRL, 2019). */
+  repetitionPenalty: z.number().min(0.1).max(10).default(1),
+  /** Added to the logits of these tokens. */
+  logitBias: z
+    .record(
+      z.string().regex(/^(0|[1-9][0-9]{0,8})$/, "expected a token's number"),
+      z.number().min(-100).max(100),
+    )
+    .refine((bias) => Object.keys(bias).length <= 300, "expected at most 300 tokens")
+    .default({}),
+  /** Report each token's log-probability, and those of this many of the most likely tokens. */
+  logprobs: z.int().min(0).max(20).optional(),
+  format: formatSchema.optional(),
   /** Left out, one is drawn; the answer says which. */
   seed: z.int().min(0).optional(),
   /** The answer ends before the first of these; they are not part of its text. */
@@ -47,12 +139,27 @@ export type GenerateInput = z.input<typeof generateRequestSchema>;
 /** A request with its defaults filled in. */
 export type GenerateRequest = z.infer<typeof generateRequestSchema> & { seed: number };
 
+/** A token that could stand at a place of the answer. Log-probabilities are natural, and the model's own: before temperature and cuts. */
+export type TokenChance = {
+  readonly id: number;
+  /** The token alone as text; a token that is part of a character reads U+FFFD. */
+  readonly token: string;
+  /** Exactly the bytes it stands for. */
+  readonly bytes: readonly number[];
+  readonly logprob: number;
+};
+
+/** The chosen token and the most likely ones in its place, most likely first. */
+export type TokenLogprob = TokenChance & { readonly top: readonly TokenChance[] };
+
 /** A part of an answer. All texts joined are the answer's text, all ids joined its `outputIds`. */
 export type Piece = {
   /** Whole characters only; empty while a character or a possible stop string is unfinished. */
   readonly text: string;
   /** The token this step chose; empty in a last piece that only hands out text held back. */
   readonly ids: readonly number[];
+  /** One for each of `ids`, where the request asked for them. */
+  readonly logprobs?: readonly TokenLogprob[];
 };
 
 export type FinishReason = "stop" | "length" | "cancelled";
@@ -69,6 +176,8 @@ export type Generation = {
    * scored and charged is what was generated.
    */
   readonly outputIds: readonly number[];
+  /** One for each of `outputIds`, where the request asked for them. */
+  readonly logprobs?: readonly TokenLogprob[];
   /** `stop`: end of text or a stop string; `length`: `maxTokens` reached; `cancelled`: the signal or the deadline. */
   readonly finishReason: FinishReason;
   /** The model chose the end-of-text token, which follows `outputIds` but is not among them. */

@@ -16,7 +16,7 @@ import { type AdapterFiles, createAdapterTiers, parseAdapter } from "./adapters.
 import { OpenLoraError, OverloadedError } from "./errors.ts";
 import { randomAdapter, tinyBaseName, writeTinyBase } from "./fixtures/tiny-base.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
-import { type GenerateInput, generateRequestSchema, type Piece, type Prompt } from "./request.ts";
+import { type GenerateInput, generateRequestSchema, type Piece } from "./request.ts";
 import { createScheduler, type Outcome } from "./scheduler.ts";
 
 const folder = writeTinyBase();
@@ -82,7 +82,7 @@ async function serving(options: OpenLoraOptions = {}, wrap: Wrap = {}) {
 
 /** One prompt alone in a decoder, token by token: what every answer must equal. */
 async function reference(
-  prompt: Prompt,
+  prompt: Parameters<typeof promptTokens>[1],
   count: number,
   digest: Digest | undefined,
   choose: (logits: Float32Array) => number = argmax,
@@ -473,4 +473,18 @@ test("closing waits for the step under way, and rejects what runs, loads and wai
     assert.ok(outcome.status === "rejected" && outcome.reason.code === "closed");
   await assert.rejects(s.generate(long), { code: "closed" });
   assert.deepEqual({ rows: s.rows(), leased: s.adapters.metrics().slotsLeased }, { rows: 0, leased: 0 });
+});
+
+test("a prompt of tokens is taken as it is; one that is none of the model's is refused", async () => {
+  const s = await serving();
+  const ids = promptTokens(base.tokenizer, { prompt: "the mill" });
+  const [asText, asIds] = await Promise.all([
+    s.generate({ ...long, maxTokens: 5 }),
+    s.generate({ ...long, maxTokens: 5, prompt: { ids } }),
+  ]);
+  assert.deepEqual(asIds, { ...asIds, promptIds: ids, outputIds: asText.outputIds });
+  await assert.rejects(s.generate({ prompt: { ids: [3, 272] } }), {
+    code: "prompt-invalid",
+    message: /272.*0 to 271/,
+  });
 });

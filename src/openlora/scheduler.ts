@@ -64,6 +64,19 @@ type Job = {
   settle(end: AnswerEnd | Error): void;
 };
 
+/** @throws OpenLoraError `invalid-request` for what the schema knows and sampling does not yet */
+function refuseUnserved(request: GenerateRequest): void {
+  const off = { topK: 0, minP: 0, frequencyPenalty: 0, presencePenalty: 0, repetitionPenalty: 1 } as const;
+  const asked: string[] = Object.entries(off)
+    .filter(([name, value]) => request[name as keyof typeof off] !== value)
+    .map(([name]) => name);
+  if (Object.keys(request.logitBias).length > 0) asked.push("logitBias");
+  if (request.logprobs !== undefined) asked.push("logprobs");
+  if (request.format !== undefined) asked.push("format");
+  if (asked.length > 0)
+    throw new OpenLoraError("invalid-request", `${asked.join(", ")}: not served yet. Leave this out.`);
+}
+
 export function createScheduler(deps: {
   tokenizer: Tokenizer;
   decoder: Pick<Decoder, "prefill" | "decode" | "remove" | "rows">;
@@ -86,13 +99,14 @@ export function createScheduler(deps: {
     waitedSecondsTotal: 0,
   };
 
-  const promptIds = (prompt: Prompt) => readPrompt(tokenizer, limits.contextTokens, prompt);
+  const promptIds = (prompt: Prompt) => readPrompt(tokenizer, limits, prompt);
 
   function createJob(
     request: GenerateRequest,
     emit: Call["emit"],
     done: { resolve(outcome: Outcome): void; reject(error: unknown): void },
   ): Job {
+    refuseUnserved(request);
     const ids = promptIds(request.prompt);
     const maxTokens = answerLimit(limits, ids.length, request.maxTokens);
     const answer = createAnswer(tokenizer, { stop: request.stop, maxTokens }, emit);
