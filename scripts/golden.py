@@ -49,7 +49,7 @@ from transformers import (
 )
 
 OUT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "src/engine/fixtures")
-LIMIT_BYTES = 700_000
+LIMIT_BYTES = 1_000_000
 ALL_SEVEN = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 transformers.utils.logging.disable_progress_bar()
@@ -338,7 +338,7 @@ def llama_tied():
 
 
 def families():
-    """One small checkpoint for every other architecture and stored type the engine reads: forward only."""
+    """One small checkpoint for every other architecture and stored type the engine reads."""
     common = dict(
         vocab_size=64, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=128, bos_token_id=1, eos_token_id=2,
@@ -347,11 +347,15 @@ def families():
         "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
         "high_freq_factor": 4.0, "original_max_position_embeddings": 16,
     }
-    theta = lambda value: {"rope_type": "default", "rope_theta": value}
+    linear = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
+
     def rope(theta):
         return {"rope_type": "default", "rope_theta": theta}
 
     llama = LlamaConfig(**common, head_dim=16, rms_norm_eps=1e-5, rope_parameters=llama3)
+    biased = LlamaConfig(
+        **common, rms_norm_eps=1e-5, attention_bias=True, mlp_bias=True, rope_parameters=linear
+    )
     qwen2 = Qwen2Config(**common, rms_norm_eps=1e-6, tie_word_embeddings=True, rope_parameters=rope(1e6))
     qwen3 = Qwen3Config(
         **common, head_dim=16, rms_norm_eps=1e-6, tie_word_embeddings=True, rope_parameters=rope(1e6)
@@ -359,6 +363,7 @@ def families():
     mistral = MistralConfig(**common, rms_norm_eps=1e-5, sliding_window=None, rope_parameters=rope(1e4))
     for name, config, seed, dtype, old_rope in [
         ("llama3-rope", llama, 40, torch.float32, True),
+        ("llama-bias", biased, 43, torch.bfloat16, True),
         ("qwen2", qwen2, 96, torch.bfloat16, True),
         ("qwen3", qwen3, 54, torch.float32, False),
         ("mistral", mistral, 40, torch.float16, False),
@@ -366,6 +371,11 @@ def families():
         base = save_checkpoint(name, config, seed, dtype=dtype, old_rope=old_rope)
         batch, tensors = make_batch(64, seed + 10, lengths=(6, 8, 40)), {}
         write_expected(name, {"batch": batch, "base": forward_facts(base, batch, tensors, "base.")}, tensors)
+        gradients = gradients_of(objective_of(base, batch), base.named_parameters())
+        save_file(
+            {f"base.gradient.{key}": value.contiguous() for key, value in sorted(gradients.items())},
+            OUT / name / "gradients.safetensors",
+        )
 
 
 def half_precision():

@@ -9,6 +9,7 @@ import { createRandom } from "./random.ts";
 import { createEvaluator } from "./trainer.ts";
 
 const config: ModelConfig = {
+  family: "llama",
   layers: 2,
   hidden: 32,
   heads: 4,
@@ -16,7 +17,9 @@ const config: ModelConfig = {
   headDim: 8,
   intermediate: 48,
   vocab: 64,
-  ropeTheta: 10_000,
+  biases: [],
+  qkNorm: false,
+  rope: { theta: 10_000 },
   normEpsilon: 1e-5,
   maxPositions: 256,
   tied: true,

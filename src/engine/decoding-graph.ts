@@ -8,7 +8,14 @@
  * Shapes: B rows, S new positions, T cached positions, K key/value heads, G = heads / K, h head dimension.
  */
 import type { Weights } from "./checkpoint.ts";
-import { type ModelConfig, type ModuleName, modulePath, moduleShape, weightShapes } from "./config.ts";
+import {
+  headNorm,
+  type ModelConfig,
+  type ModuleName,
+  modulePath,
+  moduleShape,
+  weightShapes,
+} from "./config.ts";
 import { createGraph, type Value } from "./onnx.ts";
 import { arithmetic, ropeTables } from "./transformer.ts";
 
@@ -54,7 +61,9 @@ export function decodingGraph(
     });
 
   function linear(layer: number, name: ModuleName, x: Value): Value {
-    const base = matmul(x, `${modulePath(layer, name)}.weight`, { transB: 1 });
+    const path = modulePath(layer, name);
+    const bias = config.biases.includes(name) ? `${path}.bias` : undefined;
+    const base = add(matmul(x, `${path}.weight`, { transB: 1 }), bias);
     if (!modules.includes(name)) return base;
     const [out, inp] = moduleShape(config, name);
     const a = graph.input(poolInput(layer, name, "A"), "float32", ["slots", inp, "r"]);
@@ -63,11 +72,17 @@ export function decodingGraph(
     return add(base, graph.op("MatMul", [graph.op("MatMul", [x, own(a)]), own(b)]));
   }
 
+  /** A projection `[B,S,n·h]` as rotated heads `[B,n,S,h]`, normed before where the family does. */
+  function rotatedHeads(layer: number, part: "q" | "k", x: Value, n: number): Value {
+    const heads = swap(reshape(x, [0, 0, n, h]));
+    return rotate(config.qkNorm ? norm(heads, headNorm(layer, part)) : heads);
+  }
+
   let x: Value = graph.op("Gather", ["model.embed_tokens.weight", "input_ids"], { axis: 0 });
   for (let layer = 0; layer < config.layers; layer++) {
     const n1 = norm(x, `model.layers.${layer}.input_layernorm.weight`);
-    const q = reshape(rotate(swap(reshape(linear(layer, "q_proj", n1), [0, 0, H, h]))), [0, K, -1, h]); // [B,K,G·S,h]
-    const k = rotate(swap(reshape(linear(layer, "k_proj", n1), [0, 0, K, h]))); // [B,K,S,h]
+    const q = reshape(rotatedHeads(layer, "q", linear(layer, "q_proj", n1), H), [0, K, -1, h]); // [B,K,G·S,h]
+    const k = rotatedHeads(layer, "k", linear(layer, "k_proj", n1), K); // [B,K,S,h]
     const v = swap(reshape(linear(layer, "v_proj", n1), [0, 0, K, h]));
     graph.output(k, cacheOutput(layer, "k"), "float32", ["B", K, "S", h]);
     graph.output(v, cacheOutput(layer, "v"), "float32", ["B", K, "S", h]);

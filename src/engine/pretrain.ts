@@ -30,14 +30,14 @@ export type PretrainRecipe = {
 
 export type PretrainState = { step: number; weights: Map<string, Float32Array>; optimizer: OptimizerState };
 
-/** Normal weights of deviation 1/√in; projections into the residual stream are scaled down by √(2·layers). Norms are 1. */
+/** Normal weights of deviation 1/√in; projections into the residual stream are scaled down by √(2·layers). Norms are 1, biases 0. */
 export function initialWeights(config: ModelConfig, seed: number): Map<string, Float32Array> {
   const random = createRandom(seed, 17);
   const weights = new Map<string, Float32Array>();
   for (const [name, shape] of weightShapes(config)) {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
     if (name.endsWith("norm.weight")) data.fill(1);
-    else {
+    else if (!name.endsWith(".bias")) {
       const into =
         name.endsWith("o_proj.weight") || name.endsWith("down_proj.weight")
           ? Math.sqrt(2 * config.layers)

@@ -7,6 +7,7 @@ import { createRandom } from "./random.ts";
 import { createTrainer, DivergedError, type TrainRecipe, type TrainState } from "./trainer.ts";
 
 const config: ModelConfig = {
+  family: "llama",
   layers: 2,
   hidden: 32,
   heads: 4,
@@ -14,7 +15,9 @@ const config: ModelConfig = {
   headDim: 8,
   intermediate: 48,
   vocab: 64,
-  ropeTheta: 10_000,
+  biases: [],
+  qkNorm: false,
+  rope: { theta: 10_000 },
   normEpsilon: 1e-5,
   maxPositions: 64,
   tied: true,

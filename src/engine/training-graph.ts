@@ -98,7 +98,7 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
     const q = module.q_proj.forward(n1.y);
     const k = module.k_proj.forward(n1.y);
     const v = module.v_proj.forward(n1.y);
-    const att = attention(q.y, k.y, v.y);
+    const att = attention(layer, q.y, k.y, v.y);
     const o = module.o_proj.forward(att.out);
     const middle = add(before, o.y);
     const n2 = norm(middle, postNorm);
@@ -122,14 +122,14 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
         module.gate_proj.backward(dGate, n2.y, gate.xa, shape("gate_proj"), true) as Value,
         module.up_proj.backward(dUp, n2.y, up.xa, shape("up_proj"), true),
       );
-      const dMiddle = add(dx, normBackward(dN2, middle, n2.inverse, postNorm));
+      const dMiddle = add(dx, normBackward(dN2, middle, n2.inverse, postNorm, d));
       const dAtt = module.o_proj.backward(dMiddle, att.out, o.xa, shape("o_proj"), true) as Value;
       const { dq, dk, dv } = att.backward(dAtt);
       const fromQ = module.q_proj.backward(dq, n1.y, q.xa, shape("q_proj"), wantInput);
       const fromK = module.k_proj.backward(dk, n1.y, k.xa, shape("k_proj"), wantInput);
       const fromV = module.v_proj.backward(dv, n1.y, v.xa, shape("v_proj"), wantInput);
       if (!wantInput) return undefined;
-      return add(dMiddle, normBackward(add(fromQ as Value, fromK, fromV), before, n1.inverse, inputNorm));
+      return add(dMiddle, normBackward(add(fromQ as Value, fromK, fromV), before, n1.inverse, inputNorm, d));
     };
     return { backward };
   });
@@ -152,7 +152,7 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   const dLogits = graph.op("ScatterElements", [p, "labels", minusOne], { axis: 1, reduction: "add" });
   const dLast = reshape(matmul(dLogits, head), [1, -1, d]);
   if (base) weightGradients.set(head, matmul(dLogits, flat(last.y, d), { transA: 1 })); // [V,d]
-  const dChosen = normBackward(dLast, reshape(chosen, [1, -1, d]), last.inverse, "model.norm.weight");
+  const dChosen = normBackward(dLast, reshape(chosen, [1, -1, d]), last.inverse, "model.norm.weight", d);
   const zeroRow = graph.initializer("zero_row", "float32", [1, d], new Float32Array(d));
   const spread = graph.op(
     "Gather",

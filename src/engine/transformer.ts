@@ -1,11 +1,11 @@
 /**
- * The Llama block as ONNX nodes: forward, and backward derived by hand, both in one place so that they can be read side by side.
+ * The transformer block of Llama, Qwen and Mistral as ONNX nodes: forward, and backward derived by hand, both in one place so that they can be read side by side.
  *
  * Shapes are in comments: B rows, S positions, d hidden, H heads, K key/value heads, h head dimension, f MLP width, r LoRA rank,
  * G = H / K. Weights have the checkpoint's own layout `[out, in]`, so y = x Wᵀ and ∂x = ∂y W, both without a copy.
  * LoRA matrices have PEFT's layout, A `[r, in]` and B `[out, r]`: y = x Wᵀ + s (x Aᵀ) Bᵀ (Hu et al. 2021, arXiv 2106.09685).
  */
-import { type ModelConfig, type ModuleName, modulePath } from "./config.ts";
+import { headNorm, type ModelConfig, type ModuleName, modulePath, type Rope } from "./config.ts";
 import type { Graph, Value } from "./onnx.ts";
 
 const microsoft = "com.microsoft";
@@ -70,6 +70,7 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
   function linear(layer: number, name: ModuleName) {
     const path = modulePath(layer, name);
     const weight = `${path}.weight`;
+    const bias = config.biases.includes(name) ? `${path}.bias` : undefined;
     const adapted = options.lora.includes(name);
     const a = loraInput(layer, name, "A");
     const b = loraInput(layer, name, "B");
@@ -77,12 +78,12 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
     return {
       /** x `[B,S,in]` → y `[B,S,out]`, and x Aᵀ `[B,S,r]` kept for the way back. */
       forward(x: Value): { y: Value; xa?: Value } {
-        const base = matmul(x, weight, { transB: 1 });
+        const base = add(matmul(x, weight, { transB: 1 }), bias);
         if (!adapted) return { y: base };
         const xa = matmul(x, a, { transB: 1 });
         return { y: add(base, matmul(xa, b, { transB: 1, alpha: scale })), xa };
       },
-      /** ∂y `[B,S,out]` → ∂x `[B,S,in]`; hands out ∂W = ∂yᵀx, ∂A = s (∂y B)ᵀx and ∂B = s ∂yᵀ(x Aᵀ). */
+      /** ∂y `[B,S,out]` → ∂x `[B,S,in]`; hands out ∂W = ∂yᵀx, ∂b = Σ ∂y, ∂A = s (∂y B)ᵀx and ∂B = s ∂yᵀ(x Aᵀ). */
       backward(
         dy: Value,
         x: Value,
@@ -92,6 +93,7 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
       ) {
         const [out, inp] = shape;
         if (options.onWeight) options.onWeight(weight, matmul(flat(dy, out), flat(x, inp), { transA: 1 }));
+        if (options.onWeight && bias) options.onWeight(bias, sum(flat(dy, out), [0], 0));
         const dx = wantInput ? matmul(dy, weight) : undefined;
         if (xa === undefined) return dx;
         const dxa = matmul(dy, b, { alpha: scale });
@@ -134,10 +136,10 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
     return { y: y as Value, inverse: inverse as Value };
   }
 
-  /** With x̂ = x / rms: ∂x = (w∂y − x̂ mean(w∂y · x̂)) / rms, ∂w = Σ ∂y x̂. */
-  function normBackward(dy: Value, x: Value, inverse: Value, weight: string): Value {
+  /** With x̂ = x / rms, n wide: ∂x = (w∂y − x̂ mean(w∂y · x̂)) / rms, ∂w = Σ ∂y x̂. */
+  function normBackward(dy: Value, x: Value, inverse: Value, weight: string, n: number): Value {
     const unit = mul(x, inverse);
-    if (options.onWeight) options.onWeight(weight, sum(mul(dy, unit), [0, 1], 0));
+    if (options.onWeight) options.onWeight(weight, sum(flat(mul(dy, unit), n), [0], 0));
     const dUnit = mul(dy, weight);
     const mean = graph.op("ReduceMean", [mul(dUnit, unit), graph.ints([-1])], { keepdims: 1 });
     return mul(sub(dUnit, mul(unit, mean)), inverse);
@@ -148,22 +150,39 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
   const group = (x: Value) => reshape(x, [0, K, -1, h]); // [B,H,S,h] → [B,K,G·S,h]
   const ungroup = (x: Value) => reshape(x, [0, H, -1, h]);
 
-  function attention(q0: Value, k0: Value, v0: Value) {
-    const q = group(rotate(splitHeads(q0, H), "rope_sin"));
-    const k = rotate(splitHeads(k0, K), "rope_sin"); // [B,K,S,h]
+  /** A projection `[B,S,n·h]` as rotated heads `[B,n,S,h]`, normed before where the family does; and the way back. */
+  function rotatedHeads(layer: number, part: "q" | "k", x: Value, n: number) {
+    const heads = splitHeads(x, n);
+    const weight = headNorm(layer, part);
+    const normed = config.qkNorm ? norm(heads, weight) : undefined;
+    return {
+      y: rotate(normed?.y ?? heads, "rope_sin"),
+      /** The rotation's transpose is the rotation by −angle. */
+      backward(dy: Value): Value {
+        const back = rotate(dy, "rope_sin_back");
+        return joinHeads(normed ? normBackward(back, heads, normed.inverse, weight, h) : back, n);
+      },
+    };
+  }
+
+  function attention(layer: number, q0: Value, k0: Value, v0: Value) {
+    const rotatedQ = rotatedHeads(layer, "q", q0, H);
+    const rotatedK = rotatedHeads(layer, "k", k0, K);
+    const q = group(rotatedQ.y);
+    const k = rotatedK.y; // [B,K,S,h]
     const v = splitHeads(v0, K);
     const scores = add(matmul(q, k, { transB: 1, alpha: softmaxScale }), "mask"); // [B,K,G·S,S]
     const p = graph.op("Softmax", [scores], { axis: -1 });
     const out = joinHeads(ungroup(matmul(p, v)), H); // [B,S,H·h]
-    /** ∂P = ∂O Vᵀ, ∂scores = P (∂P − Σ ∂P·P); the rotation's transpose is the rotation by −angle. */
+    /** ∂P = ∂O Vᵀ, ∂scores = P (∂P − Σ ∂P·P). */
     const backward = (dOut: Value) => {
       const dO = group(splitHeads(dOut, H));
       const dv = matmul(p, dO, { transA: 1 });
       const dp = matmul(dO, v, { transB: 1 });
       const ds = mul(p, sub(dp, sum(mul(dp, p), [-1], 1)));
-      const dq = rotate(ungroup(matmul(ds, k, { alpha: softmaxScale })), "rope_sin_back");
-      const dk = rotate(matmul(ds, q, { transA: 1, alpha: softmaxScale }), "rope_sin_back");
-      return { dq: joinHeads(dq, H), dk: joinHeads(dk, K), dv: joinHeads(dv, K) };
+      const dq = rotatedQ.backward(ungroup(matmul(ds, k, { alpha: softmaxScale })));
+      const dk = rotatedK.backward(matmul(ds, q, { transA: 1, alpha: softmaxScale }));
+      return { dq, dk, dv: joinHeads(dv, K) };
     };
     return { out, backward };
   }
@@ -171,16 +190,35 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
   return { linear, norm, normBackward, attention };
 }
 
-/** Cosines and sines of rotary positions (Su et al. 2021): angle(p, i) = p · θ^(−2i/h), each `[positions, h/2]`. */
+/**
+ * Cosines and sines of rotary positions (Su et al. 2021, arXiv 2104.09864): angle(p, i) = p · f(i), each `[positions, h/2]`.
+ * f(i) = θ^(−2i/h), and then
+ * - "linear" (Chen et al. 2023, arXiv 2306.15595): f / factor;
+ * - "llama3" (Llama 3.1, as `_compute_llama3_parameters` of transformers has it): with λ = 2π / f the wavelength in tokens and L the
+ *   original context, f where λ < L / high, f / factor where λ > L / low, and between them (1 − t) f / factor + t f with
+ *   t = (L / λ − low) / (high − low).
+ */
 export function ropeTables(config: ModelConfig, positions: number): { cos: Float32Array; sin: Float32Array } {
   const half = config.headDim / 2;
+  const frequencies = Array.from({ length: half }, (_, i) =>
+    scaledFrequency(config.rope, config.rope.theta ** ((-2 * i) / config.headDim)),
+  );
   const cos = new Float32Array(positions * half);
   const sin = new Float32Array(positions * half);
   for (let p = 0; p < positions; p++)
-    for (let i = 0; i < half; i++) {
-      const angle = p * config.ropeTheta ** ((-2 * i) / config.headDim);
-      cos[p * half + i] = Math.cos(angle);
-      sin[p * half + i] = Math.sin(angle);
+    for (const [i, frequency] of frequencies.entries()) {
+      cos[p * half + i] = Math.cos(p * frequency);
+      sin[p * half + i] = Math.sin(p * frequency);
     }
   return { cos, sin };
+}
+
+function scaledFrequency({ scaling }: Rope, f: number): number {
+  if (scaling === undefined) return f;
+  const stretched = f / scaling.factor;
+  if (scaling.kind === "linear") return stretched;
+  const { lowFrequencyFactor: low, highFrequencyFactor: high, originalPositions } = scaling;
+  const turns = (originalPositions * f) / (2 * Math.PI); // L / λ: full turns within the original context
+  const t = Math.min(1, Math.max(0, (turns - low) / (high - low)));
+  return (1 - t) * stretched + t * f;
 }

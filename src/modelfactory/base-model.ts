@@ -28,6 +28,7 @@ const chatTemplate =
   "{{ bos_token }}{% for message in messages %}{% if not loop.first %}{{ '\\n' }}{% endif %}{% if message.role == 'user' %}Q: {{ message.content }}{% elif message.role == 'assistant' %}A: {{ message.content }}{{ eos_token }}{% else %}{{ message.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '\\nA:' }}{% endif %}";
 
 export const tinyConfig: ModelConfig = {
+  family: "llama",
   layers: 6,
   hidden: 256,
   heads: 8,
@@ -35,7 +36,9 @@ export const tinyConfig: ModelConfig = {
   headDim: 32,
   intermediate: 704,
   vocab: 2048,
-  ropeTheta: 10_000,
+  biases: [],
+  qkNorm: false,
+  rope: { theta: 10_000 },
   normEpsilon: 1e-5,
   maxPositions: 512,
   tied: true,
