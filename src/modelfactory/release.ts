@@ -1,6 +1,5 @@
 /** From a finished job to a release: the manifest that says everything, and the files it names. */
 
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "viem";
 import { z } from "zod";
@@ -9,7 +8,6 @@ import { checkpointFiles, runtimeVersion } from "../engine/index.ts";
 import {
   type Address,
   addressSchema,
-  bytesDigest,
   type Digest,
   digestSchema,
   type IndexRow,
@@ -18,6 +16,7 @@ import {
   manifestSchema,
   zeroAddress,
 } from "../protocol/index.ts";
+import { fileDigest } from "../store/index.ts";
 import { type Recipe, recipeFacts } from "./recipe.ts";
 
 const engineVersion = () => `openledger-engine/1 onnxruntime/${runtimeVersion()}`;
@@ -32,16 +31,17 @@ export type BaseModel = {
 };
 
 /** Reads a base model's digests. With several weight files the digest is that of the list of their digests. */
-export function openBaseModel(name: string, folder: string): BaseModel {
-  const digestOf = (file: string) => bytesDigest(readFileSync(join(folder, file)));
+export async function openBaseModel(name: string, folder: string): Promise<BaseModel> {
+  const digestOf = (file: string) => fileDigest(join(folder, file));
   const [, , , ...weights] = checkpointFiles(folder);
-  const weightDigests = weights.map(digestOf);
+  const weightDigests: Digest[] = [];
+  for (const file of weights) weightDigests.push(await digestOf(file));
   return {
     name,
     folder,
     weightsDigest: weightDigests.length === 1 ? (weightDigests[0] as Digest) : jsonDigest(weightDigests),
-    tokenizerDigest: jsonDigest([digestOf("tokenizer.json"), digestOf("tokenizer_config.json")]),
-    configDigest: digestOf("config.json"),
+    tokenizerDigest: jsonDigest([await digestOf("tokenizer.json"), await digestOf("tokenizer_config.json")]),
+    configDigest: await digestOf("config.json"),
   };
 }
 

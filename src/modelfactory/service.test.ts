@@ -26,7 +26,7 @@ import { indexRows, openBaseModel } from "./release.ts";
 import { createModelFactory } from "./service.ts";
 
 const baseFolder = join(fileURLToPath(new URL("../engine/fixtures/", import.meta.url)), "llama-untied");
-const base = openBaseModel("tiny-random", baseFolder);
+const base = await openBaseModel("tiny-random", baseFolder);
 const folder = mkdtempSync(join(tmpdir(), "openledger-factory-"));
 const config = readConfig(folder, { baseModel: baseFolder });
 mkdirSync(folder, { recursive: true });

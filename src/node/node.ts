@@ -148,7 +148,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       (e) => e.close(),
     );
     onStep("the base model");
-    const base = openBaseModel(config.baseName, config.baseModel);
+    const base = await openBaseModel(config.baseName, config.baseModel);
     const datanets = await createDatanets({
       database,
       blobs,

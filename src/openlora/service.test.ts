@@ -63,7 +63,7 @@ test("answers stream from the thread, each under its adapter, which is read once
   assert.equal(new Set(answers.map(({ outputIds }) => outputIds.join())).size, 3);
 
   const { baseDigest } = openLora.info();
-  assert.equal(baseDigest, baseDigestOf(folder));
+  assert.equal(baseDigest, await baseDigestOf(folder));
   assert.equal(base.fingerprint, baseDigest);
   assert.equal(answers[0]?.fingerprint, `${baseDigest}+${first.digest}`);
   const { scheduler, adapters } = await openLora.metrics();

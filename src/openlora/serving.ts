@@ -1,8 +1,8 @@
 /** What runs in the serving thread: it owns the base checkpoint, the decoder and the batch, and asks the other side for adapters. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkpointFiles, createDecoder, loadCheckpoint, type WorkerCall } from "../engine/index.ts";
-import { bytesDigest, type Digest, jsonDigest } from "../protocol/index.ts";
+import { type Digest, jsonDigest } from "../protocol/index.ts";
+import { fileDigest } from "../store/index.ts";
 import { type AdapterFiles, createAdapterTiers } from "./adapters.ts";
 import { settle } from "./errors.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
@@ -39,20 +39,18 @@ export type OpenLoraInfo = {
 /** The thread's methods, as its other side calls them. */
 export type ServingThread = Awaited<ReturnType<typeof setUpServing>>;
 
-/** The identity of a model folder: the JSON digest of its files' names and digests. Hashing takes about 0.1 s per megabyte. */
-export function baseDigestOf(folder: string): Digest {
-  return jsonDigest(
-    Object.fromEntries(
-      checkpointFiles(folder).map((file) => [file, bytesDigest(readFileSync(join(folder, file)))]),
-    ),
-  );
+/** The identity of a model folder: the JSON digest of its files' names and digests. */
+export async function baseDigestOf(folder: string): Promise<Digest> {
+  const digests: Record<string, Digest> = {};
+  for (const file of checkpointFiles(folder)) digests[file] = await fileDigest(join(folder, file));
+  return jsonDigest(digests);
 }
 
 /** Loads everything and publishes the thread's methods. @throws CheckpointError, UnsupportedModelError, OpenLoraError */
 export async function setUpServing(data: ServingSetUp) {
   const base = loadCheckpoint(data.baseFolder);
   const limits = servingLimits(openLoraOptionsSchema.parse(data.options), base.config);
-  const baseDigest = data.baseDigest ?? baseDigestOf(data.baseFolder);
+  const baseDigest = data.baseDigest ?? (await baseDigestOf(data.baseFolder));
   const decoder = await createDecoder(base, { ...limits, maxLength: limits.contextTokens });
 
   const expected = new Map<Digest, PromiseWithResolvers<AdapterFiles>>();

@@ -1,8 +1,8 @@
 import canonicalize from "canonicalize";
-import { keccak256 } from "viem/utils";
 import type { Digest, Hex } from "./bytes.ts";
-import { toBytes } from "./bytes.ts";
+import { toBytes, toHex } from "./bytes.ts";
 import { ProtocolError } from "./error.ts";
+import { keccak } from "./keccak.ts";
 
 /** A JSON value that may be hashed: its numbers are integers of at most 2⁵³ − 1 in magnitude. */
 export type Hashable =
@@ -70,11 +70,11 @@ export function jsonDigest(value: unknown): Digest {
 
 /** @returns the Keccak-256 of the bytes as they are: the identity of a file. */
 export function bytesDigest(bytes: Uint8Array | Hex): Digest {
-  return keccak256(toBytes(bytes));
+  return toHex(keccak(toBytes(bytes)));
 }
 
 /** @returns the Keccak-256 of the text's UTF-8, without any Unicode normalisation. A lone surrogate is refused. */
 export function textDigest(text: string): Digest {
   if (!text.isWellFormed()) throw new ProtocolError("not-canonical", "The text holds a lone surrogate.");
-  return keccak256(new TextEncoder().encode(text));
+  return bytesDigest(new TextEncoder().encode(text));
 }

@@ -1,7 +1,7 @@
-import { keccak256 } from "viem/utils";
 import type { Digest } from "./bytes.ts";
 import { toBytes, toHex, zeroDigest } from "./bytes.ts";
 import { ProtocolError } from "./error.ts";
+import { keccak } from "./keccak.ts";
 
 /**
  * A Merkle tree over a list whose order and completeness matter: the position of a leaf is its path.
@@ -33,7 +33,7 @@ export function depthOf(count: number): number {
 
 /** @returns `keccak256(keccak256(payload))`. */
 export function positionalLeaf(payload: Uint8Array): Digest {
-  return keccak256(keccak256(payload, "bytes"));
+  return toHex(keccak(keccak(payload)));
 }
 
 /**
@@ -50,13 +50,12 @@ export function positionalTree(payloads: readonly Uint8Array[]): PositionalTree 
 
   let level = new Uint8Array(32 * 2 ** depthOf(count));
   payloads.forEach((payload, i) => {
-    level.set(keccak256(keccak256(payload, "bytes"), "bytes"), 32 * i);
+    level.set(keccak(keccak(payload)), 32 * i);
   });
   const levels = [level];
   while (level.length > 32) {
     const above = new Uint8Array(level.length / 2);
-    for (let at = 0; at < above.length; at += 32)
-      above.set(keccak256(level.subarray(2 * at, 2 * at + 64), "bytes"), at);
+    for (let at = 0; at < above.length; at += 32) above.set(keccak(level.subarray(2 * at, 2 * at + 64)), at);
     levels.push(above);
     level = above;
   }
@@ -89,13 +88,13 @@ export function verifyPositional(
   const { root, count } = commitment;
   if (!Number.isInteger(index) || index < 0 || index >= count || proof.length !== depthOf(count))
     return false;
-  let node = keccak256(keccak256(payload, "bytes"), "bytes");
+  let node = keccak(keccak(payload));
   const pair = new Uint8Array(64);
   proof.forEach((sibling, height) => {
     const right = (index >>> height) & 1;
     pair.set(node, 32 * right);
     pair.set(toBytes(sibling), 32 * (1 - right));
-    node = keccak256(pair, "bytes");
+    node = keccak(pair);
   });
   return toHex(node) === root.toLowerCase();
 }

@@ -1,7 +1,7 @@
-import { keccak256 } from "viem/utils";
 import type { Address, Digest } from "./bytes.ts";
 import { toBytes, toHex, words } from "./bytes.ts";
 import { ProtocolError } from "./error.ts";
+import { keccak } from "./keccak.ts";
 
 /** One accepted example of a Datanet version: which, whose, under what terms. */
 export type VersionLeaf = {
@@ -88,7 +88,7 @@ export function verifyVersionLeaf(root: Digest, leaf: VersionLeaf, proof: readon
 function hashLeaf(leaf: VersionLeaf): Uint8Array {
   const { index, exampleDigest, contributor, licenseDigest, consentDigest } = leaf;
   const payload = words(index, exampleDigest, contributor, licenseDigest, consentDigest);
-  return keccak256(keccak256(payload, "bytes"), "bytes");
+  return keccak(keccak(payload));
 }
 
 function nodeAt(nodes: Uint8Array, i: number): Uint8Array {
@@ -100,7 +100,7 @@ function hashPair(a: Uint8Array, b: Uint8Array): Uint8Array {
   const ordered = compareBytes(a, b) <= 0;
   pair.set(ordered ? a : b, 0);
   pair.set(ordered ? b : a, 32);
-  return keccak256(pair, "bytes");
+  return keccak(pair);
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

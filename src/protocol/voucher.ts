@@ -1,6 +1,7 @@
-import { encodeAbiParameters, hashStruct, keccak256 } from "viem/utils";
+import { encodeAbiParameters, hashStruct } from "viem/utils";
 import type { Address, Digest, Hex } from "./bytes.ts";
 import { sameHex } from "./bytes.ts";
+import { bytesDigest } from "./digest.ts";
 import type { Domain, Signer, TypedData } from "./eip712.ts";
 import { recoverTypedData, signTypedData, typedDataDigest } from "./eip712.ts";
 
@@ -23,7 +24,7 @@ export const voucherTypes = {
  * vouchers binds chain and contract.
  */
 export function channelId(payer: Address, payee: Address, salt: Digest): Digest {
-  return keccak256(
+  return bytesDigest(
     encodeAbiParameters(
       [{ type: "address" }, { type: "address" }, { type: "bytes32" }],
       [payer, payee, salt],

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { keccak256 } from "viem";
+import { createKeccak } from "hash-wasm";
 import type { Blobs, Digest } from "./blobs.ts";
 import { StoreError } from "./errors.ts";
 
@@ -20,6 +20,8 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
   const unfinished = join(root, "unfinished");
   await mkdir(unfinished, { recursive: true });
   await removeUnfinished(unfinished);
+  const hasher = await createKeccak(256);
+  const digestOf = (bytes: Uint8Array): Digest => `0x${hasher.init().update(bytes).digest()}`;
 
   const put = async (bytes: Uint8Array): Promise<Digest> => {
     if (bytes.length > maxBytes) {
@@ -28,7 +30,7 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
         `A blob of ${bytes.length} bytes was refused: at most ${maxBytes} bytes are allowed here. Store it in parts or raise the limit.`,
       );
     }
-    const digest = keccak256(bytes);
+    const digest = digestOf(bytes);
     const file = blobFile(root, digest);
     const before = await read(file);
     if (before && Buffer.compare(before, bytes) === 0) return digest;
@@ -49,7 +51,7 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
     const file = blobFile(root, digest);
     const bytes = await read(file);
     if (!bytes) throw missing(digest, root);
-    const actual = keccak256(bytes);
+    const actual = digestOf(bytes);
     if (actual !== digest) {
       throw new StoreError(
         "blob-corrupt",

@@ -17,6 +17,7 @@ export type { Blobs, Digest } from "./blobs.ts";
 export { openBlobFolder } from "./blobs-folder.ts";
 export type { Database, Queries, Transaction } from "./database.ts";
 export { weiColumn } from "./database.ts";
+export { fileDigest } from "./digest.ts";
 export { isStoreError, StoreError, type StoreErrorCode } from "./errors.ts";
 export type { Job, JobRecord, JobState, Jobs, WorkOptions } from "./jobs.ts";
 export { openJobs } from "./jobs-database.ts";
