@@ -1,10 +1,10 @@
 /** Model folders in Hugging Face's layout: `config.json`, `tokenizer.json`, `tokenizer_config.json`, `model.safetensors`. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { type ModelConfig, parseConfig, weightShapes } from "./config.ts";
-import { CheckpointError, readSafetensors, type TensorData } from "./safetensors.ts";
+import { CheckpointError, openSafetensors, type SafetensorsFile } from "./safetensors.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 export type Weights = ReadonlyMap<string, Float32Array>;
@@ -16,7 +16,13 @@ export type Checkpoint = {
   readonly tokenizer: Tokenizer;
 };
 
-const shardIndex = z.object({ weight_map: z.record(z.string(), z.string().regex(/^[\w.-]+$/)) });
+/** A shard is a file of the folder itself: no path, nothing hidden. */
+const shardName = z
+  .string()
+  .regex(/^\w[\w.-]*\.safetensors$/, "expected the name of a .safetensors file in this folder");
+const shardIndex = z.object({ weight_map: z.record(z.string(), shardName) });
+const maxShards = 1000;
+const maxJsonBytes = 100 * 1024 * 1024;
 
 /**
  * Loads a checkpoint, converting its weights to float32.
@@ -45,6 +51,8 @@ export function checkpointFiles(folder: string): string[] {
 
 function readJsonFile(path: string): unknown {
   try {
+    const { size } = statSync(path);
+    if (size > maxJsonBytes) throw new Error(`it has ${size} bytes, at most ${maxJsonBytes} are read`);
     return JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
     throw new CheckpointError(`Cannot read ${path}: ${(cause as Error).message}.`, { cause });
@@ -61,27 +69,70 @@ function weightFiles(folder: string): string[] {
   const index = shardIndex.safeParse(readJsonFile(indexFile));
   if (!index.success)
     throw new CheckpointError(`${indexFile} does not map tensors to files: ${z.prettifyError(index.error)}`);
-  return [...new Set(Object.values(index.data.weight_map))].sort();
+  const files = [...new Set(Object.values(index.data.weight_map))].sort();
+  if (files.length > maxShards)
+    throw new CheckpointError(`${indexFile} names ${files.length} files, at most ${maxShards} are read.`);
+  return files;
 }
 
+/** Reads tensor by tensor: the peak is one float32 copy of the weights. */
 function loadWeights(folder: string, config: ModelConfig): Weights {
-  const found = new Map<string, TensorData>();
-  for (const file of weightFiles(folder))
-    for (const [name, tensor] of readSafetensors(join(folder, file))) found.set(name, tensor);
-  const weights = new Map<string, Float32Array>();
-  for (const [name, shape] of weightShapes(config)) {
-    const tensor = found.get(name);
-    if (tensor === undefined)
-      throw new CheckpointError(`${folder} lacks the tensor "${name}" that its config.json calls for.`);
-    if (tensor.shape.join() !== shape.join())
-      throw new CheckpointError(
-        `${folder}: tensor "${name}" has shape [${tensor.shape}], its config.json calls for [${shape}].`,
-      );
-    weights.set(name, tensor.data);
+  const files: SafetensorsFile[] = [];
+  try {
+    for (const file of weightFiles(folder)) files.push(openSafetensors(join(folder, file)));
+    const owners = new Map<string, SafetensorsFile>();
+    for (const file of files)
+      for (const name of file.shapes.keys()) {
+        const other = owners.get(name);
+        if (other !== undefined)
+          throw new CheckpointError(
+            `The tensor "${name}" stands in ${other.path} and in ${file.path}: which one counts? Remove one.`,
+          );
+        owners.set(name, file);
+      }
+    const weights = new Map<string, Float32Array>();
+    for (const [name, shape] of weightShapes(config)) {
+      const file = owners.get(name);
+      if (file === undefined)
+        throw new CheckpointError(`${folder} lacks the tensor "${name}" that its config.json calls for.`);
+      const found = file.shapes.get(name) as readonly number[];
+      if (found.join() !== shape.join())
+        throw new CheckpointError(
+          `${folder}: tensor "${name}" has shape [${found}], its config.json calls for [${shape}].`,
+        );
+      const { data } = file.read(name);
+      const bad = notFinite(data);
+      if (bad !== -1)
+        throw new CheckpointError(
+          `${file.path}: element ${bad} of tensor "${name}" is ${data[bad]}. Every answer would be noise: the file is damaged or its training diverged.`,
+        );
+      weights.set(name, data);
+    }
+    return weights;
+  } finally {
+    for (const file of files) file.close();
   }
-  return weights;
+}
+
+/** Index of the first NaN or infinity (all exponent bits set), or −1. */
+function notFinite(data: Float32Array): number {
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+  for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & 0x7f800000) === 0x7f800000) return i;
+  return -1;
 }
 
 /** SHA-256 of a file, as model cards name it. */
-export const sha256File = (path: string): string =>
-  createHash("sha256").update(readFileSync(path)).digest("hex");
+export function sha256File(path: string): string {
+  const hash = createHash("sha256");
+  const chunk = new Uint8Array(1 << 20);
+  const file = openSync(path, "r");
+  try {
+    for (;;) {
+      const count = readSync(file, chunk);
+      if (count === 0) return hash.digest("hex");
+      hash.update(chunk.subarray(0, count));
+    }
+  } finally {
+    closeSync(file);
+  }
+}

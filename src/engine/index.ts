@@ -1,9 +1,9 @@
 /**
- * # engine: Llama-family models on ONNX Runtime
+ * # engine: Llama, Qwen and Mistral models on ONNX Runtime
  *
  * TypeScript writes the graphs, ONNX Runtime runs them. Knows nothing of money or chains. Read in this order:
  *
- * - `config`, `safetensors`, `checkpoint`, `tokenizer`: Hugging Face folders, as they are
+ * - `config`, `safetensors`, `half`, `checkpoint`, `tokenizer`: Hugging Face folders, as they are
  * - `onnx`, `runtime`: a graph builder, and the one way sessions are started (`quiet` turns the runtime's telemetry off)
  * - `transformer`: the block forward and backward; `training-graph`: tokens to loss and gradients; `decoding-graph`: serving
  * - `examples`, `batch`: rows to tokens to inputs; `adamw`, `trainer`, `pretrain`: fine-tuning and training from nothing
