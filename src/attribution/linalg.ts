@@ -13,7 +13,7 @@ export async function createProducts(threads: number) {
       "M",
       "N",
     ]);
-    return createSession(graph.build(), threads);
+    return createSession(graph.build(), { threads });
   };
   const [plain, transposed] = await Promise.all([make(0), make(1)]);
   return {

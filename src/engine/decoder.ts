@@ -33,10 +33,9 @@ export async function createDecoder(
   const { modules, rank, maxRows, maxLength } = options;
   const { kvHeads: K, headDim: h, layers } = config;
   const groups = config.heads / K;
-  const session = await createSession(
-    decodingGraph(config, base.weights, modules, maxLength),
-    options.threads,
-  );
+  const session = await createSession(decodingGraph(config, base.weights, modules, maxLength), {
+    threads: options.threads,
+  });
 
   const pools = new Map<string, { data: Float32Array; stride: number; dims: number[] }>();
   for (let layer = 0; layer < layers; layer++)

@@ -36,7 +36,7 @@ export function decodingGraph(
   positions: number,
 ): Uint8Array {
   const graph = createGraph();
-  const { mul, add, matmul, reshape } = arithmetic(graph);
+  const { mul, add, matmul, reshape } = arithmetic(graph, "cpu");
   const { heads: H, kvHeads: K, headDim: h, hidden: d } = config;
   for (const [name, shape] of weightShapes(config))
     graph.initializer(name, "float32", shape, weights.get(name) as Float32Array);

@@ -96,7 +96,7 @@ for (const name of ["llama-untied", "llama-tied", ...otherFamilies])
     const positions = Math.max(...sequences.map(({ ids }) => ids.length));
     const session = await createSession(
       trainingGraph({ config, lora: [], loraScale: 1, positions, gradients: "weights", logits: true }),
-      1,
+      { threads: 1 },
     );
     // Every position but the last predicts something: all those rows of logits.
     const everyToken = sequences.map(({ ids }) => ({ ids, targets: ids.map((_, t) => t).slice(1) }));

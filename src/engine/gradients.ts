@@ -7,7 +7,7 @@ import type { Weights } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { type Adapter, adapterShapes, type LoraConfig } from "./lora.ts";
 import type { Random } from "./random.ts";
-import { createSession, run } from "./runtime.ts";
+import { createSession, type Device, run, toDevice } from "./runtime.ts";
 import { adapterFeeds, weightFeeds } from "./trainer.ts";
 import { gradientOutput, trainingGraph } from "./training-graph.ts";
 
@@ -47,9 +47,10 @@ export type GradientRows = {
 export async function createGradients(
   base: { config: ModelConfig; weights: Weights },
   lora: LoraConfig,
-  options: { parts: readonly ("A" | "B")[]; positions: number; threads: number },
+  options: { parts: readonly ("A" | "B")[]; positions: number; threads: number; device?: Device },
 ) {
   const { config } = base;
+  const { threads, device = "cpu" } = options;
   const { segments, width } = gradientSegments(config, lora, options.parts);
   const graph = (logits: boolean) =>
     trainingGraph({
@@ -60,9 +61,10 @@ export async function createGradients(
       gradients: "lora-per-example",
       parts: options.parts,
       logits,
+      device,
     });
-  const session = await createSession(graph(true), options.threads);
-  const baseFeeds = weightFeeds(config, base.weights);
+  const session = await createSession(graph(true), { threads, device });
+  const baseFeeds = await toDevice(weightFeeds(config, base.weights), device);
 
   /** Copies one batch's gradients into rows of `into`, row b at `at(b)`. */
   function scatter(

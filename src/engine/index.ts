@@ -5,6 +5,7 @@
  *
  * - `config`, `safetensors`, `half`, `checkpoint`, `tokenizer`: Hugging Face folders, as they are
  * - `onnx`, `runtime`: a graph builder, and the one way sessions are started (`quiet` turns the runtime's telemetry off)
+ * - `webgpu`: whether graphs run on this machine's GPU, tried out in a process of its own (`webgpu-probe`)
  * - `transformer`: the block forward and backward; `training-graph`: tokens to loss and gradients; `decoding-graph`: serving
  * - `examples`, `batch`: rows to tokens to inputs; `adamw`, `trainer`, `pretrain`: fine-tuning and training from nothing
  * - `gradients`: one gradient an example, for the labels it has or for labels drawn from the model
@@ -30,4 +31,5 @@ export * from "./tokenizer.ts";
 export * from "./trainer.ts";
 export * from "./training-graph.ts";
 export { loraInput } from "./transformer.ts";
+export * from "./webgpu.ts";
 export * from "./worker.ts";

@@ -58,7 +58,7 @@ export async function createPretrainer(recipe: PretrainRecipe, stream: Uint16Arr
   const { config, length, batch } = recipe;
   const session = await createSession(
     trainingGraph({ config, lora: [], loraScale: 1, positions: length, gradients: "weights" }),
-    recipe.threads,
+    { threads: recipe.threads },
   );
   const now: PretrainState = state ?? {
     step: 0,

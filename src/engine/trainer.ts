@@ -15,7 +15,7 @@ import type { Weights } from "./checkpoint.ts";
 import { type ModelConfig, type ModuleName, weightShapes } from "./config.ts";
 import { type Adapter, adapterShapes, initialAdapter, type LoraConfig } from "./lora.ts";
 import { createRandom, shuffle } from "./random.ts";
-import { createSession, f32, run, type Tensor } from "./runtime.ts";
+import { createSession, type Device, f32, run, type Tensor, toDevice } from "./runtime.ts";
 import { gradientOutput, trainingGraph } from "./training-graph.ts";
 
 export type TrainRecipe = {
@@ -24,6 +24,8 @@ export type TrainRecipe = {
   modules: readonly ModuleName[];
   seed: number;
   threads: number;
+  /** The CPU when left out. Like the number of threads it changes the order of sums, and so the bytes of the adapter. */
+  device?: Device;
   learningRate: number;
   warmupSteps: number;
   /** Learning rate at the end of the last epoch, as a part of the peak; linear in between. */
@@ -77,6 +79,7 @@ export async function createTrainer(
   saved?: TrainState,
 ) {
   const { config } = base;
+  const { device = "cpu" } = recipe;
   if (sequences.length === 0)
     throw new RangeError("There is nothing to train on: the recipe selects no examples.");
   const lora = loraOf(recipe);
@@ -88,10 +91,11 @@ export async function createTrainer(
       loraScale: lora.scale,
       positions: positionsFor(sequences),
       gradients: "lora",
+      device,
     }),
-    recipe.threads,
+    { threads: recipe.threads, device },
   );
-  const baseFeeds = weightFeeds(config, base.weights);
+  const baseFeeds = await toDevice(weightFeeds(config, base.weights), device);
   const state: TrainState = saved ?? {
     step: 0,
     adapter: initialAdapter(config, lora, recipe.seed),
@@ -173,6 +177,7 @@ export async function createEvaluator(
   lora: LoraConfig,
   positions: number,
   threads: number,
+  device: Device = "cpu",
 ) {
   const { config } = base;
   const session = await createSession(
@@ -183,10 +188,11 @@ export async function createEvaluator(
       positions,
       gradients: "none",
       logits: true,
+      device,
     }),
-    threads,
+    { threads, device },
   );
-  const baseFeeds = weightFeeds(config, base.weights);
+  const baseFeeds = await toDevice(weightFeeds(config, base.weights), device);
   return async (adapter: Adapter, sequences: readonly Sequence[], batchSize = 20) => {
     const losses: number[] = [];
     const exact: boolean[] = [];

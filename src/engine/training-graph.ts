@@ -7,6 +7,7 @@
  */
 import { type ModelConfig, type ModuleName, moduleNames, moduleShape, weightShapes } from "./config.ts";
 import { createGraph, type Value } from "./onnx.ts";
+import type { Device } from "./runtime.ts";
 import { arithmetic, loraInput, ropeTables, trainingBlocks } from "./transformer.ts";
 
 export type TrainingGraphOptions = {
@@ -20,6 +21,11 @@ export type TrainingGraphOptions = {
   parts?: readonly ("A" | "B")[];
   /** Also return the logits of the loss positions `[M, V]`. */
   logits?: boolean;
+  /**
+   * Where the graph will run; the CPU when left out. Gradients of every weight are for the CPU: their sum by token reshapes integers,
+   * which ONNX Runtime's WebGPU provider leaves to the CPU.
+   */
+  device?: Device;
 };
 
 export const gradientOutput = (name: string) => `grad:${name}`;
@@ -30,9 +36,9 @@ export const gradientOutput = (name: string) => `grad:${name}`;
  * Outputs: `nll` float `[M]` (unweighted, nats), `logits`, and gradients of Σ weight · nll.
  */
 export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
-  const { config } = options;
+  const { config, device = "cpu" } = options;
   const graph = createGraph();
-  const { mul, sub, add, matmul, flat, reshape } = arithmetic(graph);
+  const { mul, sub, add, matmul, flat, reshape, logSoftmax } = arithmetic(graph, device);
   const d = config.hidden;
   const base = options.gradients === "weights";
   const perExample = options.gradients === "lora-per-example";
@@ -66,6 +72,7 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
     loraScale: options.loraScale,
     perExample,
     parts: options.parts ?? ["A", "B"],
+    device,
     onWeight: base ? (name, value) => weightGradients.set(name, value) : undefined,
     onLora: options.gradients.startsWith("lora")
       ? (layer, name, part, value) => {
@@ -139,7 +146,7 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   const last = norm(reshape(chosen, [1, -1, d]), "model.norm.weight"); // [1,M,d]
   const logits = matmul(flat(last.y, d), head, { transB: 1 }); // [M,V]
   if (options.logits === true) graph.output(logits, "logits", "float32", ["M", config.vocab]);
-  const logP = graph.op("LogSoftmax", [logits], { axis: -1 });
+  const logP = logSoftmax(logits);
   const nll = graph.op("Neg", [graph.op("GatherElements", [logP, "labels"], { axis: -1 })]); // [M,1]
   graph.output(reshape(nll, [-1]), "nll", "float32", ["M"]);
   if (options.gradients === "none") return graph.build();

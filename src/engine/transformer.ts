@@ -7,6 +7,7 @@
  */
 import { headNorm, type ModelConfig, type ModuleName, modulePath, type Rope } from "./config.ts";
 import type { Graph, Value } from "./onnx.ts";
+import type { Device } from "./runtime.ts";
 
 const microsoft = "com.microsoft";
 
@@ -14,16 +15,32 @@ const microsoft = "com.microsoft";
 export const loraInput = (layer: number, name: ModuleName, part: "A" | "B") =>
   `${modulePath(layer, name)}.lora_${part}`;
 
-/** Small arithmetic on values of one graph. */
-export function arithmetic(graph: Graph) {
+/**
+ * Small arithmetic on values of one graph, in operators that the device runs itself. ONNX Runtime's WebGPU provider has no `FusedMatMul`
+ * and no `LogSoftmax`, and the second output of its `SimplifiedLayerNormalization` is not 1 / rms, so these are written out there.
+ */
+export function arithmetic(graph: Graph, device: Device) {
   const mul = (a: Value, b: Value) => graph.op("Mul", [a, b]);
   const sub = (a: Value, b: Value) => graph.op("Sub", [a, b]);
   const add = (first: Value, ...rest: (Value | undefined)[]) =>
     rest.reduce<Value>((sum, item) => (item === undefined ? sum : graph.op("Add", [sum, item])), first);
   const reshape = (x: Value, dims: readonly number[]) => graph.op("Reshape", [x, graph.ints(dims)]);
-  /** α · op(a) op(b), the last two axes transposed on request. */
-  const matmul = (a: Value, b: Value, how: { transA?: 1; transB?: 1; alpha?: number } = {}) => {
-    const { alpha, ...transposes } = how;
+  /**
+   * α · op(a) op(b), the last two axes transposed on request; `axes` is how many the transposed operand has. A constant that is
+   * transposed costs nothing when the graph runs: ONNX Runtime folds it.
+   */
+  const matmul = (
+    a: Value,
+    b: Value,
+    how: { transA?: 1; transB?: 1; alpha?: number; axes?: 2 | 3 | 4 } = {},
+  ) => {
+    const { alpha, axes = 2, ...transposes } = how;
+    if (device === "webgpu") {
+      const perm = [...[0, 1].slice(0, axes - 2), axes - 1, axes - 2];
+      const turned = (x: Value, turn: 1 | undefined) => (turn ? graph.op("Transpose", [x], { perm }) : x);
+      const product = graph.op("MatMul", [turned(a, how.transA), turned(b, how.transB)]);
+      return alpha === undefined ? product : mul(product, graph.scalar(alpha));
+    }
     return graph.op(
       "FusedMatMul",
       [a, b],
@@ -34,7 +51,29 @@ export function arithmetic(graph: Graph) {
   const flat = (x: Value, width: number) => reshape(x, [-1, width]);
   const sum = (x: Value, axes: readonly number[], keep: 0 | 1) =>
     graph.op("ReduceSum", [x, graph.ints(axes)], { keepdims: keep });
-  return { mul, sub, add, reshape, matmul, flat, sum };
+  const mean = (x: Value) => graph.op("ReduceMean", [x, graph.ints([-1])], { keepdims: 1 });
+  /** RMSNorm (Zhang and Sennrich 2019) over the last axis: y = w · x / rms(x). Returns y and 1 / rms. */
+  function norm(x: Value, weight: string, epsilon: number): { y: Value; inverse: Value } {
+    if (device === "webgpu") {
+      const inverse = graph.op("Reciprocal", [
+        graph.op("Sqrt", [add(mean(mul(x, x)), graph.scalar(epsilon))]),
+      ]);
+      return { y: mul(mul(x, inverse), weight), inverse };
+    }
+    const [y, inverse] = graph.ops("SimplifiedLayerNormalization", [x, weight], 2, {
+      axis: -1,
+      epsilon: { float: epsilon },
+      stash_type: 1,
+    });
+    return { y: y as Value, inverse: inverse as Value };
+  }
+  /** log softmax over the last axis. */
+  function logSoftmax(x: Value): Value {
+    if (device === "cpu") return graph.op("LogSoftmax", [x], { axis: -1 });
+    const low = sub(x, graph.op("ReduceMax", [x, graph.ints([-1])], { keepdims: 1 }));
+    return sub(low, graph.op("Log", [sum(graph.op("Exp", [low]), [-1], 1)]));
+  }
+  return { mul, sub, add, reshape, matmul, flat, sum, mean, norm, logSoftmax };
 }
 
 export type WeightGradient = (name: string, gradient: Value) => void;
@@ -53,6 +92,7 @@ export type BlockOptions = {
   perExample: boolean;
   /** Which adapter halves `onLora` wants. */
   parts: readonly ("A" | "B")[];
+  device: Device;
 };
 
 /**
@@ -60,7 +100,7 @@ export type BlockOptions = {
  * `[G·S, S]` (0 or −∞, causal), every weight by its checkpoint name, every adapter by {@link loraInput}.
  */
 export function trainingBlocks(graph: Graph, config: ModelConfig, options: BlockOptions) {
-  const { mul, sub, add, reshape, matmul, flat, sum } = arithmetic(graph);
+  const { mul, sub, add, reshape, matmul, flat, sum, mean, ...own } = arithmetic(graph, options.device);
   const { heads: H, kvHeads: K, headDim: h } = config;
   const swap = (x: Value) => graph.op("Transpose", [x], { perm: [0, 2, 1, 3] });
   const rotate = (x: Value, sine: "rope_sin" | "rope_sin_back") =>
@@ -98,51 +138,27 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
         if (xa === undefined) return dx;
         const dxa = matmul(dy, b, { alpha: scale });
         if (options.onLora) {
-          const rank = options.perExample ? undefined : -1;
-          const keep = (v: Value, width: number) => (rank === undefined ? v : flat(v, width));
+          // Flattened, the product sums over examples too: `[B,S,n]` → `[B·S,n]`.
+          const rows = (v: Value) => (options.perExample ? v : graph.op("Flatten", [v], { axis: 2 }));
+          const axes = options.perExample ? 3 : 2;
           if (options.parts.includes("A"))
-            options.onLora(
-              layer,
-              name,
-              "A",
-              matmul(rank === undefined ? dxa : sumTokens(dxa), keep(x, inp), { transA: 1 }),
-            );
+            options.onLora(layer, name, "A", matmul(rows(dxa), rows(x), { transA: 1, axes }));
           if (options.parts.includes("B"))
-            options.onLora(
-              layer,
-              name,
-              "B",
-              matmul(keep(dy, out), rank === undefined ? xa : sumTokens(xa), { transA: 1, alpha: scale }),
-            );
+            options.onLora(layer, name, "B", matmul(rows(dy), rows(xa), { transA: 1, axes, alpha: scale }));
         }
         return dx === undefined ? undefined : add(dx, matmul(dxa, a));
       },
     };
   }
 
-  /** `[B,S,r]` → `[B·S, r]` without knowing r: the rank is an input's dimension, read when the graph runs. */
-  function sumTokens(x: Value): Value {
-    const shape = graph.op("Shape", [x], { start: 2 });
-    return graph.op("Reshape", [x, graph.op("Concat", [graph.ints([-1]), shape], { axis: 0 })]);
-  }
-
-  /** RMSNorm (Zhang and Sennrich 2019): y = w · x / rms(x). Returns y and 1 / rms. */
-  function norm(x: Value, weight: string): { y: Value; inverse: Value } {
-    const [y, inverse] = graph.ops("SimplifiedLayerNormalization", [x, weight], 2, {
-      axis: -1,
-      epsilon: { float: config.normEpsilon },
-      stash_type: 1,
-    });
-    return { y: y as Value, inverse: inverse as Value };
-  }
+  const norm = (x: Value, weight: string) => own.norm(x, weight, config.normEpsilon);
 
   /** With x̂ = x / rms, n wide: ∂x = (w∂y − x̂ mean(w∂y · x̂)) / rms, ∂w = Σ ∂y x̂. */
   function normBackward(dy: Value, x: Value, inverse: Value, weight: string, n: number): Value {
     const unit = mul(x, inverse);
     if (options.onWeight) options.onWeight(weight, sum(flat(mul(dy, unit), n), [0], 0));
     const dUnit = mul(dy, weight);
-    const mean = graph.op("ReduceMean", [mul(dUnit, unit), graph.ints([-1])], { keepdims: 1 });
-    return mul(sub(dUnit, mul(unit, mean)), inverse);
+    return mul(sub(dUnit, mul(unit, mean(mul(dUnit, unit)))), inverse);
   }
 
   const splitHeads = (x: Value, n: number) => swap(reshape(x, [0, 0, n, h])); // [B,S,n·h] → [B,n,S,h]
@@ -171,17 +187,17 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
     const q = group(rotatedQ.y);
     const k = rotatedK.y; // [B,K,S,h]
     const v = splitHeads(v0, K);
-    const scores = add(matmul(q, k, { transB: 1, alpha: softmaxScale }), "mask"); // [B,K,G·S,S]
+    const scores = add(matmul(q, k, { transB: 1, axes: 4, alpha: softmaxScale }), "mask"); // [B,K,G·S,S]
     const p = graph.op("Softmax", [scores], { axis: -1 });
     const out = joinHeads(ungroup(matmul(p, v)), H); // [B,S,H·h]
     /** ∂P = ∂O Vᵀ, ∂scores = P (∂P − Σ ∂P·P). */
     const backward = (dOut: Value) => {
       const dO = group(splitHeads(dOut, H));
-      const dv = matmul(p, dO, { transA: 1 });
-      const dp = matmul(dO, v, { transB: 1 });
+      const dv = matmul(p, dO, { transA: 1, axes: 4 });
+      const dp = matmul(dO, v, { transB: 1, axes: 4 });
       const ds = mul(p, sub(dp, sum(mul(dp, p), [-1], 1)));
       const dq = rotatedQ.backward(ungroup(matmul(ds, k, { alpha: softmaxScale })));
-      const dk = rotatedK.backward(matmul(ds, q, { transA: 1, alpha: softmaxScale }));
+      const dk = rotatedK.backward(matmul(ds, q, { transA: 1, axes: 4, alpha: softmaxScale }));
       return { dq, dk, dv: joinHeads(dv, K) };
     };
     return { out, backward };

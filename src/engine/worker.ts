@@ -6,6 +6,7 @@
  */
 import { once } from "node:events";
 import { parentPort, Worker, workerData } from "node:worker_threads";
+import { releaseWebGpu } from "./runtime.ts";
 
 export type WorkerMethods = Record<string, (argument: never, call: WorkerCall) => unknown>;
 
@@ -86,7 +87,9 @@ export async function startWorker<M extends WorkerMethods>(
     ready.reject(error);
     stop(error as Error);
   });
+  const { threadId } = worker;
   worker.on("exit", (code) => {
+    releaseWebGpu(threadId);
     const error = new Error(
       `The worker ${url.pathname.split("/").slice(-2).join("/")} ended with code ${code}.`,
     );
