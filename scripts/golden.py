@@ -6,7 +6,7 @@ The output is committed, so neither the tests nor continuous integration need Py
 CPU thread with eager attention, and comes out byte for byte the same with the versions named in `versions.json`
 (pip install torch transformers peft).
 
-Definitions, which src/engine/golden.test.ts relies on:
+Definitions, which src/engine/golden.test.ts and golden-peft.test.ts rely on:
 
 - A sequence has token ids `ids[0..n)` and weights `weights[0..n)`. `weights[t]` weighs the prediction of `ids[t]` from
   `ids[0..t)`; `weights[0]` is 0, because nothing predicts the first token.
@@ -37,7 +37,7 @@ import transformers
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -197,7 +197,7 @@ def adapter_names(model):
     }
 
 
-def save_adapter(name, adapter, seed, **options):
+def save_adapter(name, adapter, seed, dtype=torch.float32, **options):
     config = LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, bias="none", **options)
     model = get_peft_model(load(name), config).eval()
     generator = torch.Generator().manual_seed(seed)
@@ -209,8 +209,14 @@ def save_adapter(name, adapter, seed, **options):
     (OUT / name / adapter / "README.md").unlink(missing_ok=True)
     path = OUT / name / adapter / "adapter_config.json"
     written = json.loads(path.read_text())
-    written["target_modules"] = sorted(written["target_modules"])  # a set: peft writes it in any order
+    for option in ("target_modules", "exclude_modules"):
+        if isinstance(written[option], list):
+            written[option] = sorted(written[option])  # a set: peft writes it in any order
     path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n")
+    if dtype != torch.float32:
+        weights = OUT / name / adapter / "adapter_model.safetensors"
+        tensors = {key: value.to(dtype) for key, value in load_file(weights).items()}
+        save_file(tensors, weights, metadata={"format": "pt"})
     return load_adapter(name, adapter)
 
 
@@ -376,6 +382,43 @@ def families():
             {f"base.gradient.{key}": value.contiguous() for key, value in sorted(gradients.items())},
             OUT / name / "gradients.safetensors",
         )
+
+
+def more_adapters():
+    """Adapters as people train them: every way of naming modules, ranks and scales; each folder holds what peft computes."""
+    untied = "llama-untied"
+    for name, adapter, seed, options, scales in [
+        (untied, "adapter-d", 21, dict(
+            r=2, lora_alpha=3, use_rslora=True, target_modules=r".*\.(q_proj|v_proj|gate_proj)",
+            rank_pattern={"model.layers.0.self_attn.q_proj": 5, "gate_proj": 3},
+            alpha_pattern={"^model.layers.1.self_attn.v_proj": 7, r".*\.gate_proj": 5, "proj": 100, "0.self_attn.v_proj$": 1},
+            dtype=torch.bfloat16,
+        ), {
+            "0.self_attn.q_proj": 3 / math.sqrt(5), "1.self_attn.q_proj": 3 / math.sqrt(2),
+            "0.self_attn.v_proj": 1 / math.sqrt(2), "1.self_attn.v_proj": 7 / math.sqrt(2),
+            "0.mlp.gate_proj": 5 / math.sqrt(3), "1.mlp.gate_proj": 5 / math.sqrt(3),
+        }),
+        (untied, "adapter-e", 22, dict(
+            r=3, lora_alpha=6, target_modules=ALL_SEVEN, exclude_modules=["layers.0.mlp.down_proj", "k_proj"],
+            layers_to_transform=0, dtype=torch.float16,
+        ), {f"0.{key}": 2 for key in [
+            "self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
+        ]}),
+        ("qwen2", "adapter-a", 23, dict(
+            r=2, lora_alpha=4, use_rslora=True, target_modules=["q_proj", "k_proj", "v_proj", "self_attn.o_proj"],
+        ), None),
+        ("qwen3", "adapter-a", 24, dict(
+            r=2, lora_alpha=4, target_modules="all-linear", rank_pattern={"down_proj": 1}, alpha_pattern={"v_proj": 1},
+        ), None),
+    ]:
+        model = save_adapter(name, adapter, seed, **options)
+        found = {
+            key.removeprefix("base_model.model.model.layers."): module.scaling["default"]
+            for key, module in model.named_modules() if isinstance(module, LoraLayer)
+        }
+        assert scales is None or found == scales, found
+        batch, tensors = make_batch(model.config.vocab_size, seed, lengths=(5, 9)), {}
+        write_expected(f"{name}/{adapter}", {"batch": batch, **forward_facts(model, batch, tensors, "")}, tensors)
 
 
 def half_precision():
@@ -559,6 +602,7 @@ if __name__ == "__main__":
     llama_untied()
     llama_tied()
     families()
+    more_adapters()
     half_precision()
     all_tokenizers()
     write_versions()

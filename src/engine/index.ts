@@ -9,7 +9,7 @@
  * - `transformer`: the block forward and backward; `training-graph`: tokens to loss and gradients; `decoding-graph`: serving
  * - `examples`, `batch`: rows to tokens to inputs; `adamw`, `trainer`, `pretrain`: fine-tuning and training from nothing
  * - `gradients`: one gradient an example, for the labels it has or for labels drawn from the model
- * - `lora`: adapters, PEFT folders in and out; `decoder`, `sampling`: answers, each row of a batch under its own adapter
+ * - `lora`: adapters; `peft`, `peft-config`: PEFT folders in and out; `decoder`, `sampling`: answers, each row of a batch under its own adapter
  * - `worker`: calls into threads, since a run blocks the one it is in; `random`, `bpe`: seeded draws, tokenizer training
  */
 export * from "./adamw.ts";
@@ -22,6 +22,7 @@ export * from "./examples.ts";
 export * from "./gradients.ts";
 export * from "./lora.ts";
 export * from "./onnx.ts";
+export { exportPeft, loadPeft, readPeft } from "./peft.ts";
 export * from "./pretrain.ts";
 export * from "./random.ts";
 export * from "./runtime.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ModelConfig, moduleNames } from "./config.ts";
-import { exportPeft } from "./lora.ts";
+import { exportPeft } from "./peft.ts";
 import { createPretrainer, initialWeights, type PretrainRecipe } from "./pretrain.ts";
 import { createRandom } from "./random.ts";
 import { createTrainer, DivergedError, type TrainRecipe, type TrainState } from "./trainer.ts";

@@ -1,0 +1,180 @@
+/**
+ * Adapters against peft: logits, losses, gradients and AdamW steps on tiny random checkpoints. `scripts/golden.py` made the fixtures
+ * and defines every quantity.
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { test } from "node:test";
+import { assertDecodes, fixture, loadBase, loadExpected, near } from "./golden-suite.ts";
+import {
+  type Adapter,
+  createEvaluator,
+  createGradients,
+  createTrainer,
+  exportPeft,
+  loadPeft,
+  moduleNames,
+  newOptimizerState,
+  parseSafetensors,
+  readPeft,
+  readSafetensors,
+} from "./index.ts";
+
+type Facts = { losses: number[]; greedy: number[][] };
+type Steps = {
+  lr: number;
+  weightDecay: number;
+  clipNorm: number | null;
+  recordedSteps: number[];
+  steps: { objective: number; gradientNorm: number }[];
+};
+/** llama-untied keeps what its first adapters give beside what the base gives; every other adapter has its own file. */
+type Untied = { adamw: Steps; adamwClipped: Steps } & Record<
+  "base" | "adapter-a" | "adapter-b" | "adapter-c",
+  Facts
+>;
+
+/**
+ * a: all seven modules. b: rslora on two. c: ranks and scales by pattern, one layer of two. d: rslora with ranks and scales by pattern,
+ * modules by regular expression, bf16. e: modules and layers left out, f16. Qwen2's: on modules with biases; Qwen3's: "all-linear".
+ */
+const adapters = [
+  ...["adapter-a", "adapter-b", "adapter-c", "adapter-d", "adapter-e"].map((adapter) => [
+    "llama-untied",
+    adapter,
+  ]),
+  ["qwen2", "adapter-a"],
+  ["qwen3", "adapter-a"],
+] as [base: string, adapter: string][];
+
+function golden(base: string, adapter: string) {
+  const own = existsSync(fixture(base, adapter, "expected.json"));
+  const { expected, array, sequences } = own
+    ? loadExpected<Facts>(base, adapter)
+    : loadExpected<Untied>(base);
+  const facts = (own ? expected : (expected as Untied)[adapter as "adapter-a"]) as Facts;
+  const logits = (i: number) => array(own ? `logits.${i}` : `${adapter}.logits.${i}`);
+  return { facts, logits, sequences };
+}
+
+const peftKey = (name: string) => `base_model.model.${name}.weight`;
+
+for (const base of new Set(adapters.map(([name]) => name)))
+  test(`${base}: all its adapters and none decode in one batch to peft's logits and greedy answers`, async () => {
+    const checkpoint = loadBase(base);
+    const own = adapters.filter(([name]) => name === base).map(([, adapter]) => adapter);
+    const { expected, array, sequences } = loadExpected<Untied>(base);
+    const rows = [
+      ...sequences.map(({ ids }, i) => ({
+        what: `no adapter, sequence ${i}`,
+        slot: 0,
+        ids,
+        logits: array(`base.logits.${i}`),
+        greedy: expected.base.greedy[i] as number[],
+      })),
+      ...own.flatMap((adapter, at) => {
+        const { facts, logits, sequences: theirs } = golden(base, adapter);
+        return theirs.map(({ ids }, i) => ({
+          what: `${adapter}, sequence ${i}`,
+          slot: at + 1,
+          ids,
+          logits: logits(i),
+          greedy: facts.greedy[i] as number[],
+        }));
+      }),
+    ];
+    const loaded = own.map((adapter) => loadPeft(fixture(base, adapter), checkpoint.config));
+    await assertDecodes(checkpoint, loaded, rows);
+  });
+
+for (const [base, name] of adapters)
+  test(`${base}, ${name}: losses are peft's, and an export holds the same adapter`, async () => {
+    const { facts, sequences } = golden(base, name);
+    const checkpoint = loadBase(base);
+    const adapter = loadPeft(fixture(base, name), checkpoint.config);
+    const evaluate = await createEvaluator(checkpoint, adapter.config, 16, 1);
+    const { losses } = await evaluate(adapter, sequences);
+    const means = facts.losses.map((loss, i) => loss / (sequences[i]?.targets.length as number));
+    near(losses, means, 1e-4, "losses");
+
+    const exported = exportPeft(adapter, base);
+    const tensors = parseSafetensors(exported["adapter_model.safetensors"], "export");
+    const json = JSON.parse(new TextDecoder().decode(exported["adapter_config.json"]));
+    const again = readPeft(json, tensors, checkpoint.config, "export");
+    assert.deepEqual(again.tensors, adapter.tensors);
+    assert.deepEqual(again.config.modules, adapter.config.modules);
+    assert.equal(again.config.rank, adapter.config.rank);
+    near([again.config.scale], [adapter.config.scale], 1e-12, "scale");
+  });
+
+test("an adapter of one rank and scale is read and exported to the bit", () => {
+  for (const name of ["adapter-a", "adapter-b"]) {
+    const adapter = loadPeft(fixture("llama-untied", name), loadBase("llama-untied").config);
+    const exported = parseSafetensors(exportPeft(adapter, "x")["adapter_model.safetensors"], "export");
+    const theirs = readSafetensors(fixture("llama-untied", name, "adapter_model.safetensors"));
+    assert.deepEqual(exported, theirs);
+  }
+});
+
+for (const parts of [["A", "B"], ["B"]] as const)
+  test(`adapter-a: gradients by ${parts} of each example in a padded batch are peft's of each example alone`, async () => {
+    const { expected, array, sequences } = loadExpected<Untied>("llama-untied");
+    const checkpoint = loadBase("llama-untied");
+    const adapter = loadPeft(fixture("llama-untied", "adapter-a"), checkpoint.config);
+    const gradients = await createGradients(checkpoint, adapter.config, { parts, positions: 16, threads: 1 });
+    const { data, loss } = await gradients.rows(adapter, sequences);
+    near(loss, expected["adapter-a"].losses, 1e-4, "losses");
+    assert.equal(gradients.segments.length, checkpoint.config.layers * moduleNames.length * parts.length);
+    assert.equal(data.length, sequences.length * gradients.width);
+    sequences.forEach((_, i) => {
+      for (const { name, offset, length } of gradients.segments) {
+        const own = data.subarray(i * gradients.width + offset, i * gradients.width + offset + length);
+        near(own, array(`adapter-a.gradient.${i}.${peftKey(name)}`), 1e-4, `gradient ${i} of ${name}`);
+      }
+    });
+  });
+
+for (const label of ["adamw", "adamwClipped"] as const)
+  test(`${label}: three steps of the trainer on adapter-a end where torch.optim.AdamW does`, async () => {
+    const { expected, array, sequences } = loadExpected<Untied>("llama-untied");
+    const checkpoint = loadBase("llama-untied");
+    const { lr, weightDecay, clipNorm, recordedSteps, steps } = expected[label];
+    const adapter: Adapter = loadPeft(fixture("llama-untied", "adapter-a"), checkpoint.config);
+    // The trainer takes the mean over target tokens, the fixture over sequences: the same descent with every gradient, and so ε and
+    // the largest norm, scaled by one factor.
+    const factor = sequences.length / sequences.reduce((sum, { targets }) => sum + targets.length, 0);
+    const trainer = await createTrainer(
+      checkpoint,
+      {
+        rank: adapter.config.rank,
+        alpha: adapter.config.scale * adapter.config.rank,
+        modules: adapter.config.modules,
+        seed: 1,
+        threads: 1,
+        learningRate: lr,
+        warmupSteps: 1,
+        finalRate: 1,
+        batch: sequences.length,
+        epochs: steps.length,
+        clip: (clipNorm ?? Number.POSITIVE_INFINITY) * factor,
+        optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 * factor, weightDecay },
+        stopLoss: 0,
+      },
+      sequences,
+      { step: 0, adapter, optimizer: newOptimizerState() },
+    );
+    for (const [index, { objective, gradientNorm }] of steps.entries()) {
+      const done = await trainer.step();
+      near([done.loss], [objective * factor], 1e-4, `loss at step ${index}`);
+      near([done.gradientNorm], [gradientNorm * factor], 1e-4, `gradient norm at step ${index}`);
+      if (!recordedSteps.includes(index + 1)) continue;
+      for (const [name, { data }] of trainer.state.adapter.tensors)
+        near(
+          data,
+          array(`${label}.step${index + 1}.${peftKey(name)}`),
+          1e-5,
+          `${name} after step ${index + 1}`,
+        );
+    }
+    assert.ok(trainer.done);
+  });
