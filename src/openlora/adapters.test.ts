@@ -120,6 +120,8 @@ test("pinned adapters stay, one slot stays free of pins", async () => {
   for (const digest of digests.slice(1)) (await loaded(w, digest)).release();
   assert.ok(take(w.tiers, digests[0]).loaded);
   assert.equal(w.tiers.metrics().loadsTotal, 6);
+  assert.equal(w.tiers.metrics().recentLoadsMs.length, 6);
+  assert.ok(w.tiers.metrics().recentLoadsMs.every((ms) => ms > 0));
   await assert.rejects(w.tiers.pin(digests[1] as Digest), { code: "invalid-request", message: /unpin one/ });
   w.tiers.unpin(digests[0] as Digest);
   const busy = await loaded(w, digests[5]);

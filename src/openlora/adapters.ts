@@ -36,6 +36,8 @@ export type AdapterMetrics = {
   loadFailuresTotal: number;
   slotEvictionsTotal: number;
   memoryEvictionsTotal: number;
+  /** The latest loads from disk, at most 1,024, in no order: milliseconds from when the adapter was asked for until it was in its slot. */
+  recentLoadsMs: number[];
 };
 
 export type AdapterTiers = {
@@ -58,6 +60,8 @@ export type AdapterTiersOptions = {
   place(slot: number, adapter: Adapter): void;
 };
 
+const recentLoadsMax = 1_024;
+
 type Resident = { slot: number; leases: number; loaded: boolean; ready: Promise<void> };
 
 export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
@@ -76,6 +80,8 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
     slotEvictionsTotal: 0,
     memoryEvictionsTotal: 0,
   };
+  const recentLoadsMs: number[] = [];
+  let loadsPlaced = 0;
 
   function remember(digest: Digest, adapter: Adapter): void {
     const bytes = [...adapter.tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
@@ -138,8 +144,10 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
       try {
         const remembered = recall(digest);
         if (remembered !== undefined) return place(digest, resident, remembered);
+        const askedAtMs = performance.now();
         const adapter = await fetch(digest);
         place(digest, resident, adapter);
+        recentLoadsMs[loadsPlaced++ % recentLoadsMax] = performance.now() - askedAtMs;
         remember(digest, adapter);
       } catch (error) {
         totals.loadFailuresTotal++;
@@ -217,6 +225,7 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
       memoryBytes,
       memoryBytesMax: options.memoryBytes,
       ...totals,
+      recentLoadsMs: [...recentLoadsMs],
     }),
   };
 }
