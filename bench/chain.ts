@@ -16,16 +16,16 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
 import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
-import { availableParallelism, cpus, loadavg, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism, cpus, loadavg } from "node:os";
 import { createAdaptorServer } from "@hono/node-server";
 import { encodeFunctionData, getContractAddress, type Hex, keccak256, parseAbi } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { createRpc, openEmbeddedChain, totalSupplyWei } from "../src/chain/index.ts";
+import { median, note, rounded, scratchFolder, sleep } from "./common/measure.ts";
 
 const rounds = 11;
 const roundTransactions = 1_000;
@@ -237,7 +237,7 @@ async function measureRound(
 }
 
 /** Both chains side by side, then what replaying ours costs. */
-async function measureSpeed(note: (line: string) => void) {
+async function measureSpeed() {
   await using folder = temporaryFolder();
   let ours = await startOurs(folder.path);
   const emptyRssBytes = ours.started.rssBytes;
@@ -335,32 +335,14 @@ function gasFigures() {
   };
 }
 
-function temporaryFolder() {
-  const path = mkdtempSync(join(tmpdir(), "openledger-bench-chain-"));
-  return {
-    path,
-    async [Symbol.asyncDispose]() {
-      rmSync(path, { recursive: true, force: true });
-    },
-  };
-}
-
+const temporaryFolder = () => scratchFolder("openledger-bench-chain-");
 const hex = (value: bigint): Hex => `0x${value.toString(16)}`;
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const rounded = (value: number) => Math.round(value * 100) / 100;
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
 
 async function main(): Promise<void> {
   const json = process.argv.includes("--json");
-  const note = (line: string) => void process.stderr.write(`${line}\n`);
   const gas = gasFigures();
   const loadBefore = rounded(loadavg()[0]!);
-  const { results, anvilStalls, anvilVersion, replayTxPerSec, bytesPerTx } = await measureSpeed(note);
+  const { results, anvilStalls, anvilVersion, replayTxPerSec, bytesPerTx } = await measureSpeed();
   const trials: { acked: number; lost: number }[] = [];
   for (let trial = 1; trial <= killTrials; trial++) {
     const outcome = await killTrial();

@@ -17,9 +17,13 @@ export function benchmarks(): string[] {
     .sort();
 }
 
-/** `openledger bench <name>`: runs it in a process of its own, so that nothing of the command line is measured. */
+/**
+ * `openledger bench <name> [option ...]`: runs it in a process of its own, so that nothing of the command line is measured. Options
+ * after the name are the benchmark's own; the comment that begins its file explains them.
+ */
 export function define(command: Command, io: Io): void {
-  command.argument("<name>", "which one").action(async (name: string) => {
+  command.argument("<name>", "which one").argument("[option...]", "the benchmark's own options");
+  command.allowUnknownOption().action(async (name: string, given: string[]) => {
     const names = benchmarks();
     if (names.length === 0) {
       throw new CliError("This is an installed package, and the benchmarks are not in it.", {
@@ -37,7 +41,8 @@ export function define(command: Command, io: Io): void {
       });
     }
     const script = fileURLToPath(new URL(`${name}.ts`, folder));
-    const child = spawn(process.execPath, [script, ...(io.json ? ["--json"] : [])], { stdio: "inherit" });
+    const args = [...given.filter((option) => option !== "--json"), ...(io.json ? ["--json"] : [])];
+    const child = spawn(process.execPath, [script, ...args], { stdio: "inherit" });
     const [code, signal] = await once(child, "exit");
     if (code !== 0) throw new CliError(`The benchmark ${name} failed (${signal ?? `exit code ${code}`}).`);
   });

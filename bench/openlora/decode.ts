@@ -1,0 +1,106 @@
+/** Steps of a batch, engine level: what adapters cost where nothing else is measured. */
+import { type Adapter, argmax, createDecoder, type ModuleName } from "../../src/engine/index.ts";
+import { median, quartiles, rounded } from "../common/measure.ts";
+import { type AdapterMaker, adapterRank, type Base } from "./material.ts";
+
+export type Batch = {
+  /** Takes the prompts in. @returns the first token of each answer */
+  start(prompts: readonly (readonly number[])[]): Promise<number[]>;
+  /** One more token for each row, the most likely one. */
+  step(): Promise<number[]>;
+  end(): void;
+};
+
+/** A decoder with one adapter a row, or none at all: then its graph has no LoRA in it. */
+export async function openBatch(
+  base: Base,
+  options: {
+    modules: readonly ModuleName[];
+    adapters: readonly Adapter[];
+    rows: number;
+    maxLength: number;
+    threads: number;
+  },
+): Promise<Batch> {
+  const { modules, adapters, rows, maxLength, threads } = options;
+  const decoder = await createDecoder(base, {
+    modules,
+    rank: adapterRank,
+    slots: Math.max(1, adapters.length),
+    maxRows: rows,
+    maxLength,
+    threads,
+  });
+  adapters.forEach((adapter, i) => {
+    decoder.setSlot(i + 1, adapter);
+  });
+  let tokens: number[] = [];
+  return {
+    async start(prompts) {
+      const logits = await decoder.prefill(
+        prompts.map((ids, row) => ({ ids, slot: adapters.length === 0 ? 0 : row + 1 })),
+      );
+      tokens = logits.map(argmax);
+      return tokens;
+    },
+    async step() {
+      tokens = (await decoder.decode(tokens)).map(argmax);
+      return tokens;
+    },
+    end() {
+      while (decoder.rows > 0) decoder.remove(decoder.rows - 1);
+    },
+  };
+}
+
+export const adaptersOf = (maker: AdapterMaker, count: number): Adapter[] =>
+  Array.from({ length: count }, (_, i) => maker.adapter(i));
+
+/**
+ * One step of each batch in turn, who begins changing from turn to turn: noise of the machine falls on neighbours alike, so their
+ * ratio is taken within each turn.
+ *
+ * @param segments how often all conversations begin anew; the first two steps of each are not counted
+ */
+export async function compareSteps<Name extends string>(
+  batches: Readonly<Record<Name, Batch>>,
+  prompts: readonly (readonly number[])[],
+  { segments, steps }: { segments: number; steps: number },
+): Promise<{ ms(name: Name): number[]; ratio(of: Name, to: Name): { median: number; quartiles: number[] } }> {
+  const names = Object.keys(batches) as Name[];
+  const times = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
+  const warmUp = 2;
+  for (let segment = 0; segment < segments; segment++) {
+    for (const name of names) await batches[name].start(prompts);
+    for (let step = 0; step < warmUp + steps; step++)
+      for (let i = 0; i < names.length; i++) {
+        const name = names[(i + step) % names.length]!;
+        const startedAtMs = performance.now();
+        await batches[name].step();
+        if (step >= warmUp) times[name].push(performance.now() - startedAtMs);
+      }
+    for (const name of names) batches[name].end();
+  }
+  return {
+    ms: (name) => times[name],
+    ratio(of, to) {
+      const ratios = times[of].map((ms, i) => times[to][i]! / ms);
+      return { median: rounded(median(ratios), 3), quartiles: quartiles(ratios, 3) };
+    },
+  };
+}
+
+/** Whole answers for all prompts at once. @returns the tokens of each row, and how long they took, prompts included */
+export async function answerAll(
+  batch: Batch,
+  prompts: readonly (readonly number[])[],
+  outputTokens: number,
+): Promise<{ seconds: number; answers: number[][] }> {
+  const startedAtMs = performance.now();
+  const answers = (await batch.start(prompts)).map((token) => [token]);
+  while (answers[0]!.length < outputTokens)
+    for (const [row, token] of (await batch.step()).entries()) answers[row]!.push(token);
+  const seconds = (performance.now() - startedAtMs) / 1_000;
+  batch.end();
+  return { seconds, answers };
+}

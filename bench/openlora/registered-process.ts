@@ -1,0 +1,107 @@
+/** A service with some number of adapters registered, in a process of its own, and the clients that ask it. */
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createRandom } from "../../src/engine/index.ts";
+import { createOpenLora, type OpenLora, type OpenLoraOptions } from "../../src/openlora/index.ts";
+import type { Digest } from "../../src/protocol/index.ts";
+import { serveChild } from "../common/child.ts";
+import { adapterFile, baseName } from "./material.ts";
+import { createZipf } from "./zipf.ts";
+
+export type RegisteredSetUp = {
+  baseFolder: string;
+  baseDigest: Digest;
+  adaptersFolder: string;
+  /** The adapters registered, most popular first; their files are called by their place here. */
+  digests: readonly Digest[];
+  options: OpenLoraOptions;
+};
+
+export type Round = {
+  /** Different for each round. */
+  seed: number;
+  requests: number;
+  /** Requests under way at once: each client asks again as soon as it is answered. */
+  clients: number;
+  zipfExponent: number;
+  promptTokens: number;
+  outputTokens: number;
+};
+
+export type Figures = {
+  slotHits: number;
+  memoryHits: number;
+  loads: number;
+  recentLoadsMs: number[];
+  memoryAdapters: number;
+  memoryBytes: number;
+  rssMiB: number;
+};
+
+export type RegisteredMethods = {
+  open(setUp: RegisteredSetUp): Promise<void>;
+  round(round: Round): Promise<{ seconds: number; outputTokens: number }>;
+  figures(input: undefined): Promise<Figures>;
+};
+
+let service: { openLora: OpenLora; digests: readonly Digest[] } | undefined;
+
+const methods: RegisteredMethods = {
+  async open({ baseFolder, baseDigest, adaptersFolder, digests, options }) {
+    const registered = new Map(
+      digests.map((digest, number) => [digest, adapterFile(adaptersFolder, number)]),
+    );
+    const config = readFileSync(join(adaptersFolder, "adapter_config.json"));
+    const openLora = await createOpenLora({
+      baseFolder,
+      baseName,
+      baseDigest,
+      options,
+      loadAdapter: async (digest) => ({ config, tensors: await readFile(registered.get(digest)!) }),
+    });
+    service = { openLora, digests };
+    // The first steps pay for memory that later ones reuse.
+    const prompt = { ids: [1, 2, 3, 4] };
+    await Promise.all(
+      Array.from({ length: 16 }, () => openLora.generate({ prompt, maxTokens: 4, temperature: 0 })),
+    );
+  },
+  async round({ seed, requests, clients, zipfExponent, promptTokens, outputTokens }) {
+    const { openLora, digests } = service!;
+    const { vocabTokens, eosId } = openLora.info();
+    const random = createRandom(seed, 41);
+    const draw = createZipf(digests.length, zipfExponent);
+    let left = requests;
+    let tokens = 0;
+    const client = async () => {
+      while (left-- > 0) {
+        // Prompts all differ: nothing of one answer can serve another.
+        const ids = Array.from(
+          { length: promptTokens },
+          () => eosId + 1 + random.below(vocabTokens - eosId - 1),
+        );
+        const adapter = digests[draw(random)]!;
+        const request = { adapter, prompt: { ids }, maxTokens: outputTokens, temperature: 0 };
+        tokens += (await openLora.generate(request)).outputIds.length;
+      }
+    };
+    const startedAtMs = performance.now();
+    await Promise.all(Array.from({ length: clients }, client));
+    return { seconds: (performance.now() - startedAtMs) / 1_000, outputTokens: tokens };
+  },
+  async figures() {
+    const { adapters } = await service!.openLora.metrics();
+    return {
+      slotHits: adapters.slotHitsTotal,
+      memoryHits: adapters.memoryHitsTotal,
+      loads: adapters.loadsTotal,
+      recentLoadsMs: adapters.recentLoadsMs,
+      memoryAdapters: adapters.memoryAdapters,
+      memoryBytes: adapters.memoryBytes,
+      rssMiB: Math.round(process.memoryUsage.rss() / 2 ** 20),
+    };
+  },
+};
+
+if (import.meta.main) serveChild(methods);
