@@ -112,7 +112,7 @@ test("errors arrive as the client's own classes", async () => {
     assert.equal(error.code, "model_not_found");
     return true;
   });
-  await assert.rejects(client.chat.completions.create({ ...asked, n: 2 }), BadRequestError);
+  await assert.rejects(client.chat.completions.create({ ...asked, n: 17 }), BadRequestError);
   const poor = client.withOptions({ apiKey: "sk-nothing" });
   await assert.rejects(poor.chat.completions.create({ ...asked, stream: true }), (error: unknown) => {
     assert.ok(error instanceof APIError);

@@ -11,7 +11,7 @@ export type ErrorType =
   | "payment_required";
 
 /** HTTP statuses of this room. 499: the asker left, so nobody reads it. */
-export type ErrorStatus = 400 | 402 | 404 | 409 | 413 | 415 | 429 | 499 | 500 | 503 | 504;
+export type ErrorStatus = 400 | 402 | 404 | 405 | 408 | 409 | 413 | 415 | 429 | 499 | 500 | 503 | 504;
 
 export type ErrorBody = {
   readonly error: {

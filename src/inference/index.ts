@@ -20,18 +20,35 @@
  * An **Idempotency-Key** belongs to a payer (API key or channel). The same key with the same body gives the stored answer and is paid
  * once; with another body it is an error; while the first request is being answered it is 409. A request that failed gives its key back.
  *
- * - `request`, `body`: OpenAI's parameters, read strictly; what would be ignored is refused
- * - `answering`, `receipting`: the two halves of the pipeline; `receipt`: who is paid what, and the signature
+ * Several **choices** are answers of their own, each with its record, charge and receipt; they are reserved together, generated side by
+ * side and written together, so that a key stands for all of them or none.
+ *
+ * An **adapter the operator loads** by name is free and not attributed, like the base.
+ *
+ * - `request`, `messages`, `parameters`, `tool-request`, `body`: OpenAI's parameters, read strictly; what would be ignored is refused
+ * - `tool-format`, `tool-parser`: how models write tool calls, and how they are read
+ * - `answering`, `receipting`: the two halves of the pipeline; `generating`: the choices; `paid-request`: reserve, write, give up;
+ *   `receipt`: who is paid what, and the signature
+ * - `models`, `loaded-adapters`: who answers under a name
  * - `record`, `tables`: what is kept; `metrics`: counts and the attribution lag
  * - `ports`: what the composition root plugs in: releases, the chain's terms, where finished receipts go
- * - `service`, `routes`, `schemas`, `errors`: the room's functions, and the same over HTTP in OpenAI's shapes
+ * - `service`, `routes`, `operator-routes`, `schemas`, `answer-json`, `event-stream`, `errors`: the room's functions, and the same over
+ *   HTTP in OpenAI's shapes
  */
-export type { Answer, Listener, Opening, Question } from "./answering.ts";
+export type { Answer, Choice, Listener, Opening, Question } from "./answering.ts";
 export { type ErrorBody, InferenceError } from "./errors.ts";
+export { type LoadedAdapter, type LoadedAdapters, openLoadedAdapters } from "./loaded-adapters.ts";
 export { type InferenceMetrics, percentile } from "./metrics.ts";
+export type { Models } from "./models.ts";
 export type { DeliverReceipt, ReadTerms, ReceiptTerms, Releases, ServedRelease } from "./ports.ts";
 export type { OperatorAccount, Step } from "./receipting.ts";
 export type { RequestRecord, RequestState } from "./record.ts";
 export { type Ask, chatRequestSchema, textRequestSchema } from "./request.ts";
-export { attributionHeader, inferenceRoutes, replayHeader, requestIdHeader } from "./routes.ts";
+export {
+  attributionHeader,
+  type InferenceRoutesOptions,
+  inferenceRoutes,
+  replayHeader,
+  requestIdHeader,
+} from "./routes.ts";
 export { createInference, type Inference, type InferenceDependencies } from "./service.ts";

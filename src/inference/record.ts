@@ -1,4 +1,5 @@
 /** One paid request as it is kept: read, and moved from one state to the next. */
+import type { TokenLogprob } from "../openlora/index.ts";
 import type { Payer } from "../payments/index.ts";
 import type { Digest } from "../protocol/index.ts";
 import type { Queries, Transaction } from "../store/index.ts";
@@ -26,6 +27,8 @@ export type FinishReason = "stop" | "length";
 /** What a request is before there is an answer. */
 export type NewRequest = {
   readonly id: string;
+  /** Its number among the answers that one body asks for. */
+  readonly choice: number;
   /** Whose idempotency key it is: the API key's id, or the channel. */
   readonly payer: string;
   readonly channelId: Digest;
@@ -46,6 +49,8 @@ export type WrittenAnswer = {
   readonly promptIds: readonly number[];
   readonly outputIds: readonly number[];
   readonly text: string;
+  /** One for each of `outputIds`; null where nobody asked for them, or nobody can ask for this answer again. */
+  readonly logprobs: readonly TokenLogprob[] | null;
   readonly finishReason: FinishReason;
   readonly seed: number;
   readonly fingerprint: string;
@@ -72,6 +77,7 @@ type Row = Omit<RequestRecord, "answer" | "charge"> & {
   promptIds: number[] | null;
   outputIds: number[] | null;
   text: Uint8Array | null;
+  logprobs: TokenLogprob[] | null;
   finishReason: FinishReason | null;
   seed: number | null;
   fingerprint: string | null;
@@ -79,8 +85,8 @@ type Row = Omit<RequestRecord, "answer" | "charge"> & {
   toWei: bigint | null;
 };
 
-const columns = `id, state, payer, idempotency_key as "idempotencyKey", kind, model, release_id as "releaseId", attribution,
-  request_digest as "requestDigest", reserved_wei as "reservedWei", prompt_ids as "promptIds", output_ids as "outputIds", text,
+const columns = `id, choice, state, payer, idempotency_key as "idempotencyKey", kind, model, release_id as "releaseId", attribution,
+  request_digest as "requestDigest", reserved_wei as "reservedWei", prompt_ids as "promptIds", output_ids as "outputIds", text, logprobs,
   finish_reason as "finishReason", seed, fingerprint, prompt_tokens as "promptTokens", completion_tokens as "completionTokens",
   fee_wei as "feeWei", query, scores, null_scores as "nullScores", channel_id as "channelId", from_wei as "fromWei", to_wei as "toWei",
   receipt_id as "receiptId", error, created_at_ms as "createdAtMs", generated_at_ms as "generatedAtMs", finished_at_ms as "finishedAtMs"`;
@@ -89,7 +95,8 @@ const columns = `id, state, payer, idempotency_key as "idempotencyKey", kind, mo
 const decodeText = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
 function recordOf(row: Row): RequestRecord {
-  const { promptIds, outputIds, text, finishReason, seed, fingerprint, fromWei, toWei, ...rest } = row;
+  const { promptIds, outputIds, text, logprobs, finishReason, seed, fingerprint, fromWei, toWei, ...rest } =
+    row;
   const written =
     promptIds !== null &&
     outputIds !== null &&
@@ -100,7 +107,7 @@ function recordOf(row: Row): RequestRecord {
   return {
     ...rest,
     answer: written
-      ? { promptIds, outputIds, text: decodeText(text), finishReason, seed, fingerprint }
+      ? { promptIds, outputIds, text: decodeText(text), logprobs, finishReason, seed, fingerprint }
       : null,
     charge: fromWei !== null && toWei !== null ? { from: fromWei, to: toWei } : null,
   };
@@ -121,17 +128,17 @@ export async function readRequest(queries: Queries, id: string): Promise<Request
   });
 }
 
-/** The request that an idempotency key stands for already. */
+/** The choices that an idempotency key stands for already, in order. */
 export async function findByKey(
   queries: Queries,
   payer: string,
   idempotencyKey: string,
-): Promise<RequestRecord | undefined> {
-  const [row] = await queries.query<Row>(
-    `select ${columns} from inference.requests where payer = $1 and idempotency_key = $2`,
+): Promise<RequestRecord[]> {
+  const rows = await queries.query<Row>(
+    `select ${columns} from inference.requests where payer = $1 and idempotency_key = $2 order by choice`,
     [payer, idempotencyKey],
   );
-  return row && recordOf(row);
+  return rows.map(recordOf);
 }
 
 /** Requests of a channel that are charged and have no receipt, in the order of their intervals. */
@@ -151,11 +158,12 @@ export const payerName = (payer: Payer): string => (payer.kind === "key" ? payer
 
 export async function insertRequest(tx: Transaction, request: NewRequest): Promise<void> {
   await tx.query(
-    `insert into inference.requests (id, state, payer, channel_id, idempotency_key, kind, model, release_id, attribution,
+    `insert into inference.requests (id, choice, state, payer, channel_id, idempotency_key, kind, model, release_id, attribution,
        request_digest, reserved_wei, prompt_tokens, created_at_ms)
-     values ($1, 'reserved', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+     values ($1, $2, 'reserved', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       request.id,
+      request.choice,
       request.payer,
       request.channelId,
       request.idempotencyKey,

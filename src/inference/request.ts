@@ -1,234 +1,274 @@
-/** OpenAI's requests for chats and completions: which parameters are honoured, and which are refused because they would be ignored. */
+/** OpenAI's requests for chats and completions, and the sampling parameters that other servers add to them. */
 import { z } from "zod";
-import type { Prompt } from "../openlora/index.ts";
-import { badRequest, type InferenceError } from "./errors.ts";
+import type { GenerateInput, Prompt } from "../openlora/index.ts";
+import { mentionTools, messageSchema, plainMessages, templateMessages, textSchema } from "./messages.ts";
+import { honoured, invalidValue, parsed } from "./parameters.ts";
+import type { ToolFormat } from "./tool-format.ts";
+import {
+  formatOf,
+  planTools,
+  requireToolFormat,
+  responseFormatSchema,
+  type ToolUse,
+  toolShape,
+} from "./tool-request.ts";
 
 /** Which route was asked. */
 export type AnswerKind = "chat" | "text";
+
+/** How every choice is generated. */
+export type Generating = Pick<
+  GenerateInput,
+  | "maxTokens"
+  | "temperature"
+  | "topP"
+  | "topK"
+  | "minP"
+  | "frequencyPenalty"
+  | "presencePenalty"
+  | "repetitionPenalty"
+  | "logitBias"
+  | "logprobs"
+  | "format"
+  | "stop"
+>;
 
 /** What is asked, whichever route it came by. */
 export type Ask = {
   readonly kind: AnswerKind;
   readonly model: string;
-  readonly prompt: Prompt;
-  /** Left out, OpenLoRA's default length. */
-  readonly maxTokens: number | undefined;
-  readonly temperature: number;
-  readonly topP: number;
+  /** Each is answered `n` times; a chat is one. */
+  readonly prompts: readonly Prompt[];
+  readonly n: number;
+  /** Of the first choice of every prompt; the next ones follow. */
   readonly seed: number | undefined;
-  readonly stop: readonly string[];
+  readonly generation: Generating;
   readonly stream: boolean;
   readonly includeUsage: boolean;
   /** False: the payer wants nobody's influence traced, and the data part of the fee goes to the common pools. */
   readonly attribution: boolean;
+  /** How tool calls are read from the answer; null where there can be none. */
+  readonly tools: ToolUse | null;
 };
 
-const text = z.string().refine((value) => value.isWellFormed(), "expected well-formed Unicode");
-const shortText = text.min(1).max(256);
+/** Answers of one request: each takes a row of the batch. */
+export const choicesMax = 16;
 
-const contentSchema = z.union(
-  [
-    text,
-    z
-      .array(z.strictObject({ type: z.literal("text"), text }))
-      .min(1)
-      .max(1_024),
-  ],
-  "expected a string of well-formed Unicode, or parts of the type text",
-);
-const messageSchema = z.strictObject({
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content: contentSchema,
-});
+const shortText = textSchema.min(1).max(256);
+const said = <T extends z.ZodType>(schema: T, description: string) => schema.meta({ description });
 
 const sharedShape = {
-  model: z.string().min(1).max(128),
-  max_tokens: z.int().min(1).max(1_000_000).optional(),
-  temperature: z.number().min(0).max(2).default(1),
+  model: said(
+    z
+      .string()
+      .min(1)
+      .max(128)
+      .regex(/^\P{Cc}*$/u, "expected a name without control characters"),
+    "The base model's name, a model's (its newest release answers), a release id, or an adapter the operator loaded",
+  ),
+  max_tokens: said(
+    z.int().min(1).max(1_000_000).optional(),
+    "Most tokens of one choice; cut to what the context has left",
+  ),
+  n: said(
+    z.int().min(1).max(choicesMax).default(1),
+    "Choices, with the seeds seed, seed+1, … Each is an answer of its own: with its own openledger facts and receipt where it is paid for. usage counts the prompt once per choice, so that the fee is price × usage",
+  ),
+  temperature: said(z.number().min(0).max(2).default(1), "0 chooses the most likely token at every step"),
   top_p: z.number().gt(0).max(1).default(1),
-  seed: z.int().min(0).optional(),
-  stop: z
-    .union(
-      [shortText, z.array(shortText).max(16)],
-      "expected a string of 1 to 256 characters, or at most 16 of them",
-    )
-    .default([]),
+  top_k: said(
+    z.int().min(-1).max(1_000_000).default(0),
+    "Draw from this many of the most likely tokens; 0 or -1: from all",
+  ),
+  min_p: said(
+    z.number().min(0).max(1).default(0),
+    "Draw from tokens at least this fraction as likely as the most likely one",
+  ),
+  frequency_penalty: z.number().min(-2).max(2).default(0),
+  presence_penalty: z.number().min(-2).max(2).default(0),
+  repetition_penalty: said(
+    z.number().min(0.1).max(10).default(1),
+    "Logits of tokens in prompt or answer are divided by it if positive, multiplied if negative",
+  ),
+  logit_bias: said(
+    z
+      .record(
+        z.string().regex(/^(0|[1-9][0-9]{0,8})$/, "expected a token's number"),
+        z.number().min(-100).max(100),
+      )
+      .refine((bias) => Object.keys(bias).length <= 300, "expected at most 300 tokens")
+      .default({}),
+    "By token number: added to its logit",
+  ),
+  seed: said(
+    z
+      .int()
+      .min(0)
+      .max(Number.MAX_SAFE_INTEGER - choicesMax)
+      .optional(),
+    "The same seed and request give the same answer; left out, one is drawn, and openledger.seed says which",
+  ),
+  stop: said(
+    z
+      .union(
+        [shortText, z.array(shortText).max(16)],
+        "expected a string of 1 to 256 characters, or at most 16 of them",
+      )
+      .default([]),
+    "The answer ends before the first of these",
+  ),
   stream: z.boolean().default(false),
   stream_options: z
     .strictObject({ include_usage: z.boolean().default(false), include_obfuscation: z.boolean().optional() })
     .optional(),
-  user: z.string().max(256).optional(),
-  openledger: z.strictObject({ attribution: z.boolean().default(true) }).optional(),
+  user: said(z.string().max(256).optional(), "Has no effect"),
+  openledger: z
+    .strictObject({
+      attribution: said(z.boolean().default(true), "false: trace nobody's influence"),
+    })
+    .optional(),
 };
 
 /** `POST /v1/chat/completions`, the part of it that is honoured. */
 export const chatRequestSchema = z.strictObject({
   ...sharedShape,
   messages: z.array(messageSchema).min(1).max(1_024),
-  max_completion_tokens: z.int().min(1).max(1_000_000).optional(),
+  max_completion_tokens: said(z.int().min(1).max(1_000_000).optional(), "The same as max_tokens"),
+  logprobs: said(
+    z.boolean().default(false),
+    "Report each token's log-probability under the model's own distribution, before temperature and cuts",
+  ),
+  top_logprobs: said(z.int().min(0).max(20).optional(), "And those of this many of the most likely tokens"),
+  response_format: said(
+    responseFormatSchema.optional(),
+    "json_object: the answer is a JSON object; json_schema: it follows the schema, strict or not",
+  ),
+  ...toolShape,
 });
+
+const promptSchema = z.union(
+  [
+    textSchema.transform((prompt) => [{ prompt }]),
+    z
+      .array(textSchema)
+      .min(1)
+      .max(choicesMax)
+      .transform((texts) => texts.map((prompt) => ({ prompt }))),
+    z
+      .array(z.int().min(0))
+      .min(1)
+      .transform((ids) => [{ ids }]),
+    z
+      .array(z.array(z.int().min(0)).min(1))
+      .min(1)
+      .max(choicesMax)
+      .transform((prompts) => prompts.map((ids) => ({ ids }))),
+  ],
+  `expected a string of well-formed Unicode, a list of token numbers, or at most ${choicesMax} of either`,
+);
 
 /** `POST /v1/completions`, the part of it that is honoured. */
 export const textRequestSchema = z.strictObject({
   ...sharedShape,
-  prompt: z.union([text, z.array(text).length(1)], "expected one prompt, a string of well-formed Unicode"),
+  prompt: said(
+    promptSchema,
+    "A text, token numbers, or several of either: every prompt is answered n times, in order",
+  ),
+  logprobs: said(z.int().min(0).max(20).optional(), "As in chats, with this many of the most likely tokens"),
+  response_format: responseFormatSchema.optional(),
 });
 
-const isEmpty = (value: unknown) =>
-  typeof value === "object" && value !== null && Object.keys(value).length === 0;
-const isOneOf =
-  (...values: readonly unknown[]) =>
-  (value: unknown) =>
-    values.includes(value);
-const always = () => true;
-const never = () => false;
+type Shared = Omit<z.output<typeof textRequestSchema>, "prompt" | "logprobs" | "response_format">;
 
-/**
- * Parameters of OpenAI's that this server has no effect for. A value under which they change no answer is accepted, any other is
- * refused: an ignored parameter would be a wrong answer.
- */
-const withoutEffect: Readonly<Record<string, (value: unknown) => boolean>> = {
-  audio: never,
-  best_of: isOneOf(1),
-  echo: isOneOf(false),
-  frequency_penalty: isOneOf(0),
-  function_call: isOneOf("none", "auto"),
-  functions: isEmpty,
-  logit_bias: isEmpty,
-  logprobs: isOneOf(false),
-  metadata: always,
-  modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === "text",
-  n: isOneOf(1),
-  parallel_tool_calls: always,
-  prediction: always,
-  presence_penalty: isOneOf(0),
-  prompt_cache_key: always,
-  prompt_cache_retention: always,
-  reasoning_effort: isOneOf("none"),
-  response_format: (value) =>
-    typeof value === "object" && value !== null && (value as { type?: unknown }).type === "text",
-  safety_identifier: always,
-  service_tier: always,
-  store: always,
-  suffix: isOneOf(""),
-  tool_choice: isOneOf("none", "auto"),
-  tools: isEmpty,
-  top_logprobs: isOneOf(0),
-  verbosity: isOneOf("medium"),
-  web_search_options: never,
+/** What the request's surroundings say. */
+export type AskContext = {
+  /** The request's header says that the payer wants no attribution. */
+  readonly optedOut: boolean;
+  /** In which the served base writes tool calls. */
+  readonly toolFormat: ToolFormat | null;
 };
-
-/** Leaves out members that say nothing: null is OpenAI's way of saying "the default". */
-function honoured(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const kept: Record<string, unknown> = Object.create(null); // a key named __proto__ is a key like any other
-  for (const [name, value] of Object.entries(body)) {
-    if (value === null) continue;
-    const accepted = Object.hasOwn(withoutEffect, name) ? withoutEffect[name] : undefined;
-    if (accepted === undefined) kept[name] = value;
-    else if (!accepted(value))
-      throw badRequest(
-        "unsupported_parameter",
-        name,
-        `Unsupported parameter: '${name}' is ${shown(value)}, which this server cannot do. Leave it out.`,
-      );
-  }
-  return kept;
-}
-
-const shown = (value: unknown) => {
-  const json = JSON.stringify(value);
-  return json.length > 80 ? `${json.slice(0, 77)}…` : json;
-};
-
-/** Messages may carry members that are null or say who speaks; those that would change the prompt are refused. */
-function plainMessages(messages: unknown): unknown {
-  if (!Array.isArray(messages)) return messages;
-  return messages.map((message: unknown, at) => {
-    if (typeof message !== "object" || message === null) return message;
-    return Object.fromEntries(
-      Object.entries(message).filter(([name, value]) => {
-        if (value === null && name !== "content") return false;
-        if (name === "role" || name === "content") return true;
-        if (isEmpty(value)) return false;
-        throw badRequest(
-          "unsupported_parameter",
-          `messages[${at}].${name}`,
-          `Unsupported parameter: 'messages[${at}].${name}' has no effect on this server. Leave it out.`,
-        );
-      }),
-    );
-  });
-}
-
-function parsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const result = schema.safeParse(value, { reportInput: true });
-  if (result.success) return result.data;
-  throw issueError(result.error.issues[0] as z.core.$ZodIssue);
-}
-
-function issueError(issue: z.core.$ZodIssue): InferenceError {
-  const place = issue.path.reduce<string>(
-    (path, key) =>
-      typeof key === "number" ? `${path}[${key}]` : path === "" ? String(key) : `${path}.${String(key)}`,
-    "",
-  );
-  if (issue.code === "unrecognized_keys") {
-    const name = place === "" ? (issue.keys[0] ?? "") : `${place}.${issue.keys[0]}`;
-    return badRequest("unknown_parameter", name, `Unknown parameter: '${name}'.`);
-  }
-  if (issue.input === undefined)
-    return badRequest("missing_required_parameter", place, `Missing required parameter: '${place}'.`);
-  return badRequest("invalid_value", place, `Invalid value for '${place}': ${issue.message}.`);
-}
 
 /**
  * Reads a request's JSON.
  *
- * @param optedOut - the request's header says that the payer wants no attribution
  * @throws InferenceError 400, naming the parameter
  */
-export function parseAsk(kind: AnswerKind, body: Readonly<Record<string, unknown>>, optedOut = false): Ask {
+export function parseAsk(
+  kind: AnswerKind,
+  body: Readonly<Record<string, unknown>>,
+  { optedOut, toolFormat }: AskContext,
+): Ask {
   const kept = honoured(body);
-  const { prompt, maxTokens, given } = kind === "chat" ? chatAsk(kept) : textAsk(kept);
+  const { given, ...own } = kind === "chat" ? chatAsk(kept, toolFormat) : textAsk(kept);
   if (given.stream_options !== undefined && !given.stream)
-    throw badRequest(
-      "invalid_value",
-      "stream_options",
-      "Invalid value for 'stream_options': it is allowed only when 'stream' is true.",
+    throw invalidValue("stream_options", "it is allowed only when 'stream' is true");
+  const choices = own.prompts.length * given.n;
+  if (choices > choicesMax)
+    throw invalidValue(
+      "n",
+      `${own.prompts.length} prompts with ${given.n} choices each are ${choices} answers; one request may ask for ${choicesMax}`,
     );
   return {
     kind,
     model: given.model,
-    prompt,
-    maxTokens,
-    temperature: given.temperature,
-    topP: given.top_p,
+    prompts: own.prompts,
+    n: given.n,
     seed: given.seed,
-    stop: typeof given.stop === "string" ? [given.stop] : given.stop,
+    generation: {
+      maxTokens: own.maxTokens,
+      temperature: given.temperature,
+      topP: given.top_p,
+      topK: Math.max(0, given.top_k),
+      minP: given.min_p,
+      frequencyPenalty: given.frequency_penalty,
+      presencePenalty: given.presence_penalty,
+      repetitionPenalty: given.repetition_penalty,
+      logitBias: given.logit_bias,
+      logprobs: own.logprobs,
+      format: own.format,
+      stop: typeof given.stop === "string" ? [given.stop] : given.stop,
+    },
     stream: given.stream,
     includeUsage: given.stream_options?.include_usage ?? false,
     attribution: !optedOut && (given.openledger?.attribution ?? true),
+    tools: own.tools,
   };
 }
 
-function chatAsk(kept: Record<string, unknown>) {
+type Own = Pick<Ask, "prompts" | "tools"> &
+  Pick<Generating, "maxTokens" | "logprobs" | "format"> & { given: Shared };
+
+function chatAsk(kept: Record<string, unknown>, toolFormat: ToolFormat | null): Own {
   const given = parsed(chatRequestSchema, { ...kept, messages: plainMessages(kept.messages) });
-  const { max_tokens, max_completion_tokens } = given;
+  const { max_tokens, max_completion_tokens, logprobs, top_logprobs } = given;
   if (max_tokens !== undefined && max_completion_tokens !== undefined && max_tokens !== max_completion_tokens)
-    throw badRequest(
-      "invalid_value",
+    throw invalidValue(
       "max_tokens",
-      `Invalid value for 'max_tokens': it is ${max_tokens} and 'max_completion_tokens' is ${max_completion_tokens}. Give one.`,
+      `it is ${max_tokens} and 'max_completion_tokens' is ${max_completion_tokens}. Give one`,
     );
-  const messages = given.messages.map(({ role, content }) => ({
-    role: role === "developer" ? "system" : role,
-    content: typeof content === "string" ? content : content.map((part) => part.text).join(""),
-  }));
-  return { prompt: { messages }, maxTokens: max_completion_tokens ?? max_tokens, given };
+  if (top_logprobs !== undefined && top_logprobs > 0 && !logprobs)
+    throw invalidValue("top_logprobs", "it is allowed only when 'logprobs' is true");
+  if (mentionTools(given.messages)) requireToolFormat(toolFormat, "messages");
+  const { tools, use, format } = planTools(given, given.response_format, toolFormat);
+  const messages = templateMessages(given.messages);
+  return {
+    given,
+    prompts: [tools.length === 0 ? { messages } : { messages, tools }],
+    maxTokens: max_completion_tokens ?? max_tokens,
+    logprobs: logprobs ? (top_logprobs ?? 0) : undefined,
+    format,
+    tools: use,
+  };
 }
 
-function textAsk(kept: Record<string, unknown>) {
+function textAsk(kept: Record<string, unknown>): Own {
   const given = parsed(textRequestSchema, kept);
-  const prompt = typeof given.prompt === "string" ? given.prompt : (given.prompt[0] as string);
-  return { prompt: { prompt }, maxTokens: given.max_tokens, given };
+  return {
+    given,
+    prompts: given.prompt,
+    maxTokens: given.max_tokens,
+    logprobs: given.logprobs,
+    format: formatOf(given.response_format),
+    tools: null,
+  };
 }

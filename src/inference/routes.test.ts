@@ -49,12 +49,48 @@ const voucherDomain = () =>
 
 test("what would be ignored or misread is refused with 400, in OpenAI's shape, naming the parameter", async () => {
   const cases: [object, string, string | null][] = [
-    [{ ...good, n: 2 }, "unsupported_parameter", "n"],
+    [{ ...good, n: 17 }, "invalid_value", "n"],
+    [{ ...good, n: 0 }, "invalid_value", "n"],
+    [{ ...good, best_of: 2 }, "unsupported_parameter", "best_of"],
+    [{ ...good, modalities: ["audio"] }, "unsupported_parameter", "modalities"],
+    [{ ...good, functions: [{ name: "f" }] }, "unsupported_parameter", "functions"],
     [{ ...good, tools: [{ type: "function", function: { name: "f" } }] }, "unsupported_parameter", "tools"],
-    [{ ...good, response_format: { type: "json_object" } }, "unsupported_parameter", "response_format"],
-    [{ ...good, logit_bias: { 5: 1 } }, "unsupported_parameter", "logit_bias"],
-    [{ ...good, logprobs: true }, "unsupported_parameter", "logprobs"],
-    [{ ...good, presence_penalty: 0.5 }, "unsupported_parameter", "presence_penalty"],
+    [
+      { ...good, tools: [{ type: "function", function: { name: "a b" } }] },
+      "invalid_value",
+      "tools[0].function.name",
+    ],
+    [{ ...good, tools: [{ type: "code" }] }, "invalid_value", "tools[0].type"],
+    [{ ...good, tool_choice: "required" }, "invalid_value", "tool_choice"],
+    [{ ...good, tool_choice: { type: "function", function: { name: "f" } } }, "invalid_value", "tool_choice"],
+    [{ ...good, response_format: { type: "xml" } }, "invalid_value", "response_format.type"],
+    [
+      { ...good, response_format: { type: "json_schema", json_schema: { name: "a" } } },
+      "missing_required_parameter",
+      "response_format.json_schema.schema",
+    ],
+    [{ ...good, logit_bias: { the: 1 } }, "invalid_value", "logit_bias.the"],
+    [{ ...good, logit_bias: { 5: 101 } }, "invalid_value", "logit_bias.5"],
+    [{ ...good, top_logprobs: 2 }, "invalid_value", "top_logprobs"],
+    [{ ...good, logprobs: true, top_logprobs: 21 }, "invalid_value", "top_logprobs"],
+    [{ ...good, logprobs: 2 }, "invalid_value", "logprobs"],
+    [{ ...good, presence_penalty: 3 }, "invalid_value", "presence_penalty"],
+    [{ ...good, top_k: -2 }, "invalid_value", "top_k"],
+    [{ ...good, min_p: 1.5 }, "invalid_value", "min_p"],
+    [{ ...good, repetition_penalty: 0 }, "invalid_value", "repetition_penalty"],
+    [{ ...good, seed: Number.MAX_SAFE_INTEGER }, "invalid_value", "seed"],
+    [{ ...good, model: "a\0b" }, "invalid_value", "model"],
+    [
+      {
+        ...good,
+        messages: [
+          { role: "user", content: "a" },
+          { role: "tool", tool_call_id: "x", content: "b" },
+        ],
+      },
+      "unsupported_parameter",
+      "messages",
+    ],
     [{ ...good, zest: 1 }, "unknown_parameter", "zest"],
     [{ ...good, openledger: { attributions: false } }, "unknown_parameter", "openledger.attributions"],
     [{ model: "valley" }, "missing_required_parameter", "messages"],
@@ -93,8 +129,18 @@ test("what would be ignored or misread is refused with 400, in OpenAI's shape, n
     );
     assert.ok(error.message.length > 20);
   }
-  const tokens = await post("/v1/completions", { model: "valley", prompt: [1, 2] });
-  assert.deepEqual([tokens.status, tokens.body.error.param], [400, "prompt"]);
+  for (const [prompt, code] of [
+    [[1, 272], "invalid_prompt"],
+    [[], "invalid_value"],
+    [[1, -1], "invalid_value"],
+    [["a", 1], "invalid_value"],
+    [Array.from({ length: 17 }, () => "a"), "invalid_value"],
+  ] as const) {
+    const answer = await post("/v1/completions", { model: "valley", prompt });
+    assert.deepEqual([answer.status, answer.body.error.code], [400, code], answer.body.error.message);
+  }
+  const many = await post("/v1/completions", { model: "valley", prompt: ["a", "b", "c"], n: 6 });
+  assert.deepEqual([many.status, many.body.error.param], [400, "n"], many.body.error.message);
   const header = await post(chat, good, { "openledger-attribution": "no" });
   assert.deepEqual([header.status, header.body.error.param], [400, "openledger-attribution"]);
   assert.equal((await post(chat, good, { "idempotency-key": "x".repeat(256) })).status, 400);
@@ -279,7 +325,7 @@ test("an answer that does not begin in time is 504, and too many at once 429; ne
 });
 
 test("the OpenAPI document describes every route, its bodies and its headers", () => {
-  const app = inferenceRoutes(node.inference);
+  const app = inferenceRoutes(node.inference, { guard: (_, next) => next() });
   const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: { title: "OpenLedger", version: "1" },
@@ -287,9 +333,13 @@ test("the OpenAPI document describes every route, its bodies and its headers", (
   assert.deepEqual(Object.keys(document.paths ?? {}).sort(), [
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/load_lora_adapter",
     "/v1/models",
     "/v1/models/{model}",
+    "/v1/pin_lora_adapter",
     "/v1/requests/{id}",
+    "/v1/unload_lora_adapter",
+    "/v1/unpin_lora_adapter",
   ]);
   const text = JSON.stringify(document.paths?.["/v1/chat/completions"]?.post);
   for (const word of [

@@ -1,26 +1,16 @@
 /** OpenAI's routes for chats, completions and models, and what became of a request. */
 import { randomBytes } from "node:crypto";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { voucherHeader } from "../payments/index.ts";
+import { answerId, answerJson, type Chunks, createChunks } from "./answer-json.ts";
 import type { Answer, Opening, Question } from "./answering.ts";
-import { bodyBytesMax, parseBody, readBody } from "./body.ts";
+import { type BodyLimits, bodyBytesMax, parseBody, readBody } from "./body.ts";
 import { badRequest, clientError, errorBody, errorHeaders, InferenceError } from "./errors.ts";
+import { createEventStream } from "./event-stream.ts";
+import { operatorRoutes } from "./operator-routes.ts";
 import { type AnswerKind, chatRequestSchema, parseAsk, textRequestSchema } from "./request.ts";
-import {
-  answerId,
-  answerJson,
-  baseJson,
-  chatOut,
-  chunksOf,
-  errorOut,
-  modelJson,
-  modelOut,
-  modelsOut,
-  requestJson,
-  requestOut,
-  textOut,
-} from "./schemas.ts";
+import { chatOut, errorOut, modelOut, modelsOut, requestJson, requestOut, textOut } from "./schemas.ts";
 import type { Inference } from "./service.ts";
 
 /** Names the request in every answer that is paid for; `GET /v1/requests/{id}` reads it. */
@@ -38,6 +28,7 @@ const failures = {
   400: json(errorOut, "The request is not right; the message says why"),
   402: json(errorOut, "It is not paid for; nothing was generated"),
   404: json(errorOut, "There is no such model"),
+  408: json(errorOut, "The body did not arrive in time"),
   409: json(errorOut, "The request with this Idempotency-Key is being answered"),
   413: json(errorOut, `The body is larger than ${bodyBytesMax} bytes`),
   415: json(errorOut, "The body is not application/json"),
@@ -67,10 +58,10 @@ const headers = z.object({
     .string()
     .optional()
     .openapi({ description: "channelId:cumulative:signature, instead of an API key; it wins over one" }),
-  "idempotency-key": z
-    .string()
-    .optional()
-    .openapi({ description: "The same key with the same request gives the same answer and is paid once" }),
+  "idempotency-key": z.string().optional().openapi({
+    description:
+      "The same key with the same request gives the same answer, all its choices, and is paid once",
+  }),
   [attributionHeader]: z.string().optional().openapi({ description: "false: trace nobody's influence" }),
 });
 const streamed = (schema: z.ZodType, description: string) => ({
@@ -86,7 +77,8 @@ const routes = {
     method: "get",
     path: "/v1/models",
     tags,
-    summary: "Models that can be asked: the base, and the newest release of every model",
+    summary:
+      "Models that can be asked: the base, the newest release of every model, and what the operator loaded",
     responses: { 200: json(modelsOut, "The models") },
   }),
   model: createRoute({
@@ -126,70 +118,74 @@ const routes = {
   }),
 };
 
-/** The room's HTTP routes, with their OpenAPI description. */
-export function inferenceRoutes(inference: Inference): OpenAPIHono {
-  const app = new OpenAPIHono();
-  const startedAtMs = Date.now();
-  app.onError((error, context) => failure(context, error));
-  const base = () => inference.openlora.info();
+export type InferenceRoutesOptions = {
+  /** Lets the operator through and nobody else. */
+  readonly guard: MiddlewareHandler;
+  readonly body?: BodyLimits;
+  /** Longest time a stream's reader may take nothing. */
+  readonly stallMs?: number;
+};
 
-  app.openapi(routes.models, async (context) => {
-    const releases = await inference.releases.list();
-    const data = releases.map((release) => modelJson(release, release.model, base()));
-    return context.json({ object: "list" as const, data: [baseJson(base(), startedAtMs), ...data] }, 200);
-  });
-  app.openapi(routes.model, async (context) => {
-    const { model } = context.req.valid("param");
-    if (model === base().baseName) return context.json(baseJson(base(), startedAtMs), 200);
-    const release = await inference.releases.find(model);
-    if (release === undefined)
-      throw new InferenceError(
-        404,
-        "model_not_found",
-        `The model '${model.slice(0, 128)}' does not exist here.`,
-        {
-          param: "model",
-        },
-      );
-    return context.json(modelJson(release, model, base()), 200);
-  });
+/** The room's HTTP routes, with their OpenAPI description. */
+export function inferenceRoutes(inference: Inference, options: InferenceRoutesOptions): OpenAPIHono {
+  const app = new OpenAPIHono();
+  const { models } = inference;
+  app.onError((error, context) => failure(context, error));
+
+  app.openapi(routes.models, async (context) =>
+    context.json({ object: "list" as const, data: await models.list() }, 200),
+  );
+  app.openapi(routes.model, async (context) =>
+    context.json(await models.describe(context.req.valid("param").model), 200),
+  );
   // The base model's name may hold slashes, as Hugging Face's do.
-  app.get("/v1/models/*", (context) => {
-    const model = decoded(context.req.path.slice("/v1/models/".length));
-    if (model === base().baseName) return context.json(baseJson(base(), startedAtMs), 200);
-    throw new InferenceError(
-      404,
-      "model_not_found",
-      `The model '${model.slice(0, 128)}' does not exist here.`,
-      {
-        param: "model",
-      },
-    );
-  });
+  app.get("/v1/models/*", async (context) =>
+    context.json(await models.describe(decoded(context.req.path.slice("/v1/models/".length)))),
+  );
   app.openapi(routes.request, async (context) =>
     context.json(requestJson(await inference.request(context.req.valid("param").id)), 200),
   );
-  app.openapi(routes.chat, (context) => answerRoute(inference, context, "chat") as never);
-  app.openapi(routes.text, (context) => answerRoute(inference, context, "text") as never);
+  app.openapi(routes.chat, (context) => answerRoute(inference, context, "chat", options) as never);
+  app.openapi(routes.text, (context) => answerRoute(inference, context, "text", options) as never);
+  app.route("/", operatorRoutes(models, options));
+  for (const path of ["/v1/chat/completions", "/v1/completions"])
+    app.all(path, ({ req }) => {
+      throw new InferenceError(
+        405,
+        "method_not_allowed",
+        `${req.method} is not answered here: POST ${path}.`,
+      );
+    });
   return app;
 }
 
-async function answerRoute(inference: Inference, context: Context, kind: AnswerKind): Promise<Response> {
+async function answerRoute(
+  inference: Inference,
+  context: Context,
+  kind: AnswerKind,
+  options: InferenceRoutesOptions,
+): Promise<Response> {
   const left = new AbortController();
-  const question = await questionOf(context, kind, left.signal);
-  const { ask } = question;
   const leave = () => left.abort();
-  context.req.raw.signal.addEventListener("abort", leave, { once: true });
-  if (context.req.raw.signal.aborted) leave();
-  if (ask.stream) return streamedAnswer(inference, question, leave);
+  const { signal } = context.req.raw;
+  const question = await questionOf(inference, context, kind, left.signal, options.body);
+  signal.addEventListener("abort", leave, { once: true });
+  if (signal.aborted) leave();
+  if (question.ask.stream) return streamedAnswer(inference, context, question, leave, options.stallMs);
   const answer = await inference.answer(question);
-  const id = answerId(kind, answer, randomId());
-  return Response.json(answerJson(kind, ask.model, id, answer), { headers: answerHeaders(answer) });
+  return Response.json(answerJson(question.ask, answerId(kind, answer, randomId()), answer), {
+    headers: answerHeaders(answer),
+  });
 }
 
-async function questionOf(context: Context, kind: AnswerKind, signal: AbortSignal): Promise<Question> {
-  const { req } = context;
-  const body = await readBody(req.raw);
+async function questionOf(
+  { models }: Inference,
+  { req }: Context,
+  kind: AnswerKind,
+  signal: AbortSignal,
+  limits: BodyLimits | undefined,
+): Promise<Question> {
+  const body = await readBody(req.raw, limits);
   const attribution = req.header(attributionHeader);
   if (attribution !== undefined && attribution !== "true" && attribution !== "false")
     throw badRequest("invalid_value", attributionHeader, `The header ${attributionHeader} is true or false.`);
@@ -201,7 +197,10 @@ async function questionOf(context: Context, kind: AnswerKind, signal: AbortSigna
       "An Idempotency-Key has 1 to 255 printable ASCII characters.",
     );
   return {
-    ask: parseAsk(kind, parseBody(body), attribution === "false"),
+    ask: parseAsk(kind, parseBody(body), {
+      optedOut: attribution === "false",
+      toolFormat: models.toolFormat,
+    }),
     body,
     credentials: { authorization: req.header("authorization"), voucher: req.header(voucherHeader) },
     idempotencyKey,
@@ -210,35 +209,42 @@ async function questionOf(context: Context, kind: AnswerKind, signal: AbortSigna
 }
 
 /**
- * Begins to answer; the response starts with the first piece, so that whatever is refused before has its own status. The last chunk
- * is sent once the answer is written.
+ * Begins to answer; the response starts with the first piece, so that whatever is refused before has its own status. The last chunks
+ * are sent once the answer is written.
  */
 async function streamedAnswer(
   inference: Inference,
+  context: Context,
   question: Question,
   leave: () => void,
+  stallMs: number | undefined,
 ): Promise<Response> {
   const { ask } = question;
-  const { readable, send, end } = eventStream(leave);
+  const cut = () => {
+    leave();
+    // A reader that stalls would keep the connection: node's server ends it with the response.
+    (context.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
+  };
+  const { readable, send, end } = createEventStream(cut, stallMs);
+  const sendAll = (chunks: readonly object[]) => {
+    for (const chunk of chunks) send(chunk);
+  };
   const opened = Promise.withResolvers<Opening>();
-  let chunks: ReturnType<typeof chunksOf> | undefined;
+  let chunks: Chunks | undefined;
   const open = (opening: Opening) => {
-    const id = answerId(ask.kind, opening, randomId());
-    chunks = chunksOf(ask.kind, ask.model, id, opening.createdAtMs, ask.includeUsage);
-    if (chunks.first !== undefined) send(chunks.first);
+    chunks = createChunks(ask, answerId(ask.kind, opening, randomId()), opening.createdAtMs);
+    sendAll(chunks.opening());
     opened.resolve(opening);
     return chunks;
   };
   const finish = (answer: Answer) => {
-    const { last, usage } = chunks ?? open(answer);
-    send(last(answer));
-    if (ask.includeUsage) send(usage(answer));
+    sendAll((chunks ?? open(answer)).ending(answer));
     end("[DONE]");
   };
   inference
     .answer(question, {
       onOpening: (opening) => void open(opening),
-      onPiece: (text) => chunks && send(chunks.piece(text)),
+      onPiece: (choice, piece) => chunks && sendAll(chunks.piece(choice, piece)),
     })
     .then(finish)
     .catch((error: unknown) => {
@@ -256,31 +262,6 @@ async function streamedAnswer(
       ...answerHeaders(opening),
     },
   });
-}
-
-/** Server-sent events. What is not read yet waits in memory: an answer has at most a context's tokens. */
-function eventStream(onCancel: () => void) {
-  const encoder = new TextEncoder();
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const readable = new ReadableStream<Uint8Array>({
-    start(given) {
-      controller = given;
-    },
-    cancel() {
-      controller = undefined;
-      onCancel();
-    },
-  });
-  const write = (data: string) => controller?.enqueue(encoder.encode(`data: ${data}\n\n`));
-  return {
-    readable,
-    send: (value: object) => write(JSON.stringify(value)),
-    end(last?: string) {
-      if (last !== undefined) write(last);
-      controller?.close();
-      controller = undefined;
-    },
-  };
 }
 
 function decoded(path: string): string {

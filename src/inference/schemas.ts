@@ -1,9 +1,8 @@
 /** What goes over HTTP: OpenAI's shapes, and under `openledger` what they have no place for. Wei are decimal strings. */
 import { z } from "@hono/zod-openapi";
-import type { Answer, Opening } from "./answering.ts";
+import type { LoadedAdapter } from "./loaded-adapters.ts";
 import type { ServedRelease } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
-import type { AnswerKind } from "./request.ts";
 
 const weiOut = z.string().openapi({ example: "1200000000000" });
 const hexOut = z.string().openapi({ example: "0xab…" });
@@ -20,11 +19,11 @@ export const errorOut = z
   })
   .openapi("OpenAIError");
 
-const usageOut = z
+export const usageOut = z
   .object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() })
-  .openapi("Usage");
+  .openapi("Usage", { description: "Of all choices: the prompt counts once for each" });
 
-const answerFacts = z
+export const answerFacts = z
   .object({
     request_id: z
       .string()
@@ -37,18 +36,39 @@ const answerFacts = z
       .openapi({ description: '"pending", the receipt\'s id, or null where there is nothing to pay' }),
     fee_wei: weiOut,
     seed: z.int(),
+    text: z.string().optional().openapi({
+      description: "Where calls were read from it: what the model wrote, which the receipt covers",
+    }),
   })
   .openapi("AnswerFacts");
 
-const finishOut = z.enum(["stop", "length"]);
+const finishOut = z.enum(["stop", "length", "tool_calls"]);
 const common = {
   id: z.string(),
   created: z.int(),
   model: z.string(),
   system_fingerprint: z.string(),
   usage: usageOut,
-  openledger: answerFacts,
+  openledger: answerFacts.optional().openapi({ description: "Of the one choice; several have their own" }),
 };
+
+const tokenOut = { token: z.string(), logprob: z.number(), bytes: z.array(z.int()) };
+const chatLogprobsOut = z.object({
+  content: z.array(z.object({ ...tokenOut, top_logprobs: z.array(z.object(tokenOut)) })),
+  refusal: z.null(),
+});
+const textLogprobsOut = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number()),
+  top_logprobs: z.array(z.record(z.string(), z.number())).nullable(),
+  text_offset: z.array(z.int()),
+});
+const callOut = z.object({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+const choice = { index: z.int(), finish_reason: finishOut, openledger: answerFacts.optional() };
 
 export const chatOut = z
   .object({
@@ -56,10 +76,14 @@ export const chatOut = z
     object: z.literal("chat.completion"),
     choices: z.array(
       z.object({
-        index: z.literal(0),
-        message: z.object({ role: z.literal("assistant"), content: z.string(), refusal: z.null() }),
-        logprobs: z.null(),
-        finish_reason: finishOut,
+        ...choice,
+        message: z.object({
+          role: z.literal("assistant"),
+          content: z.string().nullable(),
+          refusal: z.null(),
+          tool_calls: z.array(callOut).optional(),
+        }),
+        logprobs: chatLogprobsOut.nullable(),
       }),
     ),
   })
@@ -69,9 +93,7 @@ export const textOut = z
   .object({
     ...common,
     object: z.literal("text_completion"),
-    choices: z.array(
-      z.object({ index: z.literal(0), text: z.string(), logprobs: z.null(), finish_reason: finishOut }),
-    ),
+    choices: z.array(z.object({ ...choice, text: z.string(), logprobs: textLogprobsOut.nullable() })),
   })
   .openapi("TextCompletion");
 
@@ -92,6 +114,8 @@ export const modelOut = z
     }),
   })
   .openapi("Model");
+
+export type ModelJson = z.input<typeof modelOut>;
 
 export const modelsOut = z.object({ object: z.literal("list"), data: z.array(modelOut) }).openapi("Models");
 
@@ -115,117 +139,14 @@ export const requestOut = z
   })
   .openapi("InferenceRequest");
 
-const seconds = (ms: number) => Math.floor(ms / 1_000);
-
-/** OpenAI's id of an answer: the same for all chunks of a stream. */
-export function answerId(kind: AnswerKind, opening: Opening, random: string): string {
-  const id = opening.requestId?.replace(/^req_/, "") ?? random;
-  return kind === "chat" ? `chatcmpl-${id}` : `cmpl-${id}`;
-}
-
-export function usageJson({ promptTokens, completionTokens }: Answer): z.input<typeof usageOut> {
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-  };
-}
-
-export function factsJson(answer: Answer): z.input<typeof answerFacts> {
-  return {
-    request_id: answer.requestId,
-    release: answer.release?.id ?? null,
-    receipt: answer.receipt,
-    fee_wei: answer.feeWei.toString(),
-    seed: answer.seed,
-  };
-}
-
-/** A whole answer. @param model - as it was asked for */
-export function answerJson(
-  kind: AnswerKind,
-  model: string,
-  id: string,
-  answer: Answer,
-): z.input<typeof chatOut> | z.input<typeof textOut> {
-  const shared = {
-    id,
-    created: seconds(answer.createdAtMs),
-    model,
-    system_fingerprint: answer.fingerprint,
-    usage: usageJson(answer),
-    openledger: factsJson(answer),
-  };
-  const finish_reason = answer.finishReason;
-  if (kind === "text")
-    return {
-      ...shared,
-      object: "text_completion",
-      choices: [{ index: 0, text: answer.text, logprobs: null, finish_reason }],
-    };
-  return {
-    ...shared,
-    object: "chat.completion",
-    choices: [
-      {
-        index: 0,
-        message: { role: "assistant", content: answer.text, refusal: null },
-        logprobs: null,
-        finish_reason,
-      },
-    ],
-  };
-}
-
-/** The chunks of a streamed answer. */
-export function chunksOf(
-  kind: AnswerKind,
-  model: string,
-  id: string,
-  createdAtMs: number,
-  includeUsage: boolean,
-) {
-  const head = {
-    id,
-    object: kind === "chat" ? "chat.completion.chunk" : "text_completion",
-    created: seconds(createdAtMs),
-    model,
-    ...(includeUsage ? { usage: null } : {}),
-  };
-  const choice = (text: string | undefined, finish_reason: string | null, role?: "assistant") =>
-    kind === "text"
-      ? { index: 0, text: text ?? "", logprobs: null, finish_reason }
-      : {
-          index: 0,
-          delta: { ...(role && { role }), ...(text === undefined ? {} : { content: text }) },
-          logprobs: null,
-          finish_reason,
-        };
-  return {
-    /** Only chats say who speaks. */
-    first: kind === "chat" ? { ...head, choices: [choice("", null, "assistant")] } : undefined,
-    piece: (text: string) => ({ ...head, choices: [choice(text, null)] }),
-    last: (answer: Answer) => ({
-      ...head,
-      system_fingerprint: answer.fingerprint,
-      choices: [choice(undefined, answer.finishReason)],
-      openledger: factsJson(answer),
-    }),
-    usage: (answer: Answer) => ({
-      ...head,
-      system_fingerprint: answer.fingerprint,
-      choices: [],
-      usage: usageJson(answer),
-    }),
-  };
-}
+export const seconds = (ms: number) => Math.floor(ms / 1_000);
 
 /** @param asked - the name it is listed or asked for by */
 export function modelJson(
   release: ServedRelease,
   asked: string,
   base: { readonly baseName: string; readonly contextTokens: number },
-): z.input<typeof modelOut> {
+): ModelJson {
   const { manifest } = release;
   return {
     id: asked,
@@ -244,21 +165,22 @@ export function modelJson(
   };
 }
 
-/** The base model answers for nothing. */
-export function baseJson(
+/** The base model answers for nothing, and so does an adapter that the operator loaded over it. */
+export function freeJson(
   base: { readonly baseName: string; readonly contextTokens: number },
   createdAtMs: number,
-): z.input<typeof modelOut> {
+  loaded?: LoadedAdapter,
+): ModelJson {
   return {
-    id: base.baseName,
+    id: loaded?.name ?? base.baseName,
     object: "model",
     created: seconds(createdAtMs),
     owned_by: "openledger",
-    parent: null,
+    parent: loaded === undefined ? null : base.baseName,
     openledger: {
       release: null,
       base: base.baseName,
-      adapter: null,
+      adapter: loaded?.digest ?? null,
       prompt_wei_per_token: "0",
       completion_wei_per_token: "0",
       context_tokens: base.contextTokens,

@@ -3,9 +3,12 @@ import type { Attribution } from "../attribution/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
 import { PaymentError, type PaymentRequiredError, type Payments } from "../payments/index.ts";
 import type { Database, Jobs } from "../store/index.ts";
-import { type Answer, answer, type Listener, type Question, releaseRequest } from "./answering.ts";
+import { type Answer, answer, type Listener, type Question } from "./answering.ts";
 import { clientError, InferenceError } from "./errors.ts";
+import type { LoadedAdapters } from "./loaded-adapters.ts";
 import { createMeter, type InferenceMetrics } from "./metrics.ts";
+import { createModels, type Models } from "./models.ts";
+import { releaseRequests } from "./paid-request.ts";
 import type { DeliverReceipt, ReadTerms, Releases } from "./ports.ts";
 import { createReceipting, type OperatorAccount, type Step } from "./receipting.ts";
 import { type RequestRecord, readRequest, requestsIn, waitingStates } from "./record.ts";
@@ -18,6 +21,7 @@ export type InferenceDependencies = {
   readonly attribution: Pick<Attribution, "score">;
   readonly payments: Pick<Payments, "authenticate" | "reserve" | "charge" | "release">;
   readonly releases: Releases;
+  readonly loaded: LoadedAdapters;
   readonly terms: ReadTerms;
   readonly deliver: DeliverReceipt;
   /** Signs receipts; the payee of the payers' channels. */
@@ -36,9 +40,7 @@ export type InferenceDependencies = {
 };
 
 export type Inference = {
-  /** Of the base model: its name, and what serving it allows. */
-  readonly openlora: OpenLora;
-  readonly releases: Releases;
+  readonly models: Models;
   /**
    * Answers one request. A paid answer is written, and its receipt promised, before this returns.
    *
@@ -65,6 +67,7 @@ export async function createInference(dependencies: InferenceDependencies): Prom
   const afterStep = dependencies.afterStep ?? (() => Promise.resolve());
   await migrateInference(database);
   const meter = createMeter();
+  const models = createModels(dependencies);
   const receipting = createReceipting({
     ...dependencies,
     now,
@@ -78,6 +81,7 @@ export async function createInference(dependencies: InferenceDependencies): Prom
     openlora,
     payments,
     releases,
+    models,
     receipting,
     meter,
     now,
@@ -119,8 +123,7 @@ export async function createInference(dependencies: InferenceDependencies): Prom
   }
 
   return {
-    openlora,
-    releases,
+    models,
     async answer(question, listener) {
       try {
         return await answerBounded(question, listener);
@@ -168,11 +171,10 @@ const shuttingDown = () =>
   });
 
 /** An answer that the last process was generating is lost, and costs nothing. */
-async function releaseLeftovers(parts: Parameters<typeof releaseRequest>[0]): Promise<void> {
+async function releaseLeftovers(parts: Parameters<typeof releaseRequests>[0]): Promise<void> {
   for (;;) {
     const left = await requestsIn(parts.database, ["reserved"], pageSize);
     if (left.length === 0) return;
-    for (const id of left)
-      await releaseRequest(parts, id, "released", "The process ended before the answer was written.");
+    await releaseRequests(parts, left, "released", "The process ended before the answer was written.");
   }
 }

@@ -1,9 +1,10 @@
 import { type Database, weiColumn } from "../store/index.ts";
 
 /**
- * One row per paid request. Prompt, answer and token ids are kept: attribution needs the ids, a repeated idempotency key
+ * One row per paid answer: a request for several has as many, with the same key and body. Prompt, answer and token ids are kept: attribution needs the ids, a repeated idempotency key
  * gets the same answer. `text` is UTF-8 bytes, because a model may write the character NUL, which no text column holds.
- * `null_scores` are dropped with the receipt, which names the one that mattered.
+ * `null_scores` are dropped with the receipt, which names the one that mattered. `logprobs` are kept where a repeated key may ask for them. `adapters`: what the operator
+ * loaded by name.
  */
 const migrations = [
   `create table inference.requests (
@@ -42,6 +43,19 @@ const migrations = [
    create index requests_open on inference.requests (state, generated_at_ms)
      where state in ('reserved', 'generated', 'scored', 'charged');
    create index requests_charged on inference.requests (channel_id, from_wei) where state = 'charged';`,
+  `alter table inference.requests add column choice int not null default 0;
+   alter table inference.requests add column logprobs jsonb;
+   drop index inference.requests_idempotent;
+   create unique index requests_idempotent on inference.requests (payer, idempotency_key, choice)
+     where idempotency_key is not null;
+   create table inference.adapters (
+     name text primary key,
+     digest text not null,
+     config_digest text not null,
+     path text not null,
+     loaded_at_ms bigint not null
+   );
+   create index adapters_digest on inference.adapters (digest);`,
 ];
 
 export function migrateInference(database: Database): Promise<void> {

@@ -14,7 +14,7 @@ import { type Attribution, createAttribution } from "../attribution/index.ts";
 import { createRpc, refuseUpgrade, viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets, type Datanets, datanetRoutes } from "../datanets/index.ts";
 import { type Explorer, explorerRoutes, openExplorer } from "../explorer/index.ts";
-import { createInference, type Inference, inferenceRoutes } from "../inference/index.ts";
+import { createInference, type Inference, inferenceRoutes, openLoadedAdapters } from "../inference/index.ts";
 import {
   contractModelRegistry,
   createModelFactory,
@@ -169,6 +169,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       }),
       (m) => m.close(),
     );
+    const loaded = await openLoadedAdapters({ database, blobs });
     const openLora = opened(
       "the serving thread",
       await createOpenLora({
@@ -176,7 +177,11 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         baseName: config.baseName,
         loadAdapter: async (adapter: Digest) => {
           const release = await modelFactory.releaseOfAdapter(adapter);
-          if (release === undefined) throw new Error(`No release has the adapter ${adapter}.`);
+          if (release === undefined) {
+            const files = await loaded.files(adapter);
+            if (files === undefined) throw new Error(`Nothing here has the adapter ${adapter}.`);
+            return files;
+          }
           return { config: await blobs.get(release.adapterConfig), tensors: await blobs.get(adapter) };
         },
         options: { threads: config.threads, defaultMaxTokens: 128 },
@@ -246,6 +251,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
           },
           list: async () => (await modelFactory.models()).filter(({ manifest }) => isOfBase(manifest, base)),
         },
+        loaded,
         terms: chainTerms(network),
         deliver: async (tx, bundle) => {
           await settlement.accept(tx, bundle);
@@ -264,6 +270,8 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const app = new OpenAPIHono();
     app.use(ownName(config.host));
     app.onError((error, context) => {
+      // Whoever left in the middle of a request is no failure of ours, and reads no answer.
+      if (context.req.raw.signal.aborted) return context.body(null, 499 as 400);
       if (/invalid byte sequence for encoding "UTF8": 0x00/.test(error.message))
         return context.json(
           { error: { code: "invalid-request", message: "Text must not hold the NUL character." } },
@@ -284,7 +292,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", relayRoutes(relays));
     app.route("/", delegationRoutes(operator, contracts, relays.allow));
     app.route("/", disputeRoutes(disputes, guard, settlement));
-    app.route("/", inferenceRoutes(inference));
+    app.route("/", inferenceRoutes(inference, { guard }));
     app.route("/", explorerRoutes(explorer));
     const rpc = createRpc(chain, {
       rate: { perSecond: config.rpcRequestsPerSecond, burst: config.rpcRequestsPerSecond * 10 },

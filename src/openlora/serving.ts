@@ -34,6 +34,8 @@ export type OpenLoraInfo = {
   readonly vocabTokens: number;
   readonly eosId: number;
   readonly threads: number;
+  /** Jinja text of the template for chats with tools; absent where the checkpoint has none. */
+  readonly chatTemplate?: string;
 };
 
 /** The thread's methods, as its other side calls them. */
