@@ -8,6 +8,8 @@ type StatusJson = {
   readonly version: string;
   readonly operator: string;
   readonly base: string;
+  /** What serving holds the base's weights in. */
+  readonly precision: string;
   readonly chain: {
     readonly chainId: number;
     readonly height: number;
@@ -56,7 +58,7 @@ function historyUsed({ transactions, ceilingTransactions }: StatusJson["chain"])
 
 function show(
   url: string,
-  { version, operator, base, chain, datanets, models, receipts, batches }: StatusJson,
+  { version, operator, base, precision, chain, datanets, models, receipts, batches }: StatusJson,
 ): string {
   const section = (text: string) => ["", text];
   return [
@@ -66,7 +68,7 @@ function show(
       ["chain", `${chain.chainId}, block ${chain.height}`],
       ["history", historyUsed(chain)],
       ...(chain.trouble === null ? [] : ([["TROUBLE", chain.trouble]] as const)),
-      ["base model", base],
+      ["base model", precision === "f32" ? base : `${base}, served in ${precision}`],
       ["receipts", `${receipts.pending} wait to be settled, ${formatOpen(BigInt(receipts.pendingWei))} OPEN`],
     ]),
     ...section(

@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Precision, precisions } from "../engine/index.ts";
 import { defaultHome, type NodeConfigInput, openNode, readConfig } from "../node/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
@@ -15,22 +16,28 @@ export function define(command: Command, io: Io): void {
     })
     .option("--host <address>", "address to listen on")
     .option("--base-model <folder>", "Hugging Face folder of the base model")
+    .addOption(
+      new Option("--precision <name>", "what serving holds the base's weights in").choices(precisions),
+    )
     .action(
       async ({
         home,
         port,
         host,
         baseModel,
+        precision,
       }: {
         home: string;
         port?: number;
         host?: string;
         baseModel?: string;
+        precision?: Precision;
       }) => {
         const overrides: Partial<NodeConfigInput> = {
           ...(port === undefined ? {} : { port }),
           ...(host === undefined ? {} : { host }),
           ...(baseModel === undefined ? {} : { baseModel }),
+          ...(precision === undefined ? {} : { precision }),
         };
         process.umask(0o077); // what the node writes is its owner's alone
         const config = readConfig(home, overrides);

@@ -6,6 +6,7 @@ import type { Weights } from "./checkpoint.ts";
 import { type ModelConfig, type ModuleName, moduleShape } from "./config.ts";
 import { cacheInput, cacheOutput, decodingGraph, poolInput } from "./decoding-graph.ts";
 import { type Adapter, adapterShapes } from "./lora.ts";
+import type { Precision } from "./quantize.ts";
 import { createSession, f32, i64, run, type Tensor } from "./runtime.ts";
 
 export type DecoderOptions = {
@@ -19,6 +20,8 @@ export type DecoderOptions = {
   /** Longest conversation in tokens, prompt and answer. */
   maxLength: number;
   threads: number;
+  /** What linear weights and the output head are held in; left out, float32. Adapters are float32 always. */
+  precision?: Precision;
 };
 
 export type Decoder = Awaited<ReturnType<typeof createDecoder>>;
@@ -33,9 +36,10 @@ export async function createDecoder(
   const { modules, rank, maxRows, maxLength } = options;
   const { kvHeads: K, headDim: h, layers } = config;
   const groups = config.heads / K;
-  const session = await createSession(decodingGraph(config, base.weights, modules, maxLength), {
-    threads: options.threads,
-  });
+  const session = await createSession(
+    decodingGraph(config, base.weights, modules, maxLength, options.precision),
+    { threads: options.threads },
+  );
 
   const pools = new Map<string, { data: Float32Array; stride: number; dims: number[] }>();
   for (let layer = 0; layer < layers; layer++)

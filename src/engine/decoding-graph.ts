@@ -8,15 +8,10 @@
  * Shapes: B rows, S new positions, T cached positions, K key/value heads, G = heads / K, h head dimension.
  */
 import type { Weights } from "./checkpoint.ts";
-import {
-  headNorm,
-  type ModelConfig,
-  type ModuleName,
-  modulePath,
-  moduleShape,
-  weightShapes,
-} from "./config.ts";
+import { headNorm, type ModelConfig, type ModuleName, modulePath, moduleShape } from "./config.ts";
 import { createGraph, type Value } from "./onnx.ts";
+import type { Precision } from "./quantize.ts";
+import { servingWeights } from "./serving-weights.ts";
 import { arithmetic, ropeTables } from "./transformer.ts";
 
 export const poolInput = (layer: number, name: ModuleName, part: "A" | "B") =>
@@ -34,12 +29,12 @@ export function decodingGraph(
   weights: Weights,
   modules: readonly ModuleName[],
   positions: number,
+  precision: Precision = "f32",
 ): Uint8Array {
   const graph = createGraph();
   const { mul, add, matmul, reshape } = arithmetic(graph, "cpu");
   const { heads: H, kvHeads: K, headDim: h, hidden: d } = config;
-  for (const [name, shape] of weightShapes(config))
-    graph.initializer(name, "float32", shape, weights.get(name) as Float32Array);
+  const product = servingWeights(graph, config, weights, precision, matmul);
   const { cos, sin } = ropeTables(config, positions);
   graph.initializer("rope_cos", "float32", [positions, h / 2], cos);
   graph.initializer("rope_sin", "float32", [positions, h / 2], sin);
@@ -63,7 +58,7 @@ export function decodingGraph(
   function linear(layer: number, name: ModuleName, x: Value): Value {
     const path = modulePath(layer, name);
     const bias = config.biases.includes(name) ? `${path}.bias` : undefined;
-    const base = add(matmul(x, `${path}.weight`, { transB: 1 }), bias);
+    const base = add(product(x, `${path}.weight`), bias);
     if (!modules.includes(name)) return base;
     const [out, inp] = moduleShape(config, name);
     const a = graph.input(poolInput(layer, name, "A"), "float32", ["slots", inp, "r"]);
@@ -103,6 +98,6 @@ export function decodingGraph(
   const chosen = graph.op("GatherND", [x, "last"], { batch_dims: 1 }); // [B,d]
   const final = reshape(norm(reshape(chosen, [0, 1, d]), "model.norm.weight"), [-1, d]);
   const head = config.tied ? "model.embed_tokens.weight" : "lm_head.weight";
-  graph.output(matmul(final, head, { transB: 1 }), "logits", "float32", ["B", config.vocab]);
+  graph.output(product(final, head), "logits", "float32", ["B", config.vocab]);
   return graph.build();
 }

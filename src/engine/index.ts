@@ -7,6 +7,7 @@
  * - `onnx`, `runtime`: a graph builder, and the one way sessions are started (`quiet` turns the runtime's telemetry off)
  * - `webgpu`: whether graphs run on this machine's GPU, tried out in a process of its own (`webgpu-probe`)
  * - `transformer`: the block forward and backward; `training-graph`: tokens to loss and gradients; `decoding-graph`: serving
+ * - `quantize`: weights in 8 and 4 bits; `serving-weights`: where a serving graph takes its weights from
  * - `examples`, `batch`: rows to tokens to inputs; `adamw`, `trainer`, `pretrain`: fine-tuning and training from nothing
  * - `gradients`: one gradient an example, for the labels it has or for labels drawn from the model
  * - `lora`: adapters; `peft`, `peft-config`: PEFT folders in and out; `decoder`, `sampling`: answers, each row of a batch under its own adapter
@@ -24,6 +25,7 @@ export * from "./lora.ts";
 export * from "./onnx.ts";
 export { exportPeft, loadPeft, readPeft } from "./peft.ts";
 export * from "./pretrain.ts";
+export * from "./quantize.ts";
 export * from "./random.ts";
 export * from "./runtime.ts";
 export * from "./safetensors.ts";

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { precisions } from "../engine/index.ts";
 
 const wei = z
   .string()
@@ -39,6 +40,8 @@ const configSchema = z.strictObject({
   settleEveryMs: z.int().min(0).max(86_400_000).default(30_000),
   /** Threads of serving. Training takes its recipe's, scoring one. */
   threads: z.int().min(1).max(64).default(2),
+  /** What serving holds the base's weights in. Training and scoring are float32 always. */
+  precision: z.enum(precisions).default("f32"),
   /** Make the explorer's index anew at this start. */
   reindex: z.boolean().default(false),
 });
@@ -81,6 +84,8 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
   if (process.env.OPENLEDGER_HOST !== undefined) environment.host = process.env.OPENLEDGER_HOST;
   if (process.env.OPENLEDGER_BASE_MODEL !== undefined)
     environment.baseModel = process.env.OPENLEDGER_BASE_MODEL;
+  if (process.env.OPENLEDGER_PRECISION !== undefined)
+    environment.precision = process.env.OPENLEDGER_PRECISION;
   if (process.env.OPENLEDGER_REINDEX === "1") environment.reindex = true;
   const parsed = configSchema.safeParse({ ...fromFile, ...environment, ...overrides });
   if (!parsed.success)

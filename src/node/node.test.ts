@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { WebSocket } from "ws";
 import { protocolCode } from "../chain/index.ts";
 import { openOperatorToken, operatorTokenFile } from "./guard.ts";
-import { ConfigError, openNode, type RunningNode, readConfig } from "./index.ts";
+import { ConfigError, type NodeConfigInput, openNode, type RunningNode, readConfig } from "./index.ts";
 
 const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
 const homes: string[] = [];
@@ -18,8 +18,13 @@ const newHome = () => {
   homes.push(home);
   return home;
 };
-const open = (home: string, port = 0): Promise<RunningNode> =>
-  openNode(readConfig(home, { port, baseModel, threads: 1, settleEveryMs: 0 }));
+const open = (
+  home: string,
+  port = 0,
+  overrides: Partial<NodeConfigInput> = {},
+  log: (level: string, message: string) => void = () => {},
+): Promise<RunningNode> =>
+  openNode(readConfig(home, { port, baseModel, threads: 1, settleEveryMs: 0, ...overrides }), { log });
 const getJson = async (url: string) => (await fetch(url)).json() as Promise<Record<string, unknown>>;
 
 const home = newHome();
@@ -134,12 +139,19 @@ test("a home in use and a port in use are refused, and leave nothing open", asyn
   await opened.close();
 });
 
-test("after a restart everything is where it was", async () => {
+test("after a restart everything is where it was, and the log and the status tell another precision", async () => {
   const before = await getJson(`${node.url}/v1/status`);
+  assert.equal(before.precision, "f32");
   await node.close();
-  node = await open(home);
+  const lines: string[] = [];
+  node = await open(home, 0, { precision: "int8" }, (_, line) => lines.push(line));
   const now = await getJson(`${node.url}/v1/status`);
   assert.deepEqual(now.chain, before.chain);
+  assert.equal(now.precision, "int8");
+  assert.ok(
+    lines.some((line) => line.includes("weights in int8")),
+    lines.join("\n"),
+  );
 });
 
 test("a configuration that makes no sense says which field", () => {

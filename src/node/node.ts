@@ -184,7 +184,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
           }
           return { config: await blobs.get(release.adapterConfig), tensors: await blobs.get(adapter) };
         },
-        options: { threads: config.threads, defaultMaxTokens: 128 },
+        options: { threads: config.threads, precision: config.precision, defaultMaxTokens: 128 },
         log,
       }),
       (o) => o.close(),
@@ -283,7 +283,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         500,
       );
     });
-    app.route("/", nodeRoutes({ config, network, datanets, modelFactory, settlement }, guard));
+    app.route("/", nodeRoutes({ config, network, datanets, modelFactory, openLora, settlement }, guard));
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
     app.route("/", modelFactoryRoutes(modelFactory, guard));
     app.route("/", paymentRoutes(payments));

@@ -6,6 +6,7 @@ import { formatEther } from "viem";
 import { addEthereumChainParameter, proveSupply, totalSupplyWei } from "../chain/index.ts";
 import type { Datanets } from "../datanets/index.ts";
 import type { ModelFactory } from "../modelfactory/index.ts";
+import type { OpenLora } from "../openlora/index.ts";
 import {
   type Audit,
   addressSchema,
@@ -26,6 +27,7 @@ type Services = {
   network: NodeNetwork;
   datanets: Datanets;
   modelFactory: ModelFactory;
+  openLora: OpenLora;
   settlement: Settlement;
 };
 
@@ -177,7 +179,7 @@ async function auditOf({ settlement, modelFactory, network }: Services, receiptI
 }
 
 /** The keys the status page reads. Amounts are decimal wei. */
-async function statusOf({ config, network, datanets, modelFactory, settlement }: Services) {
+async function statusOf({ config, network, datanets, modelFactory, openLora, settlement }: Services) {
   const { contracts, chain } = network;
   const status = chain.status();
   const [settled, batches, models, listedDatanets] = await Promise.all([
@@ -211,6 +213,7 @@ async function statusOf({ config, network, datanets, modelFactory, settlement }:
     version,
     operator: toHex(network.accounts.operator.address),
     base: config.baseName,
+    precision: openLora.info().precision,
     chain: {
       chainId: status.chainId,
       height: status.blockNumber,

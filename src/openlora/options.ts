@@ -1,11 +1,16 @@
 /** How much of a machine serving may use. */
 import { z } from "zod";
-import { type ModelConfig, moduleNames } from "../engine/index.ts";
+import { type ModelConfig, moduleNames, precisions } from "../engine/index.ts";
 import { OpenLoraError } from "./errors.ts";
 
 export const openLoraOptionsSchema = z.strictObject({
   /** Threads of one operator. */
   threads: z.int().min(1).max(256).default(2),
+  /**
+   * What the base's linear weights and output head are held in. int8 and int4 take a quarter and less of their memory and answer faster, a
+   * few at once above all; int4 costs quality. `openledger bench quantised --model <folder>` measures both. Adapters are float32 always.
+   */
+  precision: z.enum(precisions).default("f32"),
   /** Linear modules that adapters may change. Each costs time in every step: q and v alone are several times cheaper than all seven. */
   modules: z.array(z.enum(moduleNames)).min(1).readonly().default(moduleNames),
   /** Largest rank of an adapter. */

@@ -1,5 +1,6 @@
 /** What is asked of OpenLoRA and what it answers. */
 import { z } from "zod";
+import type { Precision } from "../engine/index.ts";
 import { type Digest, digestSchema } from "../protocol/index.ts";
 
 const wellFormed = (text: string) => text.isWellFormed();
@@ -194,9 +195,16 @@ export type Generation = {
   readonly waitedSeconds: number;
 };
 
-/** Names exactly what answered: the base checkpoint's digest, and the adapter's after a plus sign. */
-export const fingerprintOf = (baseDigest: Digest, adapter?: Digest | undefined): string =>
-  adapter === undefined ? baseDigest : `${baseDigest}+${adapter}`;
+/**
+ * Names exactly what answered: the base checkpoint's digest, its precision after a colon unless it is float32, and the adapter's digest
+ * after a plus sign.
+ */
+export const fingerprintOf = (
+  baseDigest: Digest,
+  precision: Precision,
+  adapter?: Digest | undefined,
+): string =>
+  `${baseDigest}${precision === "f32" ? "" : `:${precision}`}${adapter === undefined ? "" : `+${adapter}`}`;
 
 /**
  * Most tokens of an answer: what was asked for, or `defaultMaxTokens`, and never more than the context has left. A payer

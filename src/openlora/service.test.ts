@@ -75,6 +75,18 @@ test("answers stream from the thread, each under its adapter, which is read once
   assert.equal(adapters.loadsTotal, 2);
 });
 
+test("a quantized base says so: in its facts, its log and the name of what answered", async () => {
+  const lines: string[] = [];
+  const { openLora } = await open({ options: { precision: "int8" }, log: (line) => lines.push(line) });
+  await using _ = openLora;
+  const { precision, baseDigest } = openLora.info();
+  assert.equal(precision, "int8");
+  assert.match(lines.join(), /is ready .* weights in int8/);
+  assert.equal((await openLora.generate(greedy)).fingerprint, `${baseDigest}:int8`);
+  const { fingerprint } = await openLora.generate({ ...greedy, adapter: first.digest });
+  assert.equal(fingerprint, `${baseDigest}:int8+${first.digest}`);
+});
+
 test("a drawn seed is told and gives the same answer again", async () => {
   const { openLora } = await open();
   await using _ = openLora;

@@ -111,7 +111,7 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     .call("adapterRequests", undefined, { onEvent: (digest: Digest) => void deliver(digest).catch(ended) })
     .catch(ended);
   log(
-    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, ${info.slots} adapter slots of rank ${info.rank}.`,
+    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, ${info.slots} adapter slots of rank ${info.rank}, weights in ${info.precision}.`,
   );
 
   async function generate(
@@ -144,7 +144,7 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
       ),
     );
     if (failure !== undefined) throw failure.error;
-    return { ...outcome, fingerprint: fingerprintOf(info.baseDigest, request.adapter) };
+    return { ...outcome, fingerprint: fingerprintOf(info.baseDigest, info.precision, request.adapter) };
   }
 
   async function shutDown(): Promise<void> {

@@ -1,6 +1,12 @@
 /** What runs in the serving thread: it owns the base checkpoint, the decoder and the batch, and asks the other side for adapters. */
 import { join } from "node:path";
-import { checkpointFiles, createDecoder, loadCheckpoint, type WorkerCall } from "../engine/index.ts";
+import {
+  checkpointFiles,
+  createDecoder,
+  loadCheckpoint,
+  type Precision,
+  type WorkerCall,
+} from "../engine/index.ts";
 import { type Digest, jsonDigest } from "../protocol/index.ts";
 import { fileDigest } from "../store/index.ts";
 import { type AdapterFiles, createAdapterTiers } from "./adapters.ts";
@@ -36,6 +42,8 @@ export type OpenLoraInfo = {
   readonly threads: number;
   /** Jinja text of the template for chats with tools; absent where the checkpoint has none. */
   readonly chatTemplate?: string;
+  /** What the base's linear weights and output head are held in. */
+  readonly precision: Precision;
 };
 
 /** The thread's methods, as its other side calls them. */
@@ -84,6 +92,7 @@ export async function setUpServing(data: ServingSetUp) {
     vocabTokens: base.config.vocab,
     eosId: base.tokenizer.eosId,
     threads: limits.threads,
+    precision: limits.precision,
   };
 
   return {
