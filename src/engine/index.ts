@@ -3,7 +3,7 @@
  *
  * TypeScript writes the graphs, ONNX Runtime runs them. Knows nothing of money or chains. Read in this order:
  *
- * - `config`, `safetensors`, `half`, `checkpoint`, `tokenizer`: Hugging Face folders, as they are
+ * - `config`, `safetensors`, `half`, `checkpoint`, `tokenizer`, `vocabulary`: Hugging Face folders, as they are
  * - `onnx`, `runtime`: a graph builder, and the one way sessions are started (`quiet` turns the runtime's telemetry off)
  * - `webgpu`: whether graphs run on this machine's GPU, tried out in a process of its own (`webgpu-probe`)
  * - `transformer`: the block forward and backward; `training-graph`: tokens to loss and gradients; `decoding-graph`: serving
@@ -34,5 +34,6 @@ export * from "./tokenizer.ts";
 export * from "./trainer.ts";
 export * from "./training-graph.ts";
 export { loraInput } from "./transformer.ts";
+export * from "./vocabulary.ts";
 export * from "./webgpu.ts";
 export * from "./worker.ts";

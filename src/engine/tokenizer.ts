@@ -5,6 +5,7 @@ import { Template } from "@huggingface/jinja";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { CheckpointError } from "./safetensors.ts";
+import { readVocabulary, type Vocabulary } from "./vocabulary.ts";
 
 export type ChatMessage = { readonly role: string; readonly content: string };
 
@@ -22,6 +23,8 @@ export type Tokenizer = {
   readonly bosId: number;
   /** Put before a text that is not a chat, when the model was taught so. */
   readonly addBos: boolean;
+  /** Read when it is first asked for. */
+  readonly vocabulary: Vocabulary;
 };
 
 /** A text from outside that spells a control token. */
@@ -71,11 +74,16 @@ export function createTokenizer(tokenizerJson: unknown, configJson: unknown): To
     config.bos_token === null || config.bos_token === undefined
       ? eosId
       : idOf(config.bos_token, "begin-of-text");
+  let vocabulary: Vocabulary | undefined;
   let template: Template | undefined;
   const controls = [...hub.get_added_tokens_decoder().values()]
     .filter((token) => token.special)
     .map((token) => token.content);
   return {
+    get vocabulary() {
+      vocabulary ??= readVocabulary(tokenizerJson);
+      return vocabulary;
+    },
     eosId,
     bosId,
     addBos: config.add_bos_token ?? false,

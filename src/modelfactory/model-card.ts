@@ -4,9 +4,10 @@ import { join } from "node:path";
 import {
   createDecoder,
   createRandom,
+  createSamplers,
   loadCheckpoint,
+  plainSampling,
   promptTokens,
-  sampleToken,
   sha256File,
 } from "../engine/index.ts";
 import { type BaseModelReport, tinyConfig, tinyRecipe } from "./base-model.ts";
@@ -26,11 +27,12 @@ async function complete(
     { config, weights },
     { modules: [], rank: 1, slots: 1, maxRows: 1, maxLength: config.maxPositions, threads: 2 },
   );
-  const random = createRandom(seed);
+  const sampling = { ...plainSampling, temperature, topP: 0.95 };
+  const sampler = createSamplers(config.vocab)(sampling, createRandom(seed), ids);
   const output: number[] = [];
   let [logits] = await decoder.prefill([{ ids, slot: 0 }]);
   while (output.length < maxTokens) {
-    const token = sampleToken(logits as Float32Array, { temperature, topP: 0.95 }, random);
+    const token = sampler.choose(logits as Float32Array)?.id as number;
     if (token === tokenizer.eosId) break;
     output.push(token);
     [logits] = await decoder.decode([token]);

@@ -1,5 +1,5 @@
 /** The rows that are generated together, and the decoder that advances them. */
-import { type Decoder, type Random, type Sampling, sampleToken } from "../engine/index.ts";
+import { areFinite, type Decoder, type Sampler } from "../engine/index.ts";
 import type { Answer, AnswerEnd } from "./answer.ts";
 import { OpenLoraError } from "./errors.ts";
 
@@ -10,8 +10,7 @@ export type Participant = {
   readonly slot: number;
   /** What it runs under, in errors. */
   readonly model: string;
-  readonly sampling: Sampling;
-  readonly random: Random;
+  readonly sampler: Sampler;
   readonly answer: Answer;
   /** It leaves at the next step. */
   cancelled(): boolean;
@@ -62,15 +61,18 @@ export function createBatch(
     const { participant } = row;
     if (participant.cancelled()) return participant.answer.cancel();
     if (logits === undefined) return undefined;
-    if (!Number.isFinite(logits.reduce((sum, z) => sum + z, 0))) {
+    if (!areFinite(logits)) {
       const tokens = participant.promptIds.length + participant.answer.outputIds.length;
       return new OpenLoraError(
         "engine-failed",
         `After ${tokens} tokens ${participant.model} gives values that are not numbers.`,
       );
     }
-    row.token = sampleToken(logits, participant.sampling, participant.random);
-    return participant.answer.push(row.token);
+    const choice = participant.sampler.choose(logits);
+    if (choice === undefined)
+      return new OpenLoraError("engine-failed", "No token may follow what the answer has so far.");
+    row.token = choice.id;
+    return participant.answer.push(choice);
   }
 
   /** Moves rows on by one token each; without logits only cancelled rows leave. The last row takes the number of one that left. */

@@ -5,10 +5,10 @@ import {
   argmax,
   createDecoder,
   createRandom,
+  createSamplers,
   type Decoder,
   loadCheckpoint,
   promptTokens,
-  sampleToken,
   type Tokenizer,
 } from "../engine/index.ts";
 import type { Digest } from "../protocol/index.ts";
@@ -164,9 +164,13 @@ test("a seed's answer does not depend on what else is in the batch", async () =>
     seed: 11,
     adapter: adapter(0),
   };
-  const random = createRandom(11);
-  const expected = await reference(request.prompt, 40, adapter(0), (logits) =>
-    sampleToken(logits, request, random),
+  const sampling = { ...generateRequestSchema.parse(request), logprobs: undefined };
+  const sampler = createSamplers(base.config.vocab)(sampling, createRandom(11), []);
+  const expected = await reference(
+    request.prompt,
+    40,
+    adapter(0),
+    (logits) => sampler.choose(logits)?.id as number,
   );
   const alone = await s.generate(request);
   const crowd = await Promise.all([
@@ -487,4 +491,60 @@ test("a prompt of tokens is taken as it is; one that is none of the model's is r
     code: "prompt-invalid",
     message: /272.*0 to 271/,
   });
+});
+
+test("what a request asks of sampling is done: penalties, bias, cuts", async () => {
+  const s = await serving();
+  const short = { ...long, maxTokens: 24 };
+  const usual = await s.generate(short);
+  const [first] = usual.outputIds as [number];
+  const [banned, forced, single, unrepeated] = await Promise.all([
+    s.generate({ ...short, logitBias: { [first]: -100 } }),
+    s.generate({ ...short, logitBias: { 7: 100 } }),
+    s.generate({ ...short, temperature: 2, topK: 1, seed: 5 }),
+    s.generate({ ...short, repetitionPenalty: 10, presencePenalty: 2, frequencyPenalty: 2 }),
+  ]);
+  assert.ok(!banned.outputIds.includes(first));
+  assert.deepEqual(new Set(forced.outputIds), new Set([7]));
+  assert.deepEqual(single.outputIds, usual.outputIds);
+  assert.ok(new Set(unrepeated.outputIds).size > new Set(usual.outputIds).size);
+  await assert.rejects(s.generate({ ...short, logitBias: { 272: 1 } }), {
+    code: "invalid-request",
+    message: /logitBias.*272.*0 to 271/,
+  });
+});
+
+test("log-probabilities come with every token, in pieces and in all, through a stop string and half characters", async () => {
+  const s = await serving();
+  const request = {
+    prompt: { prompt: "река " },
+    maxTokens: 60,
+    temperature: 1,
+    seed: 4,
+    logprobs: 3,
+  } as const;
+  const { text: whole } = await s.generate(request);
+  const stop = whole.slice(whole.length >> 1, (whole.length >> 1) + 4);
+  for (const asked of [request, { ...request, stop: [stop] }]) {
+    const pieces: Piece[] = [];
+    const { logprobs, outputIds, text } = await s.generate(asked, { emit: (piece) => pieces.push(piece) });
+    assert.deepEqual(
+      logprobs?.map(({ id }) => id),
+      outputIds,
+    );
+    assert.deepEqual(
+      pieces.flatMap((piece) => piece.logprobs ?? []),
+      logprobs,
+    );
+    for (const piece of pieces) assert.equal(piece.logprobs?.length ?? 0, piece.ids.length);
+    const bytes = Buffer.from((logprobs ?? []).flatMap((token) => [...token.bytes]));
+    assert.ok(bytes.toString().startsWith(text.slice(0, -1)));
+    for (const { logprob, top } of logprobs ?? []) {
+      assert.ok(logprob < 0);
+      assert.equal(top.length, 3);
+      assert.ok(top.every((other, i) => other.logprob <= (top[i - 1]?.logprob ?? 0)));
+    }
+  }
+  const none = await s.generate({ ...request, logprobs: undefined });
+  assert.equal("logprobs" in none, false);
 });

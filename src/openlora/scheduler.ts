@@ -3,7 +3,7 @@
  * waiting → loading (its adapter) → ready → running; from loading on, a row is kept for it.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { createRandom, type Decoder, type Tokenizer } from "../engine/index.ts";
+import { createRandom, createSamplers, type Decoder, type Tokenizer } from "../engine/index.ts";
 import type { AdapterTiers, Lease } from "./adapters.ts";
 import { type AnswerEnd, createAnswer } from "./answer.ts";
 import { type BatchMetrics, createBatch, type Participant } from "./batch.ts";
@@ -64,17 +64,17 @@ type Job = {
   settle(end: AnswerEnd | Error): void;
 };
 
-/** @throws OpenLoraError `invalid-request` for what the schema knows and sampling does not yet */
-function refuseUnserved(request: GenerateRequest): void {
-  const off = { topK: 0, minP: 0, frequencyPenalty: 0, presencePenalty: 0, repetitionPenalty: 1 } as const;
-  const asked: string[] = Object.entries(off)
-    .filter(([name, value]) => request[name as keyof typeof off] !== value)
-    .map(([name]) => name);
-  if (Object.keys(request.logitBias).length > 0) asked.push("logitBias");
-  if (request.logprobs !== undefined) asked.push("logprobs");
-  if (request.format !== undefined) asked.push("format");
-  if (asked.length > 0)
-    throw new OpenLoraError("invalid-request", `${asked.join(", ")}: not served yet. Leave this out.`);
+/** @throws OpenLoraError `invalid-request` for a request that the schema knows and this model cannot answer */
+function refuseUnserved(request: GenerateRequest, vocabTokens: number): void {
+  if (request.format !== undefined)
+    throw new OpenLoraError("invalid-request", "format: not served yet. Leave this out.");
+  const unknown = Object.keys(request.logitBias).find((id) => Number(id) >= vocabTokens);
+  if (unknown !== undefined)
+    throw new OpenLoraError(
+      "invalid-request",
+      `logitBias names token ${unknown}; this model knows 0 to ${vocabTokens - 1}.`,
+      { limit: vocabTokens - 1, actual: Number(unknown) },
+    );
 }
 
 export function createScheduler(deps: {
@@ -88,6 +88,7 @@ export function createScheduler(deps: {
   const loading = new Set<Job>();
   const ready: Participant[] = [];
   const batch = createBatch(deps.decoder, limits.prefillTokensPerStep);
+  const samplerOf = createSamplers(limits.vocabTokens);
   let stepping: PromiseWithResolvers<void> | undefined;
   let closed: OpenLoraError | undefined;
   /** Moving average over ended answers of the time one took once it had a row. */
@@ -106,7 +107,7 @@ export function createScheduler(deps: {
     emit: Call["emit"],
     done: { resolve(outcome: Outcome): void; reject(error: unknown): void },
   ): Job {
-    refuseUnserved(request);
+    refuseUnserved(request, limits.vocabTokens);
     const ids = promptIds(request.prompt);
     const maxTokens = answerLimit(limits, ids.length, request.maxTokens);
     const answer = createAnswer(tokenizer, { stop: request.stop, maxTokens }, emit);
@@ -124,6 +125,7 @@ export function createScheduler(deps: {
         text: answer.text,
         promptIds: ids,
         outputIds: answer.outputIds,
+        ...(request.logprobs === undefined ? {} : { logprobs: answer.logprobs }),
         finishReason,
         endedByEos,
         cancelledBy: job.cancelledBy,
@@ -139,8 +141,7 @@ export function createScheduler(deps: {
       participant: {
         promptIds: ids,
         model: request.adapter === undefined ? "the base model" : `adapter ${request.adapter}`,
-        sampling: request,
-        random: createRandom(request.seed),
+        sampler: samplerOf(request, createRandom(request.seed), ids),
         answer,
         cancelled: () => job.cancelledBy !== null,
         left: (end) => job.settle(end),
