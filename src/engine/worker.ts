@@ -31,12 +31,18 @@ export type WorkerHandle<M extends WorkerMethods> = {
   close(): Promise<void>;
 };
 
-type Request = { id: number; method: string; argument: unknown } | { id: number; abort: true };
+type Request =
+  | { id: number; method: string; argument: unknown }
+  | { id: number; abort: true }
+  | { close: true };
 type Reply =
   | { id: number; event: unknown }
   | { id: number; result: unknown }
   | { id: number; error: { name: string; message: string; stack: string } }
   | { ready: true };
+
+/** How long a thread may take to end by itself: the longest run of a graph. */
+const closeTimeoutMs = 60_000;
 
 /** A worker's error on the caller's side: the same name and message, so that callers can tell errors apart. */
 export class WorkerError extends Error {
@@ -113,8 +119,11 @@ export async function startWorker<M extends WorkerMethods>(
       if (stopped) return;
       stop(new Error("The worker was closed."));
       const ended = once(worker, "exit");
-      await worker.terminate();
+      // The thread ends itself between two runs of ONNX Runtime: one that is terminated during a run aborts the whole process.
+      worker.postMessage({ close: true } satisfies Request);
+      const timer = setTimeout(() => worker.terminate(), closeTimeoutMs);
       await ended;
+      clearTimeout(timer);
     },
   };
 }
@@ -130,6 +139,7 @@ export async function serveWorker<D>(
   const methods = await setUp(workerData as D);
   const controllers = new Map<number, AbortController>();
   port.on("message", async (request: Request) => {
+    if ("close" in request) process.exit();
     if ("abort" in request) {
       controllers.get(request.id)?.abort();
       return;
