@@ -54,6 +54,7 @@ export {
 } from "./events.ts";
 export { type NetworkRules, totalSupplyWei } from "./genesis.ts";
 export { exportPrivateKey, type Keystore, openKeystore } from "./keys.ts";
+export { type Labels, type MetricsPage, metricsPage } from "./metrics.ts";
 export {
   type AddEthereumChainParameter,
   addEthereumChainParameter,

@@ -96,7 +96,12 @@ test("metrics are the operator's to read", async () => {
     headers: { authorization: `Bearer ${node.operatorToken}` },
   });
   assert.match(page.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
-  assert.match(await page.text(), /^openledger_chain_block_number \d+$/m);
+  const text = await page.text();
+  assert.match(text, /^openledger_chain_block_number \d+$/m);
+  assert.match(text, /^# TYPE openledger_openlora_running gauge\nopenledger_openlora_running 0$/m);
+  assert.match(text, /^openledger_openlora_finished_total\{kind="stop"\} \d+$/m);
+  assert.match(text, /^openledger_openlora_adapters_memory_bytes \d+$/m);
+  assert.match(text, /^openledger_inference_in_flight 0$/m);
 });
 
 test("the supply is proven from the chain", async () => {

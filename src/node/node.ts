@@ -42,6 +42,7 @@ import { delegationRoutes } from "./delegations.ts";
 import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
+import { servingMetrics } from "./serving-metrics.ts";
 import { staticRoutes } from "./static.ts";
 import { chainTerms } from "./terms.ts";
 import { version } from "./version.ts";
@@ -299,9 +300,12 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       onInternalError: (error) => warn(`JSON-RPC: ${(error as Error).message}`),
     });
     app.route("/rpc", rpc.routes);
-    app.get("/metrics", guard, (context) =>
-      context.body(rpc.metrics(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }),
-    );
+    app.get("/metrics", guard, async (context) => {
+      const serving = servingMetrics(await openLora.metrics(), await inference.metrics());
+      return context.body(`${rpc.metrics()}${serving}`, 200, {
+        "content-type": "text/plain; version=0.0.4; charset=utf-8",
+      });
+    });
     app.doc("/openapi.json", { openapi: "3.1.0", info: { title: "OpenLedger node", version } });
     app.route("/", staticRoutes(join(packageFolder, "web", "public")));
     const server = createAdaptorServer({ fetch: app.fetch, hostname: config.host });
