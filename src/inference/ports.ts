@@ -21,11 +21,16 @@ export type ServedRelease = {
   readonly createdAtMs: number;
 };
 
+/** What a list of models says of a release. */
+export type ListedRelease = Pick<ServedRelease, "id" | "model" | "createdAtMs"> & {
+  readonly manifest: Pick<Manifest, "developer" | "adapter" | "price">;
+};
+
 export type Releases = {
   /** By model name (its newest release) or release id. A release once found must be found by its id for ever. */
   find(nameOrId: string): Promise<ServedRelease | undefined>;
   /** The newest release of every model. */
-  list(): Promise<readonly ServedRelease[]>;
+  list(): Promise<readonly ListedRelease[]>;
 };
 
 /** What the chain says about who is paid for an answer of a release. */

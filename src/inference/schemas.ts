@@ -1,7 +1,7 @@
 /** What goes over HTTP: OpenAI's shapes, and under `openledger` what they have no place for. Wei are decimal strings. */
 import { z } from "@hono/zod-openapi";
 import type { LoadedAdapter } from "./loaded-adapters.ts";
-import type { ServedRelease } from "./ports.ts";
+import type { ListedRelease } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
 
 const weiOut = z.string().openapi({ example: "1200000000000" });
@@ -143,7 +143,7 @@ export const seconds = (ms: number) => Math.floor(ms / 1_000);
 
 /** @param asked - the name it is listed or asked for by */
 export function modelJson(
-  release: ServedRelease,
+  release: ListedRelease,
   asked: string,
   base: { readonly baseName: string; readonly contextTokens: number },
 ): ModelJson {

@@ -51,7 +51,7 @@ export const baseDigest = (
 ): Digest => jsonDigest([base.configDigest, base.tokenizerDigest, base.weightsDigest]);
 
 /** Whether a release was trained on exactly this base: only then may its adapter be served over it. */
-export const isOfBase = ({ base: of }: Manifest, base: BaseModel): boolean =>
+export const isOfBase = ({ base: of }: Pick<Manifest, "base">, base: BaseModel): boolean =>
   of.weightsDigest === base.weightsDigest &&
   of.tokenizerDigest === base.tokenizerDigest &&
   of.configDigest === base.configDigest;

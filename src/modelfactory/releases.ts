@@ -74,12 +74,39 @@ export async function releaseOfAdapter(queries: Queries, adapter: Digest): Promi
   return row === undefined ? undefined : parseRelease(row);
 }
 
-/** The newest release of each model, newest first. */
-export async function newestReleases(queries: Queries): Promise<Release[]> {
-  const rows = await queries.query<ReleaseRow>(
-    `select distinct on (model) * from (${selectReleases}) as r order by model, "createdAtMs" desc, id`,
-  );
-  return rows.map(parseRelease).sort((a, b) => b.createdAtMs - a.createdAtMs);
+/** What a list of models says of a release. */
+export type ListedRelease = Pick<Release, "id" | "model" | "createdAtMs"> & {
+  readonly manifest: Pick<Manifest, "base" | "developer" | "adapter" | "price">;
+};
+
+/**
+ * The newest release of each model, newest first. Releases are only ever added, so the list is made once for each number of them, and
+ * from the parts of their manifests that it shows: of 10,000, reading whole manifests takes seconds.
+ */
+export function createReleaseList(queries: Queries): () => Promise<readonly ListedRelease[]> {
+  let made: { count: number; list: Promise<readonly ListedRelease[]> } | undefined;
+  const make = async (): Promise<readonly ListedRelease[]> => {
+    const rows = await queries.query<ListedRelease>(
+      `select distinct on (model) id, model, created_at_ms as "createdAtMs",
+         jsonb_build_object('base', manifest -> 'base', 'developer', manifest -> 'developer', 'adapter', manifest -> 'adapter', 'price', manifest -> 'price') as manifest
+       from modelfactory.releases order by model, created_at_ms desc, id`,
+    );
+    return rows.sort((a, b) => b.createdAtMs - a.createdAtMs);
+  };
+  return async () => {
+    const [row] = await queries.query<{ count: number }>(
+      "select count(*)::int as count from modelfactory.releases",
+    );
+    const count = row?.count ?? 0;
+    if (made?.count !== count) {
+      const list = make();
+      made = { count, list };
+      list.catch(() => {
+        if (made?.list === list) made = undefined;
+      });
+    }
+    return made.list;
+  };
 }
 
 /**

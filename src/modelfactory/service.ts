@@ -17,9 +17,9 @@ import {
 import type { ModelRegistry } from "./registry.ts";
 import type { BaseModel } from "./release.ts";
 import {
+  createReleaseList,
   findRelease,
   latestRelease,
-  newestReleases,
   type Release,
   releaseFiles,
   releaseIndex,
@@ -128,7 +128,8 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       else if (job.state === "queued") await journal.setState(id, "cancelled");
       return readJob(database, id);
     },
-    models: () => newestReleases(database),
+    /** The newest release of each model, newest first. */
+    models: createReleaseList(database),
     findRelease: (name: string) => findRelease(database, name),
     releaseOfAdapter: (adapter: Digest) => releaseOfAdapter(database, adapter),
     releaseIndex: (id: Digest) => releaseIndex(database, blobs, id),

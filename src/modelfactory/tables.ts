@@ -39,6 +39,10 @@ const migrations = [
   );
   create index releases_by_model on modelfactory.releases (model, created_at_ms);
   `,
+  // An adapter is looked up by its digest whenever it is loaded.
+  `
+  create index releases_by_adapter on modelfactory.releases ((manifest -> 'adapter' ->> 'digest'), created_at_ms);
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);
