@@ -31,9 +31,15 @@ const maxJsonBytes = 100 * 1024 * 1024;
  * @throws UnsupportedModelError when the family is not supported
  */
 export function loadCheckpoint(folder: string): Checkpoint {
+  const described = describeCheckpoint(folder);
+  return { ...described, weights: loadWeights(folder, described.config) };
+}
+
+/** A checkpoint without its weights. @throws as {@link loadCheckpoint} */
+export function describeCheckpoint(folder: string): Omit<Checkpoint, "weights"> {
   requireModel(folder);
   const config = parseConfig(readJsonFile(join(folder, "config.json")));
-  return { folder, config, weights: loadWeights(folder, config), tokenizer: loadTokenizer(folder) };
+  return { folder, config, tokenizer: loadTokenizer(folder) };
 }
 
 function requireModel(folder: string): void {

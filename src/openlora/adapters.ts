@@ -105,12 +105,6 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
     return found.adapter;
   }
 
-  async function fetch(digest: Digest): Promise<Adapter> {
-    totals.loadsTotal++;
-    const files = await inTime(digest, options.load(digest), options.loadTimeoutMs);
-    return parseAdapter(digest, files, options.base);
-  }
-
   function place(digest: Digest, resident: Resident, adapter: Adapter): void {
     try {
       options.place(resident.slot, adapter);
@@ -145,7 +139,8 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
         const remembered = recall(digest);
         if (remembered !== undefined) return place(digest, resident, remembered);
         const askedAtMs = performance.now();
-        const adapter = await fetch(digest);
+        totals.loadsTotal++;
+        const adapter = await readAdapter(digest, options);
         place(digest, resident, adapter);
         recentLoadsMs[loadsPlaced++ % recentLoadsMax] = performance.now() - askedAtMs;
         remember(digest, adapter);
@@ -230,7 +225,8 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
   };
 }
 
-const refused = (digest: Digest, why: string, cause?: unknown) =>
+/** An adapter that must not be served. */
+export const refused = (digest: Digest, why: string, cause?: unknown) =>
   new OpenLoraError(
     "adapter-refused",
     `Adapter ${digest} cannot be served: ${why}`,
@@ -238,7 +234,8 @@ const refused = (digest: Digest, why: string, cause?: unknown) =>
     { cause },
   );
 
-const unavailable = (digest: Digest, why: string, cause?: unknown) =>
+/** An adapter that is not there now. */
+export const unavailable = (digest: Digest, why: string, cause?: unknown) =>
   new OpenLoraError(
     "adapter-unavailable",
     `Adapter ${digest} could not be loaded: ${why}`,
@@ -246,12 +243,25 @@ const unavailable = (digest: Digest, why: string, cause?: unknown) =>
     { cause },
   );
 
+/**
+ * Loads an adapter in time and reads it as {@link parseAdapter} does.
+ *
+ * @throws OpenLoraError `adapter-unavailable`, `adapter-refused`
+ */
+export async function readAdapter(
+  digest: Digest,
+  { load, loadTimeoutMs, base }: Pick<AdapterTiersOptions, "load" | "loadTimeoutMs" | "base">,
+): Promise<Adapter> {
+  return parseAdapter(digest, await inTime(digest, load(digest), loadTimeoutMs), base);
+}
+
 async function inTime<T>(digest: Digest, promise: Promise<T>, timeoutMs: number): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(unavailable(digest, `its files did not come within ${timeoutMs} ms.`)),
     timeoutMs,
   );
+  timer.unref(); // who has closed the engine waits for nothing
   try {
     return await Promise.race([promise, late.promise]);
   } catch (cause) {

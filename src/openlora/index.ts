@@ -9,6 +9,10 @@
  * - `batch`: the rows generated together, step by step
  * - `adapters`: disk → memory → slot, least recently used first out, a slot in use never
  * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string
+ * - `pool`: the same face over servers that speak vLLM's dialect; `pool-dispatcher` queues, routes (`pool-routing`) and tries again,
+ *   `pool-member` knows who is well, `pool-server`, `pool-http`, `pool-events`, `pool-dialect` talk and believe nothing unchecked,
+ *   `pool-folder` and `pool-residents` bring adapters to servers
+ * - `engine-suite`: what both must do
  *
  * An adapter is named by the Keccak-256 of its `adapter_model.safetensors` (checked whenever it is read) and is never replaced in
  * place. An answer's randomness comes from its own seed, whatever else is in the batch; how many rows a step has can still change the
@@ -22,6 +26,9 @@ export {
   OverloadedError,
 } from "./errors.ts";
 export type { OpenLoraOptions } from "./options.ts";
+export { type CreateServerPool, createServerPool } from "./pool.ts";
+export type { MemberMetrics } from "./pool-member.ts";
+export type { PoolOptions, PoolServer } from "./pool-options.ts";
 export {
   answerLimit,
   type FinishReason,

@@ -48,16 +48,22 @@ export type ServingLimits = z.infer<typeof openLoraOptionsSchema> & {
 };
 
 /** Decides what was left open. @throws OpenLoraError `invalid-request` when the model cannot do what is asked */
-export function servingLimits(
+export const servingLimits = (
   options: z.infer<typeof openLoraOptionsSchema>,
   config: ModelConfig,
-): ServingLimits {
-  const contextTokens = options.contextTokens ?? Math.min(config.maxPositions, 2_048);
-  if (contextTokens > config.maxPositions)
-    throw new OpenLoraError(
-      "invalid-request",
-      `A context of ${contextTokens} tokens was asked for; this model has ${config.maxPositions} positions. Lower contextTokens.`,
-      { limit: config.maxPositions, actual: contextTokens },
-    );
-  return { ...options, contextTokens, vocabTokens: config.vocab };
+): ServingLimits => ({
+  ...options,
+  contextTokens: contextOf(options.contextTokens, config),
+  vocabTokens: config.vocab,
+});
+
+/** Prompt and answer together, in tokens. @throws OpenLoraError `invalid-request` when the model has fewer positions */
+export function contextOf(asked: number | undefined, config: ModelConfig): number {
+  const contextTokens = asked ?? Math.min(config.maxPositions, 2_048);
+  if (contextTokens <= config.maxPositions) return contextTokens;
+  throw new OpenLoraError(
+    "invalid-request",
+    `A context of ${contextTokens} tokens was asked for; this model has ${config.maxPositions} positions. Lower contextTokens.`,
+    { limit: config.maxPositions, actual: contextTokens },
+  );
 }

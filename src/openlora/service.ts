@@ -1,11 +1,11 @@
 /** OpenLoRA as other rooms use it: one base model in a thread of its own, and any number of adapters over it. */
 import { randomInt } from "node:crypto";
-import { z } from "zod";
 import { startWorker, workerUrl } from "../engine/index.ts";
 import { type Digest, digestSchema } from "../protocol/index.ts";
 import type { AdapterMetrics, LoadAdapter } from "./adapters.ts";
 import { closedError, OpenLoraError, unsettle } from "./errors.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema } from "./options.ts";
+import type { MemberMetrics } from "./pool-member.ts";
 import {
   fingerprintOf,
   type GenerateInput,
@@ -17,6 +17,7 @@ import {
 } from "./request.ts";
 import type { SchedulerMetrics } from "./scheduler.ts";
 import type { AdapterDelivery, OpenLoraInfo, ServingSetUp, ServingThread } from "./serving.ts";
+import { valid } from "./valid.ts";
 
 export type OpenLora = {
   /**
@@ -44,7 +45,12 @@ export type OpenLora = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export type OpenLoraMetrics = { scheduler: SchedulerMetrics; adapters: AdapterMetrics };
+export type OpenLoraMetrics = {
+  scheduler: SchedulerMetrics;
+  adapters: AdapterMetrics;
+  /** Where servers answer. `retriesTotal`: attempts that another one followed. */
+  pool?: { retriesTotal: number; servers: MemberMetrics[] };
+};
 
 export type CreateOpenLora = {
   /** A Hugging Face model folder. */
@@ -176,14 +182,4 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** @throws OpenLoraError `invalid-request`, naming what is wrong where */
-function valid<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new OpenLoraError(
-    "invalid-request",
-    `${what} cannot be understood: ${z.prettifyError(parsed.error)}`,
-  );
 }

@@ -1,0 +1,88 @@
+/** vLLM's dialect of OpenAI's completions: what is sent, and what may come back. */
+import { z } from "zod";
+import type { Format, GenerateRequest } from "./request.ts";
+
+const tokenId = z.int().min(0);
+/** The answer of `/v1/models`. */
+export const modelsSchema = z.object({
+  data: z
+    .array(
+      z.object({
+        id: z.string(),
+        root: z.string().nullish(),
+        parent: z.string().nullish(),
+        max_model_len: z.int().min(1).nullish(),
+      }),
+    )
+    .max(100_000),
+});
+const choiceSchema = z.object({
+  token_ids: z.array(tokenId).nullish(),
+  prompt_token_ids: z.array(tokenId).nullish(),
+  finish_reason: z.string().max(64).nullish(),
+});
+/** One event of a streamed completion. */
+export const chunkSchema = z.object({ choices: z.array(choiceSchema).max(1) });
+
+/** What a server that sends no ids lacks. */
+export const noIds =
+  "it does not return the ids of tokens, by which answers are scored and receipted. Use a server that knows return_token_ids (vLLM 0.10.2 or newer)";
+
+/** The most likely tokens, nothing else asked. */
+export const plainRequest = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  repetitionPenalty: 1,
+  logitBias: {},
+  seed: 0,
+  stop: [],
+  tenant: "",
+} satisfies Omit<GenerateRequest, "prompt">;
+
+/** Tokens to go on from, and how. */
+export type Asked = {
+  readonly promptIds: readonly number[];
+  readonly maxTokens: number;
+  readonly request: GenerateRequest;
+};
+
+/**
+ * A request in vLLM's words. Everything is said, since what is left out a server takes from the model's `generation_config.json`; for the
+ * same reason the one end-of-text token is named, and others are not heeded. Stop strings are looked for here.
+ */
+export function completionBody(
+  model: string,
+  eosId: number,
+  { promptIds, maxTokens, request }: Asked,
+): object {
+  return {
+    model,
+    prompt: promptIds,
+    max_tokens: maxTokens,
+    stream: true,
+    return_token_ids: true,
+    ignore_eos: true,
+    stop_token_ids: [eosId],
+    seed: request.seed,
+    temperature: request.temperature,
+    top_p: request.topP,
+    top_k: request.topK,
+    min_p: request.minP,
+    frequency_penalty: request.frequencyPenalty,
+    presence_penalty: request.presencePenalty,
+    repetition_penalty: request.repetitionPenalty,
+    ...(Object.keys(request.logitBias).length > 0 ? { logit_bias: request.logitBias } : {}),
+    ...formatBody(request.format),
+  };
+}
+
+function formatBody(format: Format | undefined): object {
+  if (format === undefined) return {};
+  if (format.type === "json") return { structured_outputs: { json_object: true } };
+  if (format.type === "json-schema") return { structured_outputs: { json: format.schema } };
+  return { structured_outputs: { structural_tag: format.tag } };
+}
