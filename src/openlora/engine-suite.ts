@@ -122,6 +122,17 @@ export function engineSuite(name: string, openEngine: OpenEngine): void {
         { prompt, maxTokens: 40, temperature: 0, seed: 1, adapter: first.digest },
         { prompt, maxTokens: 40, temperature: 1.3, topP: 0.95, seed: 11, adapter: second.digest },
         { prompt, maxTokens: 40, temperature: 1.3, seed: 12, stop: ["e", "の", "\n"] },
+        { prompt, maxTokens: 20, temperature: 1.5, seed: 13, topK: 9, minP: 0.01, logprobs: 5 },
+        { prompt, maxTokens: 20, temperature: 0, seed: 14, logprobs: 0, logitBias: { "7": 1.5 } },
+        {
+          prompt,
+          maxTokens: 20,
+          temperature: 0,
+          seed: 15,
+          frequencyPenalty: 1,
+          presencePenalty: 0.5,
+          repetitionPenalty: 1.3,
+        },
       ]);
       for (const request of requests) {
         const { seconds, waitedSeconds, ...expected } = await reference.generate(request);

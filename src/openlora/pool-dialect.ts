@@ -1,5 +1,6 @@
 /** vLLM's dialect of OpenAI's completions: what is sent, and what may come back. */
 import { z } from "zod";
+import type { Choice } from "../engine/index.ts";
 import type { Format, GenerateRequest } from "./request.ts";
 
 const tokenId = z.int().min(0);
@@ -16,7 +17,14 @@ export const modelsSchema = z.object({
     )
     .max(100_000),
 });
+/** Tokens as `token_id:<id>`; of each place the chosen one and the most likely ones. */
+const logprobsSchema = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number()),
+  top_logprobs: z.array(z.record(z.string(), z.number())),
+});
 const choiceSchema = z.object({
+  logprobs: logprobsSchema.nullish(),
   token_ids: z.array(tokenId).nullish(),
   prompt_token_ids: z.array(tokenId).nullish(),
   finish_reason: z.string().max(64).nullish(),
@@ -76,6 +84,9 @@ export function completionBody(
     presence_penalty: request.presencePenalty,
     repetition_penalty: request.repetitionPenalty,
     ...(Object.keys(request.logitBias).length > 0 ? { logit_bias: request.logitBias } : {}),
+    ...(request.logprobs === undefined
+      ? {}
+      : { logprobs: request.logprobs, return_tokens_as_token_ids: true }),
     ...formatBody(request.format),
   };
 }
@@ -85,4 +96,30 @@ function formatBody(format: Format | undefined): object {
   if (format.type === "json") return { structured_outputs: { json_object: true } };
   if (format.type === "json-schema") return { structured_outputs: { json: format.schema } };
   return { structured_outputs: { structural_tag: format.tag } };
+}
+
+/**
+ * The tokens of an event with their chances: the most likely first, `count` of them. vLLM adds the chosen token where it is none of those.
+ *
+ * @returns undefined where the log-probabilities are not those of these tokens
+ */
+export function choicesOf(
+  ids: readonly number[],
+  logprobs: z.output<typeof logprobsSchema> | null | undefined,
+  count: number,
+): Choice[] | undefined {
+  const choices: Choice[] = [];
+  for (const [i, id] of ids.entries()) {
+    const logprob = logprobs?.token_logprobs[i];
+    const others = Object.entries(logprobs?.top_logprobs[i] ?? {});
+    if (logprobs?.tokens[i] !== `token_id:${id}` || logprob === undefined) return undefined;
+    const known = others.map(([name, value]) => ({
+      id: Number(/^token_id:(\d{1,9})$/.exec(name)?.[1]),
+      logprob: value,
+    }));
+    if (known.some((other) => Number.isNaN(other.id))) return undefined;
+    const top = known.sort((a, b) => b.logprob - a.logprob || a.id - b.id).slice(0, count);
+    choices.push({ id, chances: { logprob, top } });
+  }
+  return choices;
 }

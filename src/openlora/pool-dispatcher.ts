@@ -74,11 +74,6 @@ export function createDispatcher(deps: {
     emit: (piece: Piece) => void,
     done: PromiseWithResolvers<Outcome>,
   ): Job {
-    if (request.logprobs !== undefined)
-      throw new OpenLoraError(
-        "invalid-request",
-        "logprobs: not served by a pool of servers. Leave this out.",
-      );
     const ids = promptIds(request.prompt);
     const maxTokens = answerLimit(limits, ids.length, request.maxTokens);
     const job: Job = {
@@ -111,6 +106,7 @@ export function createDispatcher(deps: {
       text: answer.text,
       promptIds: job.promptIds,
       outputIds: answer.outputIds,
+      ...(request.logprobs === undefined ? {} : { logprobs: answer.logprobs }),
       finishReason,
       endedByEos,
       cancelledBy,
@@ -310,10 +306,10 @@ export function createDispatcher(deps: {
       const watch = meter.asked(job.promptIds.length);
       const { adapter } = request;
       const parts = server.complete({ adapter, promptIds: job.promptIds, maxTokens, request, signal });
-      for await (const { ids, finishReason } of parts) {
-        for (const id of ids) {
+      for await (const { choices, finishReason } of parts) {
+        for (const choice of choices) {
           watch.token();
-          const end = answer.push(id);
+          const end = answer.push(choice);
           if (end !== undefined) return end;
           if (job.cancelledBy !== null) return answer.cancel();
         }

@@ -3,8 +3,10 @@
  * believed unchecked.
  */
 import { z } from "zod";
+import type { Choice } from "../engine/index.ts";
 import {
   type Asked,
+  choicesOf,
   chunkSchema,
   completionBody,
   modelsSchema,
@@ -23,7 +25,7 @@ export type Completion = Asked & {
 
 /** Tokens as they come, the end-of-text token among them. */
 export type CompletionPart = {
-  readonly ids: readonly number[];
+  readonly choices: readonly Choice[];
   /** The server's own word for how it ended, in its last part. */
   readonly finishReason: string | null;
 };
@@ -100,16 +102,22 @@ export function createCompletionServer(
         promptChecked = true;
         const ids = choice.token_ids;
         if (ids === null || ids === undefined) throw failed(noIds);
-        const unknown = ids.find((id) => id >= base.vocabTokens);
+        const { logprobs } = request;
+        const choices: Choice[] | undefined =
+          logprobs === undefined ? ids.map((id) => ({ id })) : choicesOf(ids, choice.logprobs, logprobs);
+        if (choices === undefined) throw failed("its log-probabilities are not those of its tokens");
+        const named = choices.flatMap(({ id, chances }) => [id, ...(chances?.top ?? []).map((t) => t.id)]);
+        const unknown = named.find((id) => id >= base.vocabTokens);
         if (unknown !== undefined)
           throw failed(`it sent token ${unknown}; the base model knows 0 to ${base.vocabTokens - 1}`);
         if (ids.length > 0) timer.refresh();
-        yield { ids, finishReason: choice.finish_reason ?? null };
+        yield { choices, finishReason: choice.finish_reason ?? null };
       }
     } catch (error) {
       if (error instanceof ServerError || signal.aborted) throw error;
       if (stalled.signal.aborted) throw failed(`no token came for ${limits.stallTimeoutMs} ms`, error);
-      throw failed(error instanceof EventsError ? error.message : "it broke off its answer", error);
+      const { message } = error as Error;
+      throw failed(error instanceof EventsError ? message : `it broke off its answer (${message})`, error);
     } finally {
       clearTimeout(timer);
       stalled.abort();
@@ -186,14 +194,14 @@ export function createCompletionServer(
     const request = { ...plainRequest, prompt: { ids: [base.bosId] } };
     const signal = AbortSignal.timeout(limits.stallTimeoutMs);
     let count = 0;
-    for await (const { ids } of run({
+    for await (const { choices } of run({
       adapter: undefined,
       promptIds: [base.bosId],
       maxTokens: 1,
       request,
       signal,
     }))
-      count += ids.length;
+      count += choices.length;
     if (count !== 1) throw failed(`asked for one token, it sent ${count}`);
   }
 }

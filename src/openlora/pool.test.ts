@@ -386,7 +386,9 @@ test("sampling and format are said in vLLM's words", async () => {
   a.behaviour = {
     completion: async (context) => {
       bodies.push(await context.req.json());
-      return stream(event({ prompt_token_ids: promptIds, token_ids: [pool.info().eosId] }));
+      const { eosId } = pool.info();
+      const logprobs = { tokens: [`token_id:${eosId}`], token_logprobs: [-1], top_logprobs: [{}] };
+      return stream(event({ prompt_token_ids: promptIds, token_ids: [eosId], logprobs }));
     },
   };
   await pool.generate({
@@ -400,6 +402,7 @@ test("sampling and format are said in vLLM's words", async () => {
     repetitionPenalty: 1.1,
     logitBias: { 5: -100 },
     seed: 3,
+    logprobs: 2,
     format: { type: "json-schema", schema: '{"type":"object"}' },
   });
   assert.deepEqual(bodies[0], {
@@ -419,6 +422,8 @@ test("sampling and format are said in vLLM's words", async () => {
     presence_penalty: 0.2,
     repetition_penalty: 1.1,
     logit_bias: { 5: -100 },
+    logprobs: 2,
+    return_tokens_as_token_ids: true,
     structured_outputs: { json: '{"type":"object"}' },
   });
 });
