@@ -583,6 +583,164 @@ def all_tokenizers():
     write_tokenizer("tokenizer-llama", byte_fallback(), dict(bos_token="<s>", eos_token="</s>", unk_token="<unk>"))
 
 
+# ---- more of the same: tools, surroundings, broken characters -----------------------------------------------------------
+
+TOOLS_TEMPLATE = """{{- bos_token }}
+{%- if tools is not none %}
+    {{- "<|start_header_id|>system<|end_header_id|>\\n\\nFunctions:\\n" }}
+    {%- for tool in tools %}
+        {{- tool | tojson(indent=4) }}
+        {{- "\\n" }}
+    {%- endfor %}
+    {{- "<|eot_id|>" }}
+{%- endif %}
+{%- for message in messages %}
+    {{- "<|start_header_id|>" + message.role + "<|end_header_id|>\\n\\n" }}
+    {%- if message.tool_calls is defined and message.tool_calls %}
+        {%- for call in message.tool_calls %}
+            {{- '{"name": "' + call.function.name + '", "parameters": ' }}
+            {{- call.function.arguments | tojson }}
+            {{- "}" }}
+        {%- endfor %}
+    {%- elif message.role == "tool" %}
+        {{- "answer to " + message.tool_call_id + ": " + message.content | trim }}
+    {%- else %}
+        {{- message.content | trim }}
+    {%- endif %}
+    {{- "<|eot_id|>" }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- "<|start_header_id|>assistant<|end_header_id|>\\n\\n" }}
+{%- endif %}
+"""
+PLAIN_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' }}"
+    "{{ message['content'] | trim + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"
+)
+TOOLS = [
+    {"type": "function", "function": {
+        "name": "height_of", "description": "Metres above the sea, \u00b11 m",
+        "parameters": {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]},
+    }},
+    {"type": "function", "function": {"name": "now"}},
+]
+CALL = {"id": "call00001", "type": "function", "function": {
+    "name": "height_of", "arguments": json.dumps({"place": "the mill \U0001f600", "digits": 2, "exact": True, "near": None}),
+}}
+TOOL_CHATS = [
+    [{"role": "user", "content": "  How high is the mill?\n"}],
+    [
+        {"role": "user", "content": "How high is the mill?"},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call00001", "content": " 412.5 "},
+    ],
+]
+
+
+def llama3_tokenizer():
+    """As Llama 3: digits by threes, whole words before merges, the beginning put there by the post-processor, templates by name."""
+    specials = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    tokenizer = Tokenizer(models.BPE(ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(pattern), behavior="isolated", invert=False),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=specials, show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    begin = "<|begin_of_text|>"
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(
+            single=f"{begin} $A", pair=f"{begin} $A {begin} $B", special_tokens=[(begin, tokenizer.token_to_id(begin))]
+        ),
+    ])
+    folder = OUT / "tokenizer-llama3"
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": True, "model_max_length": 128,
+        "bos_token": begin, "eos_token": "<|eot_id|>",
+        "chat_template": [
+            {"name": "default", "template": PLAIN_TEMPLATE}, {"name": "tool_use", "template": TOOLS_TEMPLATE},
+        ],
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    ends = [tokenizer.token_to_id("<|end_of_text|>"), tokenizer.token_to_id("<|eot_id|>")]
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}) + "\n")
+
+    wrapped = PreTrainedTokenizerFast.from_pretrained(folder)
+    chats = []
+    for messages in TOOL_CHATS:
+        parsed = [
+            {**message, "tool_calls": [
+                {**call, "function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}}
+                for call in message["tool_calls"]
+            ]} if "tool_calls" in message else message
+            for message in messages
+        ]
+        for tools in (None, TOOLS):
+            if tools is None and len(messages) > 1:
+                continue  # only the template for tools knows what to do with their answers
+            text = wrapped.apply_chat_template(parsed, tools=tools, tokenize=False, add_generation_prompt=True)
+            chats.append({"messages": messages, "tools": tools, "text": text})
+    (folder / "chats.json").write_text(compact_json({"eosIds": ends, "chats": chats}) + "\n")
+
+
+RANGES = [
+    (0x00, 0x20), (0x20, 0x7f), (0x7f, 0x180), (0x300, 0x370), (0x370, 0x600), (0x600, 0x700), (0x900, 0x980),
+    (0xe00, 0xe80), (0x1100, 0x1200), (0x2000, 0x2070), (0x2e80, 0x3100), (0x4e00, 0x4f00), (0xac00, 0xad00),
+    (0xfb00, 0xfe00), (0xfe00, 0xfe10), (0xff00, 0x10000), (0x1f300, 0x1f700), (0x20000, 0x20100), (0xe0000, 0xe0080),
+]
+
+
+def random_text(generator):
+    """Runs of characters from a few writings each, spaces and line breaks between."""
+    draw = lambda n: torch.randint(0, n, (1,), generator=generator).item()
+    text = ""
+    for _ in range(1 + draw(6)):
+        low, high = RANGES[draw(len(RANGES))]
+        text += "".join(chr(low + draw(high - low)) for _ in range(1 + draw(6)))
+        text += [" ", "", "\n", "  ", "\r\n", "\t "][draw(6)]
+    return text
+
+
+def nasty(name):
+    """Texts and token sequences nobody would write, and what surrounds a whole text."""
+    folder = OUT / name
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    generator = torch.Generator().manual_seed(90)
+    texts = [
+        "\U0001f469\u200d\u2764\ufe0f\u200d\U0001f48b\u200d\U0001f468\U0001f3f4\U000e0067\U000e0062\U000e007f \u0031\ufe0f\u20e3",
+        "\u0000\u0000 \u0000", "\u202eright\u202c \u200f\u05d0\u05b8\u05d1 \u0627\u0644\u0639\u064e\u0631",
+        "   \n \n\n  \t\r\r\n \u00a0\u2003 x", "1234567890 12 3456 \uff11\uff12\uff13\u0664\u0665",
+        "It'S we'Ll 'D'\u017f \u212a", "\uac00\u1100\u1161\u11a8 \ufb03\u0958\u09dc \u1e9b\u0323", "x" * 40 + "\n" * 9,
+        *(random_text(generator) for _ in range(32)),
+    ]
+    size = tokenizer.get_vocab_size()
+    sequences = [torch.randint(0, size, (10,), generator=generator).tolist() for _ in range(40)]
+    facts = {
+        "cases": [{
+            "text": text, "ids": tokenizer.encode(text, add_special_tokens=False).ids,
+            "surrounded": tokenizer.encode(text).ids,
+        } for text in texts],
+        "sequences": [{"ids": ids, "text": tokenizer.decode(ids, skip_special_tokens=True)} for ids in sequences],
+    }
+    for case in facts["cases"]:
+        extra = len(case["surrounded"]) - len(case["ids"])
+        assert case["surrounded"][extra:] == case["ids"]
+        case["surrounded"] = case["surrounded"][:extra]
+    (folder / "nasty.json").write_text(compact_json(facts) + "\n")
+
+
 # ---- all of it --------------------------------------------------------------------------------------------------------
 
 
@@ -605,6 +763,9 @@ if __name__ == "__main__":
     more_adapters()
     half_precision()
     all_tokenizers()
+    llama3_tokenizer()
+    for name in ("tokenizer-smol", "tokenizer-qwen", "tokenizer-llama", "tokenizer-llama3"):
+        nasty(name)
     write_versions()
     files = sorted(path for path in OUT.rglob("*") if path.is_file())
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

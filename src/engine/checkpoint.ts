@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type ModelConfig, parseConfig, weightShapes } from "./config.ts";
 import { CheckpointError, openSafetensors, type SafetensorsFile } from "./safetensors.ts";
-import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { loadTokenizer, type Tokenizer, tokenizerFiles } from "./tokenizer.ts";
 
 export type Weights = ReadonlyMap<string, Float32Array>;
 
@@ -52,7 +52,7 @@ function requireModel(folder: string): void {
 /** The files whose bytes define a model, in the order their digests are listed. */
 export function checkpointFiles(folder: string): string[] {
   requireModel(folder);
-  return ["config.json", "tokenizer.json", "tokenizer_config.json", ...weightFiles(folder)];
+  return ["config.json", ...tokenizerFiles(folder), ...weightFiles(folder)];
 }
 
 function readJsonFile(path: string): unknown {
@@ -65,7 +65,8 @@ function readJsonFile(path: string): unknown {
   }
 }
 
-function weightFiles(folder: string): string[] {
+/** The files of a folder that hold its weights. @throws CheckpointError when there are none */
+export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, "model.safetensors"))) return ["model.safetensors"];
   const indexFile = join(folder, "model.safetensors.index.json");
   if (!existsSync(indexFile))

@@ -1,6 +1,7 @@
 /** Training examples to token sequences. */
 import type { Sequence } from "./batch.ts";
-import type { ChatMessage, Tokenizer } from "./tokenizer.ts";
+import type { ChatMessage, ChatTool } from "./chat.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 /** What a Datanet row says: a chat whose last message is learned, or a text to complete. */
 export type Example =
@@ -20,10 +21,14 @@ export type SequenceOptions = {
 /** Tokens of a prompt as generation and training both see it. */
 export function promptTokens(
   tokenizer: Tokenizer,
-  prompt: { readonly messages: readonly ChatMessage[] } | { readonly prompt: string },
+  prompt:
+    | { readonly messages: readonly ChatMessage[]; readonly tools?: readonly ChatTool[] | undefined }
+    | { readonly prompt: string },
 ): number[] {
   if ("messages" in prompt)
-    return tokenizer.encode(tokenizer.renderChat(prompt.messages, { addGenerationPrompt: true }));
+    return tokenizer.encode(
+      tokenizer.renderChat(prompt.messages, { addGenerationPrompt: true, tools: prompt.tools }),
+    );
   return [...(tokenizer.addBos ? [tokenizer.bosId] : []), ...tokenizer.encode(prompt.prompt)];
 }
 
@@ -61,10 +66,10 @@ export function exampleSequence(tokenizer: Tokenizer, example: Example, options:
     );
   const prompt = tokenizer.encode(asked);
   const answer = tokenizer.encode(whole.slice(asked.length));
-  const trimmed = answer.at(-1) === tokenizer.eosId ? answer.slice(0, -1) : answer;
-  return sequenceOf(
-    prompt,
-    [...trimmed, ...(options.trainOnEnd ? [tokenizer.eosId] : [])],
-    options.maxLength,
-  );
+  // Templates end a turn with a token of their own choice, and some write a line break behind it.
+  const end = answer.findLastIndex((id) => tokenizer.eosIds.includes(id));
+  const ended = end !== -1 && tokenizer.decode(answer.slice(end)).trim() === "";
+  const trimmed = ended ? answer.slice(0, end) : answer;
+  const endId = ended ? (answer[end] as number) : tokenizer.eosId;
+  return sequenceOf(prompt, [...trimmed, ...(options.trainOnEnd ? [endId] : [])], options.maxLength);
 }

@@ -3,7 +3,7 @@
  *
  * TypeScript writes the graphs, ONNX Runtime runs them. Knows nothing of money or chains. Read in this order:
  *
- * - `config`, `safetensors`, `half`, `checkpoint`, `tokenizer`, `vocabulary`: Hugging Face folders, as they are
+ * - `config`, `safetensors`, `half`, `checkpoint`, `tokenizer`, `vocabulary`, `chat`: Hugging Face folders, as they are
  * - `onnx`, `runtime`: a graph builder, and the one way sessions are started (`quiet` turns the runtime's telemetry off)
  * - `webgpu`: whether graphs run on this machine's GPU, tried out in a process of its own (`webgpu-probe`)
  * - `transformer`: the block forward and backward; `training-graph`: tokens to loss and gradients; `decoding-graph`: serving
@@ -16,6 +16,7 @@
 export * from "./adamw.ts";
 export * from "./batch.ts";
 export * from "./bpe.ts";
+export * from "./chat.ts";
 export * from "./checkpoint.ts";
 export * from "./config.ts";
 export * from "./decoder.ts";

@@ -33,7 +33,7 @@ async function complete(
   let [logits] = await decoder.prefill([{ ids, slot: 0 }]);
   while (output.length < maxTokens) {
     const token = sampler.choose(logits as Float32Array)?.id as number;
-    if (token === tokenizer.eosId) break;
+    if (tokenizer.eosIds.includes(token)) break;
     output.push(token);
     [logits] = await decoder.decode([token]);
   }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Account } from "viem";
 import { z } from "zod";
 import type { VersionContent, VersionSummary } from "../datanets/index.ts";
-import { checkpointFiles, runtimeVersion } from "../engine/index.ts";
+import { runtimeVersion, tokenizerFiles, weightFiles } from "../engine/index.ts";
 import {
   type Address,
   addressSchema,
@@ -33,14 +33,17 @@ export type BaseModel = {
 /** Reads a base model's digests. With several weight files the digest is that of the list of their digests. */
 export async function openBaseModel(name: string, folder: string): Promise<BaseModel> {
   const digestOf = (file: string) => fileDigest(join(folder, file));
-  const [, , , ...weights] = checkpointFiles(folder);
-  const weightDigests: Digest[] = [];
-  for (const file of weights) weightDigests.push(await digestOf(file));
+  const digestsOf = async (files: readonly string[]) => {
+    const digests: Digest[] = [];
+    for (const file of files) digests.push(await digestOf(file));
+    return digests;
+  };
+  const weightDigests = await digestsOf(weightFiles(folder));
   return {
     name,
     folder,
     weightsDigest: weightDigests.length === 1 ? (weightDigests[0] as Digest) : jsonDigest(weightDigests),
-    tokenizerDigest: jsonDigest([await digestOf("tokenizer.json"), await digestOf("tokenizer_config.json")]),
+    tokenizerDigest: jsonDigest(await digestsOf(tokenizerFiles(folder))),
     configDigest: await digestOf("config.json"),
   };
 }

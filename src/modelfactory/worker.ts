@@ -2,7 +2,7 @@
 import { buildPayIndex, defaultPayIndexOptions, encodeBasis, type PayIndex } from "../attribution/index.ts";
 import {
   type Adapter,
-  ControlTokenError,
+  ChatError,
   createEvaluator,
   createGradients,
   createTrainer,
@@ -86,7 +86,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     });
 
   /**
-   * Rows as this model reads them. A row that spells a control token is left out, the same in training and index: anybody may contribute,
+   * Rows as this model reads them. A row that spells a control token, or that its chat template refuses, is left out, the same in training and index: anybody may contribute,
    * and one such row must not stop everybody's training.
    */
   function readable(recipe: Recipe, examples: readonly Example[]) {
@@ -97,7 +97,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         sequences.push(sequenceOf(recipe, example));
         kept.push(i);
       } catch (error) {
-        if (!(error instanceof ControlTokenError)) throw error;
+        if (!(error instanceof ChatError)) throw error;
       }
     return { sequences, kept };
   }

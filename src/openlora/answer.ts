@@ -18,7 +18,7 @@ export type Answer = {
 };
 
 export function createAnswer(
-  tokenizer: Pick<Tokenizer, "decode" | "eosId" | "vocabulary">,
+  tokenizer: Pick<Tokenizer, "decode" | "eosIds" | "vocabulary">,
   { stop, maxTokens }: { readonly stop: readonly string[]; readonly maxTokens: number },
   emit: (piece: Piece) => void,
 ): Answer {
@@ -53,7 +53,7 @@ export function createAnswer(
     },
     push(choice) {
       const { id } = choice;
-      if (id === tokenizer.eosId) {
+      if (tokenizer.eosIds.includes(id)) {
         hand(stops.flush());
         return { finishReason: "stop", endedByEos: true };
       }

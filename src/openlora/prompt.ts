@@ -1,7 +1,7 @@
 /** Prompts to tokens, within bounds. */
-import { type ChatMessage, promptTokens, type Tokenizer } from "../engine/index.ts";
+import { promptTokens, type Tokenizer } from "../engine/index.ts";
 import { OpenLoraError } from "./errors.ts";
-import type { Message, Prompt } from "./request.ts";
+import type { Prompt } from "./request.ts";
 
 /** Longest text that is tokenised at all, in characters per token of context: tokenising is work too. */
 const charactersPerToken = 64;
@@ -45,9 +45,7 @@ function tokenise(
   prompt: Exclude<Prompt, { ids: unknown }>,
 ): number[] {
   const characters =
-    "prompt" in prompt
-      ? prompt.prompt.length
-      : prompt.messages.reduce((sum, { role, content }) => sum + role.length + (content?.length ?? 0), 0);
+    "prompt" in prompt ? prompt.prompt.length : JSON.stringify([prompt.messages, prompt.tools]).length;
   const most = contextTokens * charactersPerToken;
   if (characters > most)
     throw new OpenLoraError(
@@ -55,19 +53,9 @@ function tokenise(
       `The prompt has ${characters} characters; with a context of ${contextTokens} tokens no more than ${most} are read. Shorten the prompt.`,
       { limitCharacters: most, actualCharacters: characters },
     );
-  const text = "prompt" in prompt ? prompt : { messages: prompt.messages.map(plain) };
-  if ("tools" in prompt) throw notYet("tools");
   try {
-    return promptTokens(tokenizer, text);
+    return promptTokens(tokenizer, prompt);
   } catch (cause) {
     throw new OpenLoraError("prompt-invalid", (cause as Error).message, {}, { cause });
   }
-}
-
-const notYet = (what: string) => new OpenLoraError("invalid-request", `${what} are not served yet.`);
-
-function plain({ role, content, ...rest }: Message): ChatMessage {
-  if (content === null || Object.values(rest).some((value) => value !== undefined))
-    throw notYet("messages with a name or tool calls");
-  return { role, content };
 }

@@ -103,7 +103,7 @@ async function reference(
   ]);
   for (;;) {
     const token = choose(logits[0] as Float32Array);
-    if (token === base.tokenizer.eosId) return ids;
+    if (base.tokenizer.eosIds.includes(token)) return ids;
     ids.push(token);
     if (ids.length === count) return ids;
     logits = await decoder.decode([token]);
@@ -190,7 +190,7 @@ test("a seed's answer does not depend on what else is in the batch", async () =>
 test("end of text is reported and is not among the output's ids", async () => {
   const ids = await reference({ prompt: "the mill" }, 12, undefined);
   const end = ids.findIndex((id, i) => i > 2 && !ids.slice(0, i).includes(id));
-  const s = await serving({}, { tokenizer: { eosId: ids[end] as number } });
+  const s = await serving({}, { tokenizer: { eosIds: [base.tokenizer.eosId, ids[end] as number] } });
   const outcome = await s.generate({ prompt: { prompt: "the mill" }, ...greedy });
   assert.deepEqual(outcome.outputIds, ids.slice(0, end));
   assert.equal(outcome.finishReason, "stop");
