@@ -143,9 +143,14 @@ export type AdapterMaker = {
 
 const adaptersMax = 100_000;
 
-export function createAdapterMaker(config: ModelConfig, modules: readonly ModuleName[]): AdapterMaker {
+/** @param madeFor what the adapters call their base */
+export function createAdapterMaker(
+  config: ModelConfig,
+  modules: readonly ModuleName[],
+  madeFor = baseName,
+): AdapterMaker {
   const lora = { rank: adapterRank, scale: 2, modules };
-  const files = exportPeft(initialAdapter(config, lora, 1), baseName);
+  const files = exportPeft(initialAdapter(config, lora, 1), madeFor);
   const named = parseSafetensors(files["adapter_model.safetensors"], "template");
   const template = formatSafetensors(named, "F16");
   const values = adapterShapes(config, lora).reduce((sum, { shape: [a, b] }) => sum + a * b, 0);
