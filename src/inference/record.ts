@@ -121,7 +121,8 @@ export async function findRequest(queries: Queries, id: string): Promise<Request
 
 /** @throws InferenceError 404 */
 export async function readRequest(queries: Queries, id: string): Promise<RequestRecord> {
-  const found = await findRequest(queries, id);
+  // No other id is given out, and no text column can be asked for a NUL.
+  const found = /^[\x21-\x7e]{1,100}$/.test(id) ? await findRequest(queries, id) : undefined;
   if (found !== undefined) return found;
   throw new InferenceError(404, "request_not_found", `There is no request '${id.slice(0, 80)}' here.`, {
     param: "id",

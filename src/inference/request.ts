@@ -59,8 +59,7 @@ const said = <T extends z.ZodType>(schema: T, description: string) => schema.met
 
 const sharedShape = {
   model: said(
-    z
-      .string()
+    textSchema
       .min(1)
       .max(128)
       .regex(/^\P{Cc}*$/u, "expected a name without control characters"),
