@@ -122,7 +122,7 @@ function refuseUnsupported(config: Written, json: object, refuse: Refuse): void 
       `was started with init_lora_weights "${start}", which changes the base: convert it to a plain LoRA (peft's save_pretrained with path_initial_model_for_weight_conversion)`,
     );
   for (const [option, value] of Object.entries(json))
-    if (!(option in schema.shape) && !harmless.has(option) && !isUnset(value))
+    if (!Object.hasOwn(schema.shape, option) && !harmless.has(option) && !isUnset(value))
       throw refuse(`uses the option "${option}", which is not supported`);
 }
 
@@ -159,7 +159,7 @@ function layerFilter(config: Written, refuse: Refuse): (layer: number) => boolea
   if (only === null || only === undefined || (Array.isArray(only) && only.length === 0)) return () => true;
   if (typeof config.target_modules === "string")
     throw refuse("has layers_to_transform beside a target_modules that is no list, which peft refuses");
-  const listNames = [lists ?? []].flat();
+  const listNames = [lists ?? []].flat().filter((name) => name !== "");
   if (listNames.length > 0 && !listNames.some((name) => /^(model\\?\.)?layers$/.test(name)))
     throw refuse(`has the layers_pattern "${listNames.join('", "')}"; here layers are in "layers"`);
   const layers = new Set([only].flat());

@@ -78,6 +78,7 @@ test("what peft can do and this engine cannot is refused by name", () => {
     [{ arrow_config: { top_k: 3 } }, /"arrow_config"/],
     [{ use_qalora: true }, /"use_qalora"/],
     [{ something_new: 1 }, /"something_new"/],
+    [{ toString: 1 }, /"toString"/],
     [{ init_lora_weights: "pissa" }, /init_lora_weights "pissa", which changes the base/],
     [{ init_lora_weights: "loftq" }, /"loftq"/],
     [{ target_modules: ["q_proj", "embed_tokens"] }, /adapts "embed_tokens"; supported: q_proj, /],
@@ -127,7 +128,7 @@ test("modules and layers are those that the configuration names, in each of peft
       { target_modules: ["model.layers.0.self_attn.q_proj", "0.self_attn.v_proj"] },
       inFirst,
     ],
-    ["one layer", { layers_to_transform: 0 }, inFirst],
+    ["one layer", { layers_to_transform: 0, layers_pattern: "" }, inFirst],
     ["layers in a list", { layers_to_transform: [0, 7], layers_pattern: ["h", "layers"] }, inFirst],
     ["no layers chosen", { layers_to_transform: [] }, qv],
     [
