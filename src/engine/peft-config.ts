@@ -147,9 +147,10 @@ function adaptedModules(config: Written, model: ModelConfig, refuse: Refuse) {
   const left = new Set(typeof excluded === "string" ? [] : excluded);
   return (path: string, layer: number): boolean | undefined => {
     const ends = endings(path);
-    if (ends.some((end) => left.has(end)) || !isLayer(layer)) return false;
+    if (ends.some((end) => left.has(end))) return false;
     if (typeof targets === "string" && !all) return undefined;
-    const wanted = all || ends.some((end) => listed.has(end));
+    // A whole path is meant in whatever layers are chosen.
+    const wanted = all || listed.has(path) || (isLayer(layer) && ends.some((end) => listed.has(end)));
     return wanted && typeof excluded === "string" ? undefined : wanted;
   };
 }

@@ -130,6 +130,14 @@ test("modules and layers are those that the configuration names, in each of peft
     ],
     ["one layer", { layers_to_transform: 0, layers_pattern: "" }, inFirst],
     ["layers in a list", { layers_to_transform: [0, 7], layers_pattern: ["h", "layers"] }, inFirst],
+    [
+      "whole paths, which no choice of layers touches",
+      {
+        target_modules: ["q_proj", "model.layers.0.self_attn.v_proj", "model.layers.0.self_attn.q_proj"],
+        layers_to_transform: 7,
+      },
+      inFirst,
+    ],
     ["no layers chosen", { layers_to_transform: [] }, qv],
     [
       "exceptions",
