@@ -22,6 +22,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import shutil
 import sys
 from pathlib import Path
@@ -36,7 +37,9 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import check_target_module_exists
 from peft.utils import get_peft_model_state_dict
+from peft.utils.other import get_pattern_key
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
@@ -421,6 +424,49 @@ def more_adapters():
         write_expected(f"{name}/{adapter}", {"batch": batch, **forward_facts(model, batch, tensors, "")}, tensors)
 
 
+def matching():
+    """Which pattern peft takes for a module, and which modules it adapts, for random patterns, lists and choices of layers.
+
+    Modules are numbered layer by layer, in the order of ALL_SEVEN.
+    """
+    draw = random.Random(80)
+    blocks = {"self_attn": ALL_SEVEN[:4], "mlp": ALL_SEVEN[4:]}
+    paths = [f"model.layers.{i}.{block}.{name}" for i in range(2) for block, names in blocks.items() for name in names]
+
+    def ending():
+        parts = draw.choice(paths).split(".")
+        return ".".join(parts[draw.randrange(len(parts)):])
+
+    def pattern():
+        text = ending()
+        if draw.random() < 0.2:
+            text = text[draw.randrange(len(text)):]
+        text = "".join("\\." if c == "." and draw.random() < 0.5 else "." if draw.random() < 0.02 else c for c in text)
+        start = draw.choice(["", "", "", ".*", ".*\\.", ".*.", "^"])
+        return start + text + draw.choice(["", "", "", "$"])
+
+    patterns, lists = [], []
+    for _ in range(30):
+        keys = list(dict.fromkeys(pattern() for _ in range(3)))
+        taken = [get_pattern_key(keys, path) for path in paths]
+        patterns.append({"patterns": keys, "taken": [[i for i, by in enumerate(taken) if by == key] for key in keys]})
+    for _ in range(30):
+        layers = draw.choice([None, None, [], 0, 1, [1], [0, 1], [5]])
+        options = {
+            "target_modules": sorted({ending() for _ in range(draw.randint(1, 4))}),
+            "exclude_modules": draw.choice([None, [], sorted({draw.choice([ending(), "lm_head", "proj"]) for _ in range(2)})]),
+            "layers_to_transform": layers,
+            "layers_pattern": None if layers is None else draw.choice([None, "layers", "model.layers", "", ["h", "layers"]]),
+        }
+        config = LoraConfig(r=2, **options)
+        adapted = [check_target_module_exists(config, path) for path in paths]
+        lists.append({**options, "adapted": [i for i, found in enumerate(adapted) if found is True]})
+    text = ",\n".join(f'"{key}": [\n' + ",\n".join(json.dumps(case, separators=(",", ":")) for case in value) + "\n]" for key, value in [
+        ("patterns", patterns), ("lists", lists)
+    ])
+    (OUT / "peft-matching.json").write_text(f"{{\n{text}\n}}\n")
+
+
 def half_precision():
     """float32 values at every edge of binary16 and what PyTorch rounds them to."""
     exact = torch.tensor(
@@ -761,6 +807,7 @@ if __name__ == "__main__":
     llama_tied()
     families()
     more_adapters()
+    matching()
     half_precision()
     all_tokenizers()
     llama3_tokenizer()

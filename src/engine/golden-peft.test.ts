@@ -3,7 +3,7 @@
  * and defines every quantity.
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { assertDecodes, fixture, loadBase, loadExpected, near } from "./golden-suite.ts";
 import {
@@ -19,6 +19,7 @@ import {
   readPeft,
   readSafetensors,
 } from "./index.ts";
+import { parsePeftConfig } from "./peft-config.ts";
 
 type Facts = { losses: number[]; greedy: number[][] };
 type Steps = {
@@ -114,6 +115,36 @@ test("an adapter of one rank and scale is read and exported to the bit", () => {
     const theirs = readSafetensors(fixture("llama-untied", name, "adapter_model.safetensors"));
     assert.deepEqual(exported, theirs);
   }
+});
+
+test("random patterns, lists and choices of layers mean to this engine what they mean to peft", () => {
+  const { config: model } = loadBase("llama-untied");
+  const cases = JSON.parse(readFileSync(fixture("peft-matching.json"), "utf8")) as {
+    patterns: { patterns: string[]; taken: number[][] }[];
+    lists: ({ adapted: number[] } & Record<string, unknown>)[];
+  };
+  const modules = Array.from({ length: model.layers }, (_, layer) =>
+    moduleNames.map((name) => ({ layer, name })),
+  ).flat();
+  const plain = { peft_type: "LORA", r: 100, lora_alpha: 1, target_modules: ["q_proj"] };
+  for (const { patterns, taken } of cases.patterns) {
+    const rank_pattern = Object.fromEntries(patterns.map((pattern, i) => [pattern, i + 1]));
+    const config = parsePeftConfig({ ...plain, rank_pattern }, model, "x");
+    modules.forEach(({ layer, name }, i) => {
+      const expected = taken.findIndex((by) => by.includes(i)) + 1 || 100;
+      assert.equal(
+        config.module(layer, name).rank,
+        expected,
+        `${JSON.stringify(patterns)}: ${layer} ${name}`,
+      );
+    });
+  }
+  for (const { adapted, ...options } of cases.lists) {
+    const config = parsePeftConfig({ ...plain, ...options }, model, "x");
+    const ours = modules.flatMap(({ layer, name }, i) => (config.module(layer, name).adapted ? [i] : []));
+    assert.deepEqual(ours, adapted, JSON.stringify(options));
+  }
+  assert.ok(cases.patterns.length > 0 && cases.lists.length > 0);
 });
 
 for (const parts of [["A", "B"], ["B"]] as const)
