@@ -15,6 +15,7 @@ const tokenizers: { name: string; tokenizer: Tokenizer; vocab: number }[] = [
   { name: "smol", tokenizer: fixture("tokenizer-smol"), vocab: 300 },
   { name: "qwen", tokenizer: fixture("tokenizer-qwen"), vocab: 300 },
   { name: "llama", tokenizer: fixture("tokenizer-llama"), vocab: 400 },
+  { name: "llama3", tokenizer: fixture("tokenizer-llama3"), vocab: 320 },
 ];
 
 const partsOf = (tokenizer: Tokenizer, ids: readonly number[]) => {
@@ -53,6 +54,16 @@ for (const { name, tokenizer, vocab } of tokenizers) {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test(`${name}: so do hundreds of tokens that never end a character, and a text behind them`, () => {
+    // The first byte of é, then the last: each alone is broken.
+    const [first, last] = tokenizer.encode("xé").slice(-2) as [number, number];
+    for (const broken of [first, last])
+      for (const count of [510, 511, 512, 513, 1_030]) {
+        const ids = [...Array<number>(count).fill(broken), ...tokenizer.encode("日本 the valley")];
+        assert.equal(partsOf(tokenizer, ids).join(""), tokenizer.decode(ids), `${count} times ${broken}`);
+      }
   });
 }
 

@@ -4,8 +4,10 @@ import type { Tokenizer } from "../engine/index.ts";
 /** Stands at the end of a decoded text when its last bytes begin a character but do not finish it. */
 const replacement = "\uFFFD";
 
-/** Tokens after which a text that never reaches the end of a character is given up on and starts afresh. */
+/** Tokens after which a text that never reaches the end of a character is no longer decoded from the last such end. */
 const maxWindow = 512;
+/** Tokens kept then: more than any character has, so that one being written can still become whole. */
+const keptTokens = 8;
 
 export type Detokenizer = {
   /** Takes a token, returns the characters that are now whole. */
@@ -36,9 +38,9 @@ export function createDetokenizer(tokenizer: Pick<Tokenizer, "decode">): Detoken
       if (unfinished) {
         if (sent.length < ready.length) sent = ready;
         if (window.length >= maxWindow) {
-          window = [];
+          window = window.slice(-keptTokens);
           whole = 0;
-          sent = "";
+          sent = tokenizer.decode(window).slice(0, -1);
         }
         return part;
       }
