@@ -467,6 +467,19 @@ def matching():
     (OUT / "peft-matching.json").write_text(f"{{\n{text}\n}}\n")
 
 
+@torch.no_grad()
+def embeddings():
+    """What sentence-transformers makes of the last hidden state, without and with an adapter: mean, last and first token."""
+    name, tensors = "llama-untied", {}
+    batch = json.loads((OUT / name / "expected.json").read_text())["batch"]
+    for label, model in [("base", load(name)), ("adapter-a", load_adapter(name, "adapter-a").base_model.model)]:
+        for i, sequence in enumerate(batch):
+            hidden = model.model(input_ids=torch.tensor([sequence["ids"]])).last_hidden_state[0]
+            for mode, vector in [("mean", hidden.mean(0)), ("last", hidden[-1]), ("cls", hidden[0])]:
+                tensors[f"{label}.{mode}.{i}"] = vector.contiguous().clone()
+    save_file(dict(sorted(tensors.items())), OUT / name / "embeddings.safetensors")
+
+
 def half_precision():
     """float32 values at every edge of binary16 and what PyTorch rounds them to."""
     exact = torch.tensor(
@@ -808,6 +821,9 @@ if __name__ == "__main__":
     families()
     more_adapters()
     matching()
+
+
+    embeddings()
     half_precision()
     all_tokenizers()
     llama3_tokenizer()

@@ -84,6 +84,13 @@ test("one file or shards, f32 or f16: the same weights", () => {
     });
 });
 
+test("an embedding model's names, without their prefix, are the same weights", () => {
+  const tied = { ...config, tied: true };
+  const bare = tensorsOf(tied).map(([name, tensor]) => [name.replace("model.", ""), tensor] as const);
+  const folder = folderOf({ "model.safetensors": formatSafetensors(bare, "F32") }, tied);
+  assert.deepEqual(loadCheckpoint(folder).weights, initialWeights(tied, 3));
+});
+
 const shards = sharded();
 const withValue = (value: number) =>
   tensors.map(([name, { data, shape }]): [string, TensorData] => [

@@ -52,10 +52,12 @@ function requireModel(folder: string): void {
 /** The files whose bytes define a model, in the order their digests are listed. */
 export function checkpointFiles(folder: string): string[] {
   requireModel(folder);
-  return ["config.json", ...tokenizerFiles(folder), ...weightFiles(folder)];
+  const pooling = ["modules.json", "1_Pooling/config.json"].filter((file) => existsSync(join(folder, file)));
+  return ["config.json", ...tokenizerFiles(folder), ...weightFiles(folder), ...pooling];
 }
 
-function readJsonFile(path: string): unknown {
+/** A JSON file of a model folder, bounded in size. @throws CheckpointError when it cannot be read */
+export function readJsonFile(path: string): unknown {
   try {
     const { size } = statSync(path);
     if (size > maxJsonBytes) throw new Error(`it has ${size} bytes, at most ${maxJsonBytes} are read`);
@@ -99,15 +101,17 @@ function loadWeights(folder: string, config: ModelConfig): Weights {
       }
     const weights = new Map<string, Float32Array>();
     for (const [name, shape] of weightShapes(config)) {
-      const file = owners.get(name);
+      // Embedding models are saved without their output head, and then without the prefix.
+      const stored = owners.has(name) ? name : name.replace(/^model\./, "");
+      const file = owners.get(stored);
       if (file === undefined)
         throw new CheckpointError(`${folder} lacks the tensor "${name}" that its config.json calls for.`);
-      const found = file.shapes.get(name) as readonly number[];
+      const found = file.shapes.get(stored) as readonly number[];
       if (found.join() !== shape.join())
         throw new CheckpointError(
           `${folder}: tensor "${name}" has shape [${found}], its config.json calls for [${shape}].`,
         );
-      const { data } = file.read(name);
+      const { data } = file.read(stored);
       const bad = notFinite(data);
       if (bad !== -1)
         throw new CheckpointError(

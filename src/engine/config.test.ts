@@ -99,6 +99,7 @@ for (const [what, json, message] of [
   ["partial rotation", { ...written, partial_rotary_factor: 0.5 }, /0\.5 of each head/],
   ["another activation", { ...written, hidden_act: "gelu" }, /"gelu"/],
   ["quantised weights", { ...written, quantization_config: { quant_method: "gptq" } }, /quantised/],
+  ["attention both ways", { ...qwen2, is_causal: false }, /looks ahead/],
   ["heads that do not divide", { ...written, num_key_value_heads: 3 }, /4 heads over 3/],
   ["a lying size", { ...written, hidden_size: 1e9 }, /hidden_size/],
 ] as const)

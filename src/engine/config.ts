@@ -93,6 +93,7 @@ const modelConfig = z.object({
   use_sliding_window: z.boolean().nullish(),
   sliding_window: count.nullish(),
   quantization_config: z.unknown().optional(),
+  is_causal: z.boolean().nullish(),
 });
 type Written = z.infer<typeof modelConfig>;
 
@@ -118,6 +119,7 @@ export function parseConfig(json: unknown): ModelConfig {
   const c = parsed.data;
   if (c.quantization_config !== undefined && c.quantization_config !== null)
     throw refusal("quantised weights (quantization_config)");
+  if (c.is_causal === false) throw refusal("attention that looks ahead (is_causal: false)");
   if ((c.hidden_act ?? "silu") !== "silu") throw refusal(`the activation "${c.hidden_act}" (only silu is)`);
   const headDim = c.head_dim ?? (family === "qwen3" ? 128 : c.hidden_size / c.num_attention_heads);
   const kvHeads = c.num_key_value_heads ?? c.num_attention_heads;

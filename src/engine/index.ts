@@ -11,6 +11,7 @@
  * - `examples`, `batch`: rows to tokens to inputs; `adamw`, `trainer`, `pretrain`: fine-tuning and training from nothing
  * - `gradients`: one gradient an example, for the labels it has or for labels drawn from the model
  * - `lora`: adapters; `peft`, `peft-config`: PEFT folders in and out; `decoder`, `sampling`: answers, each row of a batch under its own adapter
+ * - `embedding`: texts as vectors, under an adapter
  * - `worker`: calls into threads, since a run blocks the one it is in; `random`, `bpe`: seeded draws, tokenizer training
  */
 export * from "./adamw.ts";
@@ -20,6 +21,7 @@ export * from "./chat.ts";
 export * from "./checkpoint.ts";
 export * from "./config.ts";
 export * from "./decoder.ts";
+export * from "./embedding.ts";
 export * from "./examples.ts";
 export * from "./gradients.ts";
 export * from "./lora.ts";

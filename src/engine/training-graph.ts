@@ -21,6 +21,8 @@ export type TrainingGraphOptions = {
   parts?: readonly ("A" | "B")[];
   /** Also return the logits of the loss positions `[M, V]`. */
   logits?: boolean;
+  /** Return only `hidden` `[M, d]`, what the chosen positions hold after the last norm: no output projection, no labels, no loss. */
+  hidden?: boolean;
   /**
    * Where the graph will run; the CPU when left out. Gradients of every weight are for the CPU: their sum by token reshapes integers,
    * which ONNX Runtime's WebGPU provider leaves to the CPU.
@@ -33,7 +35,7 @@ export const gradientOutput = (name: string) => `grad:${name}`;
 /**
  * Inputs: `input_ids`, `position_ids` int64 `[B,S]`; `mask` float `[G·S,S]`; `loss_rows` int64 `[M]`, `loss_slots` int64 `[B·S]`
  * (the position's number among the loss rows, or M), `labels` int64 `[M,1]`, `loss_weights` float `[M,1]`; weights; adapters.
- * Outputs: `nll` float `[M]` (unweighted, nats), `logits`, and gradients of Σ weight · nll.
+ * Outputs: `nll` float `[M]` (unweighted, nats), `logits`, and gradients of Σ weight · nll; or `hidden` alone.
  */
 export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   const { config, device = "cpu" } = options;
@@ -47,8 +49,8 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   graph.input("position_ids", "int64", ["B", "S"]);
   graph.input("mask", "float32", ["GS", "S"]);
   graph.input("loss_rows", "int64", ["M"]);
-  graph.input("labels", "int64", ["M", 1]);
-  for (const [name, shape] of weightShapes(config)) graph.input(name, "float32", shape);
+  for (const [name, shape] of weightShapes(config))
+    if (options.hidden !== true || name !== "lm_head.weight") graph.input(name, "float32", shape);
   for (let layer = 0; layer < config.layers; layer++)
     for (const name of options.lora) {
       const [out, inp] = moduleShape(config, name);
@@ -144,6 +146,11 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   // Loss at M chosen positions.
   const chosen = graph.op("Gather", [flat(x, d), "loss_rows"], { axis: 0 }); // [M,d]
   const last = norm(reshape(chosen, [1, -1, d]), "model.norm.weight"); // [1,M,d]
+  if (options.hidden === true) {
+    graph.output(flat(last.y, d), "hidden", "float32", ["M", d]);
+    return graph.build();
+  }
+  graph.input("labels", "int64", ["M", 1]);
   const logits = matmul(flat(last.y, d), head, { transB: 1 }); // [M,V]
   if (options.logits === true) graph.output(logits, "logits", "float32", ["M", config.vocab]);
   const logP = logSoftmax(logits);
