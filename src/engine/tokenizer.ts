@@ -22,6 +22,8 @@ export type Tokenizer = {
    * @throws ControlTokenError when a message or tool spells one of the model's control tokens and could so forge a turn
    */
   renderChat(messages: readonly ChatMessage[], options: ChatOptions): string;
+  /** The template that renders chats with tools, Jinja text: it shows how this model writes calls. null where there is none. */
+  readonly toolTemplate: string | null;
   /** The token written at the end of a text; first of {@link Tokenizer.eosIds}. */
   readonly eosId: number;
   /** Every token that ends an answer. */
@@ -170,6 +172,7 @@ export function createTokenizer(
         : hub.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
     },
     renderChat,
+    toolTemplate: templates.get("tool_use") ?? templates.get("default") ?? null,
   };
 }
 

@@ -87,7 +87,7 @@ export function createModels(parts: {
   }
 
   return {
-    toolFormat: detectToolFormat(base.chatTemplate ?? null),
+    toolFormat: detectToolFormat(base.toolTemplate),
     find,
     async list() {
       const [released, others] = await Promise.all([releases.list(), loaded.list()]);

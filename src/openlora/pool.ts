@@ -85,6 +85,7 @@ export async function createServerPool(given: CreateServerPool): Promise<OpenLor
     vocabTokens: config.vocab,
     eosId: tokenizer.eosId,
     threads: 0,
+    toolTemplate: tokenizer.toolTemplate,
     precision: "f32",
   };
   log(

@@ -40,8 +40,8 @@ export type OpenLoraInfo = {
   readonly vocabTokens: number;
   readonly eosId: number;
   readonly threads: number;
-  /** Jinja text of the template for chats with tools; absent where the checkpoint has none. */
-  readonly chatTemplate?: string;
+  /** Jinja text of the template for chats with tools; null where the checkpoint has none. */
+  readonly toolTemplate: string | null;
   /** What the base's linear weights and output head are held in. */
   readonly precision: Precision;
 };
@@ -92,6 +92,7 @@ export async function setUpServing(data: ServingSetUp) {
     vocabTokens: base.config.vocab,
     eosId: base.tokenizer.eosId,
     threads: limits.threads,
+    toolTemplate: base.tokenizer.toolTemplate,
     precision: limits.precision,
   };
 
