@@ -83,6 +83,22 @@ async function tryEngine(): Promise<string> {
   return "computes on the CPU";
 }
 
+/** Graphics are wanted for `--device webgpu` alone: a machine without is as fit as another. */
+async function checkGraphics(): Promise<Finding> {
+  const { webGpuState } = await import("../engine/index.ts");
+  const name = "Graphics (WebGPU)";
+  const state = await webGpuState();
+  return state.available
+    ? { name, verdict: "good", actual: "computes; ./openledger up --device webgpu serves on it" }
+    : {
+        name,
+        verdict: "poor",
+        actual: state.found,
+        expected: "a graphics driver, only for --device webgpu",
+        fix: state.fix,
+      };
+}
+
 async function tryChain(): Promise<string> {
   const { EdrContext } = await import("@nomicfoundation/edr");
   new EdrContext();
@@ -226,6 +242,7 @@ export async function examine(host: string, port: number, dataFolder: string): P
   return [
     checkNode(),
     await checkPackage("Engine (onnxruntime-node)", tryEngine),
+    await checkGraphics(),
     await checkPackage("Chain (@nomicfoundation/edr)", tryChain),
     await checkPackage("Database (@electric-sql/pglite)", tryDatabase),
     await checkDisk(dataFolder),

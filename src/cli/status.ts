@@ -10,6 +10,8 @@ type StatusJson = {
   readonly base: string;
   /** What serving holds the base's weights in. */
   readonly precision: string;
+  /** Where serving computes; null where other servers do. */
+  readonly device: string | null;
   readonly chain: {
     readonly chainId: number;
     readonly height: number;
@@ -58,7 +60,7 @@ function historyUsed({ transactions, ceilingTransactions }: StatusJson["chain"])
 
 function show(
   url: string,
-  { version, operator, base, precision, chain, datanets, models, receipts, batches }: StatusJson,
+  { version, operator, base, precision, device, chain, datanets, models, receipts, batches }: StatusJson,
 ): string {
   const section = (text: string) => ["", text];
   return [
@@ -68,7 +70,10 @@ function show(
       ["chain", `${chain.chainId}, block ${chain.height}`],
       ["history", historyUsed(chain)],
       ...(chain.trouble === null ? [] : ([["TROUBLE", chain.trouble]] as const)),
-      ["base model", precision === "f32" ? base : `${base}, served in ${precision}`],
+      [
+        "base model",
+        `${base}${precision === "f32" ? "" : `, served in ${precision}`}${device === "webgpu" ? ", on WebGPU" : ""}`,
+      ],
       ["receipts", `${receipts.pending} wait to be settled, ${formatOpen(BigInt(receipts.pendingWei))} OPEN`],
     ]),
     ...section(

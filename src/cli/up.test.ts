@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync, truncateSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,11 +18,11 @@ type Up = {
   ended: Promise<{ code: number | null; signal: string | null; err: string }>;
 };
 
-function up(home: string, baseModel = fixture, port = "0"): Up {
+function up(home: string, baseModel = fixture, port = "0", args: string[] = [], env = {}): Up {
   const child = spawn(
     process.execPath,
-    [program, "up", "--json", "--home", home, "--port", port, "--base-model", baseModel],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    [program, "up", "--json", "--home", home, "--port", port, "--base-model", baseModel, ...args],
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
   );
   let err = "";
   child.stderr.on("data", (chunk) => {
@@ -95,4 +95,15 @@ test("a taken port, a missing and a torn base model are told apart, with what to
   const refused = await up(join(folder, "torn-home"), torn).ended;
   assert.notEqual(refused.code, 0);
   assert.match(refused.err, /not a whole safetensors file/);
+});
+
+test("a machine without a graphics driver refuses to serve on WebGPU before it opens anything", {
+  skip: process.platform !== "linux" && "only Linux can be told to have no driver",
+}, async () => {
+  const home = join(folder, "no-graphics");
+  const noDriver = { VK_DRIVER_FILES: "/none", VK_ICD_FILENAMES: "/none" };
+  const { code, err } = await up(home, fixture, "0", ["--device", "webgpu"], noDriver).ended;
+  assert.equal(code, 3);
+  assert.match(err, /WebGPU does not run on this machine.*libvulkan/s);
+  assert.ok(!existsSync(home));
 });

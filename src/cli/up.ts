@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Precision, precisions } from "../engine/index.ts";
+import { type Device, devices, type Precision, precisions, webGpuState } from "../engine/index.ts";
 import { defaultHome, type NodeConfigInput, openNode, readConfig } from "../node/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
@@ -19,6 +19,7 @@ export function define(command: Command, io: Io): void {
     .addOption(
       new Option("--precision <name>", "what serving holds the base's weights in").choices(precisions),
     )
+    .addOption(new Option("--device <name>", "where serving computes").choices(devices))
     .action(
       async ({
         home,
@@ -26,21 +27,25 @@ export function define(command: Command, io: Io): void {
         host,
         baseModel,
         precision,
+        device,
       }: {
         home: string;
         port?: number;
         host?: string;
         baseModel?: string;
         precision?: Precision;
+        device?: Device;
       }) => {
         const overrides: Partial<NodeConfigInput> = {
           ...(port === undefined ? {} : { port }),
           ...(host === undefined ? {} : { host }),
           ...(baseModel === undefined ? {} : { baseModel }),
           ...(precision === undefined ? {} : { precision }),
+          ...(device === undefined ? {} : { device }),
         };
         process.umask(0o077); // what the node writes is its owner's alone
         const config = readConfig(home, overrides);
+        if (config.device === "webgpu") await requireGraphics();
         const started = performance.now();
         const node = await openNode(config, {
           onStep: (step) => io.note(`Opening ${step} …`),
@@ -88,4 +93,16 @@ export function define(command: Command, io: Io): void {
         io.note("Closed. Nothing acknowledged is lost.");
       },
     );
+}
+
+/** Refuses to start, before anything is opened, on a machine without WebGPU. */
+async function requireGraphics(): Promise<void> {
+  const state = await webGpuState();
+  if (state.available) return;
+  throw new CliError("WebGPU does not run on this machine.", {
+    expected: "a GPU, or a software driver, that Vulkan, Direct3D 12 or Metal offers",
+    actual: state.found,
+    fix: [state.fix, "or serve on the CPU: ./openledger up --device cpu"],
+    exitCode: exitCodes.unfit,
+  });
 }

@@ -7,7 +7,7 @@ import { type ModelConfig, type ModuleName, moduleShape } from "./config.ts";
 import { cacheInput, cacheOutput, decodingGraph, poolInput } from "./decoding-graph.ts";
 import { type Adapter, adapterShapes } from "./lora.ts";
 import type { Precision } from "./quantize.ts";
-import { createSession, f32, i64, run, type Tensor } from "./runtime.ts";
+import { createSession, type Device, f32, i64, run, type Tensor } from "./runtime.ts";
 
 export type DecoderOptions = {
   modules: readonly ModuleName[];
@@ -22,6 +22,8 @@ export type DecoderOptions = {
   threads: number;
   /** What linear weights and the output head are held in; left out, float32. Adapters are float32 always. */
   precision?: Precision;
+  /** Where steps are computed; the CPU when left out. */
+  device?: Device;
 };
 
 export type Decoder = Awaited<ReturnType<typeof createDecoder>>;
@@ -33,12 +35,12 @@ export async function createDecoder(
   options: DecoderOptions,
 ) {
   const { config } = base;
-  const { modules, rank, maxRows, maxLength } = options;
+  const { modules, rank, maxRows, maxLength, threads, device = "cpu" } = options;
   const { kvHeads: K, headDim: h, layers } = config;
   const groups = config.heads / K;
   const session = await createSession(
-    decodingGraph(config, base.weights, modules, maxLength, options.precision),
-    { threads: options.threads },
+    decodingGraph(config, base.weights, modules, maxLength, options.precision, device),
+    { threads, device },
   );
 
   const pools = new Map<string, { data: Float32Array; stride: number; dims: number[] }>();
@@ -83,7 +85,8 @@ export async function createDecoder(
     const rows = ids.length;
     const S = Math.max(...ids.map((x) => x.length));
     const past = lengths.slice(first, first + rows);
-    const T = Math.max(...past) === 0 ? 0 : capacity;
+    // ONNX Runtime 1.30 crashes on WebGPU in a product over no positions at all.
+    const T = device === "cpu" && Math.max(...past) === 0 ? 0 : capacity;
     const tokens = new BigInt64Array(rows * S);
     const positions = new BigInt64Array(rows * S);
     const bias = new Float32Array(rows * groups * S * (T + S)).fill(-1e30);

@@ -11,6 +11,7 @@ import type { Weights } from "./checkpoint.ts";
 import { headNorm, type ModelConfig, type ModuleName, modulePath, moduleShape } from "./config.ts";
 import { createGraph, type Value } from "./onnx.ts";
 import type { Precision } from "./quantize.ts";
+import type { Device } from "./runtime.ts";
 import { servingWeights } from "./serving-weights.ts";
 import { arithmetic, ropeTables } from "./transformer.ts";
 
@@ -30,9 +31,10 @@ export function decodingGraph(
   modules: readonly ModuleName[],
   positions: number,
   precision: Precision = "f32",
+  device: Device = "cpu",
 ): Uint8Array {
   const graph = createGraph();
-  const { mul, add, matmul, reshape } = arithmetic(graph, "cpu");
+  const { mul, add, matmul, reshape } = arithmetic(graph, device);
   const { heads: H, kvHeads: K, headDim: h, hidden: d } = config;
   const product = servingWeights(graph, config, weights, precision, matmul);
   const { cos, sin } = ropeTables(config, positions);
@@ -83,7 +85,7 @@ export function decodingGraph(
     graph.output(v, cacheOutput(layer, "v"), "float32", ["B", K, "S", h]);
     const pastK = graph.input(cacheInput(layer, "k"), "float32", ["B", K, "T", h]);
     const pastV = graph.input(cacheInput(layer, "v"), "float32", ["B", K, "T", h]);
-    const scaled = { transB: 1, alpha: 1 / Math.sqrt(h) } as const;
+    const scaled = { transB: 1, axes: 4, alpha: 1 / Math.sqrt(h) } as const;
     const scores = graph.op("Concat", [matmul(q, pastK, scaled), matmul(q, k, scaled)], { axis: -1 });
     const p = graph.op("Softmax", [add(scores, "bias")], { axis: -1 });
     const [pPast, pNew] = graph.ops("Split", [p, "split"], 2, { axis: -1 }) as [Value, Value];

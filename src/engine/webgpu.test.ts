@@ -25,7 +25,7 @@ import {
 } from "./index.ts";
 
 const state = await webGpuState();
-const skip = state.available ? false : state.reason;
+const skip = state.available ? false : state.found;
 
 const fixtures = join(import.meta.dirname, "fixtures");
 const checkpoints = readdirSync(fixtures).filter((name) => existsSync(join(fixtures, name, "config.json")));

@@ -11,25 +11,27 @@ const probeReport = z.object({
 /** What the probe found. */
 export type ProbeReport = z.infer<typeof probeReport>;
 
-/** Available, or why not and what to do about it, as sentences for a person. */
-export type WebGpuState = { available: true } | { available: false; reason: string };
+/** Available; or what was found instead, and what to do about it, as sentences for a person. */
+export type WebGpuState =
+  | { readonly available: true }
+  | { readonly available: false; readonly found: string; readonly fix: string };
 
 export class WebGpuUnavailableError extends Error {
   override name = "WebGpuUnavailableError";
 }
 
-const drivers =
-  "GPUs need their maker's Vulkan driver; on Debian and Ubuntu `apt-get install libvulkan1 mesa-vulkan-drivers` has those of AMD and Intel and a software one (on Debian 12 add `-t bookworm-backports`: Mesa 22.3 is too old), NVIDIA's comes with its own driver.";
+const install =
+  process.platform === "linux"
+    ? "Install libvulkan.so.1 and a Vulkan driver: NVIDIA's comes with its own driver; for AMD, Intel and a software one, `apt-get install libvulkan1 mesa-vulkan-drivers` on Debian and Ubuntu (on Debian 12 with `-t bookworm-backports`, since Mesa 22.3 is too old). A container needs the GPU passed in."
+    : "Update the graphics driver.";
 
-const advice = {
-  "no-loader": () => `libvulkan.so.1, the Vulkan loader, is not installed. ${drivers}`,
-  "no-adapter": () =>
-    process.platform === "linux"
-      ? `No Vulkan driver here offers a device that WebGPU accepts (\`vulkaninfo --summary\`, of the package vulkan-tools, lists what there is). ${drivers} In a container, the GPU must be passed in.`
-      : "No graphics driver here offers a device that WebGPU accepts. Update the GPU's driver.",
-  "wrong-result": (detail: string) =>
-    `The driver computes wrongly: a product that is -16,-20,-14,-16 came out as ${detail}. Update the GPU's driver.`,
-  error: (detail: string) => `ONNX Runtime could not start on it: ${detail}`,
+/** What each failure says, given the probe's own words. */
+const foundWords: Record<Exclude<ProbeReport["failure"], "none">, (detail: string) => string> = {
+  "no-loader": () => "libvulkan.so.1, the Vulkan loader, is not installed.",
+  "no-adapter": () => "No graphics driver here offers a device that WebGPU accepts.",
+  "wrong-result": (detail) =>
+    `The graphics driver computes wrongly: -16, -20, -14, -16 came out as ${detail}.`,
+  error: (detail) => `ONNX Runtime could not use the graphics driver: ${detail.trim()}`,
 };
 
 let known: Promise<WebGpuState> | undefined;
@@ -47,15 +49,15 @@ export function webGpuState(): Promise<WebGpuState> {
 export async function requireWebGpu(): Promise<void> {
   const state = await webGpuState();
   if (!state.available)
-    throw new WebGpuUnavailableError(
-      `WebGPU does not run on this machine. ${state.reason} Or leave out \`--device webgpu\` to run on the CPU.`,
-    );
+    throw new WebGpuUnavailableError(`WebGPU does not run on this machine. ${state.found} ${state.fix}`);
 }
 
 function probe(): Promise<WebGpuState> {
   const program = fileURLToPath(workerUrl(import.meta.url, "webgpu-probe"));
   return new Promise((resolve) => {
-    execFile(process.execPath, [program], { timeout: 30_000, maxBuffer: 1 << 20 }, (error, stdout) => {
+    // Mesa would keep the probe's one shader in the user's home.
+    const env = { ...process.env, MESA_SHADER_CACHE_DISABLE: "true" };
+    execFile(process.execPath, [program], { timeout: 30_000, maxBuffer: 1 << 20, env }, (error, stdout) => {
       const line = stdout.split("\n").findLast((text) => text.startsWith("{"));
       if (line === undefined) {
         const how = error?.killed
@@ -63,12 +65,15 @@ function probe(): Promise<WebGpuState> {
           : `ended with ${error?.signal ?? `code ${error?.code ?? 0}`}`;
         return resolve({
           available: false,
-          reason: `The GPU's driver is broken: a small program on it ${how}.`,
+          found: `The graphics driver is broken: a small program on it ${how}.`,
+          fix: install,
         });
       }
       const { failure, detail = "" } = probeReport.parse(JSON.parse(line));
       resolve(
-        failure === "none" ? { available: true } : { available: false, reason: advice[failure](detail) },
+        failure === "none"
+          ? { available: true }
+          : { available: false, found: foundWords[failure](detail), fix: install },
       );
     });
   });

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { precisions } from "../engine/index.ts";
+import { devices, precisions } from "../engine/index.ts";
 
 const wei = z
   .string()
@@ -42,6 +42,8 @@ const configSchema = z.strictObject({
   threads: z.int().min(1).max(64).default(2),
   /** What serving holds the base's weights in. Training and scoring are float32 always. */
   precision: z.enum(precisions).default("f32"),
+  /** Where serving computes. Training and scoring run on the CPU always: validators compute them again and compare. */
+  device: z.enum(devices).default("cpu"),
   /** Make the explorer's index anew at this start. */
   reindex: z.boolean().default(false),
 });
@@ -86,6 +88,7 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
     environment.baseModel = process.env.OPENLEDGER_BASE_MODEL;
   if (process.env.OPENLEDGER_PRECISION !== undefined)
     environment.precision = process.env.OPENLEDGER_PRECISION;
+  if (process.env.OPENLEDGER_DEVICE !== undefined) environment.device = process.env.OPENLEDGER_DEVICE;
   if (process.env.OPENLEDGER_REINDEX === "1") environment.reindex = true;
   const parsed = configSchema.safeParse({ ...fromFile, ...environment, ...overrides });
   if (!parsed.success)

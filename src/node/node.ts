@@ -185,7 +185,12 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
           }
           return { config: await blobs.get(release.adapterConfig), tensors: await blobs.get(adapter) };
         },
-        options: { threads: config.threads, precision: config.precision, defaultMaxTokens: 128 },
+        options: {
+          threads: config.threads,
+          precision: config.precision,
+          device: config.device,
+          defaultMaxTokens: 128,
+        },
         log,
       }),
       (o) => o.close(),

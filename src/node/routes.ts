@@ -214,6 +214,7 @@ async function statusOf({ config, network, datanets, modelFactory, openLora, set
     operator: toHex(network.accounts.operator.address),
     base: config.baseName,
     precision: openLora.info().precision,
+    device: openLora.info().device ?? null,
     chain: {
       chainId: status.chainId,
       height: status.blockNumber,

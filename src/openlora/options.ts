@@ -1,6 +1,6 @@
 /** How much of a machine serving may use. */
 import { z } from "zod";
-import { type ModelConfig, moduleNames, precisions } from "../engine/index.ts";
+import { devices, type ModelConfig, moduleNames, precisions } from "../engine/index.ts";
 import { OpenLoraError } from "./errors.ts";
 
 export const openLoraOptionsSchema = z.strictObject({
@@ -11,6 +11,8 @@ export const openLoraOptionsSchema = z.strictObject({
    * few at once above all; int4 costs quality. `openledger bench quantised --model <folder>` measures both. Adapters are float32 always.
    */
   precision: z.enum(precisions).default("f32"),
+  /** Where answers are computed. */
+  device: z.enum(devices).default("cpu"),
   /** Linear modules that adapters may change. Each costs time in every step: q and v alone are several times cheaper than all seven. */
   modules: z.array(z.enum(moduleNames)).min(1).readonly().default(moduleNames),
   /** Largest rank of an adapter. */

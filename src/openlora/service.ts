@@ -1,6 +1,6 @@
 /** OpenLoRA as other rooms use it: one base model in a thread of its own, and any number of adapters over it. */
 import { randomInt } from "node:crypto";
-import { startWorker, workerUrl } from "../engine/index.ts";
+import { requireWebGpu, startWorker, workerUrl } from "../engine/index.ts";
 import { type Digest, digestSchema } from "../protocol/index.ts";
 import type { AdapterMetrics, LoadAdapter } from "./adapters.ts";
 import { closedError, OpenLoraError, unsettle } from "./errors.ts";
@@ -65,10 +65,14 @@ export type CreateOpenLora = {
   readonly log?: ((message: string) => void) | undefined;
 };
 
-/** @throws OpenLoraError `invalid-request` for impossible options; what the checkpoint's loading throws */
+/**
+ * @throws OpenLoraError `invalid-request` for impossible options; what the checkpoint's loading throws
+ * @throws WebGpuUnavailableError before anything is loaded, when that is the device and this machine has none
+ */
 export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
   const log = given.log ?? (() => {});
   const options = valid(openLoraOptionsSchema, given.options ?? {}, "The serving options");
+  if (options.device === "webgpu") await requireWebGpu();
   const beganAtMs = Date.now();
   const worker = await startWorker<ServingThread>(workerUrl(import.meta.url, "worker"), {
     baseFolder: given.baseFolder,
@@ -117,7 +121,7 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     .call("adapterRequests", undefined, { onEvent: (digest: Digest) => void deliver(digest).catch(ended) })
     .catch(ended);
   log(
-    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, ${info.slots} adapter slots of rank ${info.rank}, weights in ${info.precision}.`,
+    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, ${info.slots} adapter slots of rank ${info.rank}, weights in ${info.precision}, on ${info.device}.`,
   );
 
   async function generate(

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import {
   checkpointFiles,
   createDecoder,
+  type Device,
   loadCheckpoint,
   type Precision,
   type WorkerCall,
@@ -44,6 +45,8 @@ export type OpenLoraInfo = {
   readonly toolTemplate: string | null;
   /** What the base's linear weights and output head are held in. */
   readonly precision: Precision;
+  /** Where answers are computed; absent where other servers do. */
+  readonly device?: Device;
 };
 
 /** The thread's methods, as its other side calls them. */
@@ -94,6 +97,7 @@ export async function setUpServing(data: ServingSetUp) {
     threads: limits.threads,
     toolTemplate: base.tokenizer.toolTemplate,
     precision: limits.precision,
+    device: limits.device,
   };
 
   return {
