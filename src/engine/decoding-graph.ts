@@ -36,7 +36,7 @@ export function decodingGraph(
   const graph = createGraph();
   const { mul, add, matmul, reshape } = arithmetic(graph, device);
   const { heads: H, kvHeads: K, headDim: h, hidden: d } = config;
-  const product = servingWeights(graph, config, weights, precision, matmul);
+  const { embed, product } = servingWeights(graph, config, weights, precision, matmul);
   const { cos, sin } = ropeTables(config, positions);
   graph.initializer("rope_cos", "float32", [positions, h / 2], cos);
   graph.initializer("rope_sin", "float32", [positions, h / 2], sin);
@@ -75,7 +75,7 @@ export function decodingGraph(
     return rotate(config.qkNorm ? norm(heads, headNorm(layer, part)) : heads);
   }
 
-  let x: Value = graph.op("Gather", ["model.embed_tokens.weight", "input_ids"], { axis: 0 });
+  let x: Value = embed("input_ids");
   for (let layer = 0; layer < config.layers; layer++) {
     const n1 = norm(x, `model.layers.${layer}.input_layernorm.weight`);
     const q = reshape(rotatedHeads(layer, "q", linear(layer, "q_proj", n1), H), [0, K, -1, h]); // [B,K,G·S,h]

@@ -1,6 +1,6 @@
 /**
- * A checkpoint's weights inside a serving graph, in the precision asked for. Only what linear layers and the output head multiply by
- * is ever quantized; embeddings are looked up, norms and biases added, in float32.
+ * A checkpoint's weights inside a serving graph, in the precision asked for. What linear layers and the output head multiply by, and the
+ * rows that tokens are looked up in, are quantized; norms and biases are not.
  */
 import type { Weights } from "./checkpoint.ts";
 import { type ModelConfig, weightShapes } from "./config.ts";
@@ -20,34 +20,61 @@ const quantizations: Record<Exclude<Precision, "f32">, QuantizeOptions> = {
 
 const embedding = "model.embed_tokens.weight";
 
-/** Puts the weights into `graph`. @returns y = x Wᵀ, x `[…, in]`, for a weight `[out, in]` by its checkpoint name */
+/**
+ * Puts the weights into `graph`.
+ *
+ * @returns `embed`: token ids `[…]` → their rows `[…, d]`; `product`: y = x Wᵀ, x `[…, in]`, for a weight `[out, in]` by its checkpoint name
+ */
 export function servingWeights(
   graph: Graph,
   config: ModelConfig,
   weights: Weights,
   precision: Precision,
   matmul: ReturnType<typeof arithmetic>["matmul"],
-): (x: Value, name: string) => Value {
+) {
   const shapes = weightShapes(config);
   const data = (name: string) => weights.get(name) as Float32Array;
+  const exact = precision === "f32";
+  /** The operator pads rows for products, but not for looking up. */
+  const exactRows = exact || config.hidden % quantizations.int8.block !== 0;
   for (const [name, shape] of shapes)
-    if (precision === "f32" || shape.length === 1 || name === embedding)
+    if (exact || shape.length === 1 || (exactRows && name === embedding))
       graph.initializer(name, "float32", shape, data(name));
-  if (precision === "f32") return (x, name) => matmul(x, name, { transB: 1 });
 
-  return (x, name) => {
+  /** Embeddings are in 8 bits even where linear weights are in 4: beside them there is little to save. */
+  function embed(ids: Value): Value {
+    if (exactRows) return graph.op("Gather", [embedding, ids], { axis: 0 });
+    const { codes, scales, block, shape } = quantize(
+      data(embedding),
+      [config.vocab, config.hidden],
+      quantizations.int8,
+    );
+    const [V, d] = shape;
+    const from = [
+      graph.initializer(`${embedding}.row_codes`, "uint8", shape, codes),
+      ids,
+      graph.initializer(`${embedding}.row_scales`, "float32", [V, d / block], scales),
+    ];
+    const how = { bits: 8, block_size: block, gather_axis: 0, quantize_axis: 1 };
+    return graph.op("GatherBlockQuantized", from, how, "com.microsoft");
+  }
+
+  function product(x: Value, name: string): Value {
+    if (precision === "f32") return matmul(x, name, { transB: 1 });
     const [N, K] = shapes.get(name) as readonly [number, number];
     const { bits, block, codes, scales, zeros } = quantize(data(name), [N, K], quantizations[precision]);
     const blocks = Math.ceil(K / block);
-    const inputs = [
+    const from = [
       x,
       graph.initializer(`${name}.codes`, "uint8", [N, blocks, (block * bits) / 8], codes),
       graph.initializer(`${name}.scales`, "float32", [N, blocks], scales),
     ];
     if (zeros !== undefined)
-      inputs.push(graph.initializer(`${name}.zeros`, "uint8", [N, zeros.length / N], zeros));
+      from.push(graph.initializer(`${name}.zeros`, "uint8", [N, zeros.length / N], zeros));
     // Level 4: inputs are rounded to 8 bits, block by block, and products summed as integers. Without it, int8 is 150 times slower.
     const how = { N, K, bits, block_size: block, accuracy_level: 4 };
-    return graph.op("MatMulNBits", inputs, how, "com.microsoft");
-  };
+    return graph.op("MatMulNBits", from, how, "com.microsoft");
+  }
+
+  return { embed, product };
 }
