@@ -21,14 +21,20 @@ export type Value = string & { readonly __value?: never };
 
 const utf8 = new TextEncoder();
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
+/** Bytes in pieces, joined once at the end: joining at each level of nesting would hold large weights six times over. */
+type Pieces = { readonly length: number; readonly pieces: readonly Uint8Array[] };
+
+function concat(parts: readonly (Uint8Array | Pieces)[]): Pieces {
+  const pieces = parts.flatMap((part) => (part instanceof Uint8Array ? [part] : part.pieces));
+  return { length: pieces.reduce((sum, piece) => sum + piece.length, 0), pieces };
+}
+
+function join({ length, pieces }: Pieces): Uint8Array {
   const all = new Uint8Array(length);
   let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
   }
   return all;
 }
@@ -46,12 +52,13 @@ function varint(value: number | bigint): Uint8Array {
 
 const tag = (field: number, wire: number) => varint((field << 3) | wire);
 const int = (field: number, value: number | bigint) => concat([tag(field, 0), varint(value)]);
-const bytes = (field: number, value: Uint8Array) => concat([tag(field, 2), varint(value.length), value]);
+const bytes = (field: number, value: Uint8Array | Pieces) =>
+  concat([tag(field, 2), varint(value.length), value]);
 const text = (field: number, value: string) => bytes(field, utf8.encode(value));
 const float = (field: number, value: number) =>
   concat([tag(field, 5), new Uint8Array(Float32Array.of(value).buffer)]);
 
-function attributeProto(name: string, value: Attribute): Uint8Array {
+function attributeProto(name: string, value: Attribute): Pieces {
   const head = text(1, name);
   if (typeof value === "number") return concat([head, int(3, value), int(20, 2)]);
   if (typeof value === "string") return concat([head, text(4, value), int(20, 3)]);
@@ -59,7 +66,7 @@ function attributeProto(name: string, value: Attribute): Uint8Array {
   return concat([head, ...value.map((item) => int(8, item)), int(20, 7)]);
 }
 
-function valueInfo(name: string, type: ElementType, dims: readonly Dim[]): Uint8Array {
+function valueInfo(name: string, type: ElementType, dims: readonly Dim[]): Pieces {
   const shape = concat(dims.map((dim) => bytes(1, typeof dim === "number" ? int(1, dim) : text(2, dim))));
   const tensor = concat([int(1, elementType[type]), bytes(2, shape)]);
   return concat([text(1, name), bytes(2, bytes(1, tensor))]);
@@ -79,10 +86,10 @@ export type Graph = ReturnType<typeof createGraph>;
  * const model: Uint8Array = graph.build();
  */
 export function createGraph() {
-  const nodes: Uint8Array[] = [];
-  const initializers: Uint8Array[] = [];
-  const inputs: Uint8Array[] = [];
-  const outputs: Uint8Array[] = [];
+  const nodes: Pieces[] = [];
+  const initializers: Pieces[] = [];
+  const inputs: Pieces[] = [];
+  const outputs: Pieces[] = [];
   const constants = new Map<string, Value>();
   let fresh = 0;
 
@@ -140,7 +147,7 @@ export function createGraph() {
       emit("Identity", [value], [name], {}, "");
       outputs.push(valueInfo(name, type, dims));
     },
-    /** A constant tensor stored in the model. */
+    /** A constant tensor stored in the model; `data` is copied by `build`, not before. */
     initializer,
     /** A one-dimensional int64 constant, shared between uses. */
     ints(values: readonly number[]): Value {
@@ -183,13 +190,9 @@ export function createGraph() {
         ...outputs.map((value) => bytes(12, value)),
       ]);
       const opset = (domain: string, version: number) => bytes(8, concat([text(1, domain), int(2, version)]));
-      return concat([
-        int(1, 9),
-        text(2, "openledger"),
-        bytes(7, graph),
-        opset("", 18),
-        opset("com.microsoft", 1),
-      ]);
+      return join(
+        concat([int(1, 9), text(2, "openledger"), bytes(7, graph), opset("", 18), opset("com.microsoft", 1)]),
+      );
     },
   };
 }
