@@ -12,11 +12,12 @@ let server: Awaited<ReturnType<Node["listen"]>>;
 const logged: string[] = [];
 const sockets = new Set<Socket>();
 const bodyMsMax = 400;
+const stallMs = 500;
 before(async () => {
   world = await openWorld({ maxRows: 2 });
   node = await world.openNode(await world.newFolder(), {
     log: (message) => logged.push(message),
-    http: { body: { bytesMax: bodyBytesMax, msMax: bodyMsMax }, stallMs: 500 },
+    http: { body: { bytesMax: bodyBytesMax, msMax: bodyMsMax }, stallMs },
   });
   server = await node.listen();
   for (const name of ["error", "info", "log", "warn"] as const)
@@ -210,14 +211,30 @@ test("who leaves frees the row within a step, streamed or not, before it runs or
   await assertServes();
 });
 
-test("a stream that nobody reads is generated to its end and held within the context's bounds", async () => {
-  const lazy = await Promise.all(Array.from({ length: 8 }, openSocket));
-  for (const [seed, socket] of lazy.entries()) {
-    socket.pause();
-    send(socket, { ...good, max_tokens: 240, stream: true, seed });
-  }
-  await until("all are generated", async () => (await node.inference.metrics()).answersTotal.free >= 8);
+test("a stream that nobody reads is generated to its end, and dropped when its reader stays away", async () => {
+  const place = `${await world.newFolder()}.sock`;
+  const local = await node.listenAt(place);
+  const lazy = connect(place);
+  sockets.add(lazy);
+  lazy.pause();
+  const answers = (await node.inference.metrics()).answersTotal.free;
+  send(lazy, { ...good, max_tokens: 200, n: 16, logprobs: true, top_logprobs: 20, stream: true, seed: 1 });
+  await until(
+    "all are generated",
+    async () => (await node.inference.metrics()).answersTotal.free === answers + 16,
+    20_000,
+  );
   await until("nothing is in flight", async () => (await node.inference.metrics()).inFlight === 0);
-  for (const socket of lazy) socket.destroy();
+  await sleep(stallMs + 500);
+  let received = 0;
+  let tail = "";
+  lazy.on("data", (data) => {
+    received += data.length;
+    tail = `${tail}${data}`.slice(-100);
+  });
+  lazy.resume();
+  await until("the connection's end", () => lazy.closed || lazy.readableEnded);
+  assert.ok(received > 0 && !tail.includes("[DONE]"), `${received} bytes, to the end`);
+  await local.close();
   await assertServes();
 });
