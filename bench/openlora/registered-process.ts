@@ -41,6 +41,7 @@ export type Figures = {
 
 export type RegisteredMethods = {
   open(setUp: RegisteredSetUp): Promise<void>;
+  /** Tokens that were generated while all clients asked, and for how long that was: not the end, when fewer and fewer run. */
   round(round: Round): Promise<{ seconds: number; outputTokens: number }>;
   figures(input: undefined): Promise<Figures>;
 };
@@ -74,6 +75,9 @@ const methods: RegisteredMethods = {
     const draw = createZipf(digests.length, zipfExponent);
     let left = requests;
     let tokens = 0;
+    let full: { seconds: number; outputTokens: number } | undefined;
+    const startedAtMs = performance.now();
+    const sofar = () => ({ seconds: (performance.now() - startedAtMs) / 1_000, outputTokens: tokens });
     const client = async () => {
       while (left-- > 0) {
         // Prompts all differ: nothing of one answer can serve another.
@@ -83,12 +87,14 @@ const methods: RegisteredMethods = {
         );
         const adapter = digests[draw(random)]!;
         const request = { adapter, prompt: { ids }, maxTokens: outputTokens, temperature: 0 };
-        tokens += (await openLora.generate(request)).outputIds.length;
+        await openLora.generate(request, (piece) => {
+          tokens += piece.ids.length;
+        });
       }
+      full ??= sofar();
     };
-    const startedAtMs = performance.now();
     await Promise.all(Array.from({ length: clients }, client));
-    return { seconds: (performance.now() - startedAtMs) / 1_000, outputTokens: tokens };
+    return full ?? sofar();
   },
   async figures() {
     const { adapters } = await service!.openLora.metrics();
