@@ -1,0 +1,186 @@
+/**
+ * Compares a server that speaks vLLM's dialect with the embedded engine, both under the same base and adapters made for the purpose:
+ *
+ *     node scripts/pool_check.ts --url http://127.0.0.1:8000 [--url …] [--key …] [--model models/openledger-tiny] [--name openledger-tiny]
+ *       [--adapter-folder /somewhere/the/server/reads] [--adapters 3] [--rank 8] [--tokens 32] [--rounds 3]
+ *
+ * Prints how many greedy answers agree token for token, how far log-probabilities are apart, whether drawn answers come again from their
+ * seed, and tokens a second with 16 requests at once. Fails when fewer than nine of ten answers agree: then the server has other weights,
+ * another precision or another template.
+ */
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { cpus, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { describeCheckpoint } from "../src/engine/index.ts";
+import { randomAdapter } from "../src/openlora/fixtures/tiny-base.ts";
+import {
+  createOpenLora,
+  createServerPool,
+  type GenerateInput,
+  type Generation,
+  type OpenLora,
+} from "../src/openlora/index.ts";
+import type { Digest } from "../src/protocol/index.ts";
+
+const { values } = parseArgs({
+  options: {
+    url: { type: "string", multiple: true },
+    key: { type: "string" },
+    model: { type: "string", default: "models/openledger-tiny" },
+    name: { type: "string", default: "openledger-tiny" },
+    "adapter-folder": { type: "string" },
+    adapters: { type: "string", default: "3" },
+    rank: { type: "string", default: "8" },
+    tokens: { type: "string", default: "32" },
+    rounds: { type: "string", default: "3" },
+  },
+});
+if (values.url === undefined)
+  throw new Error("Usage: node scripts/pool_check.ts --url http://127.0.0.1:8000");
+const { model: baseFolder, name: baseName } = values;
+const rank = Number(values.rank);
+const maxTokens = Number(values.tokens);
+
+const { config } = describeCheckpoint(baseFolder);
+const adapters = Array.from({ length: Number(values.adapters) }, (_, i) =>
+  randomAdapter(i + 1, { baseName, config, rank, strength: 0.02 }),
+);
+const filesOf = new Map(adapters.map(({ digest, files }) => [digest, files]));
+const parts = {
+  baseFolder,
+  baseName,
+  loadAdapter: async (digest: Digest) => {
+    const files = filesOf.get(digest);
+    if (files === undefined) throw new Error("no such adapter");
+    return files;
+  },
+};
+const shared = { rank, slots: Math.max(2, adapters.length), maxRows: 16, maxQueuePerTenant: 256 };
+await using pool = await createServerPool({
+  ...parts,
+  servers: values.url.map((url) => ({ url, ...(values.key === undefined ? {} : { apiKey: values.key }) })),
+  adapterFolder: values["adapter-folder"] ?? mkdtempSync(join(tmpdir(), "pool-check-")),
+  options: shared,
+  log: console.log,
+});
+await using embedded = await createOpenLora({
+  ...parts,
+  options: { ...shared, threads: Math.min(8, cpus().length) },
+  log: console.log,
+});
+
+const texts = [
+  "The river",
+  "Once upon a time there was",
+  "Q: Where does the miller live?\nA:",
+  "In the beginning",
+  "A good engineer",
+  "The law says that",
+  "She opened the door and",
+  "Two plus two is",
+  "It was a dark night",
+  "The history of the valley",
+  "naïve café",
+  "When the sun",
+];
+const models = [undefined, ...adapters.map(({ digest }) => digest)];
+const asks = models.flatMap((adapter) =>
+  texts.flatMap((text): GenerateInput[] => [
+    { prompt: { prompt: text }, maxTokens, temperature: 0, logprobs: 2, adapter },
+    {
+      prompt: { messages: [{ role: "user", content: text }] },
+      maxTokens,
+      temperature: 0,
+      logprobs: 2,
+      adapter,
+    },
+  ]),
+);
+
+const all = (engine: OpenLora) => Promise.all(asks.map((ask) => engine.generate(ask)));
+const tally = { base: { equal: 0, of: 0 }, adapters: { equal: 0, of: 0 } };
+let apart = 0;
+let compared = 0;
+const answers = { ours: await all(embedded), theirs: await all(pool) };
+for (const [at, ask] of asks.entries()) {
+  const [ours, theirs] = [answers.ours[at], answers.theirs[at]] as [Generation, Generation];
+  assert.deepEqual(theirs.promptIds, ours.promptIds);
+  const { outputIds } = ours;
+  const split = outputIds.findIndex((id, i) => theirs.outputIds[i] !== id);
+  const equal = split < 0 && theirs.outputIds.length === outputIds.length;
+  const row = ask.adapter === undefined ? tally.base : tally.adapters;
+  row.of++;
+  if (equal) row.equal++;
+  for (let i = 0; i < (split < 0 ? Math.min(outputIds.length, theirs.outputIds.length) : split); i++) {
+    const [a, b] = [ours.logprobs?.[i]?.logprob, theirs.logprobs?.[i]?.logprob] as [number, number];
+    apart = Math.max(apart, Math.abs(a - b));
+    compared++;
+  }
+  if (!equal) {
+    const [best, next] = ours.logprobs?.[split]?.top ?? [];
+    console.log(
+      `  differs at token ${split}: ours ${outputIds[split]}, theirs ${theirs.outputIds[split]}; our two best are ${((best?.logprob ?? 0) - (next?.logprob ?? 0)).toExponential(1)} apart`,
+    );
+  }
+}
+console.log(`greedy answers of ${maxTokens} tokens, equal token for token:`);
+console.log(`  base      ${tally.base.equal} of ${tally.base.of}`);
+console.log(
+  `  adapters  ${tally.adapters.equal} of ${tally.adapters.of} (${adapters.length} adapters of rank ${rank})`,
+);
+console.log(`log-probabilities of ${compared} tokens at most ${apart.toExponential(1)} apart`);
+
+const drawn = { prompt: { prompt: "The river" }, maxTokens, temperature: 1, topP: 0.9, seed: 7 } as const;
+const draws = [await pool.generate(drawn), await pool.generate(drawn)];
+console.log(`a seed gives its answer again: ${draws[0]?.outputIds.join() === draws[1]?.outputIds.join()}`);
+const whole = await pool.generate({ ...drawn, temperature: 0 });
+const stop = whole.text.slice(4, 7);
+const cut = await pool.generate({ ...drawn, temperature: 0, stop: [stop] });
+console.log(`a stop string ends it: ${cut.text === whole.text.slice(0, whole.text.indexOf(stop))}`);
+const schema = JSON.stringify({
+  type: "object",
+  properties: { n: { type: "integer", maximum: 9 } },
+  required: ["n"],
+  additionalProperties: false,
+});
+const json = await pool.generate({ ...drawn, maxTokens: 48, format: { type: "json-schema", schema } }).then(
+  ({ text }) => JSON.stringify(text),
+  (error: Error) => error.message,
+);
+console.log(`JSON after a schema: ${json}`);
+
+/** Sixteen requests at once, under all models in turn. @returns tokens a second */
+async function rate(engine: OpenLora): Promise<number> {
+  const began = performance.now();
+  const answers = await Promise.all(
+    Array.from({ length: 16 }, (_, i) => {
+      const prompt = { prompt: texts[i % texts.length] as string };
+      const unending = { [String(engine.info().eosId)]: -100 };
+      const adapter = models[i % models.length];
+      return engine.generate({ prompt, maxTokens: 64, temperature: 0, logitBias: unending, adapter });
+    }),
+  );
+  const tokens = answers.reduce((sum, { outputIds }) => sum + outputIds.length, 0);
+  return tokens / ((performance.now() - began) / 1_000);
+}
+
+const rates: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
+console.log(`load of this machine before: ${loadavg()[0]?.toFixed(1)} on ${cpus().length} cores`);
+for (let round = 0; round < Number(values.rounds); round++) {
+  rates.ours.push(await rate(embedded));
+  rates.theirs.push(await rate(pool));
+}
+const line = (all: number[]) => all.map((r) => r.toFixed(0)).join(", ");
+console.log(`16 requests of 64 tokens at once over ${models.length} models, tokens a second by round:`);
+console.log(`  embedded  ${line(rates.ours)}`);
+console.log(`  pool      ${line(rates.theirs)}`);
+
+const agreed = (tally.base.equal + tally.adapters.equal) / asks.length;
+if (agreed < 0.9) {
+  console.error(
+    `Only ${(agreed * 100).toFixed(0)} % of the answers agree: the server runs other weights, another precision or other adapters.`,
+  );
+  process.exitCode = 1;
+}
