@@ -100,6 +100,7 @@ const asks = models.flatMap((adapter) =>
 );
 
 const all = (engine: OpenLora) => Promise.all(asks.map((ask) => engine.generate(ask)));
+let changed = 0;
 const tally = { base: { equal: 0, of: 0 }, adapters: { equal: 0, of: 0 } };
 let apart = 0;
 let compared = 0;
@@ -112,6 +113,7 @@ for (const [at, ask] of asks.entries()) {
   const equal = split < 0 && theirs.outputIds.length === outputIds.length;
   const row = ask.adapter === undefined ? tally.base : tally.adapters;
   row.of++;
+  if (answers.theirs[at % (2 * texts.length)]?.outputIds.join() !== theirs.outputIds.join()) changed++;
   if (equal) row.equal++;
   for (let i = 0; i < (split < 0 ? Math.min(outputIds.length, theirs.outputIds.length) : split); i++) {
     const [a, b] = [ours.logprobs?.[i]?.logprob, theirs.logprobs?.[i]?.logprob] as [number, number];
@@ -128,7 +130,7 @@ for (const [at, ask] of asks.entries()) {
 console.log(`greedy answers of ${maxTokens} tokens, equal token for token:`);
 console.log(`  base      ${tally.base.equal} of ${tally.base.of}`);
 console.log(
-  `  adapters  ${tally.adapters.equal} of ${tally.adapters.of} (${adapters.length} adapters of rank ${rank})`,
+  `  adapters  ${tally.adapters.equal} of ${tally.adapters.of} (${adapters.length} adapters of rank ${rank}; ${changed} answers are not the base's)`,
 );
 console.log(`log-probabilities of ${compared} tokens at most ${apart.toExponential(1)} apart`);
 
@@ -139,12 +141,7 @@ const whole = await pool.generate({ ...drawn, temperature: 0 });
 const stop = whole.text.slice(4, 7);
 const cut = await pool.generate({ ...drawn, temperature: 0, stop: [stop] });
 console.log(`a stop string ends it: ${cut.text === whole.text.slice(0, whole.text.indexOf(stop))}`);
-const schema = JSON.stringify({
-  type: "object",
-  properties: { n: { type: "integer", maximum: 9 } },
-  required: ["n"],
-  additionalProperties: false,
-});
+const schema = JSON.stringify({ enum: ["river", "mill"] });
 const json = await pool.generate({ ...drawn, maxTokens: 48, format: { type: "json-schema", schema } }).then(
   ({ text }) => JSON.stringify(text),
   (error: Error) => error.message,

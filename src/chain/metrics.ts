@@ -4,9 +4,12 @@
  */
 export type Labels = Readonly<Record<string, string>>;
 
+/** One value of several under the same name. */
+export type Series = readonly [labels: Labels, value: number];
+
 export type MetricsPage = {
-  gauge(name: string, help: string, value: number | bigint): void;
-  counter(name: string, help: string, values: number | readonly (readonly [Labels, number])[]): void;
+  gauge(name: string, help: string, values: number | bigint | readonly Series[]): void;
+  counter(name: string, help: string, values: number | readonly Series[]): void;
   histogram(name: string, help: string, histogram: Histogram): void;
   /** The whole page. */
   text(): string;
@@ -66,16 +69,15 @@ export function metricsPage(): MetricsPage {
   const head = (name: string, type: string, help: string) => {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
   };
+  const write = (name: string, type: string, help: string, values: number | bigint | readonly Series[]) => {
+    head(name, type, help);
+    if (typeof values === "object")
+      for (const [labels, value] of values) lines.push(`${name}{${labelText(labels)}} ${value}`);
+    else lines.push(`${name} ${values}`);
+  };
   return {
-    gauge(name, help, value) {
-      head(name, "gauge", help);
-      lines.push(`${name} ${value}`);
-    },
-    counter(name, help, values) {
-      head(name, "counter", help);
-      if (typeof values === "number") lines.push(`${name} ${values}`);
-      else for (const [labels, value] of values) lines.push(`${name}{${labelText(labels)}} ${value}`);
-    },
+    gauge: (name, help, values) => write(name, "gauge", help, values),
+    counter: (name, help, values) => write(name, "counter", help, values),
     histogram(name, help, histogram) {
       head(name, "histogram", help);
       let count = 0;

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { devices, precisions } from "../engine/index.ts";
+import { poolSchema } from "../openlora/index.ts";
 
 const wei = z
   .string()
@@ -44,6 +45,8 @@ const configSchema = z.strictObject({
   precision: z.enum(precisions).default("f32"),
   /** Where serving computes. Training and scoring run on the CPU always: validators compute them again and compare. */
   device: z.enum(devices).default("cpu"),
+  /** Servers that answer instead of this process. */
+  engine: poolSchema.optional(),
   /** Make the explorer's index anew at this start. */
   reindex: z.boolean().default(false),
 });
@@ -94,6 +97,11 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
   if (!parsed.success)
     throw new ConfigError(
       `The configuration (${file}, OPENLEDGER_* and options) is not valid:\n${z.prettifyError(parsed.error)}`,
+    );
+  const { engine, precision, device } = parsed.data;
+  if (engine !== undefined && (precision !== "f32" || device !== "cpu"))
+    throw new ConfigError(
+      `precision is "${precision}" and device "${device}", but engine.servers answer, not this process. Leave both out; servers are started with theirs.`,
     );
   return {
     ...parsed.data,

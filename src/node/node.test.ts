@@ -169,6 +169,16 @@ test("a configuration that makes no sense says which field", () => {
   assert.throws(() => readConfig(folder), /config\.json is not a JSON object/);
   writeFileSync(join(folder, "config.json"), '{"prot": 1}');
   assert.throws(() => readConfig(folder), /prot/);
+  const withEngine = (engine: object, more: object = {}) => {
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ engine, ...more }));
+    return () => readConfig(folder).engine;
+  };
+  const servers = [{ url: "http://127.0.0.1:8000" }, { url: "https://gpu.example:8443", apiKey: "k" }];
+  assert.deepEqual(withEngine({ servers, adapterFolder: "/shared", maxRows: 64 })()?.servers, servers);
+  assert.throws(withEngine({ servers: [] }), /engine\.servers/);
+  assert.throws(withEngine({ servers: [{ url: "http://host/v1" }] }), /engine\.servers\[0\]\.url/);
+  assert.throws(withEngine({ servers, rows: 3 }), /rows/);
+  assert.throws(withEngine({ servers }, { precision: "int8" }), /precision/);
 });
 
 test("an operator token that is empty, cut short or readable by others stops the start", () => {

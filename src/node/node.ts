@@ -23,7 +23,7 @@ import {
   modelFactoryRoutes,
   openBaseModel,
 } from "../modelfactory/index.ts";
-import { createOpenLora, type OpenLora } from "../openlora/index.ts";
+import type { OpenLora } from "../openlora/index.ts";
 import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
 import { type Digest, zeroAddress } from "../protocol/index.ts";
 import {
@@ -39,6 +39,7 @@ import {
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
 import { delegationRoutes } from "./delegations.ts";
+import { openEngine } from "./engine.ts";
 import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
@@ -172,11 +173,10 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     const loaded = await openLoadedAdapters({ database, blobs });
     const openLora = opened(
-      "the serving thread",
-      await createOpenLora({
-        baseFolder: config.baseModel,
-        baseName: config.baseName,
-        loadAdapter: async (adapter: Digest) => {
+      "the engine",
+      await openEngine(
+        config,
+        async (adapter: Digest) => {
           const release = await modelFactory.releaseOfAdapter(adapter);
           if (release === undefined) {
             const files = await loaded.files(adapter);
@@ -185,14 +185,8 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
           }
           return { config: await blobs.get(release.adapterConfig), tensors: await blobs.get(adapter) };
         },
-        options: {
-          threads: config.threads,
-          precision: config.precision,
-          device: config.device,
-          defaultMaxTokens: 128,
-        },
         log,
-      }),
+      ),
       (o) => o.close(),
     );
     const attribution = opened(

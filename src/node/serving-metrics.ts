@@ -3,6 +3,17 @@ import { type Labels, metricsPage } from "../chain/index.ts";
 import type { InferenceMetrics } from "../inference/index.ts";
 import type { OpenLoraMetrics } from "../openlora/index.ts";
 
+/** Of each server of a pool; `up` is 1 or 0. */
+const serverFigures = [
+  "up",
+  "running",
+  "adapters",
+  "answersTotal",
+  "failuresTotal",
+  "busyTotal",
+  "outagesTotal",
+] as const;
+
 /** `slotsLeased` → `slots_leased` */
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 /** `slotsLeased` → `slots leased` */
@@ -17,7 +28,7 @@ const words = (name: string) => snake(name).replaceAll("_", " ");
  * // … openledger_openlora_running 3 …
  */
 export function servingMetrics(
-  { scheduler, adapters }: OpenLoraMetrics,
+  { scheduler, adapters, pool }: OpenLoraMetrics,
   inference: InferenceMetrics,
 ): string {
   const page = metricsPage();
@@ -39,6 +50,22 @@ export function servingMetrics(
   };
   add("openlora", scheduler);
   add("openlora_adapters", adapters);
+  if (pool !== undefined) {
+    page.counter(
+      "openledger_pool_retries_total",
+      "pool: attempts that another one followed",
+      pool.retriesTotal,
+    );
+    for (const figure of serverFigures) {
+      const name = `openledger_pool_${snake(figure)}`;
+      const series = pool.servers.map((server): [Labels, number] => [
+        { server: server.url },
+        Number(server[figure]),
+      ]);
+      const write = figure.endsWith("Total") ? page.counter : page.gauge;
+      write(name, `pool: ${words(figure)}`, series);
+    }
+  }
   add("inference", inference);
   return page.text();
 }

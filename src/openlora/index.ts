@@ -28,7 +28,7 @@ export {
 export type { OpenLoraOptions } from "./options.ts";
 export { type CreateServerPool, createServerPool } from "./pool.ts";
 export type { MemberMetrics } from "./pool-member.ts";
-export type { PoolOptions, PoolServer } from "./pool-options.ts";
+export { type PoolOptions, type PoolServer, poolSchema } from "./pool-options.ts";
 export {
   answerLimit,
   type FinishReason,

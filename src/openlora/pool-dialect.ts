@@ -60,11 +60,11 @@ export type Asked = {
 
 /**
  * A request in vLLM's words. Everything is said, since what is left out a server takes from the model's `generation_config.json`; for the
- * same reason the one end-of-text token is named, and others are not heeded. Stop strings are looked for here.
+ * same reason the tokens that end an answer are named, and others are not heeded. Stop strings are looked for here.
  */
 export function completionBody(
   model: string,
-  eosId: number,
+  endIds: readonly number[],
   { promptIds, maxTokens, request }: Asked,
 ): object {
   return {
@@ -74,7 +74,7 @@ export function completionBody(
     stream: true,
     return_token_ids: true,
     ignore_eos: true,
-    stop_token_ids: [eosId],
+    stop_token_ids: endIds,
     seed: request.seed,
     temperature: request.temperature,
     top_p: request.topP,

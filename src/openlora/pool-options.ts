@@ -66,6 +66,14 @@ export const poolOptionsSchema = z.strictObject({
   stallTimeoutMs: z.int().min(10).max(3_600_000).default(60_000),
 });
 
+/** A pool as a configuration file writes it: servers and options side by side. */
+export const poolSchema = z.strictObject({
+  servers: poolServersSchema,
+  /** Where adapters are written for the servers to read. */
+  adapterFolder: z.string().min(1).optional(),
+  ...poolOptionsSchema.omit({ defaultMaxTokens: true }).shape,
+});
+
 /** Options as a caller writes them. */
 export type PoolOptions = z.input<typeof poolOptionsSchema>;
 

@@ -66,7 +66,7 @@ export function createCompletionServer(
     readonly name: string;
     readonly vocabTokens: number;
     readonly bosId: number;
-    readonly eosId: number;
+    readonly eosIds: readonly number[];
   },
   limits: Pick<PoolLimits, "healthTimeoutMs" | "stallTimeoutMs" | "adapterLoadTimeoutMs">,
 ): CompletionServer {
@@ -86,7 +86,7 @@ export function createCompletionServer(
     // The first event repeats the prompt; every token may carry alternatives.
     const eventBytes = 16 * promptIds.length + 16 * bytesPerToken;
     const bounds = { eventBytes, totalBytes: eventBytes + maxTokens * bytesPerToken };
-    const body = completionBody(adapter ?? model, base.eosId, { promptIds, maxTokens, request });
+    const body = completionBody(adapter ?? model, base.eosIds, { promptIds, maxTokens, request });
     let promptChecked = false;
     try {
       const response = await send("/v1/completions", body, either);

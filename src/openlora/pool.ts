@@ -42,7 +42,7 @@ export async function createServerPool(given: CreateServerPool): Promise<OpenLor
     name: given.baseName,
     vocabTokens: config.vocab,
     bosId: tokenizer.bosId,
-    eosId: tokenizer.eosId,
+    eosIds: tokenizer.eosIds,
   };
   const pins = new Set<Digest>();
   const members: Member[] = [];
