@@ -74,7 +74,11 @@ function issueError(issue: z.core.$ZodIssue): InferenceError {
   if (issue.code === "unrecognized_keys") {
     const key = String(issue.keys[0]).slice(0, 80);
     const name = place === "" ? key : `${place}.${key}`;
-    return badRequest("unknown_parameter", name, `Unknown parameter: '${name}'.`);
+    return badRequest(
+      "unknown_parameter",
+      name,
+      `Unknown parameter: '${name}'. GET /openapi.json lists those that are read.`,
+    );
   }
   if (issue.input === undefined)
     return badRequest("missing_required_parameter", place, `Missing required parameter: '${place}'.`);

@@ -57,14 +57,17 @@ export const choicesMax = 16;
 const shortText = textSchema.min(1).max(256);
 const said = <T extends z.ZodType>(schema: T, description: string) => schema.meta({ description });
 
+/** What a model is asked for by. */
+export const modelName = said(
+  textSchema
+    .min(1)
+    .max(128)
+    .regex(/^\P{Cc}*$/u, "expected a name without control characters"),
+  "The base model's name, a model's (its newest release answers), a release id, or an adapter the operator loaded",
+);
+
 const sharedShape = {
-  model: said(
-    textSchema
-      .min(1)
-      .max(128)
-      .regex(/^\P{Cc}*$/u, "expected a name without control characters"),
-    "The base model's name, a model's (its newest release answers), a release id, or an adapter the operator loaded",
-  ),
+  model: modelName,
   max_tokens: said(
     z.int().min(1).max(1_000_000).optional(),
     "Most tokens of one choice; cut to what the context has left",
