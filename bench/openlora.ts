@@ -98,17 +98,15 @@ async function measureDecode(base: Base, plan: Plan) {
 
 async function measurePeer(base: Base, plan: Plan) {
   const adapters = adaptersOf(createAdapterMaker(base.config, qv), rows);
-  const ours = await openBatch(base, {
-    rows,
-    maxLength: promptTokens + outputTokens,
-    threads,
-    modules: qv,
-    adapters,
-  });
+  const options = { rows, maxLength: promptTokens + outputTokens, threads, modules: qv, adapters };
+  const ours = {
+    F32: await openBatch(base, options),
+    Q8_0: await openBatch(base, { ...options, precision: "int8" }),
+  };
   const { name, version, f32, q8 } = await comparePeer({
     base,
     adapters,
-    ours: { F32: ours },
+    ours,
     prompts: prompts(base.config.vocab),
     outputTokens,
     rounds: plan.peerRounds,
@@ -121,11 +119,12 @@ async function measurePeer(base: Base, plan: Plan) {
       version,
       tokPerSec: f32.tokPerSec,
       /** Both chose the same tokens, but for near ties that a float16 cache decides the other way. */
-      agrees: (f32.agreement ?? 0) >= 0.8,
+      agrees: f32.agreement >= 0.8,
       f32,
       q8,
     },
-    ratioPeer: f32.ratio ?? null,
+    ratioPeer: f32.ratio,
+    ratioPeerInt8: q8.ratio,
   };
 }
 
@@ -207,6 +206,8 @@ async function measure(plan: Plan) {
     rssMiB: sweep?.rssMiB ?? null,
     peer: peer?.peer ?? null,
     ratioPeer: peer?.ratioPeer ?? null,
+    /** Our int8 weights against its Q8_0. */
+    ratioPeerInt8: peer?.ratioPeerInt8 ?? null,
     spread: {
       ratioDistinctQuartiles: decode?.ratioDistinctQuartiles ?? null,
       stepMsQuartiles: decode?.stepMsQuartiles ?? null,
@@ -285,7 +286,11 @@ function table(result: Result): string {
       ),
       line(
         "ours with adapters, f32",
-        `${peer.f32.ours?.tokPerSec}, ratio ${result.ratioPeer} (quartiles ${peer.f32.ratioQuartiles?.join(", ")})`,
+        `${peer.f32.ours.tokPerSec}, ratio ${result.ratioPeer} (quartiles ${peer.f32.ratioQuartiles.join(", ")})`,
+      ),
+      line(
+        "ours with adapters, int8",
+        `${peer.q8.ours.tokPerSec}, ratio ${result.ratioPeerInt8} (quartiles ${peer.q8.ratioQuartiles.join(", ")})`,
       ),
       line("same tokens before a first difference", peer.f32.agreement),
     );

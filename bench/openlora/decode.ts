@@ -20,9 +20,10 @@ export async function openBatch(
     rows: number;
     maxLength: number;
     threads: number;
+    precision?: "f32" | "int8";
   },
 ): Promise<Batch> {
-  const { modules, adapters, rows, maxLength, threads } = options;
+  const { modules, adapters, rows, maxLength, threads, precision = "f32" } = options;
   const decoder = await createDecoder(base, {
     modules,
     rank: adapterRank,
@@ -30,6 +31,7 @@ export async function openBatch(
     maxRows: rows,
     maxLength,
     threads,
+    precision,
   });
   adapters.forEach((adapter, i) => {
     decoder.setSlot(i + 1, adapter);

@@ -60,7 +60,7 @@ export type PeerOptions = {
   base: Base;
   adapters: readonly Adapter[];
   /** Ours, by the type of the peer's weights that it is held against: each row under its adapter. */
-  ours: Partial<Record<GgufType, Batch>>;
+  ours: Readonly<Record<GgufType, Batch>>;
   prompts: readonly (readonly number[])[];
   outputTokens: number;
   rounds: number;
@@ -68,7 +68,6 @@ export type PeerOptions = {
   scratch: string | undefined;
 };
 
-const modes: readonly PeerMode[] = ["adapters", "base"];
 type Runner = PeerMode | "ours";
 
 /** Tokens before a row's first difference, over all rows, as a part of all tokens. */
@@ -97,12 +96,11 @@ async function compare(library: string, type: GgufType, given: PeerOptions, fold
   });
   const contextTokens = prompts[0]!.length + outputTokens;
   await peer.call("open", { library, model, adapters: files, contextTokens, threads });
-  const ours = given.ours[type];
   const run = (who: Runner) =>
     who === "ours"
-      ? answerAll(ours!, prompts, outputTokens)
+      ? answerAll(given.ours[type], prompts, outputTokens)
       : peer.call("answer", { mode: who, prompts, outputTokens });
-  const runners: Runner[] = [...(ours === undefined ? [] : (["ours"] as const)), ...modes];
+  const runners: readonly Runner[] = ["ours", "adapters", "base"];
   const rates = Object.fromEntries(runners.map((who) => [who, []])) as unknown as Record<Runner, number[]>;
   const answers = new Map<Runner, number[][]>();
   // The first turn warms everybody up.
@@ -115,19 +113,15 @@ async function compare(library: string, type: GgufType, given: PeerOptions, fold
         `${type} ${who}: ${rounded((prompts.length * outputTokens) / seconds)} tokens a second${round < 0 ? " (warm-up)" : ""}`,
       );
     }
-  const ratios = (to: PeerMode) => rates.ours?.map((rate, i) => rate / rates[to][i]!) ?? [];
+  const ratios = (to: PeerMode) => rates.ours.map((rate, i) => rate / rates[to][i]!);
   return {
     tokPerSec: rounded(median(rates.adapters)),
     tokPerSecBaseOnly: rounded(median(rates.base)),
-    ...(ours === undefined
-      ? {}
-      : {
-          ours: { tokPerSec: rounded(median(rates.ours)), quartiles: quartiles(rates.ours) },
-          ratio: rounded(median(ratios("adapters")), 3),
-          ratioQuartiles: quartiles(ratios("adapters"), 3),
-          ratioBaseOnly: rounded(median(ratios("base")), 3),
-          agreement: rounded(agreement(answers.get("ours")!, answers.get("adapters")!), 3),
-        }),
+    ours: { tokPerSec: rounded(median(rates.ours)), quartiles: quartiles(rates.ours) },
+    ratio: rounded(median(ratios("adapters")), 3),
+    ratioQuartiles: quartiles(ratios("adapters"), 3),
+    ratioBaseOnly: rounded(median(ratios("base")), 3),
+    agreement: rounded(agreement(answers.get("ours")!, answers.get("adapters")!), 3),
     adaptersChangeAnswers: rounded(1 - agreement(answers.get("base")!, answers.get("adapters")!), 3),
   };
 }
