@@ -49,7 +49,7 @@ export function define(command: Command, io: Io): void {
 }
 
 /** Words of the demo's names: the base must not know them. */
-function valleyWords(): Set<string> {
+export function valleyWords(): Set<string> {
   const folder = join(packageFolder, "examples", "valley");
   const texts = readdirSync(folder)
     .filter((file) => file.endsWith(".jsonl"))

@@ -5,7 +5,7 @@
  * In 4 bits two codes share a byte, the first of them in the low half.
  */
 
-/** What linear weights and the output head are held in while serving. Everything else, training included, is float32 always. */
+/** What a base is held in while serving: its linear weights at least. Adapters, training and gradients are float32 always. */
 export const precisions = ["f32", "int8", "int4"] as const;
 export type Precision = (typeof precisions)[number];
 

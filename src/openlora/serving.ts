@@ -43,7 +43,7 @@ export type OpenLoraInfo = {
   readonly threads: number;
   /** Jinja text of the template for chats with tools; null where the checkpoint has none. */
   readonly toolTemplate: string | null;
-  /** What the base's linear weights and output head are held in. */
+  /** What the base's weights are held in. */
   readonly precision: Precision;
   /** Where answers are computed; absent where other servers do. */
   readonly device?: Device;
