@@ -292,11 +292,17 @@ export function parseAdapter(
     throw refused(digest, `its adapter_config.json is not JSON (${(cause as Error).message}).`, cause);
   }
   const madeFor = (config as { base_model_name_or_path?: unknown } | null)?.base_model_name_or_path;
-  if (typeof madeFor === "string" && madeFor !== base.name)
-    throw refused(digest, `it was made for the base model "${madeFor}", this is "${base.name}".`);
+  if (typeof madeFor === "string" && ownName(madeFor) !== ownName(base.name))
+    throw refused(
+      digest,
+      `it was made for the base model "${madeFor}", this is "${base.name}". If they are the same, name it so in base_model_name_or_path.`,
+    );
   try {
     return readPeft(config, parseSafetensors(files.tensors, digest), base.config, digest);
   } catch (cause) {
     throw refused(digest, (cause as Error).message, cause);
   }
 }
+
+/** A model's name without the organisation or the folder it was loaded from: trainers write a path, or a hub's name. */
+const ownName = (name: string) => name.split(/[\\/]/).findLast((part) => part !== "");
