@@ -59,46 +59,49 @@ export type CallRule = {
 
 /** @returns xgrammar's structural tag, as JSON */
 export function callTag(format: ToolFormat, tools: readonly CallableTool[], rule: CallRule): string {
-  const { mark, end, member } = notations[format];
-  const [open, close] = format === "hermes" ? [`${mark}\n`, `\n${end}`] : ["", ""];
-  const tags = tools.map(
-    ({ name, schema }): TagFormat => ({
-      type: "tag",
-      begin: `${open}{"name": ${JSON.stringify(name)}, "${member}": `,
-      content: { type: "json_schema", json_schema: schema },
-      end: `}${close}`,
-    }),
-  );
-  const several: StructuralTagFormat = {
-    type: "tags_with_separator",
-    tags,
-    separator: { hermes: "\n", llama: "; ", mistral: ", " }[format],
-    at_least_one: true,
-    stop_after_first: rule.single,
-  };
-  const calls: StructuralTagFormat =
-    format === "mistral" ? { type: "sequence", elements: [text("["), several, text("]")] } : several;
-  return JSON.stringify({ type: "structural_tag", format: answerFormat(format, tags, calls, rule) });
+  const answer = rule.required ? requiredCalls(format, tools, rule.single) : freeCalls(format, tools, rule);
+  return JSON.stringify({ type: "structural_tag", format: answer });
 }
 
-const text = (value: string): StructuralTagFormat => ({ type: "const_string", value });
+/** One call of a function, between `open` and `close`. */
+function callOf(format: ToolFormat, { name, schema }: CallableTool, open: string, close: string): TagFormat {
+  return {
+    type: "tag",
+    begin: `${open}{"name": ${JSON.stringify(name)}, "${notations[format].member}": `,
+    content: { type: "json_schema", json_schema: schema },
+    end: `}${close}`,
+  };
+}
 
-function answerFormat(
+const opening = { hermes: "<tool_call>\n", llama: "", mistral: "[" };
+const closing = { hermes: "\n</tool_call>", llama: "", mistral: "]" };
+
+function requiredCalls(
   format: ToolFormat,
-  tags: TagFormat[],
-  calls: StructuralTagFormat,
-  { required, single, otherwise }: CallRule,
+  tools: readonly CallableTool[],
+  single: boolean,
 ): StructuralTagFormat {
-  if (required) return calls;
+  const [open, close] = format === "hermes" ? [opening.hermes, closing.hermes] : ["", ""];
+  const calls: StructuralTagFormat = {
+    type: "tags_with_separator",
+    tags: tools.map((tool) => callOf(format, tool, open, close)),
+    separator: { hermes: "\n", llama: "; ", mistral: ", " }[format],
+    at_least_one: true,
+    stop_after_first: single,
+  };
+  // In xgrammar 0.1.27 such a list may stand in a tag, and traps in a sequence or a choice.
+  return format === "mistral" ? { type: "tag", begin: "[", content: calls, end: "]" } : calls;
+}
+
+/** Where the answer without calls is held to a schema too, one call may stand in its place. */
+function freeCalls(
+  format: ToolFormat,
+  tools: readonly CallableTool[],
+  { single, otherwise }: CallRule,
+): StructuralTagFormat {
+  const tags = tools.map((tool) => callOf(format, tool, opening[format], closing[format]));
   if (otherwise !== undefined)
-    return { type: "or", elements: [calls, { type: "json_schema", json_schema: otherwise }] };
-  if (format === "mistral")
-    return {
-      type: "triggered_tags",
-      triggers: ['[{"name": '],
-      tags: tags.map((tag) => ({ ...tag, begin: `[${tag.begin}`, end: `${tag.end}]` })),
-      stop_after_first: single,
-    };
-  const trigger = format === "hermes" ? notations.hermes.mark : '{"name": ';
+    return { type: "or", elements: [...tags, { type: "json_schema", json_schema: otherwise }] };
+  const trigger = { hermes: "<tool_call>", llama: '{"name": ', mistral: '[{"name": ' }[format];
   return { type: "triggered_tags", triggers: [trigger], tags, stop_after_first: single };
 }
