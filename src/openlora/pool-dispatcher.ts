@@ -49,6 +49,9 @@ type Job = {
   settle(end: AnswerEnd | Error): void;
 };
 
+/** Servers that one request is tried on: one that is too much for a server must not go through all of them. */
+const serversMax = 3;
+
 const longestTimerMs = 2 ** 31 - 1;
 
 export function createDispatcher(deps: {
@@ -279,7 +282,8 @@ export function createDispatcher(deps: {
       return member;
     }
     note(member, error, adapter);
-    if (job.answer.outputIds.length > 0 || error.fault === "refused") return undefined;
+    if (job.answer.outputIds.length > 0 || error.fault === "refused" || tried.size >= serversMax)
+      return undefined;
     const others = candidates(adapter, true).filter((other) => !tried.has(other.member));
     const other = chooseServer(others, adapter, limits.spillRows)?.member;
     // A connection that was kept open over the server's restart fails once, and so does the only server.
@@ -290,6 +294,7 @@ export function createDispatcher(deps: {
   function note(member: Member, error: ServerError, adapter: Digest | undefined): void {
     if (error.fault === "busy") member.pause(error.retryAfterMs);
     else if (error.fault === "unloadable" && adapter !== undefined) deps.folder.forget(adapter);
+    else if (error.fault === "troubled" || error.fault === "missing") member.suspect(error);
     else if (error.fault !== "refused") member.failed(error);
   }
 
@@ -308,10 +313,10 @@ export function createDispatcher(deps: {
       const parts = server.complete({ adapter, promptIds: job.promptIds, maxTokens, request, signal });
       for await (const { choices, finishReason } of parts) {
         for (const choice of choices) {
+          signal.throwIfAborted();
           watch.token();
           const end = answer.push(choice);
           if (end !== undefined) return end;
-          if (job.cancelledBy !== null) return answer.cancel();
         }
         if (finishReason !== null) throw tooEarly(server.name, answer, maxTokens, finishReason);
       }

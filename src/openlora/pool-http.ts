@@ -7,9 +7,17 @@ import { z } from "zod";
  * - `refused`: it says that the request is wrong (400, 413, 422)
  * - `unloadable`: it could not load an adapter
  * - `unreachable`: no connection, or one that ended before an answer began
- * - `failed`: everything else; another server may do better
+ * - `troubled`: an error of its own (5xx), or nothing in time; whether it is well or the request too much for it, a check shows
+ * - `failed`: everything else, above all what no server in order sends
  */
-export type ServerFault = "busy" | "missing" | "refused" | "unloadable" | "unreachable" | "failed";
+export type ServerFault =
+  | "busy"
+  | "missing"
+  | "refused"
+  | "unloadable"
+  | "unreachable"
+  | "troubled"
+  | "failed";
 
 /** What a server did instead of answering. The message names the server. */
 export class ServerError extends Error {
@@ -67,8 +75,9 @@ export function parseJson(text: string): unknown {
 export type ServerHttp = {
   /** Its address, without a slash at the end. */
   readonly name: string;
-  /** An error that says what the server did. */
+  /** Errors that say what the server did. */
   failed(what: string, cause?: unknown): ServerError;
+  troubled(what: string, cause?: unknown): ServerError;
   /** A GET, or a POST of `body`. @returns an answer of status 200 @throws ServerError; what `signal` was aborted with */
   send(path: string, body: object | undefined, signal: AbortSignal): Promise<Response>;
   /** A whole answer in time, of at most `bytes`. @throws ServerError */
@@ -77,8 +86,10 @@ export type ServerHttp = {
 
 export function createServerHttp(url: string, apiKey: string | undefined): ServerHttp {
   const name = new URL(url).href.replace(/\/$/, "");
-  const failed = (what: string, cause?: unknown) =>
-    new ServerError("failed", `The server ${name} failed: ${what}.`, { cause });
+  const because = (fault: ServerFault) => (what: string, cause?: unknown) =>
+    new ServerError(fault, `The server ${name} failed: ${what}.`, { cause });
+  const failed = because("failed");
+  const troubled = because("troubled");
 
   async function send(path: string, body: object | undefined, signal: AbortSignal): Promise<Response> {
     let response: Response;
@@ -122,7 +133,8 @@ export function createServerHttp(url: string, apiKey: string | undefined): Serve
       return new ServerError("missing", `The server ${name} does not know it: ${says}.`, { status });
     if (status === 400 || status === 413 || status === 422)
       return new ServerError("refused", `The server ${name} refuses it: ${says}.`, { status });
-    return new ServerError("failed", `The server ${name} failed: ${says}.`, { status });
+    const fault = status >= 500 ? "troubled" : "failed";
+    return new ServerError(fault, `The server ${name} failed: ${says}.`, { status });
   }
 
   async function readText(response: Response, bytes: number): Promise<string> {
@@ -150,5 +162,5 @@ export function createServerHttp(url: string, apiKey: string | undefined): Serve
     }
   }
 
-  return { name, failed, send, ask };
+  return { name, failed, troubled, send, ask };
 }

@@ -33,6 +33,8 @@ export type Member = {
   /** It has answered. */
   passed(): void;
   failed(error: Error): void;
+  /** It may be unwell: the next check asks it for a token. */
+  suspect(error: Error): void;
   /** Asks nothing of it for a while. */
   pause(ms: number): void;
   metrics(): MemberMetrics;
@@ -53,6 +55,7 @@ export function createMember(
   let contextTokens = 0;
   let failures = 0;
   let passes = 0;
+  let suspected = false;
   let pausedUntilMs = 0;
   let said = "";
   let closed = false;
@@ -76,11 +79,11 @@ export function createMember(
   async function check(): Promise<void> {
     try {
       await server.health();
-      if (up) failures = 0;
-      else if (++passes >= options.upAfter) {
-        await verify();
-        comeIn();
-      }
+      if (!up && ++passes < options.upAfter) return;
+      if (!up || suspected) await verify();
+      suspected = false;
+      failures = 0;
+      if (!up) comeIn();
     } catch (error) {
       passes = 0;
       failed(error as Error);
@@ -97,7 +100,6 @@ export function createMember(
 
   function failed(error: Error): void {
     if (closed) return;
-    totals.failuresTotal++;
     failures++;
     if (up && failures >= options.downAfter) {
       up = false;
@@ -106,7 +108,12 @@ export function createMember(
       residents.clear();
       options.onChange();
     }
-    const now = `${up ? "" : "Out: "}${error.message}`;
+    note(error);
+  }
+
+  function note({ message }: Error): void {
+    totals.failuresTotal++;
+    const now = `${up ? "" : "Out: "}${message}`;
     if (now !== said) options.log(now);
     said = now;
   }
@@ -154,6 +161,10 @@ export function createMember(
       totals.answersTotal++;
     },
     failed,
+    suspect(error) {
+      suspected = true;
+      note(error);
+    },
     pause(ms) {
       totals.busyTotal++;
       pausedUntilMs = Date.now() + ms;

@@ -70,7 +70,7 @@ export function createCompletionServer(
   },
   limits: Pick<PoolLimits, "healthTimeoutMs" | "stallTimeoutMs" | "adapterLoadTimeoutMs">,
 ): CompletionServer {
-  const { name, failed, send, ask } = createServerHttp(given.url, given.apiKey);
+  const { name, failed, troubled, send, ask } = createServerHttp(given.url, given.apiKey);
   const model = given.model ?? base.name;
 
   function parse<S extends z.ZodType>(schema: S, json: unknown, what: string): z.output<S> {
@@ -95,7 +95,7 @@ export function createCompletionServer(
         if (data === "[DONE]") return;
         const json = parseJson(data);
         const failure = failureIn(json);
-        if (failure !== undefined) throw failed(`it broke off with ${quoted(failure)}`);
+        if (failure !== undefined) throw troubled(`it broke off with ${quoted(failure)}`);
         const [choice] = parse(chunkSchema, json, "a part of the answer").choices;
         if (choice === undefined) continue;
         if (!promptChecked) requirePrompt(choice.prompt_token_ids, promptIds);
@@ -115,7 +115,7 @@ export function createCompletionServer(
       }
     } catch (error) {
       if (error instanceof ServerError || signal.aborted) throw error;
-      if (stalled.signal.aborted) throw failed(`no token came for ${limits.stallTimeoutMs} ms`, error);
+      if (stalled.signal.aborted) throw troubled(`no token came for ${limits.stallTimeoutMs} ms`, error);
       const { message } = error as Error;
       throw failed(error instanceof EventsError ? message : `it broke off its answer (${message})`, error);
     } finally {

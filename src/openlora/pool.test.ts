@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Context } from "hono";
 import { adapterShelf, engineSuite, filesOf, first, greedy, second, third } from "./engine-suite.ts";
 import {
   type CompletionServerFixture,
@@ -362,6 +363,34 @@ for (const [what, answer, message] of lies)
     a.behaviour = {};
     assert.deepEqual((await pool.generate(greedy)).outputIds, whole);
   });
+
+test("a request that servers break on puts none of them out; a server that breaks on everything goes", async () => {
+  const { pool } = await openPool(servers, { healthIntervalMs: 20, downAfter: 2, upAfter: 1 });
+  await using _ = pool;
+  const up = async () => (await pool.metrics()).pool?.servers.map((server) => server.up);
+  const broken = () => Response.json({ error: { message: "CUDA error" } }, { status: 500 });
+  const poison = {
+    completion: async (context: Context) => {
+      const { min_p } = await context.req.json();
+      return min_p === 0.5 ? broken() : undefined;
+    },
+  };
+  for (const server of servers) server.behaviour = poison;
+  for (let i = 0; i < 3; i++)
+    await assert.rejects(pool.generate({ ...greedy, minP: 0.5 }), {
+      code: "engine-failed",
+      message: /"CUDA error"/,
+    });
+  await pause(100);
+  assert.deepEqual(await up(), [true, true]);
+  assert.deepEqual((await pool.generate(greedy)).outputIds, whole);
+  a.behaviour = { completion: broken };
+  const answers = await Promise.all(Array.from({ length: 4 }, () => pool.generate(greedy)));
+  for (const { outputIds } of answers) assert.deepEqual(outputIds, whole);
+  await until("out", async () => (await up())?.[0] === false);
+  a.behaviour = {};
+  await until("in again", async () => (await up())?.[0] === true);
+});
 
 test("what a server calls a wrong request is not asked of another", async () => {
   const { pool } = await openPool(servers);
