@@ -24,19 +24,19 @@ const { vocab, maxPositions } = checkpoint.config;
 const decoder = await createDecoder(checkpoint, {
   modules: adapter.config.modules,
   rank: adapter.config.rank,
-  slots: 1,
   maxRows: 1,
   maxLength: Math.min(maxPositions, 512),
   threads: 1,
 });
-decoder.setSlot(1, adapter);
+const packed = decoder.pack(adapter);
 
 const batch = texts.map((text) => checkpoint.tokenizer.encode(text));
 const tensors: [string, TensorData][] = [];
 for (const [i, ids] of batch.entries()) {
   const data = new Float32Array(ids.length * vocab);
   for (const [t, id] of ids.entries()) {
-    const [logits] = t === 0 ? await decoder.prefill([{ ids: [id], slot: 1 }]) : await decoder.decode([id]);
+    const [logits] =
+      t === 0 ? await decoder.prefill([{ ids: [id], adapter: packed }]) : await decoder.decode([id]);
     data.set(logits as Float32Array, t * vocab);
   }
   decoder.remove(0);

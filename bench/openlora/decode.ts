@@ -27,21 +27,16 @@ export async function openBatch(
   const decoder = await createDecoder(base, {
     modules,
     rank: adapterRank,
-    slots: Math.max(1, adapters.length),
     maxRows: rows,
     maxLength,
     threads,
     precision,
   });
-  adapters.forEach((adapter, i) => {
-    decoder.setSlot(i + 1, adapter);
-  });
+  const packed = adapters.map(decoder.pack);
   let tokens: number[] = [];
   return {
     async start(prompts) {
-      const logits = await decoder.prefill(
-        prompts.map((ids, row) => ({ ids, slot: adapters.length === 0 ? 0 : row + 1 })),
-      );
+      const logits = await decoder.prefill(prompts.map((ids, row) => ({ ids, adapter: packed[row] })));
       tokens = logits.map(argmax);
       return tokens;
     },

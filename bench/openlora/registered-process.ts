@@ -30,7 +30,6 @@ export type Round = {
 };
 
 export type Figures = {
-  slotHits: number;
   memoryHits: number;
   loads: number;
   recentLoadsMs: number[];
@@ -99,7 +98,6 @@ const methods: RegisteredMethods = {
   async figures() {
     const { adapters } = await service!.openLora.metrics();
     return {
-      slotHits: adapters.slotHitsTotal,
       memoryHits: adapters.memoryHitsTotal,
       loads: adapters.loadsTotal,
       recentLoadsMs: adapters.recentLoadsMs,

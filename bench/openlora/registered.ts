@@ -110,10 +110,9 @@ export async function sweepRegistered(given: SweepOptions) {
     coldLoadMsP50: rounded(quantile(cold, 0.5) ?? Number.NaN, 1),
     coldLoadMsP95: rounded(quantile(cold, 0.95) ?? Number.NaN, 1),
     coldLoads: largest.loads,
-    hitRates: figures.map(({ slotHits, memoryHits, loads }) => {
-      const all = Math.max(1, slotHits + memoryHits + loads);
+    hitRates: figures.map(({ memoryHits, loads }) => {
+      const all = Math.max(1, memoryHits + loads);
       return {
-        slot: rounded(slotHits / all, 3),
         memory: rounded(memoryHits / all, 3),
         disk: rounded(loads / all, 3),
       };

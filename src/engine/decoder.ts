@@ -1,234 +1,207 @@
 /**
- * Generation state: adapter slots, and a batch of rows that each hold a conversation's KV cache. Rows are contiguous, so a step over
- * n rows reads the first n rows of the cache without a copy; a row that leaves is replaced by the last one.
+ * Generation state: a batch of rows that each hold a conversation's keys and values and the adapter it runs under. A step runs any
+ * consecutive rows; rows keep their numbers until {@link Decoder.swap} or {@link Decoder.remove} moves them.
  */
+import { type AdapterLayout, createAdapterRows, type PackedAdapter, packAdapter } from "./adapter-rows.ts";
 import type { Weights } from "./checkpoint.ts";
-import { type ModelConfig, type ModuleName, moduleShape } from "./config.ts";
-import { cacheInput, cacheOutput, decodingGraph, poolInput } from "./decoding-graph.ts";
-import { type Adapter, adapterShapes } from "./lora.ts";
+import type { ModelConfig } from "./config.ts";
+import { cacheInput, cacheOutput, decodingGraph } from "./decoding-graph.ts";
+import { createKvCache } from "./kv-cache.ts";
+import type { Adapter } from "./lora.ts";
 import type { Precision } from "./quantize.ts";
 import { createSession, type Device, f32, i64, run, type Tensor } from "./runtime.ts";
 
-export type DecoderOptions = {
-  modules: readonly ModuleName[];
-  /** Largest rank of an adapter that may be loaded. */
-  rank: number;
-  /** Adapter slots, not counting slot 0, the base model. */
-  slots: number;
+export type DecoderOptions = AdapterLayout & {
   /** Conversations decoded at once. */
-  maxRows: number;
+  readonly maxRows: number;
   /** Longest conversation in tokens, prompt and answer. */
-  maxLength: number;
-  threads: number;
+  readonly maxLength: number;
+  readonly threads: number;
   /** What linear weights and the output head are held in; left out, float32. Adapters are float32 always. */
-  precision?: Precision;
+  readonly precision?: Precision | undefined;
   /** Where steps are computed; the CPU when left out. */
-  device?: Device;
+  readonly device?: Device | undefined;
+  /**
+   * Every run has the same shapes: all rows, the whole context, prompts alone in pieces of `prefillChunk` tokens. Kernels choose their
+   * order of sums by shape, so only then is a row's answer the same to the last bit whatever runs beside it.
+   */
+  readonly deterministic?: { readonly prefillChunk: number } | undefined;
 };
 
 export type Decoder = Awaited<ReturnType<typeof createDecoder>>;
-
-const bucket = 64;
 
 export async function createDecoder(
   base: { config: ModelConfig; weights: Weights },
   options: DecoderOptions,
 ) {
   const { config } = base;
-  const { modules, rank, maxRows, maxLength, threads, device = "cpu" } = options;
-  const { kvHeads: K, headDim: h, layers } = config;
+  const { modules, maxRows, maxLength, deterministic, precision, device = "cpu" } = options;
+  const { kvHeads: K, headDim: h, layers, vocab } = config;
   const groups = config.heads / K;
   const session = await createSession(
-    decodingGraph(config, base.weights, modules, maxLength, options.precision, device),
-    { threads, device },
+    decodingGraph(config, base.weights, { modules, positions: maxLength, precision, device }),
+    { threads: options.threads, device },
   );
+  const adapters = createAdapterRows(config, options, maxRows);
+  const cache = createKvCache(config, maxRows, maxLength, deterministic !== undefined);
 
-  const pools = new Map<string, { data: Float32Array; stride: number; dims: number[] }>();
-  for (let layer = 0; layer < layers; layer++)
-    for (const name of modules) {
-      const [out, inp] = moduleShape(config, name);
-      const pool = (dims: [number, number]) => ({
-        data: new Float32Array((options.slots + 1) * dims[0] * dims[1]),
-        stride: dims[0] * dims[1],
-        dims: [options.slots + 1, ...dims],
-      });
-      pools.set(poolInput(layer, name, "A"), pool([inp, rank]));
-      pools.set(poolInput(layer, name, "B"), pool([rank, out]));
-    }
-  const poolFeeds: Record<string, Tensor> = Object.fromEntries(
-    [...pools].map(([name, { data, dims }]) => [name, f32(data, dims)]),
-  );
-
-  let capacity = bucket;
-  const stride = () => K * capacity * h; // floats of one row in one cache
-  const newCaches = () => Array.from({ length: layers * 2 }, () => new Float32Array(maxRows * stride()));
-  let caches = newCaches();
-  const lengths: number[] = [];
-  const slots: number[] = [];
-
-  function grow(needed: number): void {
-    if (needed <= capacity) return;
-    const old = { caches, capacity };
-    capacity = Math.min(Math.ceil(needed / bucket) * bucket, Math.ceil(maxLength / bucket) * bucket);
-    caches = newCaches();
-    old.caches.forEach((from, i) => {
-      for (let line = 0; line < lengths.length * K; line++)
-        caches[i]?.set(
-          from.subarray(line * old.capacity * h, (line + 1) * old.capacity * h),
-          line * capacity * h,
-        );
-    });
-  }
-
-  /** Runs rows [first, first + ids.length) on new tokens; returns their logits, one row each. */
-  async function forward(first: number, ids: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    const rows = ids.length;
-    const S = Math.max(...ids.map((x) => x.length));
-    const past = lengths.slice(first, first + rows);
+  /**
+   * Runs new tokens through rows [first, first + tokens.length).
+   *
+   * @param shape rows and positions of the run, at least what the tokens need; more is padding whose results are dropped
+   * @returns the logits after each row's last token
+   */
+  async function runRows(
+    first: number,
+    tokens: readonly (readonly number[])[],
+    shape: { rows: number; positions: number },
+  ): Promise<Float32Array[]> {
+    const { rows: B, positions: S } = shape;
+    const past = Array.from({ length: B }, (_, b) =>
+      b < tokens.length ? (cache.lengths[first + b] as number) : 0,
+    );
+    cache.reserve(Math.max(...tokens.map((row, b) => (past[b] as number) + row.length)));
     // ONNX Runtime 1.30 crashes on WebGPU in a product over no positions at all.
-    const T = device === "cpu" && Math.max(...past) === 0 ? 0 : capacity;
-    const tokens = new BigInt64Array(rows * S);
-    const positions = new BigInt64Array(rows * S);
-    const bias = new Float32Array(rows * groups * S * (T + S)).fill(-1e30);
-    ids.forEach((row, b) => {
+    const mayBeEmpty = deterministic === undefined && device === "cpu";
+    const T = mayBeEmpty && Math.max(...past) === 0 ? 0 : cache.capacity;
+    const ids = new BigInt64Array(B * S);
+    const positions = new BigInt64Array(B * S);
+    const bias = new Float32Array(B * groups * S * (T + S)).fill(-1e30);
+    for (let b = 0; b < B; b++)
       for (let s = 0; s < S; s++) {
-        tokens[b * S + s] = BigInt(row[s] ?? 0);
+        ids[b * S + s] = BigInt(tokens[b]?.[s] ?? 0);
         positions[b * S + s] = BigInt(Math.min((past[b] as number) + s, maxLength - 1));
         for (let g = 0; g < groups; g++) {
           const line = ((b * groups + g) * S + s) * (T + S);
-          bias.fill(0, line, line + Math.min(T, past[b] as number));
+          bias.fill(0, line, line + (past[b] as number));
           bias.fill(0, line + T, line + T + s + 1);
         }
       }
-    });
     const feeds: Record<string, Tensor> = {
-      input_ids: i64(tokens, [rows, S]),
-      position_ids: i64(positions, [rows, S]),
-      bias: f32(bias, [rows, 1, groups * S, T + S]),
+      input_ids: i64(ids, [B, S]),
+      position_ids: i64(positions, [B, S]),
+      bias: f32(bias, [B, 1, groups * S, T + S]),
       split: i64(BigInt64Array.of(BigInt(T), BigInt(S)), [2]),
       last: i64(
-        BigInt64Array.from(ids, (row) => BigInt(row.length - 1)),
-        [rows, 1],
+        BigInt64Array.from({ length: B }, (_, b) => BigInt((tokens[b]?.length ?? 1) - 1)),
+        [B, 1],
       ),
-      ...poolFeeds,
+      ...adapters.feeds(first, B),
     };
-    if (modules.length > 0)
-      feeds.slots = i64(BigInt64Array.from(slots.slice(first, first + rows), BigInt), [rows]);
-    const width = K * T * h;
     for (let layer = 0; layer < layers; layer++)
-      for (const [i, part] of (["k", "v"] as const).entries()) {
-        const cache = caches[layer * 2 + i] as Float32Array;
+      for (const [i, part] of (["k", "v"] as const).entries())
         feeds[cacheInput(layer, part)] = f32(
-          T === 0 ? new Float32Array(0) : cache.subarray(first * width, (first + rows) * width),
-          [rows, K, T, h],
+          T === 0 ? new Float32Array(0) : cache.view(layer * 2 + i, first, B),
+          [B, K, T, h],
         );
-      }
     const out = await run(session, feeds);
-    for (let layer = 0; layer < layers; layer++)
-      for (const [i, part] of (["k", "v"] as const).entries()) {
-        const cache = caches[layer * 2 + i] as Float32Array;
-        const fresh = out[cacheOutput(layer, part)] as Float32Array;
-        for (let b = 0; b < rows; b++)
-          for (let head = 0; head < K; head++) {
-            const from = (b * K + head) * S * h;
-            cache.set(
-              fresh.subarray(from, from + (ids[b] as readonly number[]).length * h),
-              (first + b) * stride() + (head * capacity + (past[b] as number)) * h,
-            );
-          }
-      }
-    ids.forEach((row, b) => {
-      lengths[first + b] = (past[b] as number) + row.length;
+    tokens.forEach((row, b) => {
+      for (let layer = 0; layer < layers; layer++)
+        for (const [i, part] of (["k", "v"] as const).entries()) {
+          const fresh = out[cacheOutput(layer, part)] as Float32Array;
+          cache.append(layer * 2 + i, first + b, fresh, b * K * S * h, S, row.length);
+        }
+      cache.advance(first + b, row.length);
     });
     const logits = out.logits as Float32Array;
-    return ids.map((_, b) => logits.subarray(b * config.vocab, (b + 1) * config.vocab));
+    return tokens.map((_, b) => logits.subarray(b * vocab, (b + 1) * vocab));
   }
 
-  return {
-    /** Rows in the batch now. */
+  function requireRoom(first: number, tokens: readonly (readonly number[])[]): void {
+    if (first < 0 || first + tokens.length > cache.lengths.length)
+      throw new RangeError(
+        `Rows ${first} to ${first + tokens.length - 1} of ${cache.lengths.length} were asked for.`,
+      );
+    for (const [b, row] of tokens.entries()) {
+      const length = (cache.lengths[first + b] as number) + row.length;
+      if (row.length === 0) throw new RangeError("A row needs at least one token.");
+      if (length > maxLength)
+        throw new RangeError(`A row would grow to ${length} tokens: the limit is ${maxLength}.`);
+    }
+  }
+
+  const decoder = {
+    /** Open rows. */
     get rows() {
-      return lengths.length;
+      return cache.lengths.length;
     },
-    /** Puts an adapter into a slot (1 … slots), or empties it. */
-    setSlot(slot: number, adapter: Adapter | undefined): void {
-      if (!Number.isInteger(slot) || slot < 1 || slot > options.slots)
-        throw new RangeError(
-          `Slot ${slot} does not exist: there are slots 1 to ${options.slots}; slot 0 is the base model.`,
-        );
-      for (const { data, stride: size } of pools.values()) data.fill(0, slot * size, (slot + 1) * size);
-      if (adapter === undefined) return;
-      const { rank: own, scale } = adapter.config;
-      if (own > rank) throw new RangeError(`An adapter of rank ${own} does not fit slots of rank ${rank}.`);
-      const extra = adapter.config.modules.filter((m) => !modules.includes(m));
-      if (extra.length > 0)
-        throw new RangeError(
-          `The adapter changes ${extra.join(", ")}; these slots hold ${modules.join(", ")}.`,
-        );
-      for (const { name, part, shape } of adapterShapes(config, adapter.config)) {
-        const from = adapter.tensors.get(name)?.data as Float32Array;
-        const key = name.replace(/\.lora_([AB])$/, ".pool_$1");
-        const { data, stride: size } = pools.get(key) as { data: Float32Array; stride: number };
-        const at = slot * size;
-        const [first, second] = shape;
-        // A [r, in] → [in, rank]; B [out, r] → scale · [rank, out].
-        for (let i = 0; i < first; i++)
-          for (let j = 0; j < second; j++) {
-            const value = from[i * second + j] as number;
-            if (part === "A") data[at + j * rank + i] = value;
-            else data[at + j * first + i] = value * scale;
-          }
-      }
+    /** Tokens a row has taken in. */
+    length: (row: number): number => cache.lengths[row] as number,
+    /** Lays an adapter out as rows hold it. @throws RangeError when it does not fit */
+    pack: (adapter: Adapter): PackedAdapter => packAdapter(config, options, adapter),
+    /** Opens an empty row at the end, under an adapter or the base model. @returns its number */
+    open(adapter?: PackedAdapter): number {
+      const row = cache.lengths.length;
+      if (row >= maxRows) throw new RangeError(`${row + 1} rows asked for, ${maxRows} at most.`);
+      cache.open();
+      adapters.set(row, adapter);
+      return row;
     },
-    /** Adds rows for new conversations; returns each one's logits after its prompt. */
-    async prefill(prompts: readonly { ids: readonly number[]; slot: number }[]): Promise<Float32Array[]> {
-      const first = lengths.length;
-      if (first + prompts.length > maxRows)
-        throw new RangeError(`${first + prompts.length} rows asked for, ${maxRows} at most.`);
-      for (const { ids, slot } of prompts) {
-        if (ids.length === 0) throw new RangeError("A prompt needs at least one token.");
-        if (ids.length >= maxLength)
-          throw new RangeError(
-            `A prompt of ${ids.length} tokens leaves no room for an answer: the limit is ${maxLength} in all.`,
-          );
-        lengths.push(0);
-        slots.push(slot);
-      }
-      grow(Math.max(...prompts.map((p) => p.ids.length)));
-      return forward(
-        first,
-        prompts.map((p) => p.ids),
-      );
+    /**
+     * Gives rows [first, first + tokens.length) a piece of their prompts, at least a token each; returns each one's logits after its last.
+     * Where runs are deterministic, pieces must end at multiples of the chunk or at the prompt's end.
+     *
+     * @throws RangeError when a row would grow beyond `maxLength`
+     */
+    async feed(first: number, tokens: readonly (readonly number[])[]): Promise<Float32Array[]> {
+      requireRoom(first, tokens);
+      if (deterministic === undefined)
+        return runRows(first, tokens, {
+          rows: tokens.length,
+          positions: Math.max(...tokens.map((row) => row.length)),
+        });
+      const logits: Float32Array[] = [];
+      for (const [b, row] of tokens.entries()) logits.push(await feedAlone(first + b, row));
+      return logits;
     },
-    /** Advances every row by one token; returns each one's logits. */
+    /** Gives rows [0, tokens.length) one token each; returns their logits. @throws RangeError as {@link Decoder.feed} */
     async decode(tokens: readonly number[]): Promise<Float32Array[]> {
-      if (tokens.length !== lengths.length)
-        throw new RangeError(`${tokens.length} tokens for ${lengths.length} rows.`);
-      const longest = Math.max(...lengths) + 1;
-      if (longest > maxLength)
-        throw new RangeError(`A row would grow to ${longest} tokens: the limit is ${maxLength}.`);
-      grow(longest);
-      return forward(
-        0,
-        tokens.map((token) => [token]),
-      );
+      const each = tokens.map((token) => [token]);
+      requireRoom(0, each);
+      return runRows(0, each, { rows: deterministic === undefined ? tokens.length : maxRows, positions: 1 });
+    },
+    /** A copy of the keys and values of positions [from, to) of a row. */
+    readCache: (row: number, from: number, to: number): Float32Array => cache.read(row, from, to),
+    /** Appends positions that {@link Decoder.readCache} returned, under the same adapter and after the same tokens. */
+    writeCache: (row: number, block: Float32Array, positions: number): void =>
+      cache.write(row, block, positions),
+    /** Exchanges two rows. */
+    swap(a: number, b: number): void {
+      if (a === b) return;
+      cache.swap(a, b);
+      adapters.swap(a, b);
     },
     /** Takes a row out. The last row moves to its number. */
     remove(row: number): void {
-      const last = lengths.length - 1;
-      if (row < 0 || row > last) throw new RangeError(`There is no row ${row} of ${lengths.length}.`);
-      if (row !== last) {
-        for (const cache of caches) cache.copyWithin(row * stride(), last * stride(), (last + 1) * stride());
-        lengths[row] = lengths[last] as number;
-        slots[row] = slots[last] as number;
-      }
-      // What a row leaves is masked for the next one, but 0 × NaN is NaN: values that overflowed would live on in other answers.
-      const used = (lengths.pop() as number) * h;
-      for (const cache of caches)
-        for (let head = 0; head < K; head++) {
-          const start = last * stride() + head * capacity * h;
-          cache.fill(0, start, start + used);
-        }
-      slots.pop();
+      const last = cache.lengths.length - 1;
+      if (row < 0 || row > last) throw new RangeError(`There is no row ${row} of ${last + 1}.`);
+      cache.copy(last, row);
+      adapters.copy(last, row);
+      cache.close();
+    },
+    /** Opens rows and gives each its whole prompt; returns their logits. */
+    prefill(prompts: readonly { ids: readonly number[]; adapter?: PackedAdapter | undefined }[]) {
+      const first = cache.lengths.length;
+      for (const { adapter } of prompts) decoder.open(adapter);
+      return decoder.feed(
+        first,
+        prompts.map(({ ids }) => ids),
+      );
     },
   };
+
+  /** A row's tokens in runs that end at multiples of the chunk, each padded to a whole one. */
+  async function feedAlone(row: number, tokens: readonly number[]): Promise<Float32Array> {
+    const { prefillChunk } = deterministic as { prefillChunk: number };
+    let logits: Float32Array | undefined;
+    for (let at = 0; at < tokens.length; ) {
+      const room = prefillChunk - (decoder.length(row) % prefillChunk);
+      const part = tokens.slice(at, at + room);
+      [logits] = await runRows(row, [part], { rows: 1, positions: prefillChunk });
+      at += part.length;
+    }
+    return logits as Float32Array;
+  }
+
+  return decoder;
 }

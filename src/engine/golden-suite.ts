@@ -77,17 +77,14 @@ export async function assertDecodes(
     const decoder = await createDecoder(checkpoint, {
       modules: moduleNames,
       rank: Math.max(1, ...adapters.map(({ config }) => config.rank)),
-      slots: Math.max(1, adapters.length),
       maxRows: rows.length,
       maxLength: Math.max(...rows.map(({ ids }) => ids.length)) + 9,
       threads: 1,
     });
-    adapters.forEach((adapter, i) => {
-      decoder.setSlot(i + 1, adapter);
-    });
+    const packed = [undefined, ...adapters.map(decoder.pack)];
     const answers: number[][] = rows.map(() => []);
     let logits = await decoder.prefill(
-      rows.map(({ ids, slot }) => ({ ids: ids.slice(0, prefillLength), slot })),
+      rows.map(({ ids, slot }) => ({ ids: ids.slice(0, prefillLength), adapter: packed[slot] })),
     );
     const at = rows.map(({ ids }) => Math.min(prefillLength, ids.length));
     while (answers.some((answer) => answer.length < 8)) {

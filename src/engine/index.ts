@@ -15,6 +15,7 @@
  * - `worker`: calls into threads, since a run blocks the one it is in; `random`, `bpe`: seeded draws, tokenizer training
  */
 export * from "./adamw.ts";
+export { type PackedAdapter, packAdapter, packedBytes } from "./adapter-rows.ts";
 export * from "./batch.ts";
 export * from "./bpe.ts";
 export * from "./chat.ts";
@@ -24,6 +25,7 @@ export * from "./decoder.ts";
 export * from "./embedding.ts";
 export * from "./examples.ts";
 export * from "./gradients.ts";
+export { cacheBytes } from "./kv-cache.ts";
 export * from "./lora.ts";
 export * from "./onnx.ts";
 export { exportPeft, loadPeft, readPeft } from "./peft.ts";

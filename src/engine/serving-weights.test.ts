@@ -28,11 +28,11 @@ const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / 
 
 /** Logits of four rows after a prompt and after one token more: two of the base, and the same two under the adapter. */
 async function logitsOf(base: Checkpoint, adapter: Adapter, prompts: number[][], precision: Precision) {
-  const limits = { modules: moduleNames, rank: 4, slots: 1, maxRows: 4, maxLength: 64, threads: 1 };
+  const limits = { modules: moduleNames, rank: 4, maxRows: 4, maxLength: 64, threads: 1 };
   const decoder = await createDecoder(base, { ...limits, precision });
-  decoder.setSlot(1, adapter);
+  const packed = [undefined, decoder.pack(adapter)];
   const copy = (rows: readonly Float32Array[]) => rows.map((row) => row.slice());
-  const first = await decoder.prefill([0, 1].flatMap((slot) => prompts.map((ids) => ({ ids, slot }))));
+  const first = await decoder.prefill(packed.flatMap((own) => prompts.map((ids) => ({ ids, adapter: own }))));
   return [...copy(first), ...copy(await decoder.decode([1, 2, 1, 2]))];
 }
 

@@ -24,7 +24,8 @@ const embedding = "model.embed_tokens.weight";
 /**
  * Puts the weights into `graph`.
  *
- * @returns `embed`: token ids `[…]` → their rows `[…, d]`; `product`: y = x Wᵀ, x `[…, in]`, for a weight `[out, in]` by its checkpoint name
+ * @returns `embed`: token ids `[…]` → their rows `[…, d]`; `product`: y = x [W₁; W₂; …]ᵀ, x `[…, in]`, for weights
+ * `[out, in]` by their checkpoint names, in one product
  */
 export function servingWeights(
   graph: Graph,
@@ -40,7 +41,7 @@ export function servingWeights(
   /** The operator pads rows for products, but not for looking up. */
   const exactRows = exact || config.hidden % quantizations.int8.block !== 0;
   for (const [name, shape] of shapes)
-    if (exact || shape.length === 1 || (exactRows && name === embedding))
+    if ((shape.length === 1 && !name.endsWith(".bias")) || (exactRows && name === embedding))
       graph.initializer(name, "float32", shape, data(name));
 
   /** In 8 bits, like the head, even where linear weights are in 4. */
@@ -61,11 +62,29 @@ export function servingWeights(
     return graph.op("GatherBlockQuantized", from, how, "com.microsoft");
   }
 
-  function product(x: Value, name: string): Value {
-    if (precision === "f32") return matmul(x, name, { transB: 1 });
-    const [N, K] = shapes.get(name) as readonly [number, number];
+  /** Weights that the same input is multiplied by, one below the other. */
+  function stacked(names: readonly string[]): { rows: Float32Array; shape: [N: number, K: number] } {
+    const parts = names.map(data);
+    const K = shapes.get(names[0] as string)?.[1] as number;
+    const N = parts.reduce((sum, { length }) => sum + length / K, 0);
+    if (parts.length === 1) return { rows: parts[0] as Float32Array, shape: [N, K] };
+    const rows = new Float32Array(N * K);
+    let at = 0;
+    for (const part of parts) {
+      rows.set(part, at);
+      at += part.length;
+    }
+    return { rows, shape: [N, K] };
+  }
+
+  function product(x: Value, names: readonly string[]): Value {
+    const name = names.join("+");
+    if (precision === "f32" && name === embedding) return matmul(x, embedding, { transB: 1 });
+    const { rows, shape } = stacked(names);
+    if (precision === "f32") return matmul(x, graph.initializer(name, "float32", shape, rows), { transB: 1 });
+    const [N, K] = shape;
     const options = name === head ? quantizations.int8 : quantizations[precision];
-    const { bits, block, codes, scales, zeros } = quantize(data(name), [N, K], options);
+    const { bits, block, codes, scales, zeros } = quantize(rows, shape, options);
     const blocks = Math.ceil(K / block);
     const from = [
       x,

@@ -10,7 +10,7 @@ let server: Awaited<ReturnType<Node["listen"]>>;
 let client: OpenAI;
 let channelId: `0x${string}`;
 before(async () => {
-  world = await openWorld({ maxQueue: 64 });
+  world = await openWorld({ maxQueue: 64, adapterMemoryBytes: 0 });
   node = await world.openNode(await world.newFolder());
   server = await node.listen();
   const key = await node.newKey();
@@ -123,12 +123,12 @@ test("errors arrive as the client's own classes", async () => {
 });
 
 test("the client comes back by itself after 429", async () => {
-  const other = await openWorld({ maxRows: 1, maxQueue: 1 });
+  const other = await openWorld({ maxRows: 1, maxQueue: 1, adapterMemoryBytes: 0 });
   const small = await other.openNode(await other.newFolder());
   const listening = await small.listen();
   const { secret } = await small.newKey();
   const patient = new OpenAI({ apiKey: secret, baseURL: `${listening.url}/v1`, maxRetries: 5 });
-  const busy = other.occupy(2);
+  const busy = other.occupy(1);
   await assert.rejects(patient.withOptions({ maxRetries: 0 }).chat.completions.create(asked), RateLimitError);
   const answered = patient.chat.completions.create(asked);
   await busy.end();
@@ -168,7 +168,7 @@ test("a stream that its reader leaves is an answer of the length it had, charged
 
 test("who leaves before a whole answer is delivered pays nothing", async () => {
   const before = await node.payments.channel(channelId);
-  const busy = world.occupy(8);
+  const busy = world.occupy(0);
   const left = new AbortController();
   const answer = client.chat.completions.create(asked, { signal: left.signal });
   while ((await world.openlora.metrics()).scheduler.waiting === 0)

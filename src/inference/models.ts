@@ -32,7 +32,7 @@ export type Models = {
   load(name: string, path: string): Promise<LoadedAdapter>;
   /** @throws InferenceError 404 */
   unload(name: string): Promise<LoadedAdapter>;
-  /** Loads a model's adapter ahead of its first request and keeps it in a slot until it is unpinned or the process ends. @throws InferenceError */
+  /** Loads a model's adapter ahead of its first request and keeps it in memory until it is unpinned or the process ends. @throws InferenceError */
   pin(model: string): Promise<Digest>;
   unpin(model: string): Promise<Digest>;
 };
@@ -67,7 +67,7 @@ export function createModels(parts: {
     return { release: null, loaded: found, adapter: found.digest };
   }
 
-  /** Reading it into a slot is the one test that it can be served: its bytes, its base, its rank and modules. */
+  /** Reading it into memory is the one test that it can be served: its bytes, its base, its rank and modules. */
   async function tryAdapter(digest: Digest): Promise<void> {
     if (pinned.has(digest)) return;
     try {

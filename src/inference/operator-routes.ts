@@ -60,13 +60,13 @@ const routes = {
   pin: route(
     "pin_lora_adapter",
     nameSchema,
-    "Keep a model's adapter in a slot",
-    "Of a release, by name or id, or of a loaded adapter; until it is unpinned or the node stops. One slot always stays free for others.",
+    "Keep a model's adapter in memory",
+    "Of a release, by name or id, or of a loaded adapter; until it is unpinned or the node stops.",
   ),
   unpin: route(
     "unpin_lora_adapter",
     nameSchema,
-    "Let a model's adapter leave its slot",
+    "Let a model's adapter leave memory",
     "The opposite of pin_lora_adapter; an adapter that is not pinned stays so.",
   ),
 };

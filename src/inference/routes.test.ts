@@ -11,7 +11,7 @@ let world: World;
 let node: Node;
 let key: string;
 before(async () => {
-  world = await openWorld({ maxRows: 1, maxQueue: 1 });
+  world = await openWorld({ maxRows: 1, maxQueue: 1, adapterMemoryBytes: 0 });
   node = await world.openNode(await world.newFolder());
   key = (await node.newKey()).secret;
 });
@@ -287,7 +287,7 @@ test("requests that are not paid for get 402, and nothing is generated", async (
 test("beyond the queue it is 429 with Retry-After, streamed or not, and the reservation is given back", async () => {
   const { secret, channelId } = await node.newKey();
   const headers = { authorization: `Bearer ${secret}` };
-  const busy = world.occupy(2);
+  const busy = world.occupy(1);
   for (const stream of [false, true]) {
     const answer = await post(chat, { ...good, stream }, headers);
     assert.deepEqual([answer.status, answer.body.error.code], [429, "rate_limit_exceeded"]);
@@ -313,7 +313,7 @@ test("an answer that does not begin in time is 504, and too many at once 429; ne
       headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
       body: JSON.stringify(good),
     });
-  const busy = world.occupy(1);
+  const busy = world.occupy(0);
   const answers = await Promise.all([send(), send()]);
   assert.deepEqual(answers.map(({ status }) => status).sort(), [429, 504]);
   await busy.end();

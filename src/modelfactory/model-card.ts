@@ -25,12 +25,12 @@ async function complete(
 ): Promise<string> {
   const decoder = await createDecoder(
     { config, weights },
-    { modules: [], rank: 1, slots: 1, maxRows: 1, maxLength: config.maxPositions, threads: 2 },
+    { modules: [], rank: 1, maxRows: 1, maxLength: config.maxPositions, threads: 2 },
   );
   const sampling = { ...plainSampling, temperature, topP: 0.95 };
   const sampler = createSamplers(config.vocab)(sampling, createRandom(seed), ids);
   const output: number[] = [];
-  let [logits] = await decoder.prefill([{ ids, slot: 0 }]);
+  let [logits] = await decoder.prefill([{ ids }]);
   while (output.length < maxTokens) {
     const token = sampler.choose(logits as Float32Array)?.id as number;
     if (tokenizer.eosIds.includes(token)) break;

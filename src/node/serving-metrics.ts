@@ -14,9 +14,9 @@ const serverFigures = [
   "outagesTotal",
 ] as const;
 
-/** `slotsLeased` → `slots_leased` */
+/** `loadsTotal` → `loads_total` */
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-/** `slotsLeased` → `slots leased` */
+/** `loadsTotal` → `loads total` */
 const words = (name: string) => snake(name).replaceAll("_", " ");
 
 /**

@@ -1,10 +1,17 @@
 /**
- * Where adapters are: on disk (whatever `load` reads), in memory (parsed, bounded in bytes), in a slot of the decoder (ready to run).
- * An adapter is known by the digest of its `adapter_model.safetensors`; one that nobody asks for costs nothing.
+ * Where adapters are: on disk (whatever `load` reads), in memory (checked and laid out, bounded in bytes), in the rows that run them.
+ * An adapter is known by the digest of its `adapter_model.safetensors`; one that nobody asks for costs nothing. Rows hold copies of their
+ * own, so memory can be given to another adapter whatever runs.
  */
-import { type Adapter, type ModelConfig, parseSafetensors, readPeft } from "../engine/index.ts";
+import {
+  type Adapter,
+  type ModelConfig,
+  type PackedAdapter,
+  parseSafetensors,
+  readPeft,
+} from "../engine/index.ts";
 import { bytesDigest, type Digest } from "../protocol/index.ts";
-import { OpenLoraError, OverloadedError } from "./errors.ts";
+import { OpenLoraError } from "./errors.ts";
 
 /** The two files of a PEFT adapter: `adapter_config.json` and `adapter_model.safetensors`. */
 export type AdapterFiles = { readonly config: Uint8Array; readonly tensors: Uint8Array };
@@ -12,38 +19,39 @@ export type AdapterFiles = { readonly config: Uint8Array; readonly tensors: Uint
 /** Reads an adapter's files. Both must depend on the digest alone: while an adapter is in memory, it is not read again. */
 export type LoadAdapter = (digest: Digest) => Promise<AdapterFiles>;
 
-/** The right to run rows in an adapter's slot. Its slot is not given to another adapter before `release`. */
+/** A promise that an adapter stays in memory, once it is there, until `release`. */
 export type Lease = {
-  readonly slot: number;
-  /** The adapter is in its slot. */
-  readonly loaded: boolean;
+  /** The adapter, once it is in memory. */
+  readonly adapter: PackedAdapter | undefined;
   /** Resolves when it is. @throws OpenLoraError `adapter-unavailable`, `adapter-refused` */
-  readonly ready: Promise<void>;
+  readonly ready: Promise<PackedAdapter>;
   release(): void;
 };
 
 export type AdapterMetrics = {
-  slots: number;
-  slotsHeld: number;
-  slotsLeased: number;
-  pinned: number;
+  /** Adapters in memory and on their way there, and how many of them requests or pins hold. */
   memoryAdapters: number;
+  leased: number;
+  pinned: number;
   memoryBytes: number;
   memoryBytesMax: number;
-  slotHitsTotal: number;
+  bytesPerAdapter: number;
   memoryHitsTotal: number;
   loadsTotal: number;
   loadFailuresTotal: number;
-  slotEvictionsTotal: number;
   memoryEvictionsTotal: number;
-  /** The latest loads from disk, at most 1,024, in no order: milliseconds from when the adapter was asked for until it was in its slot. */
+  /** The latest loads from disk, at most 1,024, in no order: milliseconds from when the adapter was asked for until it was in memory. */
   recentLoadsMs: number[];
 };
 
 export type AdapterTiers = {
-  /** A lease on the adapter's slot, or nothing when every slot is leased to other adapters. The same adapter is loaded once. */
-  acquire(digest: Digest): Lease | undefined;
-  /** Loads an adapter and keeps it in its slot until {@link AdapterTiers.unpin}. One slot always stays unpinned. */
+  /** Holds an adapter, loading it if it is not in memory. The same adapter is loaded once, whoever asks meanwhile. */
+  acquire(digest: Digest): Lease;
+  /** Whether an adapter is in memory. */
+  has(digest: Digest): boolean;
+  /** Loads an adapter that will be asked for, if there is memory that nobody holds. @returns when it is there, or never will be */
+  prefetch(digest: Digest): Promise<void>;
+  /** Loads an adapter and keeps it in memory until {@link AdapterTiers.unpin}. */
   pin(digest: Digest): Promise<void>;
   unpin(digest: Digest): void;
   metrics(): AdapterMetrics;
@@ -51,153 +59,120 @@ export type AdapterTiers = {
 
 export type AdapterTiersOptions = {
   base: { readonly name: string; readonly config: ModelConfig };
-  slots: number;
-  /** Bytes of parsed adapters kept in memory, those in slots included. */
+  /** Bytes of adapters kept in memory. Those that requests hold stay, even if they are more. */
   memoryBytes: number;
+  /** Bytes of one adapter in memory: all are laid out for the largest rank. */
+  bytesPerAdapter: number;
   loadTimeoutMs: number;
   load: LoadAdapter;
-  /** Writes an adapter into the decoder's slot. @throws when it does not fit */
-  place(slot: number, adapter: Adapter): void;
+  /** Lays an adapter out for rows. @throws when it does not fit them */
+  pack(adapter: Adapter): PackedAdapter;
 };
+
+type Entry = { adapter: PackedAdapter | undefined; leases: number; ready: Promise<PackedAdapter> };
 
 const recentLoadsMax = 1_024;
 
-type Resident = { slot: number; leases: number; loaded: boolean; ready: Promise<void> };
-
 export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
-  /** Adapters that have a slot, the least recently used first. */
-  const residents = new Map<Digest, Resident>();
-  const freeSlots = Array.from({ length: options.slots }, (_, i) => options.slots - i);
-  /** Parsed adapters, the least recently used first. */
-  const memory = new Map<Digest, { adapter: Adapter; bytes: number }>();
-  let memoryBytes = 0;
+  const { bytesPerAdapter, memoryBytes } = options;
+  const fits = Math.floor(memoryBytes / bytesPerAdapter);
+  /** The least recently used first. */
+  const entries = new Map<Digest, Entry>();
   const pins = new Map<Digest, Lease>();
-  const totals = {
-    slotHitsTotal: 0,
-    memoryHitsTotal: 0,
-    loadsTotal: 0,
-    loadFailuresTotal: 0,
-    slotEvictionsTotal: 0,
-    memoryEvictionsTotal: 0,
-  };
   const recentLoadsMs: number[] = [];
-  let loadsPlaced = 0;
+  let loadsDone = 0;
+  const totals = { memoryHitsTotal: 0, loadsTotal: 0, loadFailuresTotal: 0, memoryEvictionsTotal: 0 };
 
-  function remember(digest: Digest, adapter: Adapter): void {
-    const bytes = [...adapter.tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-    if (bytes > options.memoryBytes) return;
-    for (const [oldest, { bytes: freed }] of memory) {
-      if (memoryBytes + bytes <= options.memoryBytes) break;
-      memory.delete(oldest);
-      memoryBytes -= freed;
+  /** Gives memory back until `count` adapters are left, or none that could be spared. */
+  function shrink(count: number): void {
+    for (const [digest, { adapter, leases }] of entries) {
+      if (entries.size <= count) return;
+      if (leases > 0 || adapter === undefined) continue;
+      entries.delete(digest);
       totals.memoryEvictionsTotal++;
     }
-    memory.set(digest, { adapter, bytes });
-    memoryBytes += bytes;
   }
 
-  function recall(digest: Digest): Adapter | undefined {
-    const found = memory.get(digest);
-    if (found === undefined) return undefined;
-    memory.delete(digest);
-    memory.set(digest, found);
-    totals.memoryHitsTotal++;
-    return found.adapter;
-  }
-
-  function place(digest: Digest, resident: Resident, adapter: Adapter): void {
+  async function fetch(digest: Digest): Promise<PackedAdapter> {
+    totals.loadsTotal++;
+    const askedAtMs = performance.now();
+    const adapter = await readAdapter(digest, options);
+    let packed: PackedAdapter;
     try {
-      options.place(resident.slot, adapter);
+      packed = options.pack(adapter);
     } catch (cause) {
       throw refused(digest, (cause as Error).message, cause);
     }
-    resident.loaded = true;
+    recentLoadsMs[loadsDone++ % recentLoadsMax] = performance.now() - askedAtMs;
+    return packed;
   }
 
-  function dropResident(digest: Digest, resident: Resident): void {
-    residents.delete(digest);
-    freeSlots.push(resident.slot);
-  }
-
-  function takeSlot(): number | undefined {
-    const free = freeSlots.pop();
-    if (free !== undefined) return free;
-    for (const [digest, resident] of residents) {
-      if (resident.leases > 0 || !resident.loaded) continue;
-      residents.delete(digest);
-      totals.slotEvictionsTotal++;
-      return resident.slot;
-    }
-    return undefined;
-  }
-
-  function admit(digest: Digest, slot: number): Resident {
-    const resident: Resident = { slot, leases: 0, loaded: false, ready: Promise.resolve() };
-    residents.set(digest, resident);
+  function begin(digest: Digest): Entry {
     const fill = async () => {
       try {
-        const remembered = recall(digest);
-        if (remembered !== undefined) return place(digest, resident, remembered);
-        const askedAtMs = performance.now();
-        totals.loadsTotal++;
-        const adapter = await readAdapter(digest, options);
-        place(digest, resident, adapter);
-        recentLoadsMs[loadsPlaced++ % recentLoadsMax] = performance.now() - askedAtMs;
-        remember(digest, adapter);
+        entry.adapter = await fetch(digest);
+        shrink(fits);
+        return entry.adapter;
       } catch (error) {
         totals.loadFailuresTotal++;
-        dropResident(digest, resident);
+        entries.delete(digest);
         throw error;
       }
     };
-    resident.ready = fill();
+    const entry: Entry = { adapter: undefined, leases: 0, ready: undefined as never };
+    entries.set(digest, entry);
+    entry.ready = fill();
     // Whoever holds a lease hears of a failure; when all of them have left, nobody needs to.
-    resident.ready.catch(() => {});
-    return resident;
+    entry.ready.catch(() => {});
+    return entry;
   }
 
-  function lease(resident: Resident): Lease {
-    resident.leases++;
+  function acquire(digest: Digest): Lease {
+    const known = entries.get(digest);
+    if (known === undefined) shrink(fits - 1);
+    else {
+      if (known.adapter !== undefined) totals.memoryHitsTotal++;
+      entries.delete(digest);
+      entries.set(digest, known);
+    }
+    const entry = known ?? begin(digest);
+    entry.leases++;
     let held = true;
     return {
-      slot: resident.slot,
-      get loaded() {
-        return resident.loaded;
+      get adapter() {
+        return entry.adapter;
       },
-      ready: resident.ready,
+      ready: entry.ready,
       release() {
-        if (held) resident.leases--;
+        if (!held) return;
         held = false;
+        entry.leases--;
+        shrink(fits);
       },
     };
-  }
-
-  function acquire(digest: Digest): Lease | undefined {
-    const resident = residents.get(digest);
-    if (resident !== undefined) {
-      totals.slotHitsTotal++;
-      residents.delete(digest);
-      residents.set(digest, resident);
-      return lease(resident);
-    }
-    const slot = takeSlot();
-    return slot === undefined ? undefined : lease(admit(digest, slot));
   }
 
   return {
     acquire,
+    has: (digest) => entries.get(digest)?.adapter !== undefined,
+    async prefetch(digest) {
+      if (entries.has(digest)) return;
+      shrink(fits - 1);
+      if (entries.size < fits) await begin(digest).ready.catch(() => {});
+    },
     async pin(digest) {
       const pinned = pins.get(digest);
-      if (pinned !== undefined) return pinned.ready;
-      if (pins.size >= options.slots - 1)
+      if (pinned !== undefined) {
+        await pinned.ready;
+        return;
+      }
+      if (pins.size + 1 > fits)
         throw new OpenLoraError(
           "invalid-request",
-          `${pins.size} of ${options.slots} slots are pinned and one must stay free for other adapters: unpin one first, or serve with more slots.`,
-          { slots: options.slots },
+          `${pins.size} adapters are pinned, and adapterMemoryBytes (${memoryBytes}) holds ${fits} of ${bytesPerAdapter} bytes: unpin one first, or serve with more memory.`,
+          { limit: fits },
         );
       const held = acquire(digest);
-      if (held === undefined)
-        throw new OverloadedError(`All ${options.slots} adapter slots are in use: try again.`, 1_000);
       pins.set(digest, held);
       try {
         await held.ready;
@@ -212,13 +187,12 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
       pins.delete(digest);
     },
     metrics: () => ({
-      slots: options.slots,
-      slotsHeld: residents.size,
-      slotsLeased: [...residents.values()].filter(({ leases }) => leases > 0).length,
+      memoryAdapters: entries.size,
+      leased: [...entries.values()].filter(({ leases }) => leases > 0).length,
       pinned: pins.size,
-      memoryAdapters: memory.size,
-      memoryBytes,
-      memoryBytesMax: options.memoryBytes,
+      memoryBytes: entries.size * bytesPerAdapter,
+      memoryBytesMax: memoryBytes,
+      bytesPerAdapter,
       ...totals,
       recentLoadsMs: [...recentLoadsMs],
     }),

@@ -6,8 +6,8 @@
  * - `service`: the room's face; checks requests, reads adapters through a function it is given, counts pieces back to the asker
  * - `serving`, `worker`: the thread, and what it publishes
  * - `scheduler`: who joins the batch and when; `fair-queue`: tenants take turns, limits refuse the rest
- * - `batch`: the rows generated together, step by step
- * - `adapters`: disk → memory → slot, least recently used first out, a slot in use never
+ * - `batch`: the rows generated together, step by step; `prefix-cache`: beginnings of prompts that need not be computed again
+ * - `adapters`: disk → memory → row, the least recently used first out of memory
  * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string
  * - `pool`: the same face over servers that speak vLLM's dialect; `pool-dispatcher` queues, routes (`pool-routing`) and tries again,
  *   `pool-member` knows who is well, `pool-server`, `pool-http`, `pool-events`, `pool-dialect` talk and believe nothing unchecked,
@@ -16,7 +16,7 @@
  *
  * An adapter is named by the Keccak-256 of its `adapter_model.safetensors` (checked whenever it is read) and is never replaced in
  * place. An answer's randomness comes from its own seed, whatever else is in the batch; how many rows a step has can still change the
- * last bits of a logit, as in any batched engine.
+ * last bits of a logit, as in any batched engine, unless it serves with `deterministic`.
  */
 export type { AdapterFiles, AdapterMetrics, LoadAdapter } from "./adapters.ts";
 export {

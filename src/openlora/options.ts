@@ -17,9 +17,7 @@ export const openLoraOptionsSchema = z.strictObject({
   modules: z.array(z.enum(moduleNames)).min(1).readonly().default(moduleNames),
   /** Largest rank of an adapter. */
   rank: z.int().min(1).max(256).default(16),
-  /** Adapters that can run at once. */
-  slots: z.int().min(1).max(4_096).default(16),
-  /** Answers generated at once. */
+  /** Answers generated at once, each under an adapter of its own if it must be. */
   maxRows: z.int().min(1).max(1_024).default(16),
   /** Prompt and answer together; left out, what the model was made for, up to 2,048. */
   contextTokens: z.int().min(2).optional(),
@@ -28,14 +26,23 @@ export const openLoraOptionsSchema = z.strictObject({
   /** Requests waiting for a row, all tenants together and each of them. */
   maxQueue: z.int().min(1).max(100_000).default(256),
   maxQueuePerTenant: z.int().min(1).max(100_000).default(64),
-  /** Prompt tokens taken in before answers under way advance again; a longer prompt is taken in whole. */
+  /** Prompt tokens taken in before answers under way advance again; a longer prompt is taken in by pieces. */
   prefillTokensPerStep: z.int().min(1).default(512),
-  /** Requests that may overtake one whose adapter finds no slot, before all others wait for it. */
-  patience: z.int().min(0).default(16),
+  /** Adapters kept in memory. */
   adapterMemoryBytes: z
     .int()
     .min(0)
     .default(256 * 2 ** 20),
+  /** Keys and values of prompts' beginnings, kept for prompts that begin alike. 0: none. */
+  prefixCacheBytes: z
+    .int()
+    .min(0)
+    .default(64 * 2 ** 20),
+  /**
+   * Answers are the same to the last bit whatever runs beside them, at the price of steps that always compute every row and the whole
+   * context.
+   */
+  deterministic: z.boolean().default(false),
   adapterLoadTimeoutMs: z.int().min(1).default(30_000),
 });
 

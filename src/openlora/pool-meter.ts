@@ -10,7 +10,7 @@ import type { OpenLoraMetrics } from "./service.ts";
 export function createPoolMeter(
   members: readonly Member[],
   pins: ReadonlySet<Digest>,
-  limits: Pick<PoolLimits, "maxRows" | "maxQueue" | "slots">,
+  limits: Pick<PoolLimits, "maxRows" | "maxQueue">,
 ) {
   /** Moving average over ended answers of the time one took at its server. */
   let usualMs: number | undefined;
@@ -82,22 +82,23 @@ export function createPoolMeter(
         running,
         rowsMax,
         queueMax: limits.maxQueue,
+        prefixBytes: 0,
+        prefixBytesMax: 0,
+        prefixTokensTotal: 0,
         ...structuredClone(totals),
       },
       adapters: {
-        slots: limits.slots * members.length,
-        slotsHeld: sum(({ residents }) => residents.size),
-        slotsLeased: sum(({ residents }) => residents.held),
+        memoryAdapters: sum(({ residents }) => residents.size),
+        leased: sum(({ residents }) => residents.held),
         pinned: pins.size,
-        memoryAdapters: 0,
+        // Bytes are the servers' own affair.
         memoryBytes: 0,
         memoryBytesMax: 0,
-        slotHitsTotal: sum(({ residents }) => residents.totals.hits),
-        memoryHitsTotal: 0,
+        bytesPerAdapter: 0,
+        memoryHitsTotal: sum(({ residents }) => residents.totals.hits),
         loadsTotal: sum(({ residents }) => residents.totals.loads),
         loadFailuresTotal: sum(({ residents }) => residents.totals.loadFailures),
-        slotEvictionsTotal: sum(({ residents }) => residents.totals.evictions),
-        memoryEvictionsTotal: 0,
+        memoryEvictionsTotal: sum(({ residents }) => residents.totals.evictions),
         recentLoadsMs: members.flatMap(({ residents }) => residents.recentLoadsMs),
       },
       pool: { retriesTotal, servers: members.map((member) => member.metrics()) },

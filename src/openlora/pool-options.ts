@@ -45,15 +45,17 @@ export const poolServersSchema = z
     "expected every server once",
   );
 
-const { modules, rank, contextTokens, defaultMaxTokens, maxQueue, maxQueuePerTenant, patience } =
+const { modules, rank, contextTokens, defaultMaxTokens, maxQueue, maxQueuePerTenant } =
   openLoraOptionsSchema.shape;
 
 export const poolOptionsSchema = z.strictObject({
-  ...{ modules, rank, contextTokens, defaultMaxTokens, maxQueue, maxQueuePerTenant, patience },
+  ...{ modules, rank, contextTokens, defaultMaxTokens, maxQueue, maxQueuePerTenant },
   /** Answers that each server is asked for at once. */
   maxRows: openLoraOptionsSchema.shape.maxRows,
   /** Adapters that each server has loaded at once; beyond that the one unused longest is unloaded. */
-  slots: openLoraOptionsSchema.shape.slots,
+  slots: z.int().min(1).max(4_096).default(16),
+  /** Requests that may overtake one whose adapter finds no slot, before all others wait for it. */
+  patience: z.int().min(0).default(16),
   adapterLoadTimeoutMs: openLoraOptionsSchema.shape.adapterLoadTimeoutMs,
   /** Answers under way by which an adapter's own server may be ahead of the least busy one before others take its requests. */
   spillRows: z.int().min(1).max(1_024).default(4),

@@ -194,7 +194,9 @@ test("beyond its slots a server is told to unload what was unused longest", asyn
   assert.deepEqual(a.asked.unloads, [second.digest, third.digest]);
   assert.deepEqual([...a.adapters.keys()].sort(), [first.digest, second.digest].sort());
   const { adapters } = await pool.metrics();
-  assert.deepEqual([adapters.slotEvictionsTotal, adapters.slotsHeld], [2, 2]);
+  assert.deepEqual([adapters.memoryEvictionsTotal, adapters.memoryAdapters], [2, 2]);
+  await pool.pin(first.digest);
+  await assert.rejects(pool.pin(second.digest), { code: "invalid-request", message: /unpin one/ });
 });
 
 test("a pool opened again uses what its servers have loaded", async () => {

@@ -79,7 +79,6 @@ export async function createServerPool(given: CreateServerPool): Promise<OpenLor
     contextTokens,
     defaultMaxTokens: options.defaultMaxTokens,
     maxRows: options.maxRows * members.length,
-    slots: options.slots * members.length,
     rank: options.rank,
     modules: options.modules,
     vocabTokens: config.vocab,
@@ -87,6 +86,7 @@ export async function createServerPool(given: CreateServerPool): Promise<OpenLor
     threads: 0,
     toolTemplate: tokenizer.toolTemplate,
     precision: "f32",
+    deterministic: false,
   };
   log(
     `${info.baseName} is ready on ${members.filter(({ up }) => up).length} of ${members.length} servers: ${info.maxRows} rows of ${contextTokens} tokens, ${options.slots} adapters each.`,

@@ -8,6 +8,7 @@ import {
   createSamplers,
   type Decoder,
   loadCheckpoint,
+  packedBytes,
   promptTokens,
   type Tokenizer,
 } from "../engine/index.ts";
@@ -17,7 +18,7 @@ import { OpenLoraError, OverloadedError } from "./errors.ts";
 import { randomAdapter, tinyBaseName, writeTinyBase } from "./fixtures/tiny-base.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
 import { type GenerateInput, generateRequestSchema, type Piece } from "./request.ts";
-import { createScheduler, type Outcome } from "./scheduler.ts";
+import { createScheduler, deterministicChunk, type Outcome } from "./scheduler.ts";
 
 const folder = writeTinyBase();
 after(() => rmSync(folder, { recursive: true }));
@@ -33,29 +34,37 @@ const adapter = (i: number) => (made[i] as (typeof made)[number]).digest;
 
 type Wrap = { decoder?: (decoder: Decoder) => Partial<Decoder>; tokenizer?: Partial<Tokenizer> };
 
-async function serving(options: OpenLoraOptions = {}, wrap: Wrap = {}) {
+/** @param beforeLoad what reading an adapter waits for */
+async function serving(
+  options: OpenLoraOptions = {},
+  wrap: Wrap = {},
+  beforeLoad: (digest: Digest) => Promise<void> = () => pause(2),
+) {
   const limits = servingLimits(
-    openLoraOptionsSchema.parse({ threads: 1, slots: 3, maxRows: 4, rank: 4, ...options }),
+    openLoraOptionsSchema.parse({ threads: 1, maxRows: 4, rank: 4, ...options }),
     base.config,
   );
-  const real = await createDecoder(base, { ...limits, maxLength: limits.contextTokens });
-  const extra = wrap.decoder?.(real) ?? {};
+  const real = await createDecoder(base, {
+    ...limits,
+    maxLength: limits.contextTokens,
+    deterministic: limits.deterministic ? { prefillChunk: deterministicChunk } : undefined,
+  });
+  const { rows: _, ...methods } = real;
   const decoder = {
+    ...methods,
+    ...wrap.decoder?.(real),
     get rows() {
       return real.rows;
     },
-    prefill: extra.prefill ?? real.prefill,
-    decode: extra.decode ?? real.decode,
-    remove: extra.remove ?? real.remove,
   };
   const adapters = createAdapterTiers({
     base: named,
-    slots: limits.slots,
     memoryBytes: limits.adapterMemoryBytes,
+    bytesPerAdapter: packedBytes(base.config, limits),
     loadTimeoutMs: limits.adapterLoadTimeoutMs,
-    place: real.setSlot,
+    pack: real.pack,
     async load(digest) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await beforeLoad(digest);
       const files = filesOf.get(digest);
       if (files === undefined) throw new Error("no such blob");
       return files;
@@ -90,17 +99,16 @@ async function reference(
   const decoder = await createDecoder(base, {
     modules: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
     rank: 4,
-    slots: 1,
     maxRows: 1,
     maxLength: 256,
     threads: 1,
   });
-  if (digest !== undefined)
-    decoder.setSlot(1, parseAdapter(digest, filesOf.get(digest) as AdapterFiles, named));
+  const adapter =
+    digest === undefined
+      ? undefined
+      : decoder.pack(parseAdapter(digest, filesOf.get(digest) as AdapterFiles, named));
   const ids: number[] = [];
-  let logits = await decoder.prefill([
-    { ids: promptTokens(base.tokenizer, prompt), slot: digest === undefined ? 0 : 1 },
-  ]);
+  let logits = await decoder.prefill([{ ids: promptTokens(base.tokenizer, prompt), adapter }]);
   for (;;) {
     const token = choose(logits[0] as Float32Array);
     if (base.tokenizer.eosIds.includes(token)) return ids;
@@ -110,7 +118,7 @@ async function reference(
   }
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const greedy = { temperature: 0 } as const;
 const long = { prompt: { prompt: "the mill" }, maxTokens: 200, ...greedy } as const;
 
@@ -151,7 +159,7 @@ test("greedy answers under mixed adapters, arriving at different times, are thos
   const { decodeRowsTotal, decodeStepsTotal, running, waiting } = s.scheduler.metrics();
   assert.ok(decodeRowsTotal > decodeStepsTotal * 1.5, "rows were not batched");
   assert.deepEqual({ running, waiting, rows: s.rows() }, { running: 0, waiting: 0, rows: 0 });
-  assert.equal(s.adapters.metrics().slotsLeased, 0);
+  assert.equal(s.adapters.metrics().leased, 0);
 });
 
 test("a seed's answer does not depend on what else is in the batch", async () => {
@@ -279,7 +287,7 @@ test("cancelling a running answer frees its row within one step", async () => {
   assert.deepEqual(cancelled.outputIds, await reference(long.prompt, 6, adapter(0)));
   assert.equal((await second).finishReason, "length");
   assert.equal(s.rows(), 0);
-  assert.equal(s.adapters.metrics().slotsLeased, 0);
+  assert.equal(s.adapters.metrics().leased, 0);
 });
 
 test("cancelling what waits or loads ends it at once, without output", async () => {
@@ -289,7 +297,7 @@ test("cancelling what waits or loads ends it at once, without output", async () 
   const second = s.generate({ ...long, adapter: adapter(1) }, { signal: waiting.signal });
   const third = s.generate(long, { signal: AbortSignal.abort() });
   const { loading: loads, waiting: waits } = s.scheduler.metrics();
-  assert.deepEqual({ loads, waits }, { loads: 1, waits: 1 });
+  assert.deepEqual({ loads, waits }, { loads: 1, waits: 2 });
   waiting.abort();
   loading.abort();
   for (const outcome of await Promise.all([first, second, third])) {
@@ -298,7 +306,7 @@ test("cancelling what waits or loads ends it at once, without output", async () 
     assert.ok(outcome.promptIds.length > 0);
   }
   await pause(10);
-  assert.equal(s.adapters.metrics().slotsLeased, 0);
+  assert.equal(s.adapters.metrics().leased, 0);
   assert.equal(s.scheduler.metrics().promptTokensTotal, 0, "a cancelled prompt was run");
   assert.equal((await s.generate({ ...long, maxTokens: 2 })).outputIds.length, 2);
 });
@@ -365,29 +373,120 @@ test("where requests wait, tenants take turns", async () => {
   assert.deepEqual(ended, ["loud0", "loud1", "quiet0", "loud2", "quiet1", "loud3", "loud4"]);
 });
 
-test("a request whose adapter finds no slot is overtaken only so often", async () => {
-  const s = await serving({ slots: 1, maxRows: 3, patience: 3 });
-  let stop = false;
-  const crowd = [11, 16, 23, 31].map(async (maxTokens, tenant) => {
-    while (!stop) await s.generate({ ...long, adapter: adapter(0), maxTokens, tenant: `crowd ${tenant}` });
-  });
-  await pause(20);
-  const before = s.scheduler.metrics().finishedTotal.length;
-  const deadlineAtMs = Date.now() + 5_000;
-  const alone = await s.generate({
-    ...long,
-    adapter: adapter(1),
-    maxTokens: 4,
-    tenant: "alone",
-    deadlineAtMs,
-  });
-  const overtaking = s.scheduler.metrics().finishedTotal.length - before;
-  stop = true;
+test("while an adapter is read, others are answered, and then it is its request's turn", async () => {
+  const reading = Promise.withResolvers<void>();
+  const s = await serving({ maxRows: 1 }, {}, (digest) =>
+    digest === adapter(1) ? reading.promise : Promise.resolve(),
+  );
+  const ended: string[] = [];
+  const ask = async (name: string, i: number) => {
+    await s.generate({ ...long, adapter: adapter(i), maxTokens: 3, tenant: name });
+    ended.push(name);
+  };
+  const first = ask("first", 1);
+  await Promise.all([ask("second", 0), ask("third", 0)]);
+  assert.deepEqual(ended, ["second", "third"]);
+  const others = [ask("fourth", 0), ask("fifth", 0)];
+  reading.resolve();
+  await Promise.all([first, ...others]);
+  assert.ok(ended.indexOf("first") <= 3, ended.join());
+});
+
+test("an adapter is read ahead while its request waits for a row", async () => {
+  const asked: Digest[] = [];
+  const s = await serving({ maxRows: 1 }, {}, async (digest) => void asked.push(digest));
+  const running = s.generate({ ...long, maxTokens: 30 });
+  const waiting = s.generate({ ...long, adapter: adapter(2), maxTokens: 2 });
+  await pause(10);
+  assert.deepEqual(asked, [adapter(2)]);
+  await Promise.all([running, waiting]);
+  assert.equal(s.adapters.metrics().loadsTotal, 1);
+});
+
+test("a long prompt is taken in by pieces: answers under way go on in between, and it gives the same answer", async () => {
+  const events: string[] = [];
+  const s = await serving(
+    { prefillTokensPerStep: 16, prefixCacheBytes: 0 },
+    {
+      decoder: (real) => ({
+        feed(first, tokens) {
+          events.push(`feed ${tokens.map(({ length }) => length)}`);
+          return real.feed(first, tokens);
+        },
+        decode(tokens) {
+          events.push("decode");
+          return real.decode(tokens);
+        },
+      }),
+    },
+  );
+  const prompt = { prompt: "река naïve ".repeat(12) };
+  const count = promptTokens(base.tokenizer, prompt).length;
+  const short = s.generate({ ...long, maxTokens: 60 });
+  await pause(5);
+  const answer = await s.generate({ prompt, maxTokens: 10, ...greedy });
+  await short;
+  assert.deepEqual(answer.outputIds, await reference(prompt, 10, undefined));
+  const pieces = events.filter((event) => event === "feed 16").length;
+  assert.ok(pieces >= Math.floor(count / 16), events.join());
+  assert.ok(!events.join().includes("feed 16,feed 16"), "two pieces without a step between them");
+});
+
+test("prompts that begin alike under one adapter are computed once, and under another adapter again", async () => {
+  const s = await serving();
+  const prompt = { prompt: "the mill and the river and the valley ".repeat(4) };
+  const count = promptTokens(base.tokenizer, prompt).length;
+  const ask = async (i: number, more = "") => {
+    const text = { prompt: prompt.prompt + more };
+    const { outputIds } = await s.generate({ prompt: text, adapter: adapter(i), maxTokens: 12, ...greedy });
+    assert.deepEqual(outputIds, await reference(text, 12, adapter(i)));
+    return s.scheduler.metrics().promptTokensTotal;
+  };
+  assert.equal(await ask(0), count);
+  const again = await ask(0);
+  assert.ok(again - count <= 32 + 1, `${again - count} of ${count} tokens were computed again`);
+  const longer = await ask(0, "end");
+  assert.ok(longer - again <= 32 + 4);
+  assert.equal((await ask(1)) - longer, count);
+  assert.ok(s.scheduler.metrics().prefixBytes > 0);
+});
+
+test("deterministic: answers are equal to the last bit alone, in a crowd, and after a kept beginning", async () => {
+  const seen: string[] = [];
+  const s = await serving(
+    { deterministic: true, maxRows: 5 },
+    {
+      decoder: (real) => ({
+        async decode(tokens) {
+          const logits = await real.decode(tokens);
+          seen.push(
+            ...logits.map((row) =>
+              Buffer.from(row.buffer, row.byteOffset, row.byteLength).toString("base64"),
+            ),
+          );
+          return logits;
+        },
+      }),
+    },
+  );
+  const prompt = { prompt: "the mill and the river and the valley ".repeat(5) };
+  const request = { prompt, adapter: adapter(0), maxTokens: 30, temperature: 0.8, seed: 4 };
+  const alone = await s.generate(request);
+  const expected = seen.splice(0);
+  assert.ok(expected.length >= alone.outputIds.length - 1);
+  const crowd = Array.from({ length: 9 }, (_, i) =>
+    s.generate({
+      ...request,
+      prompt: { prompt: "река ".repeat(i * 3 + 1) },
+      adapter: adapter(i % 3),
+      seed: i,
+    }),
+  );
+  const again = await s.generate(request);
   await Promise.all(crowd);
-  assert.equal(alone.outputIds.length, 4);
-  assert.equal(alone.cancelledBy, null);
-  // Three that ran and one that waited when it came, three that overtook it, itself.
-  assert.ok(overtaking <= 3 + 1 + 3 + 1, `${overtaking} answers ended before it, itself included`);
+  assert.deepEqual(again.outputIds, alone.outputIds);
+  for (const bits of expected) assert.ok(seen.includes(bits), "a step's logits differ");
+  assert.ok(s.scheduler.metrics().prefixTokensTotal >= 64);
 });
 
 test("an adapter that cannot be served fails its own requests only", async () => {
@@ -476,7 +575,7 @@ test("closing waits for the step under way, and rejects what runs, loads and wai
   for (const outcome of await outcomes)
     assert.ok(outcome.status === "rejected" && outcome.reason.code === "closed");
   await assert.rejects(s.generate(long), { code: "closed" });
-  assert.deepEqual({ rows: s.rows(), leased: s.adapters.metrics().slotsLeased }, { rows: 0, leased: 0 });
+  assert.deepEqual({ rows: s.rows(), leased: s.adapters.metrics().leased }, { rows: 0, leased: 0 });
 });
 
 test("a prompt of tokens is taken as it is; one that is none of the model's is refused", async () => {

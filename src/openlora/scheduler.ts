@@ -1,15 +1,17 @@
 /**
- * Continuous batching (Yu et al., Orca, 2022): requests join the batch between steps and leave it when their answer ends. A request goes
- * waiting → loading (its adapter) → ready → running; from loading on, a row is kept for it.
+ * Continuous batching (Yu et al., Orca, 2022): requests join the batch between steps and leave it when their answer ends. A request waits
+ * until its turn comes and its adapter is in memory; it takes no row before, so nobody waits for somebody else's adapter.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { createRandom, createSamplers, type Decoder, type Tokenizer } from "../engine/index.ts";
+import { createRandom, createSamplers, type Tokenizer } from "../engine/index.ts";
+import type { Digest } from "../protocol/index.ts";
 import type { AdapterTiers, Lease } from "./adapters.ts";
 import { type AnswerEnd, createAnswer } from "./answer.ts";
-import { type BatchMetrics, createBatch, type Participant } from "./batch.ts";
+import { type BatchDecoder, type BatchMetrics, createBatch, type Participant } from "./batch.ts";
 import { closedError, OpenLoraError, type OpenLoraErrorCode, OverloadedError } from "./errors.ts";
 import { createFairQueue } from "./fair-queue.ts";
 import type { ServingLimits } from "./options.ts";
+import { createPrefixCache } from "./prefix-cache.ts";
 import { readPrompt } from "./prompt.ts";
 import {
   answerLimit,
@@ -23,6 +25,7 @@ import {
 export type SchedulerMetrics = BatchMetrics & {
   waiting: number;
   waitingTenants: number;
+  /** Of those waiting, the ones whose turn it is as soon as their adapter is in memory. */
   loading: number;
   running: number;
   rowsMax: number;
@@ -50,15 +53,20 @@ export type Scheduler = {
 
 const longestTimerMs = 2 ** 31 - 1;
 
+/** Tokens of a kept beginning's blocks. */
+const prefixBlock = 32;
+
+/** Pieces that prompts are taken in by where answers must not depend on what runs beside them. */
+export const deterministicChunk = 64;
+
 type Job = {
   readonly request: GenerateRequest;
-  readonly participant: Omit<Participant, "slot">;
+  readonly participant: Omit<Participant, "adapter">;
   readonly arrivedAtMs: number;
   /** When it was given a row and its adapter was there. */
   startedAtMs: number | undefined;
-  state: "waiting" | "loading" | "running" | "ended";
+  state: "waiting" | "running" | "ended";
   lease: Lease | undefined;
-  overtakenBy: number;
   cancelledBy: "signal" | "deadline" | null;
   /** Ends the job: with its answer or with an error. */
   settle(end: AnswerEnd | Error): void;
@@ -79,15 +87,23 @@ function refuseUnserved(request: GenerateRequest, vocabTokens: number): void {
 
 export function createScheduler(deps: {
   tokenizer: Tokenizer;
-  decoder: Pick<Decoder, "prefill" | "decode" | "remove" | "rows">;
+  decoder: BatchDecoder;
   adapters: AdapterTiers;
   limits: ServingLimits;
 }): Scheduler {
   const { tokenizer, adapters, limits } = deps;
   const queue = createFairQueue<Job>({ total: limits.maxQueue, perTenant: limits.maxQueuePerTenant });
-  const loading = new Set<Job>();
   const ready: Participant[] = [];
-  const batch = createBatch(deps.decoder, limits.prefillTokensPerStep);
+  const batch = createBatch(deps.decoder, {
+    prefillTokens: limits.prefillTokensPerStep,
+    prefillChunk: limits.deterministic ? deterministicChunk : undefined,
+    prefixes: createPrefixCache({
+      bytes: limits.prefixCacheBytes,
+      blockTokens: limits.deterministic ? deterministicChunk : prefixBlock,
+    }),
+  });
+  /** Waiting requests that hold a lease on an adapter which is not in memory yet. */
+  let loading = 0;
   const samplerOf = createSamplers(limits.vocabTokens);
   let stepping: PromiseWithResolvers<void> | undefined;
   let closed: OpenLoraError | undefined;
@@ -150,7 +166,6 @@ export function createScheduler(deps: {
       startedAtMs: undefined,
       state: "waiting",
       lease: undefined,
-      overtakenBy: 0,
       cancelledBy: null,
       settle(end) {
         job.state = "ended";
@@ -164,7 +179,10 @@ export function createScheduler(deps: {
 
   function enqueue(job: Job): void {
     const full = queue.push(job.request.tenant, job);
-    if (full === undefined) return;
+    if (full === undefined) {
+      if (job.request.adapter !== undefined) void adapters.prefetch(job.request.adapter).then(advance);
+      return;
+    }
     const estimateMs = ((usualMs ?? 1_000) * queue.size) / limits.maxRows;
     throw new OverloadedError(
       full === "queue"
@@ -207,7 +225,6 @@ export function createScheduler(deps: {
     job.cancelledBy = by;
     if (job.state === "running" && !withdraw(job)) return;
     if (job.state === "waiting") queue.remove(job);
-    if (job.state === "loading") loading.delete(job);
     job.settle(job.participant.answer.cancel());
     void advance();
   }
@@ -219,48 +236,41 @@ export function createScheduler(deps: {
     return at >= 0;
   }
 
-  /** The next request whose adapter has a slot or gets one. */
-  function chooseJob(): Job | undefined {
-    const passed: Job[] = [];
+  /** Gives rows to the requests whose turn it is and whose adapter is there, and has the adapters of others loaded. */
+  function admit(): void {
+    let free = limits.maxRows - batch.size - ready.length;
     for (const job of queue.inTurn()) {
+      if (free === 0) return;
       const { adapter } = job.request;
-      job.lease = adapter === undefined ? undefined : adapters.acquire(adapter);
-      if (adapter === undefined || job.lease !== undefined) {
-        queue.take(job);
-        for (const other of passed) other.overtakenBy++;
-        return job;
-      }
-      if (job.overtakenBy >= limits.patience) return undefined;
-      passed.push(job);
+      const mayHold = job.lease === undefined && adapter !== undefined;
+      if (mayHold && (loading < limits.maxRows || adapters.has(adapter))) hold(job, adapter);
+      if (adapter !== undefined && job.lease?.adapter === undefined) continue;
+      queue.take(job);
+      start(job);
+      free--;
     }
-    return undefined;
   }
 
-  function admit(): void {
-    while (batch.size + ready.length + loading.size < limits.maxRows) {
-      const job = chooseJob();
-      if (job === undefined) return;
-      if (job.lease === undefined || job.lease.loaded) start(job);
-      else void load(job, job.lease);
-    }
+  function hold(job: Job, adapter: Digest): void {
+    const lease = adapters.acquire(adapter);
+    job.lease = lease;
+    if (lease.adapter !== undefined) return;
+    loading++;
+    const fail = (error: unknown) => {
+      if (job.state !== "waiting") return;
+      queue.remove(job);
+      job.settle(error as Error);
+    };
+    void lease.ready
+      .catch(fail)
+      .finally(() => loading--)
+      .then(advance);
   }
 
   function start(job: Job): void {
     job.state = "running";
     job.startedAtMs = Date.now();
-    ready.push({ ...job.participant, slot: job.lease?.slot ?? 0 });
-  }
-
-  async function load(job: Job, lease: Lease): Promise<void> {
-    job.state = "loading";
-    loading.add(job);
-    try {
-      await lease.ready;
-      if (loading.delete(job)) start(job);
-    } catch (error) {
-      if (loading.delete(job)) job.settle(error as Error);
-    }
-    await advance();
+    ready.push({ ...job.participant, adapter: job.lease?.adapter });
   }
 
   /** Steps until nothing can run. Between steps the thread's messages are read: that is how requests join and are cancelled. */
@@ -288,8 +298,6 @@ export function createScheduler(deps: {
       queue.remove(job);
       job.settle(why);
     }
-    for (const job of loading) job.settle(why);
-    loading.clear();
     for (const participant of ready.splice(0)) participant.left(why);
     await stepping?.promise;
   }
@@ -301,7 +309,7 @@ export function createScheduler(deps: {
     metrics: () => ({
       waiting: queue.size,
       waitingTenants: queue.tenants,
-      loading: loading.size,
+      loading,
       running: ready.length + batch.size,
       rowsMax: limits.maxRows,
       queueMax: limits.maxQueue,

@@ -35,7 +35,7 @@ export type OpenLora = {
   ): Promise<Generation>;
   /** @throws OpenLoraError `invalid-request`, `prompt-invalid`, `prompt-too-long` */
   countPromptTokens(prompt: Prompt): Promise<number>;
-  /** Loads an adapter ahead of its first request and keeps it in a slot. @throws OpenLoraError when it cannot be served or pinned */
+  /** Loads an adapter ahead of its first request and keeps it in memory. @throws OpenLoraError when it cannot be served or pinned */
   pin(adapter: Digest): Promise<void>;
   unpin(adapter: Digest): Promise<void>;
   info(): OpenLoraInfo;
@@ -121,7 +121,7 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     .call("adapterRequests", undefined, { onEvent: (digest: Digest) => void deliver(digest).catch(ended) })
     .catch(ended);
   log(
-    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, ${info.slots} adapter slots of rank ${info.rank}, weights in ${info.precision}, on ${info.device}.`,
+    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, adapters up to rank ${info.rank}, weights in ${info.precision}, on ${info.device}.`,
   );
 
   async function generate(

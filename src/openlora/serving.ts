@@ -6,6 +6,7 @@ import {
   type Device,
   loadCheckpoint,
   type Precision,
+  packedBytes,
   type WorkerCall,
 } from "../engine/index.ts";
 import { type Digest, jsonDigest } from "../protocol/index.ts";
@@ -14,7 +15,7 @@ import { type AdapterFiles, createAdapterTiers } from "./adapters.ts";
 import { settle } from "./errors.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
 import type { GenerateRequest, Prompt } from "./request.ts";
-import { createScheduler } from "./scheduler.ts";
+import { createScheduler, deterministicChunk } from "./scheduler.ts";
 
 export type ServingSetUp = {
   baseFolder: string;
@@ -34,7 +35,6 @@ export type OpenLoraInfo = {
   readonly contextTokens: number;
   readonly defaultMaxTokens: number;
   readonly maxRows: number;
-  readonly slots: number;
   /** Largest rank of an adapter, and the modules it may change. */
   readonly rank: number;
   readonly modules: readonly string[];
@@ -47,6 +47,8 @@ export type OpenLoraInfo = {
   readonly precision: Precision;
   /** Where answers are computed; absent where other servers do. */
   readonly device?: Device;
+  /** Answers do not depend on what runs beside them, to the last bit. */
+  readonly deterministic: boolean;
 };
 
 /** The thread's methods, as its other side calls them. */
@@ -59,21 +61,34 @@ export async function baseDigestOf(folder: string): Promise<Digest> {
   return jsonDigest(digests);
 }
 
+/** A base ready to serve. Its weights live in the decoder's session alone: nothing here keeps them. */
+async function loadBase(data: ServingSetUp) {
+  const { config, tokenizer, weights } = loadCheckpoint(data.baseFolder);
+  const limits = servingLimits(openLoraOptionsSchema.parse(data.options), config);
+  const decoder = await createDecoder(
+    { config, weights },
+    {
+      ...limits,
+      maxLength: limits.contextTokens,
+      deterministic: limits.deterministic ? { prefillChunk: deterministicChunk } : undefined,
+    },
+  );
+  return { config, tokenizer, limits, decoder };
+}
+
 /** Loads everything and publishes the thread's methods. @throws CheckpointError, UnsupportedModelError, OpenLoraError */
 export async function setUpServing(data: ServingSetUp) {
-  const base = loadCheckpoint(data.baseFolder);
-  const limits = servingLimits(openLoraOptionsSchema.parse(data.options), base.config);
+  const { config, tokenizer, limits, decoder } = await loadBase(data);
   const baseDigest = data.baseDigest ?? (await baseDigestOf(data.baseFolder));
-  const decoder = await createDecoder(base, { ...limits, maxLength: limits.contextTokens });
 
   const expected = new Map<Digest, PromiseWithResolvers<AdapterFiles>>();
   let ask: ((digest: Digest) => void) | undefined;
   const adapters = createAdapterTiers({
-    base: { name: data.baseName, config: base.config },
-    slots: limits.slots,
+    base: { name: data.baseName, config },
     memoryBytes: limits.adapterMemoryBytes,
+    bytesPerAdapter: packedBytes(config, limits),
     loadTimeoutMs: limits.adapterLoadTimeoutMs,
-    place: decoder.setSlot,
+    pack: decoder.pack,
     async load(digest) {
       if (ask === undefined) throw new Error("Nobody answers this worker's requests for adapters.");
       const delivery = Promise.withResolvers<AdapterFiles>();
@@ -82,22 +97,22 @@ export async function setUpServing(data: ServingSetUp) {
       return delivery.promise;
     },
   });
-  const scheduler = createScheduler({ tokenizer: base.tokenizer, decoder, adapters, limits });
+  const scheduler = createScheduler({ tokenizer, decoder, adapters, limits });
   const info: OpenLoraInfo = {
     baseName: data.baseName,
     baseDigest,
     contextTokens: limits.contextTokens,
     defaultMaxTokens: limits.defaultMaxTokens,
     maxRows: limits.maxRows,
-    slots: limits.slots,
     rank: limits.rank,
     modules: limits.modules,
-    vocabTokens: base.config.vocab,
-    eosId: base.tokenizer.eosId,
+    vocabTokens: config.vocab,
+    eosId: tokenizer.eosId,
     threads: limits.threads,
-    toolTemplate: base.tokenizer.toolTemplate,
+    toolTemplate: tokenizer.toolTemplate,
     precision: limits.precision,
     device: limits.device,
+    deterministic: limits.deterministic,
   };
 
   return {
