@@ -211,7 +211,7 @@ const heldAtEnd = [
   "openledger_openlora_running",
   "openledger_openlora_waiting",
   "openledger_openlora_loading",
-  "openledger_openlora_adapters_slots_leased",
+  "openledger_openlora_adapters_leased",
   "openledger_inference_in_flight",
 ];
 

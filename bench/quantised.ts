@@ -104,7 +104,11 @@ async function measureGain({ folder, rounds }: Plan) {
   for (const precision of precisions) {
     const child = children.use(startChild<QuantisedMethods>(script));
     const weight = await child.call("open", { folder, precision, threads, rows, promptTokens });
-    const modelBytes = decodingGraph(base.config, base.weights, [], promptTokens + 64, precision).length;
+    const modelBytes = decodingGraph(base.config, base.weights, {
+      modules: [],
+      positions: promptTokens + 64,
+      precision,
+    }).length;
     note(
       `${precision}: ${Math.round(modelBytes / 2 ** 20)} MiB, ${Math.round(weight.residentMiB)} MiB resident`,
     );

@@ -47,7 +47,7 @@ const residentMiB = () => {
 /** In a function of its own, so that nothing keeps the weights once the decoder has its copy. */
 async function build({ folder, precision, threads, rows, promptTokens }: SetUp) {
   const base: Base = folder === null ? randomBase(smolShape) : loadCheckpoint(folder);
-  const limits = { modules: [], rank: 1, slots: 1, maxRows: rows, maxLength: promptTokens + 64, threads };
+  const limits = { modules: [], rank: 1, maxRows: rows, maxLength: promptTokens + 64, threads };
   return { decoder: await createDecoder(base, { ...limits, precision }), vocab: base.config.vocab };
 }
 
@@ -68,7 +68,6 @@ const methods: QuantisedMethods = {
     const random = createRandom(seed, 51);
     const prompt = (count: number) => ({
       ids: Array.from({ length: count }, () => random.below(vocab)),
-      slot: 0,
     });
     /** Tokens a second of `count` tokens. */
     const rate = async (count: number, work: () => Promise<unknown>) => {

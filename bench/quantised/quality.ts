@@ -61,12 +61,12 @@ export async function measureQuality(
   { rows, threads }: { rows: number; threads: number },
 ): Promise<Quality[]> {
   const length = windows[0]!.length;
-  const limits = { modules: [], rank: 1, slots: 1, maxRows: rows, maxLength: length + 1, threads };
+  const limits = { modules: [], rank: 1, maxRows: rows, maxLength: length + 1, threads };
   const decoders: Awaited<ReturnType<typeof createDecoder>>[] = [];
   for (const precision of precisions) decoders.push(await createDecoder(base, { ...limits, precision }));
   const sums = precisions.map(() => ({ nats: 0, kl: 0, agreed: 0 }));
   let tokens = 0;
-  const first = (id: number) => ({ ids: [id], slot: 0 });
+  const first = (id: number) => ({ ids: [id] });
   for (let from = 0; from < windows.length; from += rows) {
     const batch = windows.slice(from, from + rows);
     for (let t = 0; t + 1 < length; t++) {
