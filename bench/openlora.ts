@@ -86,11 +86,13 @@ async function measureDecode(base: Base, plan: Plan) {
     tokPerSecDistinct: own.tokPerSec,
     ratioDistinct: ratio.median,
     ratioDistinctQuartiles: ratio.quartiles,
+    ratioDistinctCpu: ratio.cpu,
     stepMsQuartiles: { base: none.stepMsQuartiles, distinct: own.stepMsQuartiles },
     all7: {
       tokPerSecDistinct: all7.tokPerSec,
       ratioDistinct: ratioAll7.median,
       ratioDistinctQuartiles: ratioAll7.quartiles,
+      ratioDistinctCpu: ratioAll7.cpu,
       stepMsQuartiles: all7.stepMsQuartiles,
     },
   };
@@ -197,7 +199,7 @@ async function measure(plan: Plan) {
     tokPerSecBase: decode?.tokPerSecBase ?? null,
     tokPerSecDistinct: decode?.tokPerSecDistinct ?? null,
     ratioDistinct: decode?.ratioDistinct ?? null,
-    all7: decode?.all7 ?? { ratioDistinct: null },
+    all7: decode?.all7 ?? { ratioDistinct: null, ratioDistinctCpu: null },
     registered: plan.registered,
     tokPerSecByRegistered: sweep?.tokPerSecByRegistered ?? null,
     coldLoadMsP50: sweep?.coldLoadMsP50 ?? null,
@@ -210,9 +212,11 @@ async function measure(plan: Plan) {
     ratioPeerInt8: peer?.ratioPeerInt8 ?? null,
     spread: {
       ratioDistinctQuartiles: decode?.ratioDistinctQuartiles ?? null,
+      ratioDistinctCpu: decode?.ratioDistinctCpu ?? null,
       stepMsQuartiles: decode?.stepMsQuartiles ?? null,
       ratioByRegistered: sweep?.ratioByRegistered ?? null,
       ratioByRegisteredQuartiles: sweep?.ratioQuartiles ?? null,
+      ratioByRegisteredCpu: sweep?.ratioCpu ?? null,
     },
     hitRates: sweep?.hitRates ?? null,
     coldLoads: sweep?.coldLoads ?? null,
@@ -256,9 +260,12 @@ function table(result: Result): string {
       line("no LoRA", result.tokPerSecBase),
       line(
         "16 different adapters on q and v",
-        `${result.tokPerSecDistinct}, ratio ${result.ratioDistinct} (quartiles ${spread.ratioDistinctQuartiles?.join(", ")})`,
+        `${result.tokPerSecDistinct}, ratio ${result.ratioDistinct} (quartiles ${spread.ratioDistinctQuartiles?.join(", ")}; by processor time ${spread.ratioDistinctCpu})`,
       ),
-      line("16 different adapters on all seven linears", `ratio ${all7.ratioDistinct}`),
+      line(
+        "16 different adapters on all seven linears",
+        `ratio ${all7.ratioDistinct} (by processor time ${all7.ratioDistinctCpu})`,
+      ),
     );
   if (result.tokPerSecByRegistered !== null)
     lines.push(
@@ -266,7 +273,7 @@ function table(result: Result): string {
       ...result.registered.map((count, i) =>
         line(
           `${count}`,
-          `${result.tokPerSecByRegistered?.[i]}, ratio ${spread.ratioByRegistered?.[i] ?? "unknown"}, ${rounded(100 * (result.hitRates?.[i]?.disk ?? 0), 1)} % from disk`,
+          `${result.tokPerSecByRegistered?.[i]}, ratio ${spread.ratioByRegistered?.[i] ?? "unknown"} (by processor time ${spread.ratioByRegisteredCpu?.[i] ?? "unknown"}), ${rounded(100 * (result.hitRates?.[i]?.disk ?? 0), 1)} % from disk`,
         ),
       ),
       line(

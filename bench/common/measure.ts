@@ -24,6 +24,15 @@ export const rounded = (value: number, digits = 2): number => Number(value.toFix
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
+/**
+ * Milliseconds of processor time this process has used, all threads together. Where other programs compete for the cores, it tells how
+ * much work was done when the clock cannot.
+ */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
 /** Progress, on standard error. */
 export const note = (line: string) => void process.stderr.write(`${line}\n`);
 

@@ -1,6 +1,6 @@
 /** Steps of a batch, engine level: what adapters cost where nothing else is measured. */
 import { type Adapter, argmax, createDecoder, type ModuleName } from "../../src/engine/index.ts";
-import { median, quartiles, rounded } from "../common/measure.ts";
+import { cpuMs, median, quartiles, rounded } from "../common/measure.ts";
 import { type AdapterMaker, adapterRank, type Base } from "./material.ts";
 
 export type Batch = {
@@ -63,26 +63,37 @@ export async function compareSteps<Name extends string>(
   batches: Readonly<Record<Name, Batch>>,
   prompts: readonly (readonly number[])[],
   { segments, steps }: { segments: number; steps: number },
-): Promise<{ ms(name: Name): number[]; ratio(of: Name, to: Name): { median: number; quartiles: number[] } }> {
+): Promise<{
+  ms(name: Name): number[];
+  /** How many times as fast `of` is as `to`, by the clock and by processor time. */
+  ratio(of: Name, to: Name): { median: number; quartiles: number[]; cpu: number };
+}> {
   const names = Object.keys(batches) as Name[];
-  const times = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>;
+  type Step = { ms: number; cpuMs: number };
+  const taken = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Step[]>;
   const warmUp = 2;
   for (let segment = 0; segment < segments; segment++) {
     for (const name of names) await batches[name].start(prompts);
     for (let step = 0; step < warmUp + steps; step++)
       for (let i = 0; i < names.length; i++) {
         const name = names[(i + step) % names.length]!;
-        const startedAtMs = performance.now();
+        const started = { ms: performance.now(), cpuMs: cpuMs() };
         await batches[name].step();
-        if (step >= warmUp) times[name].push(performance.now() - startedAtMs);
+        if (step >= warmUp)
+          taken[name].push({ ms: performance.now() - started.ms, cpuMs: cpuMs() - started.cpuMs });
       }
     for (const name of names) batches[name].end();
   }
   return {
-    ms: (name) => times[name],
+    ms: (name) => taken[name].map(({ ms }) => ms),
     ratio(of, to) {
-      const ratios = times[of].map((ms, i) => times[to][i]! / ms);
-      return { median: rounded(median(ratios), 3), quartiles: quartiles(ratios, 3) };
+      const ratios = taken[of].map((step, i) => taken[to][i]!.ms / step.ms);
+      const cpu = (name: Name) => taken[name].reduce((sum, step) => sum + step.cpuMs, 0);
+      return {
+        median: rounded(median(ratios), 3),
+        quartiles: quartiles(ratios, 3),
+        cpu: rounded(cpu(to) / cpu(of), 3),
+      };
     },
   };
 }

@@ -6,6 +6,7 @@ import { createRandom } from "../../src/engine/index.ts";
 import { createOpenLora, type OpenLora, type OpenLoraOptions } from "../../src/openlora/index.ts";
 import type { Digest } from "../../src/protocol/index.ts";
 import { serveChild } from "../common/child.ts";
+import { cpuMs } from "../common/measure.ts";
 import { adapterFile, baseName } from "./material.ts";
 import { createZipf } from "./zipf.ts";
 
@@ -29,6 +30,8 @@ export type Round = {
   outputTokens: number;
 };
 
+export type RoundFigures = { seconds: number; cpuSeconds: number; outputTokens: number };
+
 export type Figures = {
   memoryHits: number;
   loads: number;
@@ -41,7 +44,7 @@ export type Figures = {
 export type RegisteredMethods = {
   open(setUp: RegisteredSetUp): Promise<void>;
   /** Tokens that were generated while all clients asked, and for how long that was: not the end, when fewer and fewer run. */
-  round(round: Round): Promise<{ seconds: number; outputTokens: number }>;
+  round(round: Round): Promise<RoundFigures>;
   figures(input: undefined): Promise<Figures>;
 };
 
@@ -74,9 +77,13 @@ const methods: RegisteredMethods = {
     const draw = createZipf(digests.length, zipfExponent);
     let left = requests;
     let tokens = 0;
-    let full: { seconds: number; outputTokens: number } | undefined;
-    const startedAtMs = performance.now();
-    const sofar = () => ({ seconds: (performance.now() - startedAtMs) / 1_000, outputTokens: tokens });
+    let full: RoundFigures | undefined;
+    const started = { ms: performance.now(), cpuMs: cpuMs() };
+    const sofar = (): RoundFigures => ({
+      seconds: (performance.now() - started.ms) / 1_000,
+      cpuSeconds: (cpuMs() - started.cpuMs) / 1_000,
+      outputTokens: tokens,
+    });
     const client = async () => {
       while (left-- > 0) {
         // Prompts all differ: nothing of one answer can serve another.

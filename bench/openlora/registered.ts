@@ -84,10 +84,15 @@ export async function sweepRegistered(given: SweepOptions) {
   }
 
   const rates: number[][] = registered.map(() => []);
+  const cpuRates: number[][] = registered.map(() => []);
   for (let round = 0; round < rounds; round++)
     for (let i = 0; i < registered.length; i++) {
       const which = (i + round) % registered.length;
-      const { seconds, outputTokens } = await services[which]!.call("round", { ...traffic, seed: round });
+      const { seconds, cpuSeconds, outputTokens } = await services[which]!.call("round", {
+        ...traffic,
+        seed: round,
+      });
+      cpuRates[which]!.push(outputTokens / cpuSeconds);
       rates[which]!.push(outputTokens / seconds);
       note(
         `round ${round + 1} of ${rounds}, ${registered[which]} registered: ${rounded(outputTokens / seconds)} tokens a second`,
@@ -98,15 +103,16 @@ export async function sweepRegistered(given: SweepOptions) {
   const largest = figures[registered.indexOf(most)]!;
   const cold = largest.recentLoadsMs;
   const resident = registered.indexOf(rows);
-  const ratios = rates.map((own) =>
-    own.map((rate, round) => rate / (rates[resident]?.[round] ?? Number.NaN)),
-  );
+  const ratiosOf = (all: readonly number[][]) =>
+    all.map((own) => own.map((rate, round) => rate / (all[resident]?.[round] ?? Number.NaN)));
+  const ratios = ratiosOf(rates);
   return {
     registered,
     tokPerSecByRegistered: rates.map((own) => rounded(median(own), 1)),
     /** Against as many adapters as there are rows, round by round. */
     ratioByRegistered: resident < 0 ? null : ratios.map((own) => rounded(median(own), 3)),
     ratioQuartiles: resident < 0 ? null : ratios.map((own) => quartiles(own, 3)),
+    ratioCpu: resident < 0 ? null : ratiosOf(cpuRates).map((own) => rounded(median(own), 3)),
     coldLoadMsP50: rounded(quantile(cold, 0.5) ?? Number.NaN, 1),
     coldLoadMsP95: rounded(quantile(cold, 0.95) ?? Number.NaN, 1),
     coldLoads: largest.loads,
