@@ -2,7 +2,7 @@
  * Compares a server that speaks vLLM's dialect with the embedded engine, both under the same base and adapters made for the purpose:
  *
  *     node scripts/pool_check.ts --url http://127.0.0.1:8000 [--url …] [--key …] [--model models/openledger-tiny] [--name openledger-tiny]
- *       [--adapter-folder /somewhere/the/server/reads] [--adapters 3] [--rank 8] [--tokens 32] [--rounds 3]
+ *       [--adapter-folder /somewhere/the/server/reads] [--adapters 3] [--rank 8] [--tokens 32] [--rounds 3] [--threads 2]
  *
  * Prints how many greedy answers agree token for token, how far log-probabilities are apart, whether drawn answers come again from their
  * seed, and tokens a second with 16 requests at once. Fails when fewer than nine of ten answers agree: then the server has other weights,
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     rank: { type: "string", default: "8" },
     tokens: { type: "string", default: "32" },
     rounds: { type: "string", default: "3" },
+    threads: { type: "string", default: "2" },
   },
 });
 if (values.url === undefined)
@@ -67,7 +68,7 @@ await using pool = await createServerPool({
 });
 await using embedded = await createOpenLora({
   ...parts,
-  options: { ...shared, threads: Math.min(8, cpus().length) },
+  options: { ...shared, threads: Number(values.threads) },
   log: console.log,
 });
 
