@@ -73,10 +73,15 @@ export function createCompletionServer(
   const { name, failed, troubled, send, ask } = createServerHttp(given.url, given.apiKey);
   const model = given.model ?? base.name;
 
-  function parse<S extends z.ZodType>(schema: S, json: unknown, what: string): z.output<S> {
-    const parsed = schema.safeParse(json);
+  /** An event's content. A failure in its place is the server's own; anything else is no completion. */
+  function chunk(data: string): z.output<typeof chunkSchema> {
+    const json = parseJson(data);
+    const parsed = chunkSchema.safeParse(json);
     if (parsed.success) return parsed.data;
-    throw failed(`${what} is not what it should be (${z.prettifyError(parsed.error)})`);
+    const failure = failureIn(json);
+    throw failure === undefined
+      ? failed(`a part of its answer is not what it should be (${z.prettifyError(parsed.error)})`)
+      : troubled(`it broke off with ${quoted(failure)}`);
   }
 
   async function* complete({ adapter, promptIds, maxTokens, request, signal }: Completion) {
@@ -93,10 +98,7 @@ export function createCompletionServer(
       if (response.body === null) throw failed("its answer is empty");
       for await (const data of readEvents(response.body, bounds)) {
         if (data === "[DONE]") return;
-        const json = parseJson(data);
-        const failure = failureIn(json);
-        if (failure !== undefined) throw troubled(`it broke off with ${quoted(failure)}`);
-        const [choice] = parse(chunkSchema, json, "a part of the answer").choices;
+        const [choice] = chunk(data).choices;
         if (choice === undefined) continue;
         if (!promptChecked) requirePrompt(choice.prompt_token_ids, promptIds);
         promptChecked = true;
@@ -152,7 +154,10 @@ export function createCompletionServer(
     },
     async verify() {
       const answer = await ask("/v1/models", undefined, limits.healthTimeoutMs, modelsAnswerBytes);
-      const { data } = parse(modelsSchema, parseJson(answer), "its list of models");
+      const parsed = modelsSchema.safeParse(parseJson(answer));
+      if (!parsed.success)
+        throw failed(`its list of models is not what it should be (${z.prettifyError(parsed.error)})`);
+      const { data } = parsed.data;
       const served = data.find(({ id }) => id === model);
       if (served === undefined)
         throw failed(
