@@ -20,6 +20,7 @@ export function define(command: Command, io: Io): void {
       new Option("--precision <name>", "what serving holds the base's weights in").choices(precisions),
     )
     .addOption(new Option("--device <name>", "where serving computes").choices(devices))
+    .option("--deterministic", "the same answer to the last bit whatever runs beside it; slower")
     .action(
       async ({
         home,
@@ -28,6 +29,7 @@ export function define(command: Command, io: Io): void {
         baseModel,
         precision,
         device,
+        deterministic,
       }: {
         home: string;
         port?: number;
@@ -35,6 +37,7 @@ export function define(command: Command, io: Io): void {
         baseModel?: string;
         precision?: Precision;
         device?: Device;
+        deterministic?: true;
       }) => {
         const overrides: Partial<NodeConfigInput> = {
           ...(port === undefined ? {} : { port }),
@@ -42,6 +45,7 @@ export function define(command: Command, io: Io): void {
           ...(baseModel === undefined ? {} : { baseModel }),
           ...(precision === undefined ? {} : { precision }),
           ...(device === undefined ? {} : { device }),
+          ...(deterministic === undefined ? {} : { deterministic }),
         };
         process.umask(0o077); // what the node writes is its owner's alone
         const config = readConfig(home, overrides);

@@ -76,6 +76,7 @@ const openLoraErrors: Record<OpenLoraErrorCode, readonly [ErrorStatus, string]> 
   "adapter-unavailable": [503, "adapter_unavailable"],
   "adapter-refused": [500, "adapter_refused"],
   "engine-failed": [500, "engine_failed"],
+  cancelled: [499, "cancelled"],
   closed: [503, "shutting_down"],
 };
 

@@ -45,6 +45,8 @@ const configSchema = z.strictObject({
   precision: z.enum(precisions).default("f32"),
   /** Where serving computes. Training and scoring run on the CPU always: validators compute them again and compare. */
   device: z.enum(devices).default("cpu"),
+  /** Answers do not depend on what runs beside them, to the last bit; they come slower. */
+  deterministic: z.boolean().default(false),
   /** Servers that answer instead of this process. */
   engine: poolSchema.optional(),
   /** Make the explorer's index anew at this start. */
@@ -92,16 +94,17 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
   if (process.env.OPENLEDGER_PRECISION !== undefined)
     environment.precision = process.env.OPENLEDGER_PRECISION;
   if (process.env.OPENLEDGER_DEVICE !== undefined) environment.device = process.env.OPENLEDGER_DEVICE;
+  if (process.env.OPENLEDGER_DETERMINISTIC === "1") environment.deterministic = true;
   if (process.env.OPENLEDGER_REINDEX === "1") environment.reindex = true;
   const parsed = configSchema.safeParse({ ...fromFile, ...environment, ...overrides });
   if (!parsed.success)
     throw new ConfigError(
       `The configuration (${file}, OPENLEDGER_* and options) is not valid:\n${z.prettifyError(parsed.error)}`,
     );
-  const { engine, precision, device } = parsed.data;
-  if (engine !== undefined && (precision !== "f32" || device !== "cpu"))
+  const { engine, precision, device, deterministic } = parsed.data;
+  if (engine !== undefined && (precision !== "f32" || device !== "cpu" || deterministic))
     throw new ConfigError(
-      `precision is "${precision}" and device "${device}", but engine.servers answer, not this process. Leave both out; servers are started with theirs.`,
+      `precision is "${precision}", device "${device}" and deterministic ${deterministic}, but engine.servers answer, not this process. Leave them out; servers are started with theirs.`,
     );
   return {
     ...parsed.data,

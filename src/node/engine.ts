@@ -7,13 +7,16 @@ const defaultMaxTokens = 128;
 
 /** @throws what opening the one or the other throws */
 export function openEngine(
-  { baseModel: baseFolder, baseName, engine, home, precision, device, threads }: NodeConfig,
+  { baseModel: baseFolder, baseName, engine, home, precision, device, deterministic, threads }: NodeConfig,
   loadAdapter: LoadAdapter,
   log: (message: string) => void,
 ): Promise<OpenLora> {
   const given = { baseFolder, baseName, loadAdapter, log };
   if (engine === undefined)
-    return createOpenLora({ ...given, options: { threads, precision, device, defaultMaxTokens } });
+    return createOpenLora({
+      ...given,
+      options: { threads, precision, device, deterministic, defaultMaxTokens },
+    });
   const { servers, adapterFolder, ...options } = engine;
   return createServerPool({
     ...given,

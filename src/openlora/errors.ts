@@ -7,6 +7,7 @@ export type OpenLoraErrorCode =
   | "adapter-unavailable"
   | "adapter-refused"
   | "engine-failed"
+  | "cancelled"
   | "closed";
 
 export type OpenLoraErrorDetails = Readonly<Record<string, string | number>>;

@@ -87,6 +87,7 @@ export async function createServerPool(given: CreateServerPool): Promise<OpenLor
     toolTemplate: tokenizer.toolTemplate,
     precision: "f32",
     deterministic: false,
+    embeddings: false,
   };
   log(
     `${info.baseName} is ready on ${members.filter(({ up }) => up).length} of ${members.length} servers: ${info.maxRows} rows of ${contextTokens} tokens, ${options.slots} adapters each.`,
@@ -113,6 +114,12 @@ export async function createServerPool(given: CreateServerPool): Promise<OpenLor
     },
     async countPromptTokens(prompt) {
       return dispatcher.promptIds(valid(promptSchema, prompt, "The prompt")).length;
+    },
+    async embed() {
+      throw new OpenLoraError(
+        "invalid-request",
+        "A pool of servers answers prompts only, it makes no embeddings.",
+      );
     },
     pin: async (adapter) => dispatcher.pin(digestOf(adapter)),
     async unpin(adapter) {

@@ -3,6 +3,8 @@ import { promptTokens, type Tokenizer } from "../engine/index.ts";
 import { OpenLoraError } from "./errors.ts";
 import type { Prompt } from "./request.ts";
 
+type PromptLimits = { readonly contextTokens: number; readonly vocabTokens: number };
+
 /** Longest text that is tokenised at all, in characters per token of context: tokenising is work too. */
 const charactersPerToken = 64;
 
@@ -14,10 +16,26 @@ const charactersPerToken = 64;
  */
 export function readPrompt(
   tokenizer: Tokenizer,
-  { contextTokens, vocabTokens }: { readonly contextTokens: number; readonly vocabTokens: number },
+  { contextTokens, vocabTokens }: PromptLimits,
   prompt: Prompt,
 ): number[] {
-  const ids = "ids" in prompt ? known(prompt.ids, vocabTokens) : tokenise(tokenizer, contextTokens, prompt);
+  if ("ids" in prompt) return fitting(known(prompt.ids, vocabTokens), contextTokens);
+  const characters =
+    "prompt" in prompt ? prompt.prompt.length : JSON.stringify([prompt.messages, prompt.tools]).length;
+  return fitting(
+    tokenise(characters, contextTokens, () => promptTokens(tokenizer, prompt)),
+    contextTokens,
+  );
+}
+
+/** The tokens of a whole text, as {@link readPrompt} limits them. @throws OpenLoraError `prompt-invalid`, `prompt-too-long` */
+export const readText = (tokenizer: Tokenizer, { contextTokens }: PromptLimits, text: string): number[] =>
+  fitting(
+    tokenise(text.length, contextTokens, () => tokenizer.encodeWhole(text)),
+    contextTokens,
+  );
+
+function fitting(ids: number[], contextTokens: number): number[] {
   if (ids.length === 0)
     throw new OpenLoraError("prompt-invalid", "The prompt is empty. A model needs something to continue.");
   if (ids.length >= contextTokens)
@@ -39,13 +57,7 @@ function known(ids: readonly number[], vocabTokens: number): number[] {
   );
 }
 
-function tokenise(
-  tokenizer: Tokenizer,
-  contextTokens: number,
-  prompt: Exclude<Prompt, { ids: unknown }>,
-): number[] {
-  const characters =
-    "prompt" in prompt ? prompt.prompt.length : JSON.stringify([prompt.messages, prompt.tools]).length;
+function tokenise(characters: number, contextTokens: number, encode: () => number[]): number[] {
   const most = contextTokens * charactersPerToken;
   if (characters > most)
     throw new OpenLoraError(
@@ -54,7 +66,7 @@ function tokenise(
       { limitCharacters: most, actualCharacters: characters },
     );
   try {
-    return promptTokens(tokenizer, prompt);
+    return encode();
   } catch (cause) {
     throw new OpenLoraError("prompt-invalid", (cause as Error).message, {}, { cause });
   }

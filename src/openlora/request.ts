@@ -153,6 +153,26 @@ export type TokenChance = {
 /** The chosen token and the most likely ones in its place, most likely first. */
 export type TokenLogprob = TokenChance & { readonly top: readonly TokenChance[] };
 
+export const embedRequestSchema = z.strictObject({
+  /** The adapter's digest; left out, the base model reads the texts. */
+  adapter: digestSchema.optional(),
+  /** Texts, or texts as tokens. */
+  prompts: z
+    .array(z.union([z.string(), z.array(z.int().min(0)).min(1).readonly()]))
+    .min(1)
+    .max(2_048)
+    .readonly(),
+});
+
+/** Texts to make vectors of. */
+export type EmbedRequest = z.infer<typeof embedRequestSchema>;
+
+export type Embeddings = {
+  /** One for each text, `[d]`. */
+  readonly vectors: readonly Float32Array[];
+  readonly promptTokens: number;
+};
+
 /** A part of an answer. All texts joined are the answer's text, all ids joined its `outputIds`. */
 export type Piece = {
   /** Whole characters only; empty while a character or a possible stop string is unfinished. */

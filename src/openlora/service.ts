@@ -7,6 +7,9 @@ import { closedError, OpenLoraError, unsettle } from "./errors.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema } from "./options.ts";
 import type { MemberMetrics } from "./pool-member.ts";
 import {
+  type Embeddings,
+  type EmbedRequest,
+  embedRequestSchema,
   fingerprintOf,
   type GenerateInput,
   type Generation,
@@ -35,6 +38,13 @@ export type OpenLora = {
   ): Promise<Generation>;
   /** @throws OpenLoraError `invalid-request`, `prompt-invalid`, `prompt-too-long` */
   countPromptTokens(prompt: Prompt): Promise<number>;
+  /**
+   * Makes vectors of texts, where `info().embeddings` says that the base was made for it.
+   *
+   * @throws OverloadedError when too many requests for vectors wait already
+   * @throws OpenLoraError `invalid-request`, `prompt-invalid`, `prompt-too-long`, `adapter-unavailable`, `adapter-refused`, `cancelled`
+   */
+  embed(request: EmbedRequest & { readonly signal?: AbortSignal | undefined }): Promise<Embeddings>;
   /** Loads an adapter ahead of its first request and keeps it in memory. @throws OpenLoraError when it cannot be served or pinned */
   pin(adapter: Digest): Promise<void>;
   unpin(adapter: Digest): Promise<void>;
@@ -173,6 +183,11 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     async countPromptTokens(prompt) {
       const parsed = valid(promptSchema, prompt, "The prompt");
       return unsettle(await answered(worker.call("countPromptTokens", parsed)));
+    },
+    async embed({ signal, ...input }) {
+      const request = valid(embedRequestSchema, input, "The request");
+      if (signal?.aborted) throw new OpenLoraError("cancelled", "The request was cancelled.");
+      return unsettle(await answered(worker.call("embed", request, signal === undefined ? {} : { signal })));
     },
     async pin(adapter) {
       const digest = valid(digestSchema, adapter, "The adapter's digest");

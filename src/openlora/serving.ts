@@ -3,18 +3,21 @@ import { join } from "node:path";
 import {
   checkpointFiles,
   createDecoder,
+  createEmbedder,
   type Device,
   loadCheckpoint,
   type Precision,
   packedBytes,
+  poolingOf,
   type WorkerCall,
 } from "../engine/index.ts";
 import { type Digest, jsonDigest } from "../protocol/index.ts";
 import { fileDigest } from "../store/index.ts";
-import { type AdapterFiles, createAdapterTiers } from "./adapters.ts";
+import { type AdapterFiles, createAdapterTiers, readAdapter } from "./adapters.ts";
+import { createEmbedding } from "./embedding.ts";
 import { settle } from "./errors.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
-import type { GenerateRequest, Prompt } from "./request.ts";
+import type { EmbedRequest, GenerateRequest, Prompt } from "./request.ts";
 import { createScheduler, deterministicChunk } from "./scheduler.ts";
 
 export type ServingSetUp = {
@@ -49,6 +52,8 @@ export type OpenLoraInfo = {
   readonly device?: Device;
   /** Answers do not depend on what runs beside them, to the last bit. */
   readonly deterministic: boolean;
+  /** The base was made to turn texts into vectors. */
+  readonly embeddings: boolean;
 };
 
 /** The thread's methods, as its other side calls them. */
@@ -61,7 +66,7 @@ export async function baseDigestOf(folder: string): Promise<Digest> {
   return jsonDigest(digests);
 }
 
-/** A base ready to serve. Its weights live in the decoder's session alone: nothing here keeps them. */
+/** A base ready to serve. Nothing here keeps its weights beside those in the decoder's session, unless it makes vectors with them. */
 async function loadBase(data: ServingSetUp) {
   const { config, tokenizer, weights } = loadCheckpoint(data.baseFolder);
   const limits = servingLimits(openLoraOptionsSchema.parse(data.options), config);
@@ -73,29 +78,44 @@ async function loadBase(data: ServingSetUp) {
       deterministic: limits.deterministic ? { prefillChunk: deterministicChunk } : undefined,
     },
   );
-  return { config, tokenizer, limits, decoder };
+  const pooling = poolingOf(data.baseFolder);
+  const { modules, contextTokens: maxLength, threads, device } = limits;
+  const embedder =
+    pooling && (await createEmbedder({ config, weights }, { pooling, modules, maxLength, threads, device }));
+  return { config, tokenizer, limits, decoder, embedder };
 }
 
 /** Loads everything and publishes the thread's methods. @throws CheckpointError, UnsupportedModelError, OpenLoraError */
 export async function setUpServing(data: ServingSetUp) {
-  const { config, tokenizer, limits, decoder } = await loadBase(data);
+  const { config, tokenizer, limits, decoder, embedder } = await loadBase(data);
   const baseDigest = data.baseDigest ?? (await baseDigestOf(data.baseFolder));
 
   const expected = new Map<Digest, PromiseWithResolvers<AdapterFiles>>();
   let ask: ((digest: Digest) => void) | undefined;
-  const adapters = createAdapterTiers({
+  const source = {
     base: { name: data.baseName, config },
-    memoryBytes: limits.adapterMemoryBytes,
-    bytesPerAdapter: packedBytes(config, limits),
     loadTimeoutMs: limits.adapterLoadTimeoutMs,
-    pack: decoder.pack,
-    async load(digest) {
+    async load(digest: Digest) {
+      const under = expected.get(digest);
+      if (under !== undefined) return under.promise;
       if (ask === undefined) throw new Error("Nobody answers this worker's requests for adapters.");
       const delivery = Promise.withResolvers<AdapterFiles>();
       expected.set(digest, delivery);
       ask(digest);
       return delivery.promise;
     },
+  };
+  const adapters = createAdapterTiers({
+    ...source,
+    memoryBytes: limits.adapterMemoryBytes,
+    bytesPerAdapter: packedBytes(config, limits),
+    pack: decoder.pack,
+  });
+  const embedding = createEmbedding({
+    embedder,
+    tokenizer,
+    limits,
+    read: (digest) => readAdapter(digest, source),
   });
   const scheduler = createScheduler({ tokenizer, decoder, adapters, limits });
   const info: OpenLoraInfo = {
@@ -113,6 +133,7 @@ export async function setUpServing(data: ServingSetUp) {
     precision: limits.precision,
     device: limits.device,
     deterministic: limits.deterministic,
+    embeddings: embedder !== undefined,
   };
 
   return {
@@ -126,6 +147,7 @@ export async function setUpServing(data: ServingSetUp) {
     countPromptTokens: (prompt: Prompt) => settle(() => scheduler.promptIds(prompt).length),
     pin: (digest: Digest) => settle(() => adapters.pin(digest)),
     unpin: (digest: Digest) => adapters.unpin(digest),
+    embed: (request: EmbedRequest, call: WorkerCall) => settle(() => embedding(request, call.signal)),
     close: () => scheduler.close(),
     /** Stays open; emits the digest of every adapter that is needed here. */
     adapterRequests: (_: undefined, call: WorkerCall) => {

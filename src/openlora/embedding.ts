@@ -1,0 +1,71 @@
+/** Texts as vectors, where the base was made for it: one request at a time, in parts between which answers go on. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Adapter, Embedder, Tokenizer } from "../engine/index.ts";
+import type { Digest } from "../protocol/index.ts";
+import { OpenLoraError, OverloadedError } from "./errors.ts";
+import type { ServingLimits } from "./options.ts";
+import { readPrompt, readText } from "./prompt.ts";
+import type { Embeddings, EmbedRequest } from "./request.ts";
+
+/** Requests under way and waiting. */
+const pendingMax = 32;
+/** Texts computed before answers under way advance again. */
+const textsAtOnce = 16;
+
+export type Embedding = (request: EmbedRequest, signal: AbortSignal) => Promise<Embeddings>;
+
+/** @param embedder - undefined where the base was not made for it: every request is refused */
+export function createEmbedding(deps: {
+  embedder: Embedder | undefined;
+  tokenizer: Tokenizer;
+  limits: ServingLimits;
+  /** Reads an adapter. @throws OpenLoraError `adapter-unavailable`, `adapter-refused` */
+  read(digest: Digest): Promise<Adapter>;
+}): Embedding {
+  const { embedder, tokenizer, limits, read } = deps;
+  let pending = 0;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function compute(
+    from: Embedder,
+    { adapter: digest }: EmbedRequest,
+    texts: readonly (readonly number[])[],
+    signal: AbortSignal,
+  ): Promise<Float32Array[]> {
+    const adapter = digest === undefined ? undefined : await read(digest);
+    const vectors: Float32Array[] = [];
+    for (let at = 0; at < texts.length; at += textsAtOnce) {
+      if (signal.aborted) throw new OpenLoraError("cancelled", "The request was cancelled.");
+      vectors.push(...(await from.embed(texts.slice(at, at + textsAtOnce), adapter)));
+      await nextTurn();
+    }
+    return vectors;
+  }
+
+  return async (request, signal) => {
+    if (embedder === undefined)
+      throw new OpenLoraError(
+        "invalid-request",
+        "This base model was not made for embeddings: its folder has no 1_Pooling/config.json. Serve one that was.",
+      );
+    if (pending >= pendingMax)
+      throw new OverloadedError(
+        `${pendingMax} requests for embeddings are waiting already. Try again later.`,
+        1_000,
+      );
+    const texts = request.prompts.map((prompt) =>
+      typeof prompt === "string"
+        ? readText(tokenizer, limits, prompt)
+        : readPrompt(tokenizer, limits, { ids: prompt }),
+    );
+    pending++;
+    try {
+      const turn = last.then(() => compute(embedder, request, texts, signal));
+      last = turn.catch(() => {});
+      const vectors = await turn;
+      return { vectors, promptTokens: texts.reduce((sum, { length }) => sum + length, 0) };
+    } finally {
+      pending--;
+    }
+  };
+}
