@@ -8,6 +8,7 @@
  * - `scheduler`: who joins the batch and when; `fair-queue`: tenants take turns, limits refuse the rest
  * - `batch`: the rows generated together, step by step; `prefix-cache`: beginnings of prompts that need not be computed again
  * - `adapters`: disk → memory → row, the least recently used first out of memory
+ * - `memory`: what serving will need, before it is loaded
  * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string
  * - `pool`: the same face over servers that speak vLLM's dialect; `pool-dispatcher` queues, routes (`pool-routing`) and tries again,
  *   `pool-member` knows who is well, `pool-server`, `pool-http`, `pool-events`, `pool-dialect` talk and believe nothing unchecked,

@@ -5,6 +5,7 @@ import {
   createDecoder,
   createEmbedder,
   type Device,
+  describeCheckpoint,
   loadCheckpoint,
   type Precision,
   packedBytes,
@@ -16,6 +17,7 @@ import { fileDigest } from "../store/index.ts";
 import { type AdapterFiles, createAdapterTiers, readAdapter } from "./adapters.ts";
 import { createEmbedding } from "./embedding.ts";
 import { settle } from "./errors.ts";
+import { requireMemory } from "./memory.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
 import type { EmbedRequest, GenerateRequest, Prompt } from "./request.ts";
 import { createScheduler, deterministicChunk } from "./scheduler.ts";
@@ -68,8 +70,10 @@ export async function baseDigestOf(folder: string): Promise<Digest> {
 
 /** A base ready to serve. Nothing here keeps its weights beside those in the decoder's session, unless it makes vectors with them. */
 async function loadBase(data: ServingSetUp) {
-  const { config, tokenizer, weights } = loadCheckpoint(data.baseFolder);
+  const { config, tokenizer } = describeCheckpoint(data.baseFolder);
   const limits = servingLimits(openLoraOptionsSchema.parse(data.options), config);
+  requireMemory(config, limits, process.availableMemory());
+  const { weights } = loadCheckpoint(data.baseFolder);
   const decoder = await createDecoder(
     { config, weights },
     {
