@@ -139,6 +139,8 @@ export function createAdapterRows(config: ModelConfig, layout: AdapterLayout, ro
         data.set(kept, b * size);
       }
     },
+    /** What rows [first, first + count) hold: the same again while their graph inputs are the same. */
+    tag: (first: number, count: number): readonly unknown[] => held.slice(first, first + count),
     /** Graph inputs of rows [first, first + count). */
     feeds(first: number, count: number): Record<string, Tensor> {
       return Object.fromEntries(

@@ -5,11 +5,12 @@
 import { type AdapterLayout, createAdapterRows, type PackedAdapter, packAdapter } from "./adapter-rows.ts";
 import type { Weights } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
-import { cacheInput, cacheOutput, decodingGraph } from "./decoding-graph.ts";
+import { cacheInput, cacheOutput, decodingGraph, nextCacheOutput } from "./decoding-graph.ts";
+import { createDeviceMemory } from "./device-memory.ts";
 import { createKvCache } from "./kv-cache.ts";
 import type { Adapter } from "./lora.ts";
 import type { Precision } from "./quantize.ts";
-import { createSession, type Device, f32, i64, run, type Tensor } from "./runtime.ts";
+import { createSession, type Device, f32, i64, runKeeping, type Tensor } from "./runtime.ts";
 
 export type DecoderOptions = AdapterLayout & {
   /** Conversations decoded at once. */
@@ -38,12 +39,21 @@ export async function createDecoder(
   const { modules, maxRows, maxLength, deterministic, precision, device = "cpu" } = options;
   const { kvHeads: K, headDim: h, layers, vocab } = config;
   const groups = config.heads / K;
+  const parts = Array.from({ length: layers }, (_, layer) =>
+    (["k", "v"] as const).map((part) => ({
+      past: cacheInput(layer, part),
+      fresh: cacheOutput(layer, part),
+      next: nextCacheOutput(layer, part),
+    })),
+  ).flat();
   const session = await createSession(
     decodingGraph(config, base.weights, { modules, positions: maxLength, precision, device }),
-    { threads: options.threads, device },
+    { threads: options.threads, device, keep: device === "cpu" ? [] : parts.map(({ next }) => next) },
   );
   const adapters = createAdapterRows(config, options, maxRows);
   const cache = createKvCache(config, maxRows, maxLength, deterministic !== undefined);
+  const deviceAdapters = createDeviceMemory(device);
+  const deviceCaches = createDeviceMemory(device);
 
   /**
    * Runs new tokens through rows [first, first + tokens.length).
@@ -86,23 +96,40 @@ export async function createDecoder(
         BigInt64Array.from({ length: B }, (_, b) => BigInt((tokens[b]?.length ?? 1) - 1)),
         [B, 1],
       ),
-      ...adapters.feeds(first, B),
     };
-    for (let layer = 0; layer < layers; layer++)
-      for (const [i, part] of (["k", "v"] as const).entries())
-        feeds[cacheInput(layer, part)] = f32(
-          T === 0 ? new Float32Array(0) : cache.view(layer * 2 + i, first, B),
-          [B, K, T, h],
-        );
-    const out = await run(session, feeds);
-    tokens.forEach((row, b) => {
-      for (let layer = 0; layer < layers; layer++)
-        for (const [i, part] of (["k", "v"] as const).entries()) {
-          const fresh = out[cacheOutput(layer, part)] as Float32Array;
-          cache.append(layer * 2 + i, first + b, fresh, b * K * S * h, S, row.length);
-        }
+    const rows = `${first}+${B}`;
+    Object.assign(
+      feeds,
+      await deviceAdapters.get(rows, adapters.tag(first, B), () => adapters.feeds(first, B)),
+      await deviceCaches.get(rows, cache.tag(first, B), () =>
+        Object.fromEntries(
+          parts.map(({ past }, i) => [
+            past,
+            f32(T === 0 ? new Float32Array(0) : cache.view(i, first, B), [B, K, T, h]),
+          ]),
+        ),
+      ),
+    );
+    if (device === "webgpu") {
+      const place = new Float32Array(B * T * S);
+      for (const [b, row] of tokens.entries())
+        for (let s = 0; s < row.length; s++) place[(b * T + (past[b] as number) + s) * S + s] = 1;
+      feeds.place = f32(place, [B, 1, T, S]);
+    }
+    const { data: out, kept } = await runKeeping(session, feeds);
+    for (const [b, row] of tokens.entries()) {
+      for (const [i, { fresh }] of parts.entries()) {
+        const [from, offset] = device === "cpu" ? [out[fresh], b] : [out.new, i * B + b];
+        cache.append(i, first + b, from as Float32Array, offset * K * S * h, S, row.length);
+      }
       cache.advance(first + b, row.length);
-    });
+    }
+    if (device === "webgpu")
+      deviceCaches.keep(
+        rows,
+        cache.tag(first, B),
+        Object.fromEntries(parts.map(({ past, next }) => [past, kept[next] as Tensor])),
+      );
     const logits = out.logits as Float32Array;
     return tokens.map((_, b) => logits.subarray(b * vocab, (b + 1) * vocab));
   }

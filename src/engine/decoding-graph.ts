@@ -19,11 +19,16 @@ import { arithmetic, ropeTables } from "./transformer.ts";
 
 export const cacheInput = (layer: number, part: "k" | "v") => `past.${layer}.${part}`;
 export const cacheOutput = (layer: number, part: "k" | "v") => `new.${layer}.${part}`;
+/** WebGPU only: the cache with the new rows in it, for the next step. */
+export const nextCacheOutput = (layer: number, part: "k" | "v") => `next.${layer}.${part}`;
 
 /**
  * Inputs: `input_ids`, `position_ids` int64 `[B,S]`; `bias` float `[B,1,G·S,T+S]`, 0 where a query may look; `split` int64 `[2]` = T, S;
  * `last` int64 `[B,1]`, the position to predict from; every row's adapter, as `adapter-rows` names and lays it out; caches `[B,K,T,h]`.
  * Outputs: `logits` `[B,V]` and new cache rows `[B,K,S,h]`.
+ *
+ * On WebGPU caches stay on the device: with `place` float `[B,1,T,S]`, 1 where a new row belongs, the graph also returns the next step's
+ * caches `[B,K,T,h]`; and new rows as one output `new` `[2·layers,B,K,S,h]`, since each output that is read waits for the device.
  */
 export function decodingGraph(
   config: ModelConfig,
@@ -48,6 +53,7 @@ export function decodingGraph(
   graph.input("bias", "float32", ["B", 1, "GS", "TS"]);
   graph.input("split", "int64", [2]);
   graph.input("last", "int64", ["B", 1]);
+  if (device === "webgpu") graph.input("place", "float32", ["B", 1, "T", "S"]);
 
   const swap = (x: Value) => graph.op("Transpose", [x], { perm: [0, 2, 1, 3] });
   const rotate = (x: Value) =>
@@ -99,6 +105,19 @@ export function decodingGraph(
     return rotate(config.qkNorm ? norm(heads, headNorm(layer, part)) : heads);
   }
 
+  const fresh: Value[] = [];
+  /** The cache of a layer's keys or values, and outputs that continue it with the new rows. */
+  function cached(layer: number, part: "k" | "v", rows: Value): Value {
+    const past = graph.input(cacheInput(layer, part), "float32", ["B", K, "T", h]);
+    if (device === "cpu") graph.output(rows, cacheOutput(layer, part), "float32", ["B", K, "S", h]);
+    else {
+      fresh.push(graph.op("Unsqueeze", [rows, graph.ints([0])]));
+      const next = add(past, matmul("place", rows)); // free positions of a cache are zero
+      graph.output(next, nextCacheOutput(layer, part), "float32", ["B", K, "T", h]);
+    }
+    return past;
+  }
+
   let x: Value = embed("input_ids");
   for (let layer = 0; layer < config.layers; layer++) {
     const n1 = norm(x, `model.layers.${layer}.input_layernorm.weight`);
@@ -106,10 +125,8 @@ export function decodingGraph(
     const q = reshape(rotatedHeads(layer, "q", q0, H), [0, K, -1, h]); // [B,K,G·S,h]
     const k = rotatedHeads(layer, "k", k0, K); // [B,K,S,h]
     const v = swap(reshape(v0, [0, 0, K, h]));
-    graph.output(k, cacheOutput(layer, "k"), "float32", ["B", K, "S", h]);
-    graph.output(v, cacheOutput(layer, "v"), "float32", ["B", K, "S", h]);
-    const pastK = graph.input(cacheInput(layer, "k"), "float32", ["B", K, "T", h]);
-    const pastV = graph.input(cacheInput(layer, "v"), "float32", ["B", K, "T", h]);
+    const pastK = cached(layer, "k", k);
+    const pastV = cached(layer, "v", v);
     const scaled = { transB: 1, alpha: 1 / Math.sqrt(h), axes: 4 } as const;
     const scores = graph.op("Concat", [matmul(q, pastK, scaled), matmul(q, k, scaled)], { axis: -1 });
     const p = graph.op("Softmax", [add(scores, "bias")], { axis: -1 });
@@ -126,5 +143,7 @@ export function decodingGraph(
   const final = reshape(norm(reshape(chosen, [0, 1, d]), "model.norm.weight"), [-1, d]);
   const head = config.tied ? "model.embed_tokens.weight" : "lm_head.weight";
   graph.output(product(final, [head]), "logits", "float32", ["B", config.vocab]);
+  if (device === "webgpu")
+    graph.output(graph.op("Concat", fresh, { axis: 0 }), "new", "float32", [fresh.length, "B", K, "S", h]);
   return graph.build();
 }

@@ -22,6 +22,9 @@ export function createKvCache(config: ModelConfig, maxRows: number, maxLength: n
   const largest = Math.ceil(maxLength / bucket) * bucket;
   const parts = Array.from({ length: layers * 2 }, () => new Float32Array(maxRows * K * largest * h));
   const lengths: number[] = [];
+  /** When each row was last written: a number that never comes again. */
+  const written = new Array<number>(maxRows).fill(0);
+  let clock = 0;
   let capacity = fixed ? largest : bucket;
   const stride = () => K * capacity * h; // floats of one row in one part
 
@@ -51,12 +54,18 @@ export function createKvCache(config: ModelConfig, maxRows: number, maxLength: n
     open(): void {
       const row = lengths.length;
       lengths.push(0);
+      written[row] = ++clock;
       for (const part of parts) part.fill(0, row * stride(), (row + 1) * stride());
     },
     /** Makes room for rows of `positions`. */
     reserve(positions: number): void {
       if (positions > capacity) layOut(Math.min(rounded(positions), largest));
     },
+    /** Stands for what {@link KvCache.view} shows of rows [first, first + count): the same again while that is the same. */
+    tag: (first: number, count: number): readonly unknown[] => [
+      capacity,
+      ...written.slice(first, first + count),
+    ],
     /** The cached positions of rows [first, first + count) in one part (layer · 2 for keys, + 1 for values). */
     view(part: number, first: number, count: number): Float32Array {
       return (parts[part] as Float32Array).subarray(first * stride(), (first + count) * stride());
@@ -77,6 +86,7 @@ export function createKvCache(config: ModelConfig, maxRows: number, maxLength: n
     /** Counts appended positions, once all parts have them. */
     advance(row: number, count: number): void {
       lengths[row] = (lengths[row] as number) + count;
+      written[row] = ++clock;
     },
     /** A copy of positions [from, to) of a row, all parts: `[layers · 2, K, to − from, h]`. */
     read(row: number, from: number, to: number): Float32Array {
@@ -96,16 +106,20 @@ export function createKvCache(config: ModelConfig, maxRows: number, maxLength: n
         this.append(part, row, block, part * K * count * h, count, count);
       this.advance(row, count);
     },
-    /** Gives row `to` what row `from` has taken in. */
+    /** Gives row `to` what row `from` has taken in; its other positions become zero. */
     copy(from: number, to: number): void {
       if (from === to) return;
       const size = (lengths[from] as number) * h;
+      const before = (lengths[to] as number) * h;
       for (const part of parts)
         for (let head = 0; head < K; head++) {
-          const at = from * stride() + head * capacity * h;
-          part.copyWithin(to * stride() + head * capacity * h, at, at + size);
+          const source = from * stride() + head * capacity * h;
+          const target = to * stride() + head * capacity * h;
+          part.copyWithin(target, source, source + size);
+          part.fill(0, target + size, target + Math.max(size, before));
         }
       lengths[to] = lengths[from] as number;
+      written[to] = ++clock;
     },
     /** Exchanges two rows. */
     swap(a: number, b: number): void {
@@ -122,6 +136,8 @@ export function createKvCache(config: ModelConfig, maxRows: number, maxLength: n
       const length = lengths[a] as number;
       lengths[a] = lengths[b] as number;
       lengths[b] = length;
+      written[a] = ++clock;
+      written[b] = ++clock;
     },
     /** Closes the last row, and lets the capacity shrink once no row needs half of it. */
     close(): void {

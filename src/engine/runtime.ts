@@ -22,21 +22,26 @@ export type Device = (typeof devices)[number];
  *
  * @param model serialised ONNX model, written for the device
  * @param options.threads CPU threads for one operator; part of a recipe's identity, because it changes the order of sums
+ * @param options.keep outputs that stay in the device's memory; WebGPU only
  * @throws Error when the device is WebGPU and another thread of this process uses it
  */
 export async function createSession(
   model: Uint8Array,
-  { threads, device = "cpu" }: { threads: number; device?: Device | undefined },
+  {
+    threads,
+    device = "cpu",
+    keep = [],
+  }: { threads: number; device?: Device | undefined; keep?: readonly string[] },
 ): Promise<Session> {
   if (device === "webgpu") claimWebGpu();
-  return start(model, threads, device);
+  return start(model, threads, device, Object.fromEntries(keep.map((name) => [name, "gpu-buffer"] as const)));
 }
 
 const start = (
   model: Uint8Array,
   threads: number,
   device: Device,
-  outputs: ort.InferenceSession.SessionOptions["preferredOutputLocation"] = "cpu",
+  outputs: NonNullable<ort.InferenceSession.SessionOptions["preferredOutputLocation"]>,
 ) =>
   ort.InferenceSession.create(model, {
     executionProviders: [device],
@@ -111,12 +116,18 @@ export async function toDevice(
 }
 
 /** Runs a session and returns its float outputs by name. */
-export async function run(
+export const run = async (session: Session, feeds: Record<string, Tensor>) =>
+  (await runKeeping(session, feeds)).data;
+
+/** Runs a session whose outputs are partly kept on the device: `kept` has those, which the caller disposes, and `data` the others. */
+export async function runKeeping(
   session: Session,
   feeds: Record<string, Tensor>,
-): Promise<Record<string, Float32Array>> {
-  const results = await session.run(feeds);
+): Promise<{ data: Record<string, Float32Array>; kept: Record<string, Tensor> }> {
   const data: Record<string, Float32Array> = {};
-  for (const [name, tensor] of Object.entries(results)) data[name] = tensor.data as Float32Array;
-  return data;
+  const kept: Record<string, Tensor> = {};
+  for (const [name, tensor] of Object.entries(await session.run(feeds)))
+    if (tensor.location === "cpu") data[name] = tensor.data as Float32Array;
+    else kept[name] = tensor;
+  return { data, kept };
 }

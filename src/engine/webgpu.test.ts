@@ -3,11 +3,14 @@
  * Mesa's software driver is enough.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Worker } from "node:worker_threads";
 import {
   type Adapter,
+  createDecoder,
   createEvaluator,
   createGradients,
   createGraph,
@@ -113,9 +116,78 @@ for (const name of checkpoints)
       near(gpuTrained.tensors.get(key)?.data as Float32Array, data, `${key} after training`);
   });
 
+for (const name of checkpoints)
+  test(`${name}: rows that come, go, swap and restore their caches decode to the CPU's logits`, {
+    skip,
+  }, async () => {
+    const { checkpoint } = load(name);
+    const { vocab } = checkpoint.config;
+    const adapter = randomAdapter(checkpoint.config);
+    const random = createRandom(4);
+    const text = (length: number) => Array.from({ length }, () => random.below(vocab));
+    const prompts = [text(3), text(6), text(70)] as const;
+    const steps = Array.from({ length: 20 }, () => text(3));
+    const [cpu, gpu] = await onBoth(async (device) => {
+      const decoder = await createDecoder(checkpoint, {
+        modules: moduleNames,
+        rank: 5,
+        maxRows: 3,
+        maxLength: 100,
+        threads: 1,
+        device,
+      });
+      const packed = decoder.pack(adapter);
+      const seen: Float32Array[] = [];
+      let step = 0;
+      const decode = async (times: number) => {
+        for (let i = 0; i < times; i++)
+          seen.push(...(await decoder.decode((steps[step++] as number[]).slice(0, decoder.rows))));
+      };
+      seen.push(...(await decoder.prefill([{ ids: prompts[0] }, { ids: prompts[1], adapter: packed }])));
+      await decode(3);
+      const third = decoder.open(packed);
+      seen.push(...(await decoder.feed(third, [prompts[2].slice(0, 40)])));
+      seen.push(...(await decoder.feed(third, [prompts[2].slice(40)]))); // caches are laid out anew for more than 64 positions
+      await decode(3);
+      decoder.swap(0, 2);
+      await decode(2);
+      const kept = decoder.readCache(0, 0, 64);
+      decoder.remove(0);
+      await decode(2);
+      decoder.writeCache(decoder.open(packed), kept, 64);
+      await decode(3);
+      decoder.remove(1);
+      decoder.remove(1);
+      await decode(1);
+      seen.push(...(await decoder.prefill([{ ids: prompts[1] }, { ids: prompts[0], adapter: packed }])));
+      decoder.remove(0); // the shorter one takes the place of a longer one
+      await decode(3);
+      return seen;
+    });
+    for (const [i, logits] of cpu.entries()) near(gpu[i] as Float32Array, logits, `logits ${i}`);
+  });
+
 test("an operator that the device lacks is refused, not run on the CPU", { skip }, async () => {
   const graph = createGraph();
   const x = graph.input("x", "float32", ["N", 4]);
   graph.output(graph.op("FusedMatMul", [x, x], { transB: 1 }, "com.microsoft"), "y", "float32", ["N", "N"]);
   await assert.rejects(createSession(graph.build(), { threads: 1, device: "webgpu" }), /fallback to CPU EP/);
+});
+
+test("another thread is refused WebGPU while this one uses it", { skip }, async () => {
+  const graph = createGraph();
+  graph.output(graph.input("x", "float32", ["N"]), "y", "float32", ["N"]);
+  const model = graph.build();
+  await createSession(model, { threads: 1, device: "webgpu" });
+  const engine = JSON.stringify(new URL("./index.ts", import.meta.url));
+  const worker = new Worker(
+    `const { parentPort, workerData } = require("node:worker_threads");
+    import(${engine}).then(async ({ createSession }) => {
+      const failed = await createSession(workerData, { threads: 1, device: "webgpu" }).catch((error) => error.message);
+      parentPort.postMessage(failed);
+    });`,
+    { eval: true, workerData: model },
+  );
+  const [message] = await once(worker, "message");
+  assert.match(message, /in use by thread 0/);
 });
