@@ -1,8 +1,8 @@
 /** Several answers to one request: each is generated, charged and receipted by itself; the request stands or falls as a whole. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { replayHeader } from "./answer-route.ts";
 import { type Node, openWorld, price, type World } from "./fixtures/world.ts";
-import { replayHeader } from "./routes.ts";
 
 let world: World;
 let node: Node;

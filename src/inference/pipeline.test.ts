@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { checkReceipt, hashReceipt, nothingFailed, type ReceiptBundle } from "../protocol/index.ts";
+import { attributionHeader, replayHeader } from "./answer-route.ts";
 import { ben, contributors, type Node, openWorld, price, type World } from "./fixtures/world.ts";
 import type { Step } from "./receipting.ts";
-import { attributionHeader, replayHeader } from "./routes.ts";
 
 let world: World;
 let node: Node;

@@ -333,6 +333,7 @@ test("the OpenAPI document describes every route, its bodies and its headers", (
   assert.deepEqual(Object.keys(document.paths ?? {}).sort(), [
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/embeddings",
     "/v1/load_lora_adapter",
     "/v1/models",
     "/v1/models/{model}",

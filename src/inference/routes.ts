@@ -1,24 +1,15 @@
 /** OpenAI's routes for chats, completions and models, and what became of a request. */
-import { randomBytes } from "node:crypto";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { voucherHeader } from "../payments/index.ts";
-import { answerId, answerJson, type Chunks, createChunks } from "./answer-json.ts";
-import type { Answer, Opening, Question } from "./answering.ts";
-import { type BodyLimits, bodyBytesMax, parseBody, readBody } from "./body.ts";
-import { badRequest, clientError, errorBody, errorHeaders, InferenceError } from "./errors.ts";
-import { createEventStream } from "./event-stream.ts";
+import { type AnswerRouteLimits, answerRoute, attributionHeader } from "./answer-route.ts";
+import { bodyBytesMax, parseBody, readBody } from "./body.ts";
+import { embeddingRequestSchema, embeddingsOut, parseEmbeddingAsk } from "./embeddings.ts";
+import { clientError, errorBody, errorHeaders, InferenceError } from "./errors.ts";
 import { operatorRoutes } from "./operator-routes.ts";
-import { type AnswerKind, chatRequestSchema, parseAsk, textRequestSchema } from "./request.ts";
+import { chatRequestSchema, textRequestSchema } from "./request.ts";
 import { chatOut, errorOut, modelOut, modelsOut, requestJson, requestOut, textOut } from "./schemas.ts";
 import type { Inference } from "./service.ts";
-
-/** Names the request in every answer that is paid for; `GET /v1/requests/{id}` reads it. */
-export const requestIdHeader = "openledger-request-id";
-/** `false`: this answer's influence is not traced. The body's `openledger.attribution` says the same. */
-export const attributionHeader = "openledger-attribution";
-/** `true` on an answer that an idempotency key was answered with before. */
-export const replayHeader = "openledger-idempotent-replay";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { "application/json": { schema } },
@@ -108,6 +99,14 @@ const routes = {
     request: { headers, body: described(textRequestSchema) },
     responses: { 200: streamed(textOut, "The answer"), ...failures },
   }),
+  embeddings: createRoute({
+    method: "post",
+    path: "/v1/embeddings",
+    tags,
+    summary: "Texts as vectors, where the base was made for it; for nothing",
+    request: { body: described(embeddingRequestSchema) },
+    responses: { 200: json(embeddingsOut, "A vector for each input"), ...failures },
+  }),
   request: createRoute({
     method: "get",
     path: "/v1/requests/{id}",
@@ -118,12 +117,9 @@ const routes = {
   }),
 };
 
-export type InferenceRoutesOptions = {
+export type InferenceRoutesOptions = AnswerRouteLimits & {
   /** Lets the operator through and nobody else. */
   readonly guard: MiddlewareHandler;
-  readonly body?: BodyLimits;
-  /** Longest time a stream's reader may take nothing. */
-  readonly stallMs?: number;
 };
 
 /** The room's HTTP routes, with their OpenAPI description. */
@@ -147,8 +143,12 @@ export function inferenceRoutes(inference: Inference, options: InferenceRoutesOp
   );
   app.openapi(routes.chat, (context) => answerRoute(inference, context, "chat", options) as never);
   app.openapi(routes.text, (context) => answerRoute(inference, context, "text", options) as never);
+  app.openapi(routes.embeddings, async (context) => {
+    const ask = parseEmbeddingAsk(parseBody(await readBody(context.req.raw, options.body)));
+    return context.json(await inference.embed(ask, context.req.raw.signal), 200);
+  });
   app.route("/", operatorRoutes(models, options));
-  for (const path of ["/v1/chat/completions", "/v1/completions"])
+  for (const path of ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"])
     app.all(path, ({ req }) => {
       throw new InferenceError(
         405,
@@ -159,111 +159,6 @@ export function inferenceRoutes(inference: Inference, options: InferenceRoutesOp
   return app;
 }
 
-async function answerRoute(
-  inference: Inference,
-  context: Context,
-  kind: AnswerKind,
-  options: InferenceRoutesOptions,
-): Promise<Response> {
-  const left = new AbortController();
-  const leave = () => left.abort();
-  const { signal } = context.req.raw;
-  const question = await questionOf(inference, context, kind, left.signal, options.body);
-  signal.addEventListener("abort", leave, { once: true });
-  if (signal.aborted) leave();
-  if (question.ask.stream) return streamedAnswer(inference, context, question, leave, options.stallMs);
-  const answer = await inference.answer(question);
-  return Response.json(answerJson(question.ask, answerId(kind, answer, randomId()), answer), {
-    headers: answerHeaders(answer),
-  });
-}
-
-async function questionOf(
-  { models }: Inference,
-  { req }: Context,
-  kind: AnswerKind,
-  signal: AbortSignal,
-  limits: BodyLimits | undefined,
-): Promise<Question> {
-  const body = await readBody(req.raw, limits);
-  const attribution = req.header(attributionHeader);
-  if (attribution !== undefined && attribution !== "true" && attribution !== "false")
-    throw badRequest("invalid_value", attributionHeader, `The header ${attributionHeader} is true or false.`);
-  const idempotencyKey = req.header("idempotency-key") ?? null;
-  if (idempotencyKey !== null && !/^[\x20-\x7e]{1,255}$/.test(idempotencyKey))
-    throw badRequest(
-      "invalid_value",
-      "idempotency-key",
-      "An Idempotency-Key has 1 to 255 printable ASCII characters.",
-    );
-  return {
-    ask: parseAsk(kind, parseBody(body), {
-      optedOut: attribution === "false",
-      toolFormat: models.toolFormat,
-    }),
-    body,
-    credentials: { authorization: req.header("authorization"), voucher: req.header(voucherHeader) },
-    idempotencyKey,
-    signal,
-  };
-}
-
-/**
- * Begins to answer; the response starts with the first piece, so that whatever is refused before has its own status. The last chunks
- * are sent once the answer is written.
- */
-async function streamedAnswer(
-  inference: Inference,
-  context: Context,
-  question: Question,
-  leave: () => void,
-  stallMs: number | undefined,
-): Promise<Response> {
-  const { ask } = question;
-  const cut = () => {
-    leave();
-    // A reader that stalls would keep the connection: node's server ends it with the response.
-    (context.env as { outgoing?: { destroy?(): void } } | undefined)?.outgoing?.destroy?.();
-  };
-  const { readable, send, end } = createEventStream(cut, stallMs);
-  const sendAll = (chunks: readonly object[]) => {
-    for (const chunk of chunks) send(chunk);
-  };
-  const opened = Promise.withResolvers<Opening>();
-  let chunks: Chunks | undefined;
-  const open = (opening: Opening) => {
-    chunks = createChunks(ask, answerId(ask.kind, opening, randomId()), opening.createdAtMs);
-    sendAll(chunks.opening());
-    opened.resolve(opening);
-    return chunks;
-  };
-  const finish = (answer: Answer) => {
-    sendAll((chunks ?? open(answer)).ending(answer));
-    end("[DONE]");
-  };
-  inference
-    .answer(question, {
-      onOpening: (opening) => void open(opening),
-      onPiece: (choice, piece) => chunks && sendAll(chunks.piece(choice, piece)),
-    })
-    .then(finish)
-    .catch((error: unknown) => {
-      opened.reject(error);
-      // The status is sent already: OpenAI's clients raise an error they find in a stream.
-      send(errorBody(clientError(error) ?? unforeseen(error)));
-      end();
-    });
-  const opening = await opened.promise;
-  return new Response(readable, {
-    headers: {
-      "content-type": "text/event-stream; charset=utf-8",
-      "cache-control": "no-cache",
-      "x-accel-buffering": "no",
-      ...answerHeaders(opening),
-    },
-  });
-}
-
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
@@ -271,18 +166,6 @@ function decoded(path: string): string {
     return path;
   }
 }
-
-const randomId = () => randomBytes(16).toString("hex");
-
-function answerHeaders({ requestId, replayed }: Opening): Record<string, string> {
-  return {
-    ...(requestId === null ? {} : { [requestIdHeader]: requestId }),
-    ...(replayed ? { [replayHeader]: "true" } : {}),
-  };
-}
-
-const unforeseen = (cause: unknown) =>
-  new InferenceError(500, "internal_error", "The server failed to answer.", { cause });
 
 /** Errors that the service has not seen are rethrown for the composition root to log. */
 function failure(context: Context, cause: Error): Response {

@@ -4,6 +4,7 @@ import type { OpenLora } from "../openlora/index.ts";
 import { PaymentError, type PaymentRequiredError, type Payments } from "../payments/index.ts";
 import type { Database, Jobs } from "../store/index.ts";
 import { type Answer, answer, type Listener, type Question } from "./answering.ts";
+import { type EmbeddingAsk, type EmbeddingsJson, embed } from "./embeddings.ts";
 import { clientError, InferenceError } from "./errors.ts";
 import type { LoadedAdapters } from "./loaded-adapters.ts";
 import { createMeter, type InferenceMetrics } from "./metrics.ts";
@@ -47,6 +48,8 @@ export type Inference = {
    * @throws InferenceError, PaymentRequiredError
    */
   answer(question: Question, listener?: Listener): Promise<Answer>;
+  /** Vectors of texts, for nothing. @throws InferenceError */
+  embed(ask: EmbeddingAsk, signal: AbortSignal): Promise<EmbeddingsJson>;
   /** What became of a request. @throws InferenceError 404 */
   request(id: string): Promise<RequestRecord>;
   metrics(): Promise<InferenceMetrics>;
@@ -94,7 +97,8 @@ export async function createInference(dependencies: InferenceDependencies): Prom
   const closing = new AbortController();
   const inFlight = new Set<Promise<unknown>>();
 
-  async function answerBounded(question: Question, listener?: Listener): Promise<Answer> {
+  /** Runs what an asker waits for, unless too many do already. */
+  async function bounded<T>(asker: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (closing.signal.aborted) throw shuttingDown();
     if (inFlight.size >= inFlightMax)
       throw new InferenceError(
@@ -103,16 +107,29 @@ export async function createInference(dependencies: InferenceDependencies): Prom
         `${inFlightMax} requests are under way already, the most this server takes. Try again later.`,
         { retryAfterMs: 1_000 },
       );
-    const signal = AbortSignal.any([question.signal, closing.signal]);
-    const running = answer(parts, { ...question, signal }, listener);
+    const signal = AbortSignal.any([asker, closing.signal]);
+    const running = work(signal);
     inFlight.add(running);
     try {
       return await running;
     } catch (error) {
-      if (closing.signal.aborted && !question.signal.aborted) throw shuttingDown();
+      if (closing.signal.aborted && !asker.aborted) throw shuttingDown();
+      if (asker.aborted && clientError(error) === undefined)
+        throw new InferenceError(499, "cancelled", "The request was cancelled.", { cause: error });
       throw error;
     } finally {
       inFlight.delete(running);
+    }
+  }
+
+  /** What went wrong, counted, as clients are told it. */
+  async function told<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (cause) {
+      const error = known(cause, log);
+      meter.refused(error.code);
+      throw error;
     }
   }
 
@@ -124,15 +141,10 @@ export async function createInference(dependencies: InferenceDependencies): Prom
 
   return {
     models,
-    async answer(question, listener) {
-      try {
-        return await answerBounded(question, listener);
-      } catch (cause) {
-        const error = known(cause, log);
-        meter.refused(error.code);
-        throw error;
-      }
-    },
+    answer: (question, listener) =>
+      told(bounded(question.signal, (signal) => answer(parts, { ...question, signal }, listener))),
+    embed: (ask, asker) =>
+      told(bounded(asker, async (signal) => embed(openlora, await models.find(ask.model), ask, signal))),
     request: (id) => readRequest(database, id),
     async metrics() {
       const [waiting] = await database.query<{ count: number; oldest: number | null }>(
