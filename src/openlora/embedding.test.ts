@@ -12,10 +12,12 @@ const folder = writeTinyBase();
 mkdirSync(join(folder, "1_Pooling"));
 writeFileSync(join(folder, "1_Pooling", "config.json"), JSON.stringify({ pooling_mode_mean_tokens: true }));
 const { digest, files } = randomAdapter(1);
+/** So large that its products overflow. */
+const wild = randomAdapter(2, { strength: 1e30 });
 const openLora = await createOpenLora({
   baseFolder: folder,
   baseName: tinyBaseName,
-  loadAdapter: async () => files,
+  loadAdapter: async (asked) => (asked === wild.digest ? wild.files : files),
   options: { threads: 1, rank: 4, maxRows: 2 },
 });
 after(async () => {
@@ -54,6 +56,15 @@ test("what cannot be embedded is refused by name", async () => {
   await assert.rejects(openLora.embed({ prompts: [] }), { code: "invalid-request" });
   await assert.rejects(openLora.embed({ prompts: [[9_999]] }), { code: "prompt-invalid", message: /9999/ });
   await assert.rejects(openLora.embed({ prompts: ["x".repeat(500)] }), { code: "prompt-too-long" });
+  const many = Array.from({ length: 1_000 }, () => Array<number>(66).fill(1));
+  await assert.rejects(openLora.embed({ prompts: many }), {
+    code: "prompt-too-long",
+    message: /66000 tokens together/,
+  });
+  await assert.rejects(openLora.embed({ prompts: ["a"], adapter: wild.digest }), {
+    code: "engine-failed",
+    message: /not numbers/,
+  });
   await assert.rejects(openLora.embed({ prompts: ["a"], signal: AbortSignal.abort() }), {
     code: "cancelled",
   });

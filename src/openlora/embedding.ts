@@ -1,6 +1,6 @@
 /** Texts as vectors, where the base was made for it: one request at a time, in parts between which answers go on. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Adapter, Embedder, Tokenizer } from "../engine/index.ts";
+import { type Adapter, areFinite, type Embedder, type Tokenizer } from "../engine/index.ts";
 import type { Digest } from "../protocol/index.ts";
 import { OpenLoraError, OverloadedError } from "./errors.ts";
 import type { ServingLimits } from "./options.ts";
@@ -9,6 +9,8 @@ import type { Embeddings, EmbedRequest } from "./request.ts";
 
 /** Requests under way and waiting. */
 const pendingMax = 32;
+/** Tokens of one request, all texts together: it keeps the others waiting. */
+const tokensMax = 65_536;
 /** Texts computed before answers under way advance again. */
 const textsAtOnce = 16;
 
@@ -36,7 +38,13 @@ export function createEmbedding(deps: {
     const vectors: Float32Array[] = [];
     for (let at = 0; at < texts.length; at += textsAtOnce) {
       if (signal.aborted) throw new OpenLoraError("cancelled", "The request was cancelled.");
-      vectors.push(...(await from.embed(texts.slice(at, at + textsAtOnce), adapter)));
+      const some = await from.embed(texts.slice(at, at + textsAtOnce), adapter);
+      if (!some.every(areFinite))
+        throw new OpenLoraError(
+          "engine-failed",
+          `${digest === undefined ? "The base model" : `Adapter ${digest}`} gives vectors with values that are not numbers.`,
+        );
+      vectors.push(...some);
       await nextTurn();
     }
     return vectors;
@@ -58,12 +66,19 @@ export function createEmbedding(deps: {
         ? readText(tokenizer, limits, prompt)
         : readPrompt(tokenizer, limits, { ids: prompt }),
     );
+    const promptTokens = texts.reduce((sum, { length }) => sum + length, 0);
+    if (promptTokens > tokensMax)
+      throw new OpenLoraError(
+        "prompt-too-long",
+        `The texts have ${promptTokens} tokens together; one request may have ${tokensMax}. Send fewer at once.`,
+        { limit: tokensMax, actual: promptTokens },
+      );
     pending++;
     try {
       const turn = last.then(() => compute(embedder, request, texts, signal));
       last = turn.catch(() => {});
       const vectors = await turn;
-      return { vectors, promptTokens: texts.reduce((sum, { length }) => sum + length, 0) };
+      return { vectors, promptTokens };
     } finally {
       pending--;
     }
