@@ -4,8 +4,8 @@
  *     node scripts/pool_check.ts --url http://127.0.0.1:8000 [--url …] [--key …] [--model models/openledger-tiny] [--name openledger-tiny]
  *       [--adapter-folder /somewhere/the/server/reads] [--adapters 3] [--rank 8] [--tokens 32] [--rounds 3] [--threads 2]
  *
- * Prints how many greedy answers agree token for token, how far log-probabilities are apart, whether drawn answers come again from their
- * seed, and tokens a second with 16 requests at once. Fails when fewer than nine of ten answers agree: then the server has other weights,
+ * Prints how many answers agree token for token (greedy, or with nothing left to draw from), how far log-probabilities are apart, whether
+ * drawn answers come again from their seed, and tokens a second with 16 requests at once. Fails when fewer than nine of ten answers agree: then the server has other weights,
  * another precision or another template.
  */
 import assert from "node:assert/strict";
@@ -58,12 +58,12 @@ const parts = {
     return files;
   },
 };
-const shared = { rank, slots: Math.max(2, adapters.length), maxRows: 16, maxQueuePerTenant: 256 };
+const shared = { rank, maxRows: 16, maxQueuePerTenant: 256 };
 await using pool = await createServerPool({
   ...parts,
   servers: values.url.map((url) => ({ url, ...(values.key === undefined ? {} : { apiKey: values.key }) })),
   adapterFolder: values["adapter-folder"] ?? mkdtempSync(join(tmpdir(), "pool-check-")),
-  options: shared,
+  options: { ...shared, slots: Math.max(2, adapters.length) },
   log: console.log,
 });
 await using embedded = await createOpenLora({
@@ -87,53 +87,75 @@ const texts = [
   "When the sun",
 ];
 const models = [undefined, ...adapters.map(({ digest }) => digest)];
-const asks = models.flatMap((adapter) =>
+const plain = { maxTokens, temperature: 0, seed: 1, logprobs: 2 } as const;
+const under = (adapter: Digest | undefined) =>
   texts.flatMap((text): GenerateInput[] => [
-    { prompt: { prompt: text }, maxTokens, temperature: 0, logprobs: 2, adapter },
-    {
-      prompt: { messages: [{ role: "user", content: text }] },
-      maxTokens,
-      temperature: 0,
-      logprobs: 2,
-      adapter,
-    },
-  ]),
-);
+    { ...plain, adapter, prompt: { prompt: text } },
+    { ...plain, adapter, prompt: { messages: [{ role: "user", content: text }] } },
+  ]);
+const ways: Partial<GenerateInput>[] = [
+  { frequencyPenalty: 0.8 },
+  { presencePenalty: -0.6 },
+  { repetitionPenalty: 1.3 },
+  {
+    repetitionPenalty: 0.9,
+    frequencyPenalty: 0.3,
+    presencePenalty: 0.3,
+    logitBias: { "265": 2, "46": -100 },
+  },
+  { temperature: 1, topK: 1 },
+  { temperature: 0.8, minP: 1 },
+  { temperature: 1.5, topP: 1e-6 },
+];
+const groups: Record<string, GenerateInput[]> = {
+  base: under(undefined),
+  adapters: adapters.flatMap(({ digest }) => under(digest)),
+  "penalties, bias, cuts to one token": texts
+    .slice(0, 6)
+    .flatMap((text) => ways.map((way) => ({ ...plain, ...way, prompt: { prompt: text } }))),
+};
 
-const all = (engine: OpenLora) => Promise.all(asks.map((ask) => engine.generate(ask)));
-let changed = 0;
-const tally = { base: { equal: 0, of: 0 }, adapters: { equal: 0, of: 0 } };
 let apart = 0;
 let compared = 0;
-const answers = { ours: await all(embedded), theirs: await all(pool) };
-for (const [at, ask] of asks.entries()) {
-  const [ours, theirs] = [answers.ours[at], answers.theirs[at]] as [Generation, Generation];
+let agreeing = 0;
+let asked = 0;
+
+/** The embedded engine's answers beside the pool's. */
+function compare(ours: Generation, theirs: Generation): boolean {
   assert.deepEqual(theirs.promptIds, ours.promptIds);
-  const { outputIds } = ours;
-  const split = outputIds.findIndex((id, i) => theirs.outputIds[i] !== id);
-  const equal = split < 0 && theirs.outputIds.length === outputIds.length;
-  const row = ask.adapter === undefined ? tally.base : tally.adapters;
-  row.of++;
-  if (answers.theirs[at % (2 * texts.length)]?.outputIds.join() !== theirs.outputIds.join()) changed++;
-  if (equal) row.equal++;
-  for (let i = 0; i < (split < 0 ? Math.min(outputIds.length, theirs.outputIds.length) : split); i++) {
-    const [a, b] = [ours.logprobs?.[i]?.logprob, theirs.logprobs?.[i]?.logprob] as [number, number];
-    apart = Math.max(apart, Math.abs(a - b));
-    compared++;
+  const shorter = Math.min(ours.outputIds.length, theirs.outputIds.length);
+  const split = ours.outputIds.findIndex((id, i) => theirs.outputIds[i] !== id);
+  for (let i = 0; i < (split < 0 ? shorter : split); i++, compared++) {
+    const [a, b] = [ours, theirs].map((answer) => answer.logprobs?.[i]);
+    const pairs = [[a, b], ...(a?.top ?? []).map((top, k) => [top, b?.top[k]])];
+    for (const [x, y] of pairs) apart = Math.max(apart, Math.abs((x?.logprob ?? 0) - (y?.logprob ?? 1)));
   }
-  if (!equal) {
-    const [best, next] = ours.logprobs?.[split]?.top ?? [];
-    console.log(
-      `  differs at token ${split}: ours ${outputIds[split]}, theirs ${theirs.outputIds[split]}; our two best are ${((best?.logprob ?? 0) - (next?.logprob ?? 0)).toExponential(1)} apart`,
-    );
-  }
+  if (split < 0 && shorter === theirs.outputIds.length) return true;
+  const [best, next] = ours.logprobs?.[split]?.top ?? [];
+  const gap = ((best?.logprob ?? 0) - (next?.logprob ?? 0)).toExponential(1);
+  console.log(
+    `  differs at token ${split}: ours ${ours.outputIds[split]}, theirs ${theirs.outputIds[split]}; our two best are ${gap} apart`,
+  );
+  return false;
 }
-console.log(`greedy answers of ${maxTokens} tokens, equal token for token:`);
-console.log(`  base      ${tally.base.equal} of ${tally.base.of}`);
+
+console.log(`answers of ${maxTokens} tokens, equal token for token:`);
+const said = new Set<string>();
+for (const [name, asks] of Object.entries(groups)) {
+  const all = (engine: OpenLora) => Promise.all(asks.map((ask) => engine.generate(ask)));
+  const [ours, theirs] = [await all(embedded), await all(pool)];
+  const equal = ours.filter((answer, i) => compare(answer, theirs[i] as Generation)).length;
+  const others = theirs.filter(({ outputIds }) => !said.has(outputIds.join())).length;
+  for (const { outputIds } of theirs) said.add(outputIds.join());
+  agreeing += equal;
+  asked += asks.length;
+  console.log(
+    `  ${name}: ${equal} of ${asks.length}${said.size > others ? `, ${others} said by none above` : ""}`,
+  );
+}
 console.log(
-  `  adapters  ${tally.adapters.equal} of ${tally.adapters.of} (${adapters.length} adapters of rank ${rank}; ${changed} answers are not the base's)`,
+  `log-probabilities of ${compared} tokens and the two likeliest in their places at most ${apart.toExponential(1)} apart`,
 );
-console.log(`log-probabilities of ${compared} tokens at most ${apart.toExponential(1)} apart`);
 
 const drawn = { prompt: { prompt: "The river" }, maxTokens, temperature: 1, topP: 0.9, seed: 7 } as const;
 const draws = [await pool.generate(drawn), await pool.generate(drawn)];
@@ -175,7 +197,7 @@ console.log(`16 requests of 64 tokens at once over ${models.length} models, toke
 console.log(`  embedded  ${line(rates.ours)}`);
 console.log(`  pool      ${line(rates.theirs)}`);
 
-const agreed = (tally.base.equal + tally.adapters.equal) / asks.length;
+const agreed = agreeing / asked;
 if (agreed < 0.9) {
   console.error(
     `Only ${(agreed * 100).toFixed(0)} % of the answers agree: the server runs other weights, another precision or other adapters.`,
