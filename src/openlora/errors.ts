@@ -42,6 +42,19 @@ export class OverloadedError extends OpenLoraError {
   }
 }
 
+/** The refusal of a queue that is full in all, or with one tenant's requests. `waitMs`: an estimate of when there will be room. */
+export const queueFull = (
+  full: "queue" | "tenant",
+  limits: { readonly maxQueue: number; readonly maxQueuePerTenant: number },
+  waitMs: number,
+) =>
+  new OverloadedError(
+    full === "queue"
+      ? `${limits.maxQueue} requests are waiting already, the most that may wait here. Try again later.`
+      : `${limits.maxQueuePerTenant} of your requests are waiting already, the most one tenant may have. Wait for some to finish.`,
+    Math.ceil(Math.min(60_000, Math.max(100, waitMs))),
+  );
+
 /** An {@link OpenLoraError} as it crosses from a worker thread, where an error would keep only its name and message. */
 export type Refusal = { code: OpenLoraErrorCode; message: string; details: OpenLoraErrorDetails };
 

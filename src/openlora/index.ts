@@ -10,7 +10,7 @@
  * - `adapters`: disk → memory → row, the least recently used first out of memory
  * - `memory`: what serving will need, before it is loaded
  * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string
- * - `pool`: the same face over servers that speak vLLM's dialect; `pool-dispatcher` queues, routes (`pool-routing`) and tries again,
+ * - `pool`: the same face over servers that speak vLLM's dialect; `pool-dispatcher` queues, routes (`pool-routing`) and tries again (`pool-job`),
  *   `pool-member` knows who is well, `pool-server`, `pool-http`, `pool-events`, `pool-dialect` talk and believe nothing unchecked,
  *   `pool-folder` and `pool-residents` bring adapters to servers
  * - `engine-suite`: what both must do

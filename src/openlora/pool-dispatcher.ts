@@ -4,17 +4,17 @@
  */
 import type { Tokenizer } from "../engine/index.ts";
 import type { Digest } from "../protocol/index.ts";
-import { type Answer, type AnswerEnd, createAnswer } from "./answer.ts";
-import { closedError, OpenLoraError, type OpenLoraErrorCode, OverloadedError } from "./errors.ts";
+import { closedError, OpenLoraError, type OpenLoraErrorCode, OverloadedError, queueFull } from "./errors.ts";
 import { createFairQueue } from "./fair-queue.ts";
 import type { AdapterFolder } from "./pool-folder.ts";
 import { ServerError, type ServerFault } from "./pool-http.ts";
+import { attempt, createJob, type Job, unlessAborted } from "./pool-job.ts";
 import type { Member } from "./pool-member.ts";
 import { createPoolMeter } from "./pool-meter.ts";
 import type { PoolLimits } from "./pool-options.ts";
 import { chooseServer } from "./pool-routing.ts";
 import { readPrompt } from "./prompt.ts";
-import { answerLimit, type GenerateRequest, type Piece, type Prompt } from "./request.ts";
+import type { GenerateRequest, Piece, Prompt } from "./request.ts";
 import type { Outcome } from "./scheduler.ts";
 import type { OpenLoraMetrics } from "./service.ts";
 
@@ -31,22 +31,6 @@ export type Dispatcher = {
   metrics(): OpenLoraMetrics;
   /** Rejects everything with `closed`; resolves when no request to a server is under way any more. */
   close(): Promise<void>;
-};
-
-type Job = {
-  readonly request: GenerateRequest;
-  readonly promptIds: readonly number[];
-  readonly maxTokens: number;
-  readonly answer: Answer;
-  readonly arrivedAtMs: number;
-  /** When a server was first asked for it. */
-  startedAtMs: number | undefined;
-  /** Ends its request to a server. */
-  readonly abort: AbortController;
-  state: "waiting" | "running" | "ended";
-  overtakenBy: number;
-  cancelledBy: "signal" | "deadline" | null;
-  settle(end: AnswerEnd | Error): void;
 };
 
 /** Servers that one request is tried on: one that is too much for a server must not go through all of them. */
@@ -72,64 +56,11 @@ export function createDispatcher(deps: {
     return readPrompt(tokenizer, limits, prompt);
   };
 
-  function createJob(
-    request: GenerateRequest,
-    emit: (piece: Piece) => void,
-    done: PromiseWithResolvers<Outcome>,
-  ): Job {
-    const ids = promptIds(request.prompt);
-    const maxTokens = answerLimit(limits, ids.length, request.maxTokens);
-    const job: Job = {
-      request,
-      promptIds: ids,
-      maxTokens,
-      answer: createAnswer(tokenizer, { stop: request.stop, maxTokens }, emit),
-      arrivedAtMs: Date.now(),
-      startedAtMs: undefined,
-      abort: new AbortController(),
-      state: "waiting",
-      overtakenBy: 0,
-      cancelledBy: null,
-      settle(end) {
-        if (job.state === "ended") return;
-        job.state = "ended";
-        if (end instanceof Error) done.reject(end);
-        else done.resolve(outcome(job, end));
-      },
-    };
-    return job;
-  }
-
-  function outcome(job: Job, { finishReason, endedByEos }: AnswerEnd): Outcome {
-    const { request, answer, arrivedAtMs, maxTokens, cancelledBy } = job;
-    const endedAtMs = Date.now();
-    const startedAtMs = job.startedAtMs ?? endedAtMs;
-    meter.finished(finishReason, answer.outputIds.length, arrivedAtMs, job.startedAtMs);
-    return {
-      text: answer.text,
-      promptIds: job.promptIds,
-      outputIds: answer.outputIds,
-      ...(request.logprobs === undefined ? {} : { logprobs: answer.logprobs }),
-      finishReason,
-      endedByEos,
-      cancelledBy,
-      maxTokens,
-      seed: request.seed,
-      seconds: (endedAtMs - arrivedAtMs) / 1_000,
-      waitedSeconds: (startedAtMs - arrivedAtMs) / 1_000,
-    };
-  }
-
   function enqueue(job: Job): void {
     if (!members.some(({ up }) => up)) throw noneUp();
     const full = queue.push(job.request.tenant, job);
     if (full === undefined) return;
-    throw new OverloadedError(
-      full === "queue"
-        ? `${limits.maxQueue} requests are waiting already, the most this pool lets wait. Try again later.`
-        : `${limits.maxQueuePerTenant} of your requests are waiting already, the most one tenant may have. Wait for some to finish.`,
-      meter.waitMs(queue.size),
-    );
+    throw queueFull(full, limits, meter.waitMs(queue.size));
   }
 
   const noneUp = () =>
@@ -156,7 +87,7 @@ export function createDispatcher(deps: {
     };
     let job: Job;
     try {
-      job = createJob(request, emit, done);
+      job = createJob({ tokenizer, limits, meter }, request, promptIds(request.prompt), emit, done);
       enqueue(job);
     } catch (error) {
       meter.refused(error);
@@ -248,7 +179,7 @@ export function createDispatcher(deps: {
       let error: unknown;
       member.running++;
       try {
-        const end = await ask(job, member);
+        const end = await attempt(job, member, meter);
         member.passed();
         return job.settle(end);
       } catch (cause) {
@@ -296,34 +227,6 @@ export function createDispatcher(deps: {
     else if (error.fault === "unloadable" && adapter !== undefined) deps.folder.forget(adapter);
     else if (error.fault === "troubled" || error.fault === "missing") member.suspect(error);
     else if (error.fault !== "refused") member.failed(error);
-  }
-
-  /** One attempt at one server. @throws ServerError, OpenLoraError; anything once it is cancelled */
-  async function ask(job: Job, { server, residents }: Member): Promise<AnswerEnd> {
-    const { request, answer, maxTokens } = job;
-    const { signal } = job.abort;
-    const hold = request.adapter === undefined ? undefined : residents.hold(request.adapter);
-    if (request.adapter !== undefined && hold === undefined)
-      throw new ServerError("busy", `All ${limits.slots} adapters of the server ${server.name} are in use.`);
-    try {
-      if (hold !== undefined) await unlessAborted(hold.ready, signal);
-      job.startedAtMs ??= Date.now();
-      const watch = meter.asked(job.promptIds.length);
-      const { adapter } = request;
-      const parts = server.complete({ adapter, promptIds: job.promptIds, maxTokens, request, signal });
-      for await (const { choices, finishReason } of parts) {
-        for (const choice of choices) {
-          signal.throwIfAborted();
-          watch.token();
-          const end = answer.push(choice);
-          if (end !== undefined) return end;
-        }
-        if (finishReason !== null) throw tooEarly(server.name, answer, maxTokens, finishReason);
-      }
-      throw tooEarly(server.name, answer, maxTokens, "no reason given");
-    } finally {
-      hold?.release();
-    }
   }
 
   async function pin(digest: Digest): Promise<void> {
@@ -392,23 +295,4 @@ function asAsked(error: ServerError, adapter: Digest | undefined, tokens = 0): O
     adapter === undefined ? {} : { adapter },
     { cause: error },
   );
-}
-
-const tooEarly = (server: string, { outputIds }: Answer, maxTokens: number, reason: string) =>
-  new ServerError(
-    "failed",
-    `The server ${server} ended its answer (${JSON.stringify(reason)}) after ${outputIds.length} of ${maxTokens} tokens, without the end-of-text token.`,
-  );
-
-/** What `promise` resolves to, or an error as soon as the signal is aborted. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

@@ -7,6 +7,8 @@ import type { PoolLimits } from "./pool-options.ts";
 import type { FinishReason } from "./request.ts";
 import type { OpenLoraMetrics } from "./service.ts";
 
+export type PoolMeter = ReturnType<typeof createPoolMeter>;
+
 export function createPoolMeter(
   members: readonly Member[],
   pins: ReadonlySet<Digest>,
@@ -72,8 +74,7 @@ export function createPoolMeter(
       };
     },
     /** An estimate of when there will be room behind `waiting` requests. */
-    waitMs: (waiting: number): number =>
-      Math.ceil(Math.min(60_000, Math.max(100, ((usualMs ?? 1_000) * waiting) / rowsMax))),
+    waitMs: (waiting: number): number => ((usualMs ?? 1_000) * waiting) / rowsMax,
     read: (queue: Pick<FairQueue<unknown>, "size" | "tenants">, running: number): OpenLoraMetrics => ({
       scheduler: {
         waiting: queue.size,

@@ -199,6 +199,17 @@ test("beyond its slots a server is told to unload what was unused longest", asyn
   await assert.rejects(pool.pin(second.digest), { code: "invalid-request", message: /unpin one/ });
 });
 
+test("pinned adapters leave room for others; a pool makes no vectors", async () => {
+  const { pool } = await openPool([a], { slots: 2 });
+  await using _ = pool;
+  await pool.pin(first.digest);
+  await assert.rejects(pool.pin(second.digest), { code: "invalid-request", details: { slots: 2 } });
+  for (const { digest } of [second, third]) await pool.generate({ ...greedy, maxTokens: 2, adapter: digest });
+  assert.deepEqual(a.asked.unloads, [second.digest]);
+  assert.equal(pool.info().embeddings, false);
+  await assert.rejects(pool.embed({ prompts: ["the river"] }), { code: "invalid-request" });
+});
+
 test("a pool opened again uses what its servers have loaded", async () => {
   const adapterFolder = mkdtempSync(join(scratch, "kept-"));
   const one = await openPool([a], {}, { adapterFolder });

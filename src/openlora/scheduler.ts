@@ -8,7 +8,7 @@ import type { Digest } from "../protocol/index.ts";
 import type { AdapterTiers, Lease } from "./adapters.ts";
 import { type AnswerEnd, createAnswer } from "./answer.ts";
 import { type BatchDecoder, type BatchMetrics, createBatch, type Participant } from "./batch.ts";
-import { closedError, OpenLoraError, type OpenLoraErrorCode, OverloadedError } from "./errors.ts";
+import { closedError, OpenLoraError, type OpenLoraErrorCode, queueFull } from "./errors.ts";
 import { createFairQueue } from "./fair-queue.ts";
 import type { ServingLimits } from "./options.ts";
 import { createPrefixCache } from "./prefix-cache.ts";
@@ -184,12 +184,7 @@ export function createScheduler(deps: {
       return;
     }
     const estimateMs = ((usualMs ?? 1_000) * queue.size) / limits.maxRows;
-    throw new OverloadedError(
-      full === "queue"
-        ? `${limits.maxQueue} requests are waiting already, the most this server lets wait. Try again later.`
-        : `${limits.maxQueuePerTenant} of your requests are waiting already, the most one tenant may have. Wait for some to finish.`,
-      Math.ceil(Math.min(60_000, Math.max(100, estimateMs))),
-    );
+    throw queueFull(full, limits, estimateMs);
   }
 
   async function generate(request: GenerateRequest, { signal, emit }: Call): Promise<Outcome> {
