@@ -3,9 +3,19 @@
  * and defines every quantity.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { assertDecodes, fixture, loadBase, loadExpected, near } from "./golden-suite.ts";
+import {
+  type AdapterFacts,
+  adapterGolden,
+  adapters,
+  assertDecodes,
+  fixture,
+  goldenRows,
+  loadBase,
+  loadExpected,
+  near,
+} from "./golden-suite.ts";
 import {
   type Adapter,
   createEvaluator,
@@ -21,7 +31,6 @@ import {
 } from "./index.ts";
 import { parsePeftConfig } from "./peft-config.ts";
 
-type Facts = { losses: number[]; greedy: number[][] };
 type Steps = {
   lr: number;
   weightDecay: number;
@@ -29,68 +38,16 @@ type Steps = {
   recordedSteps: number[];
   steps: { objective: number; gradientNorm: number }[];
 };
-/** llama-untied keeps what its first adapters give beside what the base gives; every other adapter has its own file. */
-type Untied = { adamw: Steps; adamwClipped: Steps } & Record<
-  "base" | "adapter-a" | "adapter-b" | "adapter-c",
-  Facts
->;
-
-/**
- * a: all seven modules. b: rslora on two. c: ranks and scales by pattern, one layer of two. d: rslora with ranks and scales by pattern,
- * modules by regular expression, bf16. e: modules and layers left out, f16. Qwen2's: on modules with biases; Qwen3's: "all-linear".
- */
-const adapters = [
-  ...["adapter-a", "adapter-b", "adapter-c", "adapter-d", "adapter-e"].map((adapter) => [
-    "llama-untied",
-    adapter,
-  ]),
-  ["qwen2", "adapter-a"],
-  ["qwen3", "adapter-a"],
-] as [base: string, adapter: string][];
-
-function golden(base: string, adapter: string) {
-  const own = existsSync(fixture(base, adapter, "expected.json"));
-  const { expected, array, sequences } = own
-    ? loadExpected<Facts>(base, adapter)
-    : loadExpected<Untied>(base);
-  const facts = (own ? expected : (expected as Untied)[adapter as "adapter-a"]) as Facts;
-  const logits = (i: number) => array(own ? `logits.${i}` : `${adapter}.logits.${i}`);
-  return { facts, logits, sequences };
-}
-
 const peftKey = (name: string) => `base_model.model.${name}.weight`;
 
 for (const base of new Set(adapters.map(([name]) => name)))
   test(`${base}: all its adapters and none decode in one batch to peft's logits and greedy answers`, async () => {
-    const checkpoint = loadBase(base);
-    const own = adapters.filter(([name]) => name === base).map(([, adapter]) => adapter);
-    const { expected, array, sequences } = loadExpected<Untied>(base);
-    const rows = [
-      ...sequences.map(({ ids }, i) => ({
-        what: `no adapter, sequence ${i}`,
-        slot: 0,
-        ids,
-        logits: array(`base.logits.${i}`),
-        greedy: expected.base.greedy[i] as number[],
-      })),
-      ...own.flatMap((adapter, at) => {
-        const { facts, logits, sequences: theirs } = golden(base, adapter);
-        return theirs.map(({ ids }, i) => ({
-          what: `${adapter}, sequence ${i}`,
-          slot: at + 1,
-          ids,
-          logits: logits(i),
-          greedy: facts.greedy[i] as number[],
-        }));
-      }),
-    ];
-    const loaded = own.map((adapter) => loadPeft(fixture(base, adapter), checkpoint.config));
-    await assertDecodes(checkpoint, loaded, rows);
+    await assertDecodes(loadBase(base), ...goldenRows(base));
   });
 
 for (const [base, name] of adapters)
   test(`${base}, ${name}: losses are peft's, and an export holds the same adapter`, async () => {
-    const { facts, sequences } = golden(base, name);
+    const { facts, sequences } = adapterGolden(base, name);
     const checkpoint = loadBase(base);
     const adapter = loadPeft(fixture(base, name), checkpoint.config);
     const evaluate = await createEvaluator(checkpoint, adapter.config, 16, 1);
@@ -149,7 +106,9 @@ test("random patterns, lists and choices of layers mean to this engine what they
 
 for (const parts of [["A", "B"], ["B"]] as const)
   test(`adapter-a: gradients by ${parts} of each example in a padded batch are peft's of each example alone`, async () => {
-    const { expected, array, sequences } = loadExpected<Untied>("llama-untied");
+    const { expected, array, sequences } = loadExpected<
+      Record<"adapter-a", AdapterFacts> & Record<"adamw" | "adamwClipped", Steps>
+    >("llama-untied");
     const checkpoint = loadBase("llama-untied");
     const adapter = loadPeft(fixture("llama-untied", "adapter-a"), checkpoint.config);
     const gradients = await createGradients(checkpoint, adapter.config, { parts, positions: 16, threads: 1 });
@@ -167,7 +126,9 @@ for (const parts of [["A", "B"], ["B"]] as const)
 
 for (const label of ["adamw", "adamwClipped"] as const)
   test(`${label}: three steps of the trainer on adapter-a end where torch.optim.AdamW does`, async () => {
-    const { expected, array, sequences } = loadExpected<Untied>("llama-untied");
+    const { expected, array, sequences } = loadExpected<
+      Record<"adapter-a", AdapterFacts> & Record<"adamw" | "adamwClipped", Steps>
+    >("llama-untied");
     const checkpoint = loadBase("llama-untied");
     const { lr, weightDecay, clipNorm, recordedSteps, steps } = expected[label];
     const adapter: Adapter = loadPeft(fixture("llama-untied", "adapter-a"), checkpoint.config);

@@ -6,7 +6,9 @@ import {
   type Adapter,
   argmax,
   createDecoder,
+  type Device,
   loadCheckpoint,
+  loadPeft,
   moduleNames,
   readSafetensors,
   type Sequence,
@@ -57,6 +59,33 @@ export function near(
   );
 }
 
+/** What PyTorch gives with an adapter, or without: the summed loss and the greedy answer of each sequence. */
+export type AdapterFacts = { losses: number[]; greedy: number[][] };
+
+/**
+ * Adapters by their base. a: all seven modules. b: rslora on two. c: ranks and scales by pattern, one layer of two. d: rslora with ranks
+ * and scales by pattern, modules by regular expression, bf16. e: modules and layers left out, f16. Qwen2's: on modules with biases;
+ * Qwen3's: "all-linear".
+ */
+export const adapters: readonly (readonly [base: string, adapter: string])[] = [
+  ...["adapter-a", "adapter-b", "adapter-c", "adapter-d", "adapter-e"].map(
+    (adapter) => ["llama-untied", adapter] as const,
+  ),
+  ["qwen2", "adapter-a"],
+  ["qwen3", "adapter-a"],
+];
+
+/** What peft gives for an adapter. llama-untied keeps it for its first adapters beside what the base gives; others have a file each. */
+export function adapterGolden(base: string, adapter: string) {
+  const own = existsSync(fixture(base, adapter, "expected.json"));
+  const { expected, array, sequences } = own
+    ? loadExpected<AdapterFacts>(base, adapter)
+    : loadExpected<Record<string, AdapterFacts>>(base);
+  const facts = (own ? expected : (expected as Record<string, AdapterFacts>)[adapter]) as AdapterFacts;
+  const logits = (i: number) => array(own ? `logits.${i}` : `${adapter}.logits.${i}`);
+  return { facts, logits, sequences };
+}
+
 /** One conversation and what PyTorch makes of it: logits `[positions, vocab]`, and the greedy answer of 8 tokens. */
 export type GoldenRow = {
   readonly what: string;
@@ -66,11 +95,29 @@ export type GoldenRow = {
   readonly greedy: readonly number[];
 };
 
+/** All adapters of a base, and every golden conversation without an adapter and under each. */
+export function goldenRows(base: string): [adapters: Adapter[], rows: GoldenRow[]] {
+  const { config } = loadBase(base);
+  const own = adapters.filter(([name]) => name === base).map(([, adapter]) => adapter);
+  const rows = ["base", ...own].flatMap((label, slot) => {
+    const { facts, logits, sequences } = adapterGolden(base, label);
+    return sequences.map(({ ids }, i) => ({
+      what: `${label}, sequence ${i}`,
+      slot,
+      ids,
+      logits: logits(i),
+      greedy: facts.greedy[i] as number[],
+    }));
+  });
+  return [own.map((adapter) => loadPeft(fixture(base, adapter), config)), rows];
+}
+
 /** Runs all rows in one batch, prefilled by 1, 4 or all tokens: logits position by position, then the greedy answers. */
 export async function assertDecodes(
   checkpoint: ReturnType<typeof loadCheckpoint>,
   adapters: readonly Adapter[],
   rows: readonly GoldenRow[],
+  device: Device = "cpu",
 ): Promise<void> {
   const vocab = checkpoint.config.vocab;
   for (const prefillLength of [1, 4, Number.POSITIVE_INFINITY]) {
@@ -80,6 +127,7 @@ export async function assertDecodes(
       maxRows: rows.length,
       maxLength: Math.max(...rows.map(({ ids }) => ids.length)) + 9,
       threads: 1,
+      device,
     });
     const packed = [undefined, ...adapters.map(decoder.pack)];
     const answers: number[][] = rows.map(() => []);
