@@ -86,7 +86,8 @@ export function readPeft(
     if (!accounted.has(key)) throw refuse(`holds "${key}", which its configuration does not account for`);
   if (adapted.length === 0) throw refuse("changes no module of this base");
   const lora = uniform(adapted, config.scale);
-  if (lora.rank > maxRank) throw refuse(`has rank ${lora.rank}; there is room for ${maxRank}`);
+  if (lora.rank > maxRank)
+    throw refuse(`has rank ${lora.rank}; there is room for ${maxRank}: serve with rank ${lora.rank}`);
 
   const take = (key: string, shape: readonly [number, number]): Float32Array => {
     const tensor = found.get(key);

@@ -18,7 +18,7 @@ const adapterBytes = 2 * 4 * (64 + 48 + 48 + 64 + 80 + 80 + 80) * 4;
 function watched(options: Partial<AdapterTiersOptions> = {}) {
   const loads: { digest: Digest; answer(files?: AdapterFiles): void; fail(error: Error): void }[] = [];
   const tiers = createAdapterTiers({
-    base: { name: tinyBaseName, config: tinyConfig },
+    base: { name: tinyBaseName, config: tinyConfig, rank: 8 },
     memoryBytes: 3 * adapterBytes,
     bytesPerAdapter: adapterBytes,
     loadTimeoutMs: 1_000,

@@ -57,8 +57,16 @@ export type AdapterTiers = {
   metrics(): AdapterMetrics;
 };
 
+/** What adapters are read for. */
+export type AdapterBase = {
+  readonly name: string;
+  readonly config: ModelConfig;
+  /** Largest rank there is room for. */
+  readonly rank: number;
+};
+
 export type AdapterTiersOptions = {
-  base: { readonly name: string; readonly config: ModelConfig };
+  base: AdapterBase;
   /** Bytes of adapters kept in memory. Those that requests hold stay, even if they are more. */
   memoryBytes: number;
   /** Bytes of one adapter in memory: all are laid out for the largest rank. */
@@ -251,11 +259,7 @@ async function inTime<T>(digest: Digest, promise: Promise<T>, timeoutMs: number)
  * @throws OpenLoraError `adapter-refused` when the tensors' bytes are not the digest's, the files are torn, or the adapter was made for
  * another base
  */
-export function parseAdapter(
-  digest: Digest,
-  files: AdapterFiles,
-  base: { readonly name: string; readonly config: ModelConfig },
-): Adapter {
+export function parseAdapter(digest: Digest, files: AdapterFiles, base: AdapterBase): Adapter {
   const actual = bytesDigest(files.tensors);
   if (actual !== digest)
     throw refused(digest, `its tensors have the digest ${actual}. The copy is damaged: fetch it again.`);
@@ -272,7 +276,7 @@ export function parseAdapter(
       `it was made for the base model "${madeFor}", this is "${base.name}". If they are the same, name it so in base_model_name_or_path.`,
     );
   try {
-    return readPeft(config, parseSafetensors(files.tensors, digest), base.config, digest);
+    return readPeft(config, parseSafetensors(files.tensors, digest), base.config, digest, base.rank);
   } catch (cause) {
     throw refused(digest, (cause as Error).message, cause);
   }

@@ -33,7 +33,7 @@ test("texts and tokens become the engine's vectors, under an adapter and without
   assert.ok(pooling);
   const embedder = await createEmbedder(base, { pooling, modules: moduleNames, maxLength: 256, threads: 1 });
   const ids = texts.map((text) => base.tokenizer.encodeWhole(text));
-  const adapter = parseAdapter(digest, files, { name: tinyBaseName, config: base.config });
+  const adapter = parseAdapter(digest, files, { name: tinyBaseName, config: base.config, rank: 4 });
   const [plain, adapted, asTokens, answer] = await Promise.all([
     openLora.embed({ prompts: texts }),
     openLora.embed({ prompts: texts, adapter: digest }),

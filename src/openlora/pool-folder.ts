@@ -5,9 +5,9 @@
 import { rmSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Adapter, exportPeft, type ModelConfig } from "../engine/index.ts";
+import { type Adapter, exportPeft } from "../engine/index.ts";
 import { type Digest, digestSchema } from "../protocol/index.ts";
-import { type LoadAdapter, readAdapter, refused, unavailable } from "./adapters.ts";
+import { type AdapterBase, type LoadAdapter, readAdapter, refused, unavailable } from "./adapters.ts";
 import { OpenLoraError } from "./errors.ts";
 
 export type AdapterFolder = {
@@ -25,9 +25,8 @@ export type AdapterFolder = {
 
 export type AdapterFolderOptions = {
   readonly path: string;
-  readonly base: { readonly name: string; readonly config: ModelConfig };
-  /** What the servers were started for. */
-  readonly rank: number;
+  /** Its rank and the modules are what the servers were started for. */
+  readonly base: AdapterBase;
   readonly modules: readonly string[];
   readonly load: LoadAdapter;
   readonly loadTimeoutMs: number;
@@ -106,9 +105,7 @@ async function holds(place: string, files: [name: string, bytes: Uint8Array][]):
   return true;
 }
 
-function requireFit(digest: Digest, { config }: Adapter, { rank, modules }: AdapterFolderOptions): void {
-  if (config.rank > rank)
-    throw refused(digest, `it has rank ${config.rank}; the servers were started for ${rank} at most.`);
+function requireFit(digest: Digest, { config }: Adapter, { modules }: AdapterFolderOptions): void {
   const other = config.modules.find((module) => !modules.includes(module));
   if (other !== undefined)
     throw refused(digest, `it changes ${other}; the servers were started for ${modules.join(", ")}.`);

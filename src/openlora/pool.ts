@@ -48,8 +48,7 @@ export async function createServerPool(given: CreateServerPool): Promise<OpenLor
   const members: Member[] = [];
   const folder = await openAdapterFolder({
     path: resolve(given.adapterFolder),
-    base: { name: given.baseName, config },
-    rank: options.rank,
+    base: { name: given.baseName, config, rank: options.rank },
     modules: options.modules,
     load: given.loadAdapter,
     loadTimeoutMs: options.adapterLoadTimeoutMs,

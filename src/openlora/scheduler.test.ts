@@ -23,7 +23,7 @@ import { createScheduler, deterministicChunk, type Outcome } from "./scheduler.t
 const folder = writeTinyBase();
 after(() => rmSync(folder, { recursive: true }));
 const base = loadCheckpoint(folder);
-const named = { name: tinyBaseName, config: base.config };
+const named = { name: tinyBaseName, config: base.config, rank: 4 };
 const made = [1, 2, 3, 4].map((seed) => randomAdapter(seed));
 /** Finite weights under which every value overflows. */
 const overflowing = randomAdapter(9, { strength: 1e30 });

@@ -97,7 +97,7 @@ export async function setUpServing(data: ServingSetUp) {
   const expected = new Map<Digest, PromiseWithResolvers<AdapterFiles>>();
   let ask: ((digest: Digest) => void) | undefined;
   const source = {
-    base: { name: data.baseName, config },
+    base: { name: data.baseName, config, rank: limits.rank },
     loadTimeoutMs: limits.adapterLoadTimeoutMs,
     async load(digest: Digest) {
       const under = expected.get(digest);
