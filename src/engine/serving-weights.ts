@@ -21,6 +21,15 @@ const quantizations: Record<Exclude<Precision, "f32">, QuantizeOptions> = {
 
 const embedding = "model.embed_tokens.weight";
 
+/** {@link quantize}, and the weight's name where it is refused. */
+function rounded(name: string, ...given: Parameters<typeof quantize>) {
+  try {
+    return quantize(...given);
+  } catch (cause) {
+    throw new RangeError(`${name}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /**
  * Puts the weights into `graph`.
  *
@@ -47,12 +56,8 @@ export function servingWeights(
   /** In 8 bits, like the head, even where linear weights are in 4. */
   function embed(ids: Value): Value {
     if (exactRows) return graph.op("Gather", [embedding, ids], { axis: 0 });
-    const { codes, scales, block, shape } = quantize(
-      data(embedding),
-      [config.vocab, config.hidden],
-      quantizations.int8,
-    );
-    const [V, d] = shape;
+    const [V, d] = [config.vocab, config.hidden];
+    const { codes, scales, block, shape } = rounded(embedding, data(embedding), [V, d], quantizations.int8);
     const from = [
       graph.initializer(`${embedding}.row_codes`, "uint8", shape, codes),
       ids,
@@ -84,7 +89,7 @@ export function servingWeights(
     if (precision === "f32") return matmul(x, graph.initializer(name, "float32", shape, rows), { transB: 1 });
     const [N, K] = shape;
     const options = name === head ? quantizations.int8 : quantizations[precision];
-    const { bits, block, codes, scales, zeros } = quantize(rows, shape, options);
+    const { bits, block, codes, scales, zeros } = rounded(name, rows, shape, options);
     const blocks = Math.ceil(K / block);
     const from = [
       x,
