@@ -121,13 +121,15 @@ async function measureGain({ folder, rounds }: Plan) {
     }
     if (round > 0) note(`round ${round} of ${rounds}`);
   }
-  const figures = (speeds: readonly Speed[], what: keyof Speed) => ({
-    tokPerSec: rounded(median(speeds.map((speed) => speed[what])), 1),
-    quartiles: quartiles(
-      speeds.map((speed) => speed[what]),
-      1,
-    ),
-  });
+  const figures = (speeds: readonly Speed[], what: keyof Speed) => {
+    const tokPerSec = speeds.map((speed) => speed[what].tokPerSec);
+    const tokPerCpuSec = speeds.map((speed) => speed[what].tokPerCpuSec);
+    return {
+      tokPerSec: rounded(median(tokPerSec), 1),
+      quartiles: quartiles(tokPerSec, 1),
+      tokPerCpuSec: rounded(median(tokPerCpuSec), 1),
+    };
+  };
   const byPrecision = Object.fromEntries(
     started.map(({ precision, weight, modelBytes, speeds }) => [
       precision,
@@ -186,12 +188,16 @@ function table({ model, cost, gain, machine: on }: Result): string {
           line("divergence from f32, nats", (name) => cost.byPrecision[name].klToF32.toFixed(5)),
           line("same most probable token, %", (name) => (cost.byPrecision[name].agreement * 100).toFixed(1)),
         ]),
-    line(
-      `prompt of ${gain.promptTokens}, tokens a second`,
-      (name) => gain.byPrecision[name]!.prefill.tokPerSec,
-    ),
-    line("one row, tokens a second", (name) => gain.byPrecision[name]!.one.tokPerSec),
-    line(`${gain.rows} rows, tokens a second`, (name) => gain.byPrecision[name]!.all.tokPerSec),
+    ...(
+      [
+        ["prefill", `prompt of ${gain.promptTokens}`],
+        ["one", "one row"],
+        ["all", `${gain.rows} rows`],
+      ] as const
+    ).flatMap(([what, label]) => [
+      line(`${label}, tokens a second`, (name) => gain.byPrecision[name]![what].tokPerSec),
+      line("  a second of processor time", (name) => gain.byPrecision[name]![what].tokPerCpuSec),
+    ]),
     line("the model, MiB", (name) => Math.round(gain.byPrecision[name]!.modelBytes / 2 ** 20)),
     line("resident, MiB", (name) => gain.byPrecision[name]!.residentMiB),
     line("resident at most while loading, MiB", (name) => gain.byPrecision[name]!.peakMiB),
