@@ -1,8 +1,10 @@
 /** Several answers to one request: each is generated, charged and receipted by itself; the request stands or falls as a whole. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { formatVoucher, openChannel } from "../payments/index.ts";
+import { domain, signVoucher, toHex } from "../protocol/index.ts";
 import { replayHeader } from "./answer-route.ts";
-import { type Node, openWorld, price, type World } from "./fixtures/world.ts";
+import { ben, type Node, open, openWorld, operator, price, type World } from "./fixtures/world.ts";
 
 let world: World;
 let node: Node;
@@ -205,4 +207,64 @@ test("all choices are paid for or none is begun", async () => {
   assert.deepEqual([status, body.error.code], [402, "overspent"]);
   assert.equal((await node.payments.channel(channelId))?.reserved, 0n);
   assert.equal((await ask(node, secret, { ...question, temperature: 0, n: 2 })).status, 200);
+});
+
+test("one voucher pays for several choices, if it is large enough for all", async () => {
+  const { channelId } = await openChannel(world.client(ben), world.contracts, {
+    payee: toHex(operator.address),
+    depositWei: open,
+  });
+  const signedFor = domain(world.client(ben).chain.id, toHex(world.contracts.PaymentChannels.address));
+  const pay = async (cumulative: bigint) => ({
+    "openledger-voucher": formatVoucher({
+      channelId,
+      cumulative,
+      signature: await signVoucher(signedFor, { channelId, cumulative }, ben),
+    }),
+  });
+  const one = await ask(node, (await node.newKey()).secret, { ...question, temperature: 0 });
+  const fee = feeOf(one.body.usage);
+  const asked = { ...question, temperature: 0, n: 2 };
+  const small = await ask(node, "none", asked, await pay(2n * fee - 1n));
+  assert.deepEqual([small.status, small.body.error.code], [402, "overspent"]);
+  const enough = await ask(node, "none", asked, await pay(2n * fee));
+  assert.equal(enough.status, 200, JSON.stringify(enough.body));
+  await node.inference.drain();
+  const channel = await node.payments.channel(channelId);
+  assert.deepEqual([channel?.charged, channel?.reserved], [2n * fee, 0n]);
+});
+
+test("who leaves a stream pays for the choices that had begun, and not for those that had not", async () => {
+  const { secret, channelId } = await node.newKey();
+  const headers = {
+    "content-type": "application/json",
+    authorization: `Bearer ${secret}`,
+    "idempotency-key": "left",
+  };
+  // Twice as many as there are rows: half of them wait.
+  const body = JSON.stringify({ ...question, max_tokens: 230, n: 16, stream: true });
+  const send = () => node.fetch("/v1/chat/completions", { method: "POST", headers, body });
+  const response = await send();
+  const id = response.headers.get("openledger-request-id") ?? "";
+  const reader = response.body?.getReader();
+  await reader?.read();
+  await reader?.cancel();
+  while ((await node.inference.metrics()).inFlight > 0)
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  await node.inference.drain();
+  const records = await Promise.all(
+    Array.from({ length: 16 }, (_, choice) => node.inference.request(choice === 0 ? id : `${id}-${choice}`)),
+  );
+  for (const { state, feeWei, promptTokens, completionTokens } of records)
+    if (promptTokens === 0) assert.deepEqual([state, feeWei, completionTokens], ["released", 0n, 0]);
+    else assert.equal(state, "receipted");
+  const begun = records.filter(({ state }) => state === "receipted");
+  assert.ok(begun.length > 0 && begun.length < 16, `${begun.length} had begun`);
+  const channel = await node.payments.channel(channelId);
+  const fees = begun.reduce((sum, { feeWei }) => sum + (feeWei ?? 0n), 0n);
+  assert.deepEqual([channel?.charged, channel?.reserved], [fees, 0n]);
+  const again = await send();
+  assert.equal(again.headers.get(replayHeader), "true");
+  const ends = (await again.text()).match(/"finish_reason":"(stop|length)"/g);
+  assert.equal(ends?.length, 16);
 });
