@@ -5,6 +5,7 @@ import { moduleNames } from "./config.ts";
 import { createDecoder } from "./decoder.ts";
 import { type Adapter, initialAdapter } from "./lora.ts";
 import { initialWeights } from "./pretrain.ts";
+import { precisions } from "./quantize.ts";
 import { createRandom } from "./random.ts";
 import { createEvaluator } from "./trainer.ts";
 
@@ -120,49 +121,50 @@ test("limits are refused by name", async () => {
   await assert.rejects(decoder.feed(0, [[]]), /at least one token/);
 });
 
-test("deterministic: a row's logits are the same to the last bit whatever runs beside it", async () => {
-  const options = { ...decoderOptions, maxRows: 5, deterministic: { prefillChunk: 16 } };
-  const prompt = Array.from({ length: 45 }, () => random.below(64));
-  const others = [3, 40, 17, 64].map((length) => Array.from({ length }, () => random.below(64)));
-  const answer = Array.from({ length: 20 }, () => random.below(64));
-  const decoder = await createDecoder({ config, weights }, options);
-  const packed = adapters.map(decoder.pack);
+for (const precision of precisions)
+  test(`deterministic in ${precision}: a row's logits are the same to the last bit whatever runs beside it`, async () => {
+    const options = { ...decoderOptions, maxRows: 5, precision, deterministic: { prefillChunk: 16 } };
+    const prompt = Array.from({ length: 45 }, () => random.below(64));
+    const others = [3, 40, 17, 64].map((length) => Array.from({ length }, () => random.below(64)));
+    const answer = Array.from({ length: 20 }, () => random.below(64));
+    const decoder = await createDecoder({ config, weights }, options);
+    const packed = adapters.map(decoder.pack);
 
-  /** The row's logits at every step, with `before` rows opened first and `after` rows after it. */
-  async function watched(before: number, after: number, leaveAt: number): Promise<Float32Array[]> {
-    let row = before;
-    const open = async (ids: readonly number[], i: number) => {
-      const number = decoder.open(i % 2 === 0 ? packed[1] : undefined);
-      for (let at = 0; at < ids.length; at += 16) await decoder.feed(number, [ids.slice(at, at + 16)]);
-    };
-    for (const [i, ids] of others.slice(0, before).entries()) await open(ids, i);
-    const own = decoder.open(packed[0]);
-    const seen: Float32Array[] = [];
-    for (let at = 0; at < prompt.length; at += 16)
-      seen.push(...(await decoder.feed(own, [prompt.slice(at, at + 16)])).map((logits) => logits.slice()));
-    for (const [i, ids] of others.slice(before, before + after).entries()) await open(ids, i);
-    for (const [step, token] of answer.entries()) {
-      if (step === leaveAt && before > 0) {
-        decoder.remove(0);
-        row = row === decoder.rows ? 0 : row;
+    /** The row's logits at every step, with `before` rows opened first and `after` rows after it. */
+    async function watched(before: number, after: number, leaveAt: number): Promise<Float32Array[]> {
+      let row = before;
+      const open = async (ids: readonly number[], i: number) => {
+        const number = decoder.open(i % 2 === 0 ? packed[1] : undefined);
+        for (let at = 0; at < ids.length; at += 16) await decoder.feed(number, [ids.slice(at, at + 16)]);
+      };
+      for (const [i, ids] of others.slice(0, before).entries()) await open(ids, i);
+      const own = decoder.open(packed[0]);
+      const seen: Float32Array[] = [];
+      for (let at = 0; at < prompt.length; at += 16)
+        seen.push(...(await decoder.feed(own, [prompt.slice(at, at + 16)])).map((logits) => logits.slice()));
+      for (const [i, ids] of others.slice(before, before + after).entries()) await open(ids, i);
+      for (const [step, token] of answer.entries()) {
+        if (step === leaveAt && before > 0) {
+          decoder.remove(0);
+          row = row === decoder.rows ? 0 : row;
+        }
+        const tokens = Array.from({ length: decoder.rows }, (_, r) =>
+          r === row ? token : (step * 7 + r) % 64,
+        );
+        seen.push((await decoder.decode(tokens))[row]?.slice() as Float32Array);
       }
-      const tokens = Array.from({ length: decoder.rows }, (_, r) =>
-        r === row ? token : (step * 7 + r) % 64,
-      );
-      seen.push((await decoder.decode(tokens))[row]?.slice() as Float32Array);
+      while (decoder.rows > 0) decoder.remove(0);
+      return seen;
     }
-    while (decoder.rows > 0) decoder.remove(0);
-    return seen;
-  }
-  const alone = await watched(0, 0, 99);
-  for (const [before, after] of [
-    [0, 4],
-    [1, 0],
-    [2, 2],
-    [4, 0],
-  ] as const)
-    assert.deepEqual(await watched(before, after, 7), alone, `${before} rows before it, ${after} after`);
-});
+    const alone = await watched(0, 0, 99);
+    for (const [before, after] of [
+      [0, 4],
+      [1, 0],
+      [2, 2],
+      [4, 0],
+    ] as const)
+      assert.deepEqual(await watched(before, after, 7), alone, `${before} rows before it, ${after} after`);
+  });
 
 test("rows keep their words when others are exchanged, leave, and long ones make the cache grow and shrink", async () => {
   const decoder = await createDecoder({ config, weights }, decoderOptions);
