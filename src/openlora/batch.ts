@@ -2,9 +2,10 @@
  * The rows that are generated together, and the decoder that advances them. Rows whose prompt is still being taken in stand behind those
  * that are being answered: [answering … | filling …].
  */
-import { areFinite, type Decoder, type PackedAdapter, type Sampler } from "../engine/index.ts";
+import { areFinite, type Choice, type Decoder, type PackedAdapter, type Sampler } from "../engine/index.ts";
 import type { Answer, AnswerEnd } from "./answer.ts";
 import { OpenLoraError } from "./errors.ts";
+import type { Constraint } from "./grammars.ts";
 import type { PrefixCache, PrefixCacheMetrics } from "./prefix-cache.ts";
 
 /** An answer that takes part in the batch. */
@@ -15,6 +16,8 @@ export type Participant = {
   /** What it runs under, in errors and as part of what a prompt's beginning is kept by. */
   readonly model: string;
   readonly sampler: Sampler;
+  /** What holds it to a format, if it asked for one. */
+  readonly constraint: Constraint | undefined;
   readonly answer: Answer;
   /** It leaves at the next step. */
   cancelled(): boolean;
@@ -114,11 +117,20 @@ export function createBatch(decoder: BatchDecoder, options: BatchOptions): Batch
         `After ${tokens} tokens ${participant.model} gives values that are not numbers.`,
       );
     }
-    const choice = participant.sampler.choose(logits);
+    const { constraint } = participant;
+    let choice: Choice | undefined;
+    try {
+      choice = participant.sampler.choose(logits, constraint?.mask());
+    } catch (error) {
+      if (error instanceof OpenLoraError) return error;
+      throw error;
+    }
     if (choice === undefined)
       return new OpenLoraError("engine-failed", "No token may follow what the answer has so far.");
     row.token = choice.id;
-    return participant.answer.push(choice);
+    const end = participant.answer.push(choice);
+    if (end === undefined) constraint?.accept(choice.id);
+    return end;
   }
 
   /** Opens a row, with the beginning of its prompt if that is kept. */

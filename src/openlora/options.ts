@@ -29,6 +29,8 @@ export const openLoraOptionsSchema = z.strictObject({
   maxQueuePerTenant: z.int().min(1).max(100_000).default(64),
   /** Prompt tokens taken in before answers under way advance again; a longer prompt is taken in by pieces. */
   prefillTokensPerStep: z.int().min(1).default(512),
+  /** Threads that hold answers to formats, started when they are needed: grammars that can be new at once, 20 to 60 MB each. */
+  grammarThreads: z.int().min(1).max(64).default(4),
   /** Adapters kept in memory. */
   adapterMemoryBytes: z
     .int()

@@ -647,3 +647,60 @@ test("log-probabilities come with every token, in pieces and in all, through a s
   const none = await s.generate({ ...request, logprobs: undefined });
   assert.equal("logprobs" in none, false);
 });
+
+test("answers are held to their formats beside others, which stay as they are", async () => {
+  const s = await serving({ grammarThreads: 1 });
+  const free = { ...long, maxTokens: 40 };
+  const alone = await s.generate(free);
+  const schema = {
+    type: "array",
+    items: { type: "object", properties: { kind: { enum: ["é", "b"] } }, required: ["kind"] },
+    maxItems: 3,
+  };
+  const format = { type: "json-schema", schema: JSON.stringify(schema) } as const;
+  const held = { prompt: { prompt: "the mill" }, maxTokens: 120, temperature: 1.5, format };
+  const [beside, ...answers] = await Promise.all([
+    s.generate(free),
+    ...[1, 2, 3, 4, 5, 6].map((seed) => s.generate({ ...held, seed })),
+  ]);
+  assert.deepEqual(beside.outputIds, alone.outputIds);
+  const again = await s.generate({ ...held, seed: 3 });
+  assert.deepEqual(again.outputIds, answers[2]?.outputIds);
+  for (const { text, finishReason, endedByEos } of answers) {
+    assert.equal(finishReason, "stop");
+    assert.equal(endedByEos, true);
+    for (const { kind } of JSON.parse(text)) assert.match(kind, /^[éb]$/);
+  }
+  assert.ok(answers.some(({ text }) => text.includes("é")));
+  const endless = { type: "json-schema", schema: '{"type":"string","minLength":200}' } as const;
+  const cut = await s.generate({ ...held, maxTokens: 9, format: endless });
+  assert.equal(cut.finishReason, "length");
+  assert.match(cut.text, /^"[^"]*$/);
+  const stopped = await s.generate({ ...held, seed: 1, stop: ["]"] });
+  assert.equal(stopped.finishReason, "stop");
+  assert.equal(stopped.endedByEos, false);
+  await s.scheduler.close();
+});
+
+test("a format that cannot be held to is refused before it waits; one being compiled can be cancelled", async () => {
+  const s = await serving({ maxRows: 1 });
+  const running = s.generate({ ...long, maxTokens: 100 });
+  const ask = (schema: object, signal?: AbortSignal) =>
+    s.generate(
+      { ...long, maxTokens: 9, format: { type: "json-schema", schema: JSON.stringify(schema) } },
+      signal === undefined ? {} : { signal },
+    );
+  await assert.rejects(ask({ type: "nope" }), { code: "invalid-request", message: /type "nope"/ });
+  assert.equal(s.scheduler.metrics().running, 1, "it was refused only when the other had ended");
+  const controller = new AbortController();
+  const compiling = ask({ type: "string" }, controller.signal);
+  controller.abort();
+  const { finishReason, cancelledBy, outputIds } = await compiling;
+  assert.deepEqual(
+    { finishReason, cancelledBy, outputIds },
+    { finishReason: "cancelled", cancelledBy: "signal", outputIds: [] },
+  );
+  await running;
+  const closing = ask({ type: "boolean" });
+  await Promise.all([assert.rejects(closing, { code: "closed" }), s.scheduler.close()]);
+});

@@ -10,12 +10,14 @@ import { type AnswerEnd, createAnswer } from "./answer.ts";
 import { type BatchDecoder, type BatchMetrics, createBatch, type Participant } from "./batch.ts";
 import { closedError, OpenLoraError, type OpenLoraErrorCode, queueFull } from "./errors.ts";
 import { createFairQueue } from "./fair-queue.ts";
+import { type Constraint, createGrammars, grammarLimits } from "./grammars.ts";
 import type { ServingLimits } from "./options.ts";
 import { createPrefixCache } from "./prefix-cache.ts";
 import { readPrompt } from "./prompt.ts";
 import {
   answerLimit,
   type FinishReason,
+  type Format,
   type GenerateRequest,
   type Generation,
   type Piece,
@@ -65,7 +67,9 @@ type Job = {
   readonly arrivedAtMs: number;
   /** When it was given a row and its adapter was there. */
   startedAtMs: number | undefined;
-  state: "waiting" | "running" | "ended";
+  /** What holds it to a format, once that is compiled. */
+  constraint: Constraint | undefined;
+  state: "compiling" | "waiting" | "running" | "ended";
   lease: Lease | undefined;
   cancelledBy: "signal" | "deadline" | null;
   /** Ends the job: with its answer or with an error. */
@@ -74,8 +78,6 @@ type Job = {
 
 /** @throws OpenLoraError `invalid-request` for a request that the schema knows and this model cannot answer */
 function refuseUnserved(request: GenerateRequest, vocabTokens: number): void {
-  if (request.format !== undefined)
-    throw new OpenLoraError("invalid-request", "format: not served yet. Leave this out.");
   const unknown = Object.keys(request.logitBias).find((id) => Number(id) >= vocabTokens);
   if (unknown !== undefined)
     throw new OpenLoraError(
@@ -104,6 +106,10 @@ export function createScheduler(deps: {
   });
   /** Waiting requests that hold a lease on an adapter which is not in memory yet. */
   let loading = 0;
+  const grammars = createGrammars(
+    { tokenizer, vocabTokens: limits.vocabTokens },
+    { ...grammarLimits, threads: limits.grammarThreads },
+  );
   const samplerOf = createSamplers(limits.vocabTokens);
   let stepping: PromiseWithResolvers<void> | undefined;
   let closed: OpenLoraError | undefined;
@@ -158,18 +164,23 @@ export function createScheduler(deps: {
         promptIds: ids,
         model: request.adapter === undefined ? "the base model" : `adapter ${request.adapter}`,
         sampler: samplerOf(request, createRandom(request.seed), ids),
+        get constraint() {
+          return job.constraint;
+        },
         answer,
         cancelled: () => job.cancelledBy !== null,
         left: (end) => job.settle(end),
       },
       arrivedAtMs,
       startedAtMs: undefined,
-      state: "waiting",
+      constraint: undefined,
+      state: request.format === undefined ? "waiting" : "compiling",
       lease: undefined,
       cancelledBy: null,
       settle(end) {
         job.state = "ended";
         job.lease?.release();
+        job.constraint?.end();
         if (end instanceof Error) done.reject(end);
         else done.resolve(outcome(end));
       },
@@ -192,7 +203,7 @@ export function createScheduler(deps: {
       if (closed !== undefined) throw closed;
       const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
       const job = createJob(request, emit, { resolve, reject });
-      enqueue(job);
+      if (request.format === undefined) enqueue(job);
       const onAbort = () => cancel(job, "signal");
       signal.addEventListener("abort", onAbort, { once: true });
       const leftMs = (request.deadlineAtMs ?? Number.POSITIVE_INFINITY) - job.arrivedAtMs;
@@ -201,6 +212,7 @@ export function createScheduler(deps: {
       try {
         if (signal.aborted) cancel(job, "signal");
         else if (leftMs <= 0) cancel(job, "deadline");
+        else if (request.format !== undefined) void constrain(job, request.format);
         else void advance();
         return await promise;
       } finally {
@@ -212,6 +224,25 @@ export function createScheduler(deps: {
       totals.refusedTotal[code] = (totals.refusedTotal[code] ?? 0) + 1;
       throw error;
     }
+  }
+
+  /** Has the format's grammar compiled, and only then lets the job wait for a row: a format that is refused never does. */
+  async function constrain(job: Job, format: Format): Promise<void> {
+    try {
+      const constraint = await grammars.begin(format);
+      if (job.state === "ended") {
+        constraint.end();
+        return;
+      }
+      job.constraint = constraint;
+      if (closed !== undefined) throw closed;
+      job.state = "waiting";
+      enqueue(job);
+    } catch (error) {
+      if (job.state !== "ended") job.settle(error as Error);
+      return;
+    }
+    await advance();
   }
 
   /** What runs leaves at the next step, everything else at once. */
@@ -295,6 +326,7 @@ export function createScheduler(deps: {
     }
     for (const participant of ready.splice(0)) participant.left(why);
     await stepping?.promise;
+    await grammars.close();
   }
 
   return {
