@@ -180,7 +180,7 @@ export function createGraph() {
       emit(kind, from, to, attributes, domain);
       return to;
     },
-    /** The serialised `onnx.ModelProto`. */
+    /** The serialised `onnx.ModelProto`. @throws RangeError from 2 GiB on, the end of protobuf's format */
     build(): Uint8Array {
       const graph = concat([
         ...nodes.map((node) => bytes(1, node)),
@@ -190,9 +190,18 @@ export function createGraph() {
         ...outputs.map((value) => bytes(12, value)),
       ]);
       const opset = (domain: string, version: number) => bytes(8, concat([text(1, domain), int(2, version)]));
-      return join(
-        concat([int(1, 9), text(2, "openledger"), bytes(7, graph), opset("", 18), opset("com.microsoft", 1)]),
-      );
+      const model = concat([
+        int(1, 9),
+        text(2, "openledger"),
+        bytes(7, graph),
+        opset("", 18),
+        opset("com.microsoft", 1),
+      ]);
+      if (model.length >= 2 ** 31)
+        throw new RangeError(
+          `The graph takes ${(model.length / 2 ** 30).toFixed(1)} GiB with its weights, and ONNX Runtime reads less than 2 GiB. Hold the weights in fewer bits: int8, or int4.`,
+        );
+      return join(model);
     },
   };
 }
