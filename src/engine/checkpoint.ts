@@ -67,8 +67,9 @@ export function readJsonFile(path: string): unknown {
   }
 }
 
-/** The files of a folder that hold its weights. @throws CheckpointError when there are none */
+/** The files of a model folder that hold its weights. @throws CheckpointError when there are none */
 export function weightFiles(folder: string): string[] {
+  requireModel(folder);
   if (existsSync(join(folder, "model.safetensors"))) return ["model.safetensors"];
   const indexFile = join(folder, "model.safetensors.index.json");
   if (!existsSync(indexFile))
