@@ -87,6 +87,10 @@ const bytes = (...parts: (string | number[])[]) =>
 
 test("bodies that are no good request are refused with the reason", async () => {
   const message = (content: string) => ({ ...good, messages: [{ role: "user", content }] });
+  const schema = (of: object) => ({
+    ...good,
+    response_format: { type: "json_schema", json_schema: { name: "a", schema: of } },
+  });
   for (const [body, status, code] of [
     [message("the mill ".repeat(200)), 400, "context_length_exceeded"],
     [message("x".repeat(100_000)), 400, "context_length_exceeded"],
@@ -112,6 +116,12 @@ test("bodies that are no good request are refused with the reason", async () => 
       "duplicate_parameter",
     ],
     [`{"model":"${"x".repeat(bodyBytesMax)}"}`, 413, "request_too_large"],
+    [schema({ type: "string", pattern: "(" }), 400, "invalid_value"],
+    [schema({ type: "array", uniqueItems: true }), 400, "invalid_value"],
+    [schema({ $ref: "#/nowhere" }), 400, "invalid_value"],
+    [schema({ $ref: "#" }), 400, "invalid_value"],
+    [schema({ type: "string", maxLength: 1e9 }), 400, "invalid_value"],
+    [schema({ enum: Array.from({ length: 20_000 }, (_, i) => `value ${i}`) }), 400, "invalid_value"],
     [{ ...good, stop: Array.from({ length: 17 }, () => "a") }, 400, "invalid_value"],
     [{ ...good, messages: Array.from({ length: 1_025 }, () => good.messages[0]) }, 400, "invalid_value"],
     [
