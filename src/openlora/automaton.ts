@@ -10,38 +10,67 @@ export class AutomatonError extends Error {
   override name = "AutomatonError";
 }
 
-const statesMax = 100_000;
-const rulesMax = 6_000;
-/** Steps of the construction: some 50 ms. */
-const stepsMax = 2_000_000;
+/** What may still be spent on automata, in steps of about a microsecond. */
+export type Budget = { steps: number };
 
 type Edge = { readonly ranges: readonly CodeRange[]; readonly beyond: boolean; readonly to: number };
 
 /** Stands for every character outside of ASCII that the expression does not name. */
 const otherCode = 0x110000;
 
-/** @returns rules, the first of which is `name` and matches what the expression does; it may not refer to other rules */
-export function automatonRules(name: string, expression: Expression): Map<string, Expression> {
+/**
+ * @param expression refers to no rules
+ * @param budget is spent
+ * @returns rules, the first of which is `name` and matches what the expression does
+ * @throws AutomatonError when the budget is spent, or nothing matches
+ */
+export function automatonRules(
+  name: string,
+  expression: Expression,
+  budget: Budget,
+): Map<string, Expression> {
   const edges: Edge[][] = [[]];
   const skips: number[][] = [[]];
   const named = new Set<number>();
+  const step = (count: number) => {
+    budget.steps -= count;
+    if (budget.steps < 0) throw new AutomatonError("it is too complicated");
+  };
   const state = (): number => {
-    if (edges.length >= statesMax) throw new AutomatonError(`it has more than ${statesMax} parts`);
+    step(1);
     skips.push([]);
     return edges.push([]) - 1;
   };
+
+  function addCharacter(character: string, from: number): number {
+    const code = character.codePointAt(0) as number;
+    if (code > 0x7f) named.add(code);
+    const to = state();
+    edges[from]?.push({ ranges: [[code, code]], beyond: false, to });
+    return to;
+  }
+
+  /** Adds texts that share what they begin with: long lists of values are common. */
+  function addTexts(texts: readonly string[], from: number): number {
+    const end = state();
+    const begun = new Map<string, number>();
+    for (const text of texts) {
+      let at = from;
+      for (const character of text) {
+        const key = `${at} ${character}`;
+        at = begun.get(key) ?? addCharacter(character, at);
+        begun.set(key, at);
+      }
+      skips[at]?.push(end);
+    }
+    return end;
+  }
 
   /** Adds a part behind a state. @returns the state behind the part */
   function add(part: Expression, from: number): number {
     if ("literal" in part) {
       let at = from;
-      for (const character of part.literal) {
-        const code = character.codePointAt(0) as number;
-        if (code > 0x7f) named.add(code);
-        const to = state();
-        edges[at]?.push({ ranges: [[code, code]], beyond: false, to });
-        at = to;
-      }
+      for (const character of part.literal) at = addCharacter(character, at);
       return at;
     }
     if ("set" in part) {
@@ -51,6 +80,8 @@ export function automatonRules(name: string, expression: Expression): Map<string
     }
     if ("sequence" in part) return part.sequence.reduce((at, each) => add(each, at), from);
     if ("oneOf" in part) {
+      const texts = part.oneOf.flatMap((each) => ("literal" in each ? [each.literal] : []));
+      if (texts.length === part.oneOf.length) return addTexts(texts, from);
       const end = state();
       for (const each of part.oneOf) {
         const start = state();
@@ -78,12 +109,6 @@ export function automatonRules(name: string, expression: Expression): Map<string
   }
 
   const accepting = add(expression, 0);
-  let steps = 0;
-  const step = (count: number) => {
-    steps += count;
-    if (steps > stepsMax) throw new AutomatonError("it is too complicated");
-  };
-
   // Characters that no edge tells apart.
   const cuts = [...edges.flat().flatMap(({ ranges }) => ranges.flatMap(([from, to]) => [from, to + 1]))];
   const starts = [...new Set([0, ...cuts.filter((code) => code <= 0x7f)])].sort((a, b) => a - b);
@@ -197,7 +222,6 @@ function rulesOf(name: string, { classes, moves, ends }: Automaton): Map<string,
         ...single.map(([code]) => sequence(literal(String.fromCodePoint(code)), rest)),
       ];
     });
-    if (rules.size >= rulesMax) throw new AutomatonError(`it has more than ${rulesMax} states`);
     rules.set(nameOf(i), oneOf(...cases, ...(ends[i] ? [sequence()] : [])));
   }
   return rules;

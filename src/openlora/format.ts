@@ -1,5 +1,6 @@
 /** What an answer must be, as a grammar that can be compiled. */
 import { z } from "zod";
+import type { Budget } from "./automaton.ts";
 import { formatRules, sizeOf } from "./ebnf.ts";
 import { OpenLoraError } from "./errors.ts";
 import { SchemaError, schemaRules } from "./json-schema.ts";
@@ -9,25 +10,35 @@ import type { Format } from "./request.ts";
 export type GrammarSource = { readonly kind: "ebnf" | "structural-tag"; readonly text: string };
 
 const sizeMax = 60_000;
+/** One to two seconds. */
+const stepsMax = 1_000_000;
 const depthMax = 64;
 
-/** @throws OpenLoraError `invalid-request`, naming what cannot be held to and where it stands */
+/**
+ * Takes a second or two for the worst: not for a thread that others wait for.
+ *
+ * @throws OpenLoraError `invalid-request`, naming what cannot be held to and where it stands
+ */
 export function grammarSource(format: Format): GrammarSource {
-  if (format.type === "json") return { kind: "ebnf", text: ebnf({ type: "object" }) };
+  const budget: Budget = { steps: stepsMax };
+  if (format.type === "json") return { kind: "ebnf", text: ebnf({ type: "object" }, budget) };
   if (format.type === "json-schema")
-    return { kind: "ebnf", text: ebnf(parse(format.schema, "The format's JSON schema")) };
+    return { kind: "ebnf", text: ebnf(parse(format.schema, "The format's JSON schema"), budget) };
   const tag = structuralTag.safeParse(parse(format.tag, "The format's structural tag"));
   if (!tag.success)
     throw new OpenLoraError(
       "invalid-request",
       `The format's structural tag cannot be understood: ${z.prettifyError(tag.error)}`,
     );
-  return { kind: "structural-tag", text: JSON.stringify({ ...tag.data, format: spelt(tag.data.format) }) };
+  return {
+    kind: "structural-tag",
+    text: JSON.stringify({ ...tag.data, format: spelt(tag.data.format, budget) }),
+  };
 }
 
-function ebnf(schema: unknown): string {
+function ebnf(schema: unknown, budget: Budget): string {
   try {
-    const rules = schemaRules(schema);
+    const rules = schemaRules(schema, budget);
     const size = sizeOf(rules);
     if (size > sizeMax)
       throw new SchemaError(
@@ -112,9 +123,10 @@ const structuralTag = z.strictObject({
 });
 
 /** With every schema as the grammar that it stands for. */
-function spelt(given: Part): unknown {
-  if (given.type === "json_schema") return { type: "grammar", grammar: ebnf(given.json_schema) };
-  if (given.type === "tag") return { ...given, content: spelt(given.content) };
-  if ("elements" in given) return { ...given, elements: given.elements.map(spelt) };
-  return "tags" in given ? { ...given, tags: given.tags.map(spelt) } : given;
+function spelt(given: Part, budget: Budget): unknown {
+  const each = (part: Part) => spelt(part, budget);
+  if (given.type === "json_schema") return { type: "grammar", grammar: ebnf(given.json_schema, budget) };
+  if (given.type === "tag") return { ...given, content: each(given.content) };
+  if ("elements" in given) return { ...given, elements: given.elements.map(each) };
+  return "tags" in given ? { ...given, tags: given.tags.map(each) } : given;
 }

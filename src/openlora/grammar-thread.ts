@@ -6,7 +6,9 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { MessagePort } from "node:worker_threads";
 import type * as XGrammar from "@mlc-ai/web-xgrammar";
-import type { GrammarSource } from "./format.ts";
+import { OpenLoraError } from "./errors.ts";
+import { grammarSource } from "./format.ts";
+import type { Format } from "./request.ts";
 import { utf8After, utf8Masks } from "./utf8.ts";
 
 export type GrammarSetUp = {
@@ -23,7 +25,7 @@ export type GrammarSetUp = {
 };
 
 export type GrammarOrder =
-  | { readonly order: "compile"; readonly name: string; readonly source: GrammarSource }
+  | { readonly order: "compile"; readonly name: string; readonly format: Format }
   | {
       readonly order: "begin";
       readonly id: number;
@@ -41,6 +43,8 @@ export type GrammarReply =
       readonly dropped: readonly string[];
       readonly maskMs: { readonly longest: number; readonly mean: number };
     }
+  /** The format cannot be held to; the thread is none the worse for it. */
+  | { readonly reply: "refused"; readonly message: string }
   /** Nothing more comes from this thread. */
   | { readonly reply: "failed"; readonly message: string };
 
@@ -133,7 +137,8 @@ export async function serveGrammars(port: MessagePort, data: GrammarSetUp): Prom
     return { longest, mean: (cpuMs() - beganCpuMs) / steps };
   }
 
-  async function compile(name: string, source: GrammarSource): Promise<GrammarReply> {
+  async function compile(name: string, format: Format): Promise<GrammarReply> {
+    const source = grammarSource(format);
     const grammar =
       source.kind === "ebnf"
         ? await compiler.compileGrammar(source.text)
@@ -160,7 +165,11 @@ export async function serveGrammars(port: MessagePort, data: GrammarSetUp): Prom
 
   async function obey(message: GrammarOrder): Promise<void> {
     if (message.order === "compile") {
-      port.postMessage(await compile(message.name, message.source));
+      const reply = compile(message.name, message.format).catch((error: unknown): GrammarReply => {
+        if (error instanceof OpenLoraError) return { reply: "refused", message: error.message };
+        throw error;
+      });
+      port.postMessage(await reply);
       return;
     }
     if (message.order === "begin") {

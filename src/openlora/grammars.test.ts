@@ -126,9 +126,9 @@ test("what ends is valid after its schema, whatever schema and whatever is chose
       const read = z.fromJSONSchema(schema as never).safeParse(value);
       assert.ok(read.success, `${text}: ${read.error && z.prettifyError(read.error)}`);
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
-  assert.ok(ended > 100, `only ${ended} answers ended`);
+  assert.ok(ended > 60, `only ${ended} answers ended`);
 });
 
 /** Texts that end, by walks from several seeds. */
@@ -235,10 +235,7 @@ test("what cannot be held to is refused by name and place", async () => {
     [{ type: "string", pattern: "^(?=a)b" }, /pattern that cannot be used: assertions.*character 4/],
     [{ type: "string", pattern: "(a)\\1" }, /backreferences/],
     [{ type: "string", pattern: "a{99999999}" }, /more than 10000 repetitions/],
-    [
-      { type: "string", pattern: "((a{99}){99}){99}" },
-      /grammar that cannot be used: it has more than \d+ parts/,
-    ],
+    [{ type: "string", pattern: "((a{99}){99}){99}" }, /grammar that cannot be used: it is too complicated/],
     [{ type: "array", minItems: 1e9 }, /minItems above 10000/],
     [{ type: "integer", minimum: 1.2, maximum: 1.8 }, /bounds that no number/],
     [{ enum: [] }, /enum without a list/],

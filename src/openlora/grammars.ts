@@ -8,7 +8,6 @@ import { createHash } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { type Tokenizer, workerUrl } from "../engine/index.ts";
 import { closedError, OpenLoraError, OverloadedError } from "./errors.ts";
-import { type GrammarSource, grammarSource } from "./format.ts";
 import {
   type GrammarOrder,
   type GrammarReply,
@@ -179,7 +178,7 @@ export function createGrammars(
     return undefined;
   }
 
-  async function compile(thread: Thread, name: string, source: GrammarSource): Promise<void> {
+  async function compile(thread: Thread, name: string, format: Format): Promise<void> {
     const starting = thread.busy === "";
     thread.busy = name;
     thread.draining = false;
@@ -195,9 +194,10 @@ export function createGrammars(
       limits.compileMs,
       `compiling it took longer than ${limits.compileMs / 1_000} s`,
     );
-    post(thread, { order: "compile", name, source });
+    post(thread, { order: "compile", name, format });
     const answer = await reply;
-    if (answer.reply === "failed") throw refused(name, answer.message);
+    if (answer.reply === "failed") throw tooHard(name, answer.message);
+    if (answer.reply === "refused") throw refused(name, answer.message);
     if (answer.reply !== "compiled") return;
     for (const old of answer.dropped) thread.known.delete(old);
     const { longest, mean } = answer.maskMs;
@@ -209,16 +209,21 @@ export function createGrammars(
     thread.known.add(name);
   }
 
-  function refused(name: string, why: string): OpenLoraError {
+  const tooHard = (name: string, why: string) =>
+    refused(
+      name,
+      `The format cannot be held to: ${why}. Simplify it: shorter lists, lengths and repetitions.`,
+    );
+
+  function refused(name: string, message: string): OpenLoraError {
     if (closed) return closedError();
-    const message = `The format cannot be held to: ${why}. Simplify it: shorter lists, lengths and repetitions.`;
     refusals.set(name, message);
     if (refusals.size > refusalsMax) refusals.delete(refusals.keys().next().value as string);
     return new OpenLoraError("invalid-request", message);
   }
 
   /** @returns a thread that knows the grammar, with one more user */
-  async function lease(name: string, source: GrammarSource): Promise<Thread> {
+  async function lease(name: string, format: Format): Promise<Thread> {
     for (;;) {
       if (closed) throw closedError();
       const refusal = refusals.get(name);
@@ -230,7 +235,7 @@ export function createGrammars(
       }
       if (!thread.known.has(name)) {
         try {
-          await compile(thread, name, source);
+          await compile(thread, name, format);
         } finally {
           thread.busy = undefined;
           change();
@@ -284,8 +289,7 @@ export function createGrammars(
 
   return {
     async begin(format) {
-      const source = grammarSource(format);
-      const name = createHash("sha256").update(`${source.kind}\n${source.text}`).digest("hex");
+      const name = createHash("sha256").update(JSON.stringify(format)).digest("hex");
       if (waiting >= limits.waiting)
         throw new OverloadedError(
           `${waiting} answers wait for their format's grammar already. Try again later.`,
@@ -293,7 +297,7 @@ export function createGrammars(
         );
       waiting++;
       try {
-        return constraintOn(await lease(name, source), name);
+        return constraintOn(await lease(name, format), name);
       } finally {
         waiting--;
       }

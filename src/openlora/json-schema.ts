@@ -4,7 +4,7 @@
  * `additionalProperties` says so. A keyword that no grammar can hold to is refused by name, never ignored.
  */
 import { regexes } from "zod";
-import { AutomatonError, automatonRules } from "./automaton.ts";
+import { AutomatonError, automatonRules, type Budget } from "./automaton.ts";
 import {
   type CodeRange,
   complement,
@@ -38,6 +38,8 @@ const depthMax = 48;
 const countMax = 10_000;
 /** Longer strings are counted by the library, which takes more time for each token. */
 const chainMax = 256;
+/** Cases that are compared with each other. */
+const exclusiveMax = 64;
 
 type Schema = { readonly [keyword: string]: unknown };
 type Type = "object" | "array" | "string" | "number" | "integer" | "boolean" | "null";
@@ -97,11 +99,12 @@ const formats: Record<string, string> = {
 
 /**
  * @param schema parsed JSON
+ * @param budget is spent on what is regular; several schemas may share one
  * @param prefix begins the rules' names, so that several schemas fit into one grammar
  * @returns the rules; the first, called `prefix`, is a value valid after the schema
  * @throws SchemaError naming the keyword and where it stands
  */
-export function schemaRules(schema: unknown, prefix = "root"): Rules {
+export function schemaRules(schema: unknown, budget: Budget, prefix = "root"): Rules {
   const rules = new Map<string, Expression>([[prefix, sequence()]]);
   /** Rules of what is referred to, by JSON pointer; of schemas of any shape, by name. */
   const referred = new Map<string, string>();
@@ -125,7 +128,7 @@ export function schemaRules(schema: unknown, prefix = "root"): Rules {
   function regular(name: string, body: Expression, path: string): Expression {
     if (rules.has(name)) return rule(name);
     try {
-      for (const [own, part] of automatonRules(name, body)) rules.set(own, part);
+      for (const [own, part] of automatonRules(name, body, budget)) rules.set(own, part);
     } catch (error) {
       if (!(error instanceof AutomatonError)) throw error;
       fail(path, `makes a grammar that cannot be used: ${error.message}`);
@@ -492,6 +495,8 @@ export function schemaRules(schema: unknown, prefix = "root"): Rules {
 
   /** @throws SchemaError unless no value can be valid after two of the cases */
   function requireDisjoint(cases: readonly unknown[], path: string): void {
+    if (cases.length > exclusiveMax)
+      fail(path, `has "oneOf" with more than ${exclusiveMax} cases: use anyOf`);
     for (let i = 0; i < cases.length; i++)
       for (let j = 0; j < i; j++)
         if (!disjoint(cases[i], cases[j], path))

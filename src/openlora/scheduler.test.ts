@@ -684,12 +684,13 @@ test("answers are held to their formats beside others, which stay as they are", 
 
 test("a format that cannot be held to is refused before it waits; one being compiled can be cancelled", async () => {
   const s = await serving({ maxRows: 1 });
-  const running = s.generate({ ...long, maxTokens: 100 });
   const ask = (schema: object, signal?: AbortSignal) =>
     s.generate(
       { ...long, maxTokens: 9, format: { type: "json-schema", schema: JSON.stringify(schema) } },
       signal === undefined ? {} : { signal },
     );
+  await ask({ type: "null" });
+  const running = s.generate({ ...long, maxTokens: 200 });
   await assert.rejects(ask({ type: "nope" }), { code: "invalid-request", message: /type "nope"/ });
   assert.equal(s.scheduler.metrics().running, 1, "it was refused only when the other had ended");
   const controller = new AbortController();
