@@ -164,7 +164,12 @@ const whole = await pool.generate({ ...drawn, temperature: 0 });
 const stop = whole.text.slice(4, 7);
 const cut = await pool.generate({ ...drawn, temperature: 0, stop: [stop] });
 console.log(`a stop string ends it: ${cut.text === whole.text.slice(0, whole.text.indexOf(stop))}`);
-const schema = JSON.stringify({ enum: ["river", "mill"] });
+const schema = JSON.stringify({
+  type: "object",
+  properties: { place: { enum: ["river", "mill"] }, name: { type: "string", pattern: "^[a-z]{2,9}$" } },
+  required: ["place", "name"],
+  additionalProperties: false,
+});
 const json = await pool.generate({ ...drawn, maxTokens: 48, format: { type: "json-schema", schema } }).then(
   ({ text }) => JSON.stringify(text),
   (error: Error) => error.message,

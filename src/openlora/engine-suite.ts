@@ -8,6 +8,7 @@ import {
   answerLimit,
   baseDigestOf,
   createOpenLora,
+  type Format,
   type GenerateInput,
   type LoadAdapter,
   type OpenLora,
@@ -36,6 +37,24 @@ const made = [1, 2, 3].map((seed) => randomAdapter(seed));
 /** Adapters over the suite's base, and their files. */
 export const [first, second, third] = made as [(typeof made)[0], (typeof made)[0], (typeof made)[0]];
 export const filesOf = new Map<Digest, AdapterFiles>(made.map(({ digest, files }) => [digest, files]));
+
+const calls = {
+  type: "structural_tag",
+  format: {
+    type: "tag",
+    begin: "<call>",
+    content: {
+      type: "json_schema",
+      json_schema: { type: "object", properties: {}, additionalProperties: false },
+    },
+    end: "</call>",
+  },
+};
+/** Formats that the suite asks for. */
+export const suiteFormats: readonly Format[] = [
+  { type: "json-schema", schema: JSON.stringify({ enum: ["river", "mill", 7] }) },
+  { type: "structural-tag", tag: JSON.stringify(calls) },
+];
 
 /** Reads the suite's adapters, and notes which. */
 export function adapterShelf() {
@@ -140,6 +159,27 @@ export function engineSuite(name: string, openEngine: OpenEngine): void {
         assert.deepEqual(actual, expected);
         assert.ok(s >= w && w >= 0);
       }
+    });
+
+    test("an answer is held to its format, and a format that cannot be held to is refused by name", async () => {
+      const { openLora } = await open();
+      await using _ = openLora;
+      const [choice, call] = suiteFormats;
+      for (const seed of [1, 2, 3]) {
+        const drawn = { ...greedy, temperature: 2, seed };
+        const chosen = await openLora.generate({ ...drawn, format: choice });
+        assert.equal(chosen.endedByEos, true);
+        assert.ok(["river", "mill", 7].includes(JSON.parse(chosen.text)), chosen.text);
+        const called = await openLora.generate({ ...drawn, format: call });
+        assert.match(called.text, /^<call>\{\s?\}<\/call>$/);
+      }
+      const refusals = [
+        [{ type: "json-schema", schema: "{" }, /not JSON/],
+        [{ type: "json-schema", schema: '{"type":"nonsense"}' }, /nonsense/],
+        [{ type: "structural-tag", tag: '{"type":"other"}' }, /structural tag/],
+      ] as const;
+      for (const [format, message] of refusals)
+        await assert.rejects(openLora.generate({ ...greedy, format }), { code: "invalid-request", message });
     });
 
     test("an answer ends before a stop string, whose tokens are counted", async () => {

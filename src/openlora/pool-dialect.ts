@@ -1,7 +1,8 @@
 /** vLLM's dialect of OpenAI's completions: what is sent, and what may come back. */
 import { z } from "zod";
 import type { Choice } from "../engine/index.ts";
-import type { Format, GenerateRequest } from "./request.ts";
+import type { GrammarSource } from "./format.ts";
+import type { GenerateRequest } from "./request.ts";
 
 const tokenId = z.int().min(0);
 /** The answer of `/v1/models`. */
@@ -56,6 +57,8 @@ export type Asked = {
   readonly promptIds: readonly number[];
   readonly maxTokens: number;
   readonly request: GenerateRequest;
+  /** Of `request.format`. */
+  readonly grammar?: GrammarSource | undefined;
 };
 
 /**
@@ -65,7 +68,7 @@ export type Asked = {
 export function completionBody(
   model: string,
   endIds: readonly number[],
-  { promptIds, maxTokens, request }: Asked,
+  { promptIds, maxTokens, request, grammar }: Asked,
 ): object {
   return {
     model,
@@ -87,15 +90,13 @@ export function completionBody(
     ...(request.logprobs === undefined
       ? {}
       : { logprobs: request.logprobs, return_tokens_as_token_ids: true }),
-    ...formatBody(request.format),
+    ...(grammar === undefined
+      ? {}
+      : {
+          structured_outputs:
+            grammar.kind === "ebnf" ? { grammar: grammar.text } : { structural_tag: grammar.text },
+        }),
   };
-}
-
-function formatBody(format: Format | undefined): object {
-  if (format === undefined) return {};
-  if (format.type === "json") return { structured_outputs: { json_object: true } };
-  if (format.type === "json-schema") return { structured_outputs: { json: format.schema } };
-  return { structured_outputs: { structural_tag: format.tag } };
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Digest } from "../protocol/index.ts";
 import { closedError, OpenLoraError, type OpenLoraErrorCode, OverloadedError, queueFull } from "./errors.ts";
 import { createFairQueue } from "./fair-queue.ts";
 import type { AdapterFolder } from "./pool-folder.ts";
+import { createPoolFormats } from "./pool-formats.ts";
 import { ServerError, type ServerFault } from "./pool-http.ts";
 import { attempt, createJob, type Job, unlessAborted } from "./pool-job.ts";
 import type { Member } from "./pool-member.ts";
@@ -47,6 +48,7 @@ export function createDispatcher(deps: {
 }): Dispatcher {
   const { tokenizer, members, pins, limits } = deps;
   const queue = createFairQueue<Job>({ total: limits.maxQueue, perTenant: limits.maxQueuePerTenant });
+  const formats = createPoolFormats();
   const running = new Map<Job, Promise<void>>();
   const meter = createPoolMeter(members, pins, limits);
   let closed: OpenLoraError | undefined;
@@ -87,7 +89,9 @@ export function createDispatcher(deps: {
     };
     let job: Job;
     try {
-      job = createJob({ tokenizer, limits, meter }, request, promptIds(request.prompt), emit, done);
+      const grammar = request.format && (await formats.source(request.format));
+      const ids = promptIds(request.prompt);
+      job = createJob({ tokenizer, limits, meter }, request, grammar, ids, emit, done);
       enqueue(job);
     } catch (error) {
       meter.refused(error);
@@ -268,7 +272,7 @@ export function createDispatcher(deps: {
       job.settle(closed);
       job.abort.abort();
     }
-    await Promise.all(running.values());
+    await Promise.all([...running.values(), formats.close()]);
   }
 
   return {

@@ -1,6 +1,7 @@
 /** A request on its way through a pool: from its prompt's tokens to its answer's, by one attempt at a server after another. */
 import type { Tokenizer } from "../engine/index.ts";
 import { type Answer, type AnswerEnd, createAnswer } from "./answer.ts";
+import type { GrammarSource } from "./format.ts";
 import { ServerError } from "./pool-http.ts";
 import type { Member } from "./pool-member.ts";
 import type { PoolMeter } from "./pool-meter.ts";
@@ -9,6 +10,7 @@ import type { Outcome } from "./scheduler.ts";
 
 export type Job = {
   readonly request: GenerateRequest;
+  readonly grammar: GrammarSource | undefined;
   readonly promptIds: readonly number[];
   readonly maxTokens: number;
   readonly answer: Answer;
@@ -34,6 +36,7 @@ export function createJob(
     meter: PoolMeter;
   },
   request: GenerateRequest,
+  grammar: GrammarSource | undefined,
   promptIds: readonly number[],
   emit: (piece: Piece) => void,
   done: PromiseWithResolvers<Outcome>,
@@ -41,6 +44,7 @@ export function createJob(
   const maxTokens = answerLimit(limits, promptIds.length, request.maxTokens);
   const job: Job = {
     request,
+    grammar,
     promptIds,
     maxTokens,
     answer: createAnswer(tokenizer, { stop: request.stop, maxTokens }, emit),
@@ -85,7 +89,7 @@ export async function attempt(
   { server, residents }: Pick<Member, "server" | "residents">,
   meter: PoolMeter,
 ): Promise<AnswerEnd> {
-  const { request, promptIds, answer, maxTokens } = job;
+  const { request, grammar, promptIds, answer, maxTokens } = job;
   const { signal } = job.abort;
   const { adapter } = request;
   const hold = adapter === undefined ? undefined : residents.hold(adapter);
@@ -95,7 +99,7 @@ export async function attempt(
     if (hold !== undefined) await unlessAborted(hold.ready, signal);
     job.startedAtMs ??= Date.now();
     const watch = meter.asked(promptIds.length);
-    const parts = server.complete({ adapter, promptIds, maxTokens, request, signal });
+    const parts = server.complete({ adapter, promptIds, maxTokens, request, grammar, signal });
     for await (const { choices, finishReason } of parts) {
       for (const choice of choices) {
         signal.throwIfAborted();

@@ -84,14 +84,14 @@ export function createCompletionServer(
       : troubled(`it broke off with ${quoted(failure)}`);
   }
 
-  async function* complete({ adapter, promptIds, maxTokens, request, signal }: Completion) {
+  async function* complete({ adapter, promptIds, maxTokens, request, grammar, signal }: Completion) {
     const stalled = new AbortController();
     const either = AbortSignal.any([signal, stalled.signal]);
     const timer = setTimeout(() => stalled.abort(), limits.stallTimeoutMs);
     // The first event repeats the prompt; every token may carry alternatives.
     const eventBytes = 16 * promptIds.length + 16 * bytesPerToken;
     const bounds = { eventBytes, totalBytes: eventBytes + maxTokens * bytesPerToken };
-    const body = completionBody(adapter ?? model, base.eosIds, { promptIds, maxTokens, request });
+    const body = completionBody(adapter ?? model, base.eosIds, { promptIds, maxTokens, request, grammar });
     let promptChecked = false;
     try {
       const response = await send("/v1/completions", body, either);
