@@ -3,19 +3,20 @@ import { z } from "zod";
 import type { Budget } from "./automaton.ts";
 import { formatRules, sizeOf } from "./ebnf.ts";
 import { OpenLoraError } from "./errors.ts";
-import { SchemaError, schemaRules } from "./json-schema.ts";
+import { schemaRules } from "./json-schema.ts";
 import type { Format } from "./request.ts";
+import { SchemaError } from "./schema-reader.ts";
 
 /** A grammar's source, and its name among all others. */
 export type GrammarSource = { readonly kind: "ebnf" | "structural-tag"; readonly text: string };
 
 const sizeMax = 60_000;
-/** One to two seconds. */
-const stepsMax = 1_000_000;
-const depthMax = 64;
+/** Half a second. */
+const stepsMax = 600_000;
+const depthMax = 128;
 
 /**
- * Takes a second or two for the worst: not for a thread that others wait for.
+ * Takes half a second for the worst: not for a thread that others wait for.
  *
  * @throws OpenLoraError `invalid-request`, naming what cannot be held to and where it stands
  */

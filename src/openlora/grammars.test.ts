@@ -122,9 +122,11 @@ test("what ends is valid after its schema, whatever schema and whatever is chose
       const text = await walk(schemaFormat(schema), createRandom(seed));
       if (text === undefined) return;
       ended++;
-      const value: unknown = JSON.parse(text);
-      const read = z.fromJSONSchema(schema as never).safeParse(value);
-      assert.ok(read.success, `${text}: ${read.error && z.prettifyError(read.error)}`);
+      const read = (json: string) => z.fromJSONSchema(schema as never).safeParse(JSON.parse(json));
+      // Characters are code points in JSON Schema; Zod counts and matches halves of those beyond 16 bits.
+      const halved = text.replaceAll(/[\u{10000}-\u{10ffff}]/gu, "é");
+      const { error } = read(text);
+      assert.ok(error === undefined || read(halved).success, `${text}: ${error && z.prettifyError(error)}`);
     }),
     { numRuns: 100 },
   );
@@ -249,7 +251,7 @@ test("what cannot be held to is refused by name and place", async () => {
     });
   for (const [format, message] of [
     [{ type: "json-schema", schema: "{nope" }, /not JSON/],
-    [{ type: "json-schema", schema: "[".repeat(60_000) + "]".repeat(60_000) }, /nests deeper than 64/],
+    [{ type: "json-schema", schema: "[".repeat(60_000) + "]".repeat(60_000) }, /nests deeper than 128/],
     [
       { type: "structural-tag", tag: '{"format":{"type":"grammar","grammar":"root ::= root"}}' },
       /structural tag cannot be/,

@@ -48,7 +48,7 @@ export const grammarLimits: GrammarLimits = {
   threads: 4,
   grammarsPerThread: 32,
   memoryBytesPerThread: 512 * 2 ** 20,
-  compileMs: 10_000,
+  compileMs: 15_000,
   maskMs: 1_000,
   waiting: 64,
 };

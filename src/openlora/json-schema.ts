@@ -4,99 +4,31 @@
  * `additionalProperties` says so. A keyword that no grammar can hold to is refused by name, never ignored.
  */
 import { regexes } from "zod";
-import { AutomatonError, automatonRules, type Budget } from "./automaton.ts";
-import {
-  type CodeRange,
-  complement,
-  type Expression,
-  endless,
-  literal,
-  oneOf,
-  type Rules,
-  repeat,
-  rule,
-  sequence,
-} from "./ebnf.ts";
+import type { Budget } from "./automaton.ts";
+import { type Expression, endless, literal, oneOf, type Rules, repeat, rule, sequence } from "./ebnf.ts";
+import { formats } from "./json-formats.ts";
 import { type Bounds, boundMax, fractionDigits, integersBetween, numbersBetween } from "./json-number.ts";
-import {
-  anyRules,
-  jsonLiteral,
-  numberTexts,
-  plainAscii,
-  plainCharacter,
-  quoted,
-  separated,
-} from "./json-text.ts";
+import { jsonLiteral, plainCharacter, quoted, separated } from "./json-text.ts";
 import { PatternError, patternExpression } from "./pattern.ts";
-
-/** A schema that is malformed, that nothing is valid after, or that asks for what no grammar can hold to. */
-export class SchemaError extends Error {
-  override name = "SchemaError";
-}
+import { chainMax, createRuleBook } from "./rule-book.ts";
+import {
+  combining,
+  createReferences,
+  fail,
+  inferred,
+  isSchema,
+  range,
+  requireDisjoint,
+  restricting,
+  type Schema,
+  SchemaError,
+  type Type,
+  types,
+  typesOf,
+  unsupported,
+} from "./schema-reader.ts";
 
 const depthMax = 48;
-const countMax = 10_000;
-/** Longer strings are counted by the library, which takes more time for each token. */
-const chainMax = 256;
-/** Cases that are compared with each other. */
-const exclusiveMax = 64;
-
-type Schema = { readonly [keyword: string]: unknown };
-type Type = "object" | "array" | "string" | "number" | "integer" | "boolean" | "null";
-const types: readonly Type[] = ["object", "array", "string", "number", "integer", "boolean", "null"];
-
-/** Keywords that restrict values, by the type of those that they restrict. */
-const keywords: Record<string, readonly string[]> = {
-  object: [
-    "properties",
-    "required",
-    "additionalProperties",
-    "propertyNames",
-    "minProperties",
-    "maxProperties",
-  ],
-  array: ["items", "prefixItems", "additionalItems", "minItems", "maxItems"],
-  string: ["minLength", "maxLength", "pattern", "format"],
-  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
-};
-const combining = ["$ref", "anyOf", "oneOf", "allOf", "enum", "const"];
-const restricting = [...combining, "type", ...Object.values(keywords).flat()];
-const unsupported = [
-  ...[
-    "not",
-    "if",
-    "then",
-    "else",
-    "dependentRequired",
-    "dependentSchemas",
-    "dependencies",
-    "patternProperties",
-  ],
-  ...["uniqueItems", "contains", "minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties"],
-  ...["$dynamicRef", "$recursiveRef"],
-];
-
-/** What strings of a format look like. Other formats say nothing about the text, as JSON Schema has it. */
-const date =
-  "(?:\\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31))";
-const time = "(?:(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?)";
-const offset = "(?:Z|[+\\-](?:[01]\\d|2[0-3]):[0-5]\\d)";
-const byte = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]\\d|\\d)";
-const label = "[a-z0-9]+(?:-[a-z0-9]+)*";
-const host = `${label}(?:\\.${label})*`;
-const formats: Record<string, string> = {
-  date,
-  time: `${time}${offset}`,
-  "date-time": `${date}T${time}${offset}`,
-  duration: "P(?:\\d{1,4}D(?:T\\d{1,4}H)?|T\\d{1,4}[HMS]|\\d{1,4}[WMY])",
-  email: "[A-Za-z0-9]+(?:[._+\\-][A-Za-z0-9]+)*@(?:[A-Za-z0-9]+\\.)+[A-Za-z]{2,12}",
-  hostname: host,
-  ipv4: `(?:${byte}\\.){3}${byte}`,
-  ipv6: "(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}",
-  uri: `https?://${host}(?::[1-9]\\d{0,3})?(?:/[A-Za-z0-9._~\\-]*)*`,
-  uuid: "[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-};
-
 /**
  * @param schema parsed JSON
  * @param budget is spent on what is regular; several schemas may share one
@@ -105,128 +37,11 @@ const formats: Record<string, string> = {
  * @throws SchemaError naming the keyword and where it stands
  */
 export function schemaRules(schema: unknown, budget: Budget, prefix = "root"): Rules {
-  const rules = new Map<string, Expression>([[prefix, sequence()]]);
+  const { rules, common, regular, fresh, list, members, otherThan } = createRuleBook(prefix, budget);
+  const references = createReferences(schema);
+  const { resolve, followed } = references;
   /** Rules of what is referred to, by JSON pointer; of schemas of any shape, by name. */
   const referred = new Map<string, string>();
-
-  function fail(path: string, why: string): never {
-    throw new SchemaError(`${path === "" ? "The schema" : `The schema at ${path}`} ${why}.`);
-  }
-
-  function common(name: keyof typeof anyRules & string): Expression {
-    const full = `${prefix}_${name}`;
-    const text = numberTexts[name];
-    if (text !== undefined) return regular(full, text, "");
-    if (!rules.has(full)) {
-      rules.set(full, sequence());
-      rules.set(full, renamed(anyRules[name] as Expression));
-    }
-    return rule(full);
-  }
-
-  /** What can be read from left to right without looking back, as rules of its own. */
-  function regular(name: string, body: Expression, path: string): Expression {
-    if (rules.has(name)) return rule(name);
-    try {
-      for (const [own, part] of automatonRules(name, body, budget)) rules.set(own, part);
-    } catch (error) {
-      if (!(error instanceof AutomatonError)) throw error;
-      fail(path, `makes a grammar that cannot be used: ${error.message}`);
-    }
-    return rule(name);
-  }
-
-  const fresh = (what: string) => `${prefix}_${what}${rules.size}`;
-
-  /**
-   * Items with commas between, from where the list has begun to behind what closes it. Like strings, lists go on within one rule: what
-   * follows is known there.
-   */
-  function list(
-    item: Expression,
-    min: number,
-    max: number | undefined,
-    close: string,
-    begun: boolean,
-  ): Expression {
-    const name = fresh("list");
-    const last = max ?? min;
-    if (last > chainMax && max !== undefined) {
-      const others = (least: number, most: number) => repeat(sequence(separated(","), item), least, most);
-      const some = begun ? others(min, max) : sequence(item, others(Math.max(0, min - 1), max - 1));
-      return sequence(min === 0 && !begun ? oneOf(some, sequence()) : some, literal(close));
-    }
-    const at = (i: number) => `${name}_${i}`;
-    for (let i = last; i >= 0; i--) {
-      const next =
-        i < last ? rule(at(i + 1)) : max === undefined ? rule(at(i === 0 && !begun ? 1 : i)) : undefined;
-      const further =
-        next === undefined ? undefined : sequence(...(i > 0 || begun ? [separated(",")] : []), item, next);
-      const cases = [...(i >= min ? [literal(close)] : []), ...(further === undefined ? [] : [further])];
-      rules.set(at(i), oneOf(...cases));
-    }
-    if (last === 0 && max === undefined && !begun)
-      rules.set(at(1), oneOf(literal(close), sequence(separated(","), item, rule(at(1)))));
-    return rule(at(0));
-  }
-
-  function renamed(part: Expression): Expression {
-    if ("rule" in part) return common(part.rule);
-    if ("sequence" in part) return sequence(...part.sequence.map(renamed));
-    if ("oneOf" in part) return oneOf(...part.oneOf.map(renamed));
-    return "repeat" in part ? repeat(renamed(part.repeat), part.min, part.max) : part;
-  }
-
-  const isSchema = (value: unknown): value is Schema =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-
-  const count = (given: Schema, keyword: string, path: string): number | undefined => {
-    const value = given[keyword];
-    if (value === undefined) return undefined;
-    if (!Number.isInteger(value) || (value as number) < 0) fail(path, `has a ${keyword} that is no count`);
-    if ((value as number) > countMax)
-      fail(path, `has a ${keyword} above ${countMax}, the most that is supported`);
-    return value as number;
-  };
-
-  const range = (given: Schema, from: string, to: string, path: string): [number, number | undefined] => {
-    const [min, max] = [count(given, from, path) ?? 0, count(given, to, path)];
-    if (max !== undefined && max < min)
-      fail(path, `has a ${from} above its ${to}: nothing is valid after it`);
-    return [min, max];
-  };
-
-  /** @returns what it refers to, and a pointer to it that is spelt the same however the reference is */
-  function resolve(reference: unknown, path: string): { target: unknown; pointer: string } {
-    if (typeof reference !== "string" || !/^#(\/|$)/.test(reference))
-      fail(path, `refers to ${JSON.stringify(reference)}; only "#" and "#/…" are supported`);
-    let target: unknown = schema;
-    let pointer = "";
-    for (const raw of reference.split("/").slice(1)) {
-      let key = raw;
-      try {
-        key = decodeURIComponent(raw);
-        pointer += `/${key}`;
-        key = key.replaceAll("~1", "/").replaceAll("~0", "~");
-      } catch {
-        fail(path, `refers to ${JSON.stringify(reference)}, which is malformed`);
-      }
-      if (typeof target !== "object" || target === null || !Object.hasOwn(target, key))
-        fail(path, `refers to ${JSON.stringify(reference)}, which is not in it`);
-      target = (target as Record<string, unknown>)[key];
-    }
-    return { target, pointer };
-  }
-
-  /** A schema that may be a reference, followed to one that is none. */
-  function followed(given: unknown, path: string): unknown {
-    let at = given;
-    for (let steps = 0; isSchema(at) && at.$ref !== undefined; steps++) {
-      if (steps > depthMax) fail(path, "refers to itself and nothing else");
-      at = resolve(at.$ref, path).target;
-    }
-    return at;
-  }
 
   function value(given: unknown, path: string, depth: number): Expression {
     if (given === true) return common("any");
@@ -249,14 +64,6 @@ export function schemaRules(schema: unknown, budget: Budget, prefix = "root"): R
     return oneOf(...new Set(list as Type[]).values().map((type) => typed(type, given, path, depth)));
   }
 
-  /** The type that a schema without one speaks about. */
-  function inferred(given: Schema): Type | undefined {
-    const found = Object.entries(keywords).filter(([, own]) =>
-      own.some((keyword) => given[keyword] !== undefined),
-    );
-    return found[0]?.[0] as Type | undefined;
-  }
-
   function combination(given: Schema, combined: readonly string[], path: string, depth: number): Expression {
     const [keyword] = combined as [string];
     const typeFits = keyword === "enum" || keyword === "const";
@@ -272,7 +79,7 @@ export function schemaRules(schema: unknown, budget: Budget, prefix = "root"): R
     if (keyword === "enum") return constants(cases, given.type, path);
     if (keyword === "allOf" && cases.length > 1)
       fail(path, 'has "allOf" of more than one part, which is not supported: write one schema');
-    if (keyword === "oneOf") requireDisjoint(cases, path);
+    if (keyword === "oneOf") requireDisjoint(cases, path, references);
     return oneOf(...cases.map((one, i) => value(one, `${path}/${keyword}/${i}`, depth + 1)));
   }
 
@@ -442,87 +249,6 @@ export function schemaRules(schema: unknown, budget: Budget, prefix = "root"): R
     return sequence(key, separated(":"), what);
   }
 
-  /** Listed properties in their order, some of which may be left out, then any number of others, and the brace behind them. */
-  function members(
-    pairs: readonly { pair: Expression; needed: boolean }[],
-    other: Expression | undefined,
-  ): Expression {
-    const name = fresh("object");
-    rules.set(name, sequence());
-    const more = other === undefined ? literal("}") : list(other, 0, undefined, "}", true);
-    const none = other === undefined ? literal("}") : list(other, 0, undefined, "}", false);
-    /** What follows the first `i` properties, where something stands before or nothing does. */
-    const after = (i: number, begun: boolean): Expression => {
-      if (i < pairs.length) return rule(`${name}_${begun ? "more" : "first"}${i}`);
-      return begun ? more : none;
-    };
-    const firstNeeded = pairs.findIndex(({ needed }) => needed);
-    for (let i = pairs.length - 1; i >= 0; i--) {
-      const { pair, needed } = pairs[i] as { pair: Expression; needed: boolean };
-      const present = sequence(pair, after(i + 1, true));
-      const later = sequence(separated(","), present);
-      if (i > 0) rules.set(`${name}_more${i}`, needed ? later : oneOf(later, after(i + 1, true)));
-      if (i <= firstNeeded || firstNeeded < 0)
-        rules.set(`${name}_first${i}`, needed ? present : oneOf(present, after(i + 1, false)));
-    }
-    rules.set(name, rule(`${name}_first0`));
-    return rule(name);
-  }
-
-  /** Every key but these, without escapes: down the letters that the keys share, and off them. */
-  function otherThan(names: readonly string[]): Expression {
-    const anything = repeat(plainCharacter, 0);
-    const walk = (rest: readonly (readonly string[])[]): Expression => {
-      const next = Map.groupBy(
-        rest.filter((letters) => letters.length > 0),
-        ([letter]) => letter as string,
-      );
-      const taken = [...next.keys()].map((letter): CodeRange => {
-        const code = letter.codePointAt(0) as number;
-        return [code, code];
-      });
-      const free = complement([...taken, ...complement(plainAscii, 0x7f)], 0x7f);
-      const beyond = taken.every(([code]) => code <= 0x7f);
-      const cases: Expression[] = [sequence({ set: free, beyond }, anything)];
-      for (const [letter, group] of next)
-        if (JSON.stringify(letter) === `"${letter}"`)
-          cases.push(sequence(literal(letter), walk(group.map((letters) => letters.slice(1)))));
-      if (!rest.some((letters) => letters.length === 0)) cases.push(sequence());
-      return oneOf(...cases);
-    };
-    return walk(names.map((name) => Array.from(name)));
-  }
-
-  /** @throws SchemaError unless no value can be valid after two of the cases */
-  function requireDisjoint(cases: readonly unknown[], path: string): void {
-    if (cases.length > exclusiveMax)
-      fail(path, `has "oneOf" with more than ${exclusiveMax} cases: use anyOf`);
-    for (let i = 0; i < cases.length; i++)
-      for (let j = 0; j < i; j++)
-        if (!disjoint(cases[i], cases[j], path))
-          fail(
-            path,
-            `has "oneOf" whose cases ${j} and ${i} may hold at once, which is not supported: use anyOf`,
-          );
-  }
-
-  function disjoint(one: unknown, two: unknown, path: string): boolean {
-    const [a, b] = [followed(one, path), followed(two, path)];
-    if (!isSchema(a) || !isSchema(b)) return a === false || b === false;
-    const [values, others] = [valuesOf(a), valuesOf(b)];
-    if (values !== undefined && others !== undefined) return values.isDisjointFrom(others);
-    const [first, second] = [typeNames(a), typeNames(b)];
-    if (first !== undefined && second !== undefined && first.isDisjointFrom(second)) return true;
-    if (!isSchema(a.properties) || !isSchema(b.properties)) return false;
-    const [left, right] = [a, b].map(({ required }) => new Set(Array.isArray(required) ? required : []));
-    return [...(left as Set<unknown>).intersection(right as Set<unknown>)].some((key) => {
-      const of = (own: unknown) =>
-        isSchema(own) && Object.hasOwn(own, String(key)) ? own[String(key)] : true;
-      const [mine, yours] = [of(a.properties), of(b.properties)];
-      return isSchema(mine) && isSchema(yours) && mine.$ref === undefined && disjoint(mine, yours, path);
-    });
-  }
-
   rules.set(prefix, value(schema, "", 0));
   const [circular] = endless(rules);
   if (circular !== undefined)
@@ -530,26 +256,4 @@ export function schemaRules(schema: unknown, budget: Budget, prefix = "root"): R
       "The schema refers to itself in such a way that no value would ever end. Make a property on the way optional, or allow null.",
     );
   return rules;
-}
-
-const typesOf = (value: unknown): Type[] => {
-  if (value === null) return ["null"];
-  if (Array.isArray(value)) return ["array"];
-  if (typeof value === "number") return Number.isInteger(value) ? ["integer", "number"] : ["number"];
-  return [typeof value as Type];
-};
-
-/** The only values that can be valid, as JSON, where a schema lists them. */
-function valuesOf(schema: Schema): Set<string> | undefined {
-  if (schema.const !== undefined) return new Set([JSON.stringify(schema.const)]);
-  return Array.isArray(schema.enum) ? new Set(schema.enum.map((one) => JSON.stringify(one))) : undefined;
-}
-
-/** The types that values may have, integers as numbers. */
-function typeNames(schema: Schema): Set<unknown> | undefined {
-  const listed = valuesOf(schema);
-  const own = listed === undefined ? schema.type : [...listed].flatMap((json) => typesOf(JSON.parse(json)));
-  if (own === undefined) return undefined;
-  const list: readonly unknown[] = Array.isArray(own) ? own : [own];
-  return new Set(list.map((type) => (type === "integer" ? "number" : type)));
 }
