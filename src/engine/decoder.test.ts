@@ -186,7 +186,7 @@ test("rows keep their words when others are exchanged, leave, and long ones make
 
   await decoder.prefill([{ ids: Array(100).fill(3) }, { ids: [1, 2, 3], adapter: packed[1] }]);
   const row = decoder.open(packed[0]);
-  decoder.writeCache(row, block, 20); // the first 20 positions as they were
+  decoder.writeCache(row, [block], 20); // the first 20 positions as they were
   await decoder.feed(row, [text.slice(20)]);
   near(await step(2, 5), expected[0] as Float32Array);
   decoder.swap(0, 2);

@@ -46,8 +46,10 @@ export async function createDecoder(
       next: nextCacheOutput(layer, part),
     })),
   ).flat();
+  // A run may not have more positions than the graph, padding included.
+  const positions = Math.max(maxLength, deterministic?.prefillChunk ?? 1);
   const session = await createSession(
-    decodingGraph(config, base.weights, { modules, positions: maxLength, precision, device }),
+    decodingGraph(config, base.weights, { modules, positions, precision, device }),
     { threads: options.threads, device, keep: device === "cpu" ? [] : parts.map(({ next }) => next) },
   );
   const adapters = createAdapterRows(config, options, maxRows);
@@ -189,9 +191,9 @@ export async function createDecoder(
     },
     /** A copy of the keys and values of positions [from, to) of a row. */
     readCache: (row: number, from: number, to: number): Float32Array => cache.read(row, from, to),
-    /** Appends positions that {@link Decoder.readCache} returned, under the same adapter and after the same tokens. */
-    writeCache: (row: number, block: Float32Array, positions: number): void =>
-      cache.write(row, block, positions),
+    /** Appends blocks of `positions` that {@link Decoder.readCache} returned, under the same adapter and after the same tokens. */
+    writeCache: (row: number, blocks: readonly Float32Array[], positions: number): void =>
+      cache.write(row, blocks, positions),
     /** Exchanges two rows. */
     swap(a: number, b: number): void {
       if (a === b) return;

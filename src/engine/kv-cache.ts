@@ -99,12 +99,14 @@ export function createKvCache(config: ModelConfig, maxRows: number, maxLength: n
         }
       return copy;
     },
-    /** Appends `count` positions as {@link KvCache.read} returned them. */
-    write(row: number, block: Float32Array, count: number): void {
-      this.reserve((lengths[row] as number) + count);
-      for (let part = 0; part < parts.length; part++)
-        this.append(part, row, block, part * K * count * h, count, count);
-      this.advance(row, count);
+    /** Appends blocks of `count` positions as {@link KvCache.read} returned them. Room is made once: it moves every row. */
+    write(row: number, blocks: readonly Float32Array[], count: number): void {
+      this.reserve((lengths[row] as number) + blocks.length * count);
+      for (const block of blocks) {
+        for (let part = 0; part < parts.length; part++)
+          this.append(part, row, block, part * K * count * h, count, count);
+        this.advance(row, count);
+      }
     },
     /** Gives row `to` what row `from` has taken in; its other positions become zero. */
     copy(from: number, to: number): void {

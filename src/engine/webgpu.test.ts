@@ -142,7 +142,7 @@ for (const name of ["llama-untied", "qwen3"])
       const kept = decoder.readCache(0, 0, 64);
       decoder.remove(0);
       await decode(2);
-      decoder.writeCache(decoder.open(packed), kept, 64);
+      decoder.writeCache(decoder.open(packed), [kept], 64);
       await decode(3);
       decoder.remove(1);
       decoder.remove(1);

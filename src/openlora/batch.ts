@@ -138,10 +138,9 @@ export function createBatch(decoder: BatchDecoder, options: BatchOptions): Batch
     const number = decoder.open(participant.adapter);
     const row: Row = { participant, fed: 0, token: 0 };
     rows.push(row);
-    for (const block of prefixes.find(participant.model, participant.promptIds)) {
-      decoder.writeCache(number, block, prefixes.blockTokens);
-      row.fed += prefixes.blockTokens;
-    }
+    const blocks = prefixes.find(participant.model, participant.promptIds);
+    decoder.writeCache(number, blocks, prefixes.blockTokens);
+    row.fed = blocks.length * prefixes.blockTokens;
     return row;
   }
 
@@ -195,7 +194,7 @@ export function createBatch(decoder: BatchDecoder, options: BatchOptions): Batch
   function begin(row: Row, logits: Float32Array): void {
     const number = rows.indexOf(row);
     const { model, promptIds } = row.participant;
-    prefixes.keep(model, promptIds, (from, to) => decoder.readCache(number, from, to));
+    if (areFinite(logits)) prefixes.keep(model, promptIds, (from, to) => decoder.readCache(number, from, to));
     const end = chooseToken(row, logits);
     if (end !== undefined) {
       remove(number, end);

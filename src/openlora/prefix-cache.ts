@@ -16,7 +16,7 @@ export type PrefixCache = {
   readonly blockTokens: number;
   /** Blocks of the longest cached beginning that leaves at least one token to compute. */
   find(model: string, ids: readonly number[]): readonly Float32Array[];
-  /** Keeps every whole block of a prompt; `read` copies positions [from, to) of it. */
+  /** Keeps whole blocks of a prompt from its beginning, as many as there is room for; `read` copies positions [from, to) of it. */
   keep(model: string, ids: readonly number[], read: (from: number, to: number) => Float32Array): void;
   metrics(): PrefixCacheMetrics;
 };
@@ -73,12 +73,12 @@ export function createPrefixCache({
       return found.map(({ data }) => data);
     },
     keep(model, ids, read) {
-      const whole = Math.floor(ids.length / blockTokens);
+      const whole = bytes === 0 ? 0 : Math.floor(ids.length / blockTokens);
       const { keys, found } = chain(model, ids, whole);
       let before = found.length === 0 ? model : String(found.at(-1)?.number);
       for (let i = found.length; i < whole; i++) {
         const data = read(i * blockTokens, (i + 1) * blockTokens);
-        if (data.byteLength > bytes) break;
+        if ((i + 1) * data.byteLength > bytes) break;
         const key = keyOf(before, ids, i);
         const block = { number: next++, data };
         blocks.set(key, block);

@@ -1,124 +1,12 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
-import { after, test } from "node:test";
-import {
-  argmax,
-  createDecoder,
-  createRandom,
-  createSamplers,
-  type Decoder,
-  loadCheckpoint,
-  packedBytes,
-  promptTokens,
-  type Tokenizer,
-} from "../engine/index.ts";
+import { test } from "node:test";
+import { createRandom, createSamplers, promptTokens } from "../engine/index.ts";
 import type { Digest } from "../protocol/index.ts";
-import { type AdapterFiles, createAdapterTiers, parseAdapter } from "./adapters.ts";
 import { OpenLoraError, OverloadedError } from "./errors.ts";
-import { randomAdapter, tinyBaseName, writeTinyBase } from "./fixtures/tiny-base.ts";
-import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
-import { type GenerateInput, generateRequestSchema, type Piece } from "./request.ts";
-import { createScheduler, deterministicChunk, type Outcome } from "./scheduler.ts";
+import { adapter, base, overflowing, pause, reference, serving, type Wrap } from "./fixtures/scheduling.ts";
+import { generateRequestSchema, type Piece } from "./request.ts";
+import type { Outcome } from "./scheduler.ts";
 
-const folder = writeTinyBase();
-after(() => rmSync(folder, { recursive: true }));
-const base = loadCheckpoint(folder);
-const named = { name: tinyBaseName, config: base.config, rank: 4 };
-const made = [1, 2, 3, 4].map((seed) => randomAdapter(seed));
-/** Finite weights under which every value overflows. */
-const overflowing = randomAdapter(9, { strength: 1e30 });
-const filesOf = new Map<Digest, AdapterFiles>(
-  [...made, overflowing].map(({ digest, files }) => [digest, files]),
-);
-const adapter = (i: number) => (made[i] as (typeof made)[number]).digest;
-
-type Wrap = { decoder?: (decoder: Decoder) => Partial<Decoder>; tokenizer?: Partial<Tokenizer> };
-
-/** @param beforeLoad what reading an adapter waits for */
-async function serving(
-  options: OpenLoraOptions = {},
-  wrap: Wrap = {},
-  beforeLoad: (digest: Digest) => Promise<void> = () => pause(2),
-) {
-  const limits = servingLimits(
-    openLoraOptionsSchema.parse({ threads: 1, maxRows: 4, rank: 4, ...options }),
-    base.config,
-  );
-  const real = await createDecoder(base, {
-    ...limits,
-    maxLength: limits.contextTokens,
-    deterministic: limits.deterministic ? { prefillChunk: deterministicChunk } : undefined,
-  });
-  const { rows: _, ...methods } = real;
-  const decoder = {
-    ...methods,
-    ...wrap.decoder?.(real),
-    get rows() {
-      return real.rows;
-    },
-  };
-  const adapters = createAdapterTiers({
-    base: named,
-    memoryBytes: limits.adapterMemoryBytes,
-    bytesPerAdapter: packedBytes(base.config, limits),
-    loadTimeoutMs: limits.adapterLoadTimeoutMs,
-    pack: real.pack,
-    async load(digest) {
-      await beforeLoad(digest);
-      const files = filesOf.get(digest);
-      if (files === undefined) throw new Error("no such blob");
-      return files;
-    },
-  });
-  const tokenizer = { ...base.tokenizer, ...wrap.tokenizer };
-  const scheduler = createScheduler({ tokenizer, decoder, adapters, limits });
-  return {
-    scheduler,
-    adapters,
-    rows: () => real.rows,
-    generate(
-      input: GenerateInput,
-      { signal, emit }: { signal?: AbortSignal; emit?: (p: Piece) => void } = {},
-    ) {
-      const request = generateRequestSchema.parse(input);
-      return scheduler.generate(
-        { ...request, seed: request.seed ?? 0 },
-        { signal: signal ?? new AbortController().signal, emit: emit ?? (() => {}) },
-      );
-    },
-  };
-}
-
-/** One prompt alone in a decoder, token by token: what every answer must equal. */
-async function reference(
-  prompt: Parameters<typeof promptTokens>[1],
-  count: number,
-  digest: Digest | undefined,
-  choose: (logits: Float32Array) => number = argmax,
-): Promise<number[]> {
-  const decoder = await createDecoder(base, {
-    modules: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-    rank: 4,
-    maxRows: 1,
-    maxLength: 256,
-    threads: 1,
-  });
-  const adapter =
-    digest === undefined
-      ? undefined
-      : decoder.pack(parseAdapter(digest, filesOf.get(digest) as AdapterFiles, named));
-  const ids: number[] = [];
-  let logits = await decoder.prefill([{ ids: promptTokens(base.tokenizer, prompt), adapter }]);
-  for (;;) {
-    const token = choose(logits[0] as Float32Array);
-    if (base.tokenizer.eosIds.includes(token)) return ids;
-    ids.push(token);
-    if (ids.length === count) return ids;
-    logits = await decoder.decode([token]);
-  }
-}
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const greedy = { temperature: 0 } as const;
 const long = { prompt: { prompt: "the mill" }, maxTokens: 200, ...greedy } as const;
 
@@ -512,6 +400,15 @@ test("an adapter that overflows is named, and neither its neighbours nor who com
   });
   const next = await Promise.all([1, 2].map(() => s.generate({ ...long, maxTokens: 20 })));
   for (const { outputIds } of [await neighbour, ...next]) assert.deepEqual(outputIds, expected);
+});
+
+test("the beginning of a prompt is not kept under an adapter that overflows", async () => {
+  const s = await serving();
+  const prompt = { prompt: "the mill and the river and the valley ".repeat(4) };
+  await assert.rejects(s.generate({ prompt, adapter: overflowing.digest, ...greedy }));
+  assert.equal(s.scheduler.metrics().prefixBytes, 0);
+  await s.generate({ prompt, adapter: adapter(0), maxTokens: 1, ...greedy });
+  assert.ok(s.scheduler.metrics().prefixBytes > 0);
 });
 
 test("a failing engine fails the answers under way and serves the next ones", async () => {
