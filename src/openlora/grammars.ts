@@ -37,9 +37,11 @@ export type GrammarLimits = {
   /** Grammars kept compiled by each thread. */
   readonly grammarsPerThread: number;
   readonly memoryBytesPerThread: number;
-  /** Longest that compiling may take, and one mask. */
+  /** Longest that compiling may take, and that an answer waits for a mask. */
   readonly compileMs: number;
   readonly maskMs: number;
+  /** Computing time of a mask, on average over some tokens tried on a new grammar. */
+  readonly trialMaskMs: number;
   /** Grammars waiting to be compiled. */
   readonly waiting: number;
 };
@@ -49,7 +51,8 @@ export const grammarLimits: GrammarLimits = {
   grammarsPerThread: 32,
   memoryBytesPerThread: 512 * 2 ** 20,
   compileMs: 15_000,
-  maskMs: 1_000,
+  maskMs: 3_000,
+  trialMaskMs: 25,
   waiting: 64,
 };
 
@@ -201,7 +204,7 @@ export function createGrammars(
     if (answer.reply !== "compiled") return;
     for (const old of answer.dropped) thread.known.delete(old);
     const { longest, mean } = answer.maskMs;
-    if (longest > limits.maskMs || mean > limits.maskMs / 40)
+    if (longest > limits.maskMs || mean > limits.trialMaskMs)
       throw refused(
         name,
         `following it takes ${Math.ceil(mean)} ms for a token, at times ${Math.ceil(longest)} ms`,

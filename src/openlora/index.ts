@@ -10,6 +10,9 @@
  * - `adapters`: disk → memory → row, the least recently used first out of memory
  * - `memory`: what serving will need, before it is loaded
  * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string
+ * - `grammars`: holds answers to formats, in threads (`grammar-worker`, `grammar-thread`) that follow a grammar while the engine computes;
+ *   `format`: a request's format as a grammar; `json-schema`, with `schema-reader`, `rule-book`, `json-text`, `json-number`, `json-formats`
+ *   and `pattern`: schemas as rules (`ebnf`), the regular parts by their `automaton`; `utf8`: no half characters
  * - `pool`: the same face over servers that speak vLLM's dialect; `pool-dispatcher` queues, routes (`pool-routing`) and tries again (`pool-job`),
  *   `pool-member` knows who is well, `pool-server`, `pool-http`, `pool-events`, `pool-dialect` talk and believe nothing unchecked,
  *   `pool-folder` and `pool-residents` bring adapters to servers

@@ -88,7 +88,10 @@ export const formatSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("structural-tag"), tag: formatText }),
 ]);
 
-/** What an answer must be: any JSON object or array, JSON after a schema, or text with tagged parts that follow grammars of their own. */
+/**
+ * What an answer must be: any JSON object, JSON after a schema (as text), or text with tagged parts (xgrammar's structural tag as text,
+ * without grammars of the asker's own).
+ */
 export type Format = z.infer<typeof formatSchema>;
 
 export const generateRequestSchema = z.strictObject({
