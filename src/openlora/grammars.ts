@@ -138,7 +138,7 @@ export function createGrammars(
       ...tokensFor(tokenizer, vocabTokens),
       spelling: tokenizer.vocabulary.spelling,
       vocabTokens,
-      endIds: tokenizer.eosIds,
+      endIds: tokenizer.eosIds.filter((id) => id < vocabTokens),
       grammarsMax: limits.grammarsPerThread,
       memoryBytes: limits.memoryBytesPerThread,
     };
