@@ -32,6 +32,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./demo.ts"),
   },
   {
+    name: "model",
+    group: "Run",
+    summary: "Base models: pull from a Hugging Face hub, list, inspect",
+    load: () => import("./model.ts"),
+  },
+  {
     name: "status",
     group: "Use a running node",
     summary: "Show the running node at a glance",

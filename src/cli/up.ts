@@ -15,7 +15,7 @@ export function define(command: Command, io: Io): void {
       return port;
     })
     .option("--host <address>", "address to listen on")
-    .option("--base-model <folder>", "Hugging Face folder of the base model")
+    .option("--base-model <folder>", "Hugging Face folder of the base model, or the id of a pulled one")
     .addOption(
       new Option("--precision <name>", "what serving holds the base's weights in").choices(precisions),
     )

@@ -76,12 +76,22 @@ export function weightFiles(folder: string): string[] {
     throw new CheckpointError(
       `There are no weights in ${folder}: neither model.safetensors nor model.safetensors.index.json.`,
     );
-  const index = shardIndex.safeParse(readJsonFile(indexFile));
+  return shardFiles(readJsonFile(indexFile), indexFile);
+}
+
+/**
+ * The files that a `model.safetensors.index.json` names, sorted; each in the folder itself.
+ *
+ * @param name what errors call the index
+ * @throws CheckpointError when it maps tensors to anything else
+ */
+export function shardFiles(json: unknown, name: string): string[] {
+  const index = shardIndex.safeParse(json);
   if (!index.success)
-    throw new CheckpointError(`${indexFile} does not map tensors to files: ${z.prettifyError(index.error)}`);
+    throw new CheckpointError(`${name} does not map tensors to files: ${z.prettifyError(index.error)}`);
   const files = [...new Set(Object.values(index.data.weight_map))].sort();
   if (files.length > maxShards)
-    throw new CheckpointError(`${indexFile} names ${files.length} files, at most ${maxShards} are read.`);
+    throw new CheckpointError(`${name} names ${files.length} files, at most ${maxShards} are read.`);
   return files;
 }
 

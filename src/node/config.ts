@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { devices, precisions } from "../engine/index.ts";
+import { modelFolder } from "../modelfactory/index.ts";
 import { poolSchema } from "../openlora/index.ts";
 
 const wei = z
@@ -15,7 +16,7 @@ const wei = z
 const configSchema = z.strictObject({
   host: z.string().min(1).default("127.0.0.1"),
   port: z.int().min(0).max(65_535).default(4000),
-  /** Folder of the base model, and the name it is served under. */
+  /** Folder of the base model, or the id of one pulled into the home; and the name it is served under. */
   baseModel: z.string().min(1).optional(),
   baseName: z.string().min(1).max(64).default("openledger-tiny"),
   chainId: z.int().min(1).max(0x7fff_ffff).default(161_612),
@@ -109,7 +110,10 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
   return {
     ...parsed.data,
     home: resolve(home),
-    baseModel: resolve(parsed.data.baseModel ?? join(packageFolder, "models", "openledger-tiny")),
+    baseModel: modelFolder(
+      resolve(home),
+      parsed.data.baseModel ?? join(packageFolder, "models", "openledger-tiny"),
+    ),
   };
 }
 

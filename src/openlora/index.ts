@@ -29,6 +29,7 @@ export {
   type OpenLoraErrorDetails,
   OverloadedError,
 } from "./errors.ts";
+export { memoryByPrecision } from "./memory.ts";
 export type { OpenLoraOptions } from "./options.ts";
 export { type CreateServerPool, createServerPool } from "./pool.ts";
 export type { MemberMetrics } from "./pool-member.ts";

@@ -1,7 +1,14 @@
 /** What serving will need, before anything is loaded: a process that runs out of memory is killed without a word. */
-import { cacheBytes, type ModelConfig, type Precision, packedBytes, weightShapes } from "../engine/index.ts";
+import {
+  cacheBytes,
+  type ModelConfig,
+  type Precision,
+  packedBytes,
+  precisions,
+  weightShapes,
+} from "../engine/index.ts";
 import { OpenLoraError } from "./errors.ts";
-import type { ServingLimits } from "./options.ts";
+import { openLoraOptionsSchema, type ServingLimits, servingLimits } from "./options.ts";
 
 /**
  * Resident bytes while a decoder is built, for each byte of the weights in float32: the checkpoint, the graph and the runtime's copies.
@@ -36,6 +43,17 @@ export function servingMemory(config: ModelConfig, limits: ServingLimits): Servi
   const cache = limits.maxRows * cacheBytes(config, limits.contextTokens);
   const { adapterMemoryBytes: adapters, prefixCacheBytes: prefixes } = limits;
   return { base, rows, cache, adapters, prefixes, total: base + rows + cache + adapters + prefixes };
+}
+
+/** What serving a base takes by precision, everything else at its default. `servable`: the runtime reads a graph of this size. */
+export function memoryByPrecision(
+  config: ModelConfig,
+): { precision: Precision; bytes: number; servable: boolean }[] {
+  return precisions.map((precision) => ({
+    precision,
+    bytes: servingMemory(config, servingLimits(openLoraOptionsSchema.parse({ precision }), config)).total,
+    servable: weightBytes(config) * graphFactors[precision] <= graphBytesMax,
+  }));
 }
 
 const size = (bytes: number) =>
