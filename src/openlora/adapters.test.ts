@@ -112,6 +112,25 @@ test("reading ahead fills memory that nobody holds, and no more", async () => {
   held.release();
 });
 
+test("reading ahead gives up nothing that is expected earlier", async () => {
+  const w = watched({ memoryBytes: 2 * adapterBytes });
+  const used = await loaded(w, digests[0]);
+  used.release();
+  for (const which of [0, 1, 2, 3]) {
+    w.tiers.prefetch(digests[which] as Digest);
+    for (const load of w.loads.splice(0)) load.answer();
+    await pause();
+  }
+  assert.equal(w.tiers.metrics().loadsTotal, 2);
+  for (const which of [0, 1]) {
+    const lease = w.tiers.acquire(digests[which] as Digest);
+    assert.ok(lease.adapter, `adapter ${which} had to make room for one that is needed later`);
+    lease.release();
+  }
+  w.tiers.prefetch(digests[2] as Digest);
+  assert.equal(w.loads.length, 1);
+});
+
 test("pinned adapters stay; no more are pinned than memory holds", async () => {
   const w = watched({ memoryBytes: 2 * adapterBytes });
   const pinned = w.tiers.pin(digests[0] as Digest);

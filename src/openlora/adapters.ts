@@ -49,7 +49,11 @@ export type AdapterTiers = {
   acquire(digest: Digest): Lease;
   /** Whether an adapter is in memory. */
   has(digest: Digest): boolean;
-  /** Loads an adapter that will be asked for, if there is memory that nobody holds. @returns when it is there, or never will be */
+  /**
+   * Loads an adapter that will be asked for, if there is memory that nobody holds or waits for: what is asked for first is needed first.
+   *
+   * @returns when it is there, or never will be
+   */
   prefetch(digest: Digest): Promise<void>;
   /** Loads an adapter and keeps it in memory until {@link AdapterTiers.unpin}. */
   pin(digest: Digest): Promise<void>;
@@ -77,7 +81,13 @@ export type AdapterTiersOptions = {
   pack(adapter: Adapter): PackedAdapter;
 };
 
-type Entry = { adapter: PackedAdapter | undefined; leases: number; ready: Promise<PackedAdapter> };
+type Entry = {
+  adapter: PackedAdapter | undefined;
+  leases: number;
+  ready: Promise<PackedAdapter>;
+  /** It is wanted ahead of its use, which has not come yet. */
+  expected: boolean;
+};
 
 const recentLoadsMax = 1_024;
 
@@ -92,10 +102,10 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
   const totals = { memoryHitsTotal: 0, loadsTotal: 0, loadFailuresTotal: 0, memoryEvictionsTotal: 0 };
 
   /** Gives memory back until `count` adapters are left, or none that could be spared. */
-  function shrink(count: number): void {
-    for (const [digest, { adapter, leases }] of entries) {
+  function shrink(count: number, sparesExpected = false): void {
+    for (const [digest, { adapter, leases, expected }] of entries) {
       if (entries.size <= count) return;
-      if (leases > 0 || adapter === undefined) continue;
+      if (leases > 0 || adapter === undefined || (expected && sparesExpected)) continue;
       entries.delete(digest);
       totals.memoryEvictionsTotal++;
     }
@@ -127,7 +137,7 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
         throw error;
       }
     };
-    const entry: Entry = { adapter: undefined, leases: 0, ready: undefined as never };
+    const entry: Entry = { adapter: undefined, leases: 0, ready: undefined as never, expected: false };
     entries.set(digest, entry);
     entry.ready = fill();
     // Whoever holds a lease hears of a failure; when all of them have left, nobody needs to.
@@ -145,6 +155,7 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
     }
     const entry = known ?? begin(digest);
     entry.leases++;
+    entry.expected = false;
     let held = true;
     return {
       get adapter() {
@@ -164,9 +175,14 @@ export function createAdapterTiers(options: AdapterTiersOptions): AdapterTiers {
     acquire,
     has: (digest) => entries.get(digest)?.adapter !== undefined,
     async prefetch(digest) {
-      if (entries.has(digest)) return;
-      shrink(fits - 1);
-      if (entries.size < fits) await begin(digest).ready.catch(() => {});
+      let entry = entries.get(digest);
+      if (entry === undefined) {
+        shrink(fits - 1, true);
+        if (entries.size >= fits) return;
+        entry = begin(digest);
+      }
+      entry.expected = true;
+      await entry.ready.catch(() => {});
     },
     async pin(digest) {
       const pinned = pins.get(digest);

@@ -21,6 +21,8 @@ export type Participant = {
   readonly answer: Answer;
   /** It leaves at the next step. */
   cancelled(): boolean;
+  /** Called once its row has a copy of the adapter. */
+  joined(): void;
   /** Called once, when it has left: with how its answer ended, or with why it could not go on. */
   left(end: AnswerEnd | OpenLoraError): void;
 };
@@ -58,7 +60,8 @@ export type Batch = {
 };
 
 type Row = {
-  readonly participant: Participant;
+  /** Without its adapter: the row has a copy, and memory is for those that come next. */
+  readonly participant: Omit<Participant, "adapter">;
   /** Prompt tokens taken in. */
   fed: number;
   /** The token chosen last. */
@@ -134,8 +137,9 @@ export function createBatch(decoder: BatchDecoder, options: BatchOptions): Batch
   }
 
   /** Opens a row, with the beginning of its prompt if that is kept. */
-  function join(participant: Participant): Row {
-    const number = decoder.open(participant.adapter);
+  function join({ adapter, ...participant }: Participant): Row {
+    const number = decoder.open(adapter);
+    participant.joined();
     const row: Row = { participant, fed: 0, token: 0 };
     rows.push(row);
     const blocks = prefixes.find(participant.model, participant.promptIds);

@@ -14,10 +14,15 @@ writeFileSync(join(folder, "1_Pooling", "config.json"), JSON.stringify({ pooling
 const { digest, files } = randomAdapter(1);
 /** So large that its products overflow. */
 const wild = randomAdapter(2, { strength: 1e30 });
+const late = randomAdapter(3);
+const arrival = Promise.withResolvers<void>();
 const openLora = await createOpenLora({
   baseFolder: folder,
   baseName: tinyBaseName,
-  loadAdapter: async (asked) => (asked === wild.digest ? wild.files : files),
+  async loadAdapter(asked) {
+    if (asked === late.digest) await arrival.promise;
+    return asked === late.digest ? late.files : asked === wild.digest ? wild.files : files;
+  },
   options: { threads: 1, rank: 4, maxRows: 2 },
 });
 after(async () => {
@@ -52,6 +57,18 @@ test("texts and tokens become the engine's vectors, under an adapter and without
   assert.ok(plain.vectors[0]?.some((x, j) => Math.abs(x - (adapted.vectors[0]?.[j] as number)) > 1e-3));
 });
 
+test("nobody waits for somebody else's adapter", async () => {
+  let arrived = false;
+  const waiting = openLora.embed({ prompts: ["a"], adapter: late.digest }).then(({ vectors }) => {
+    arrived = true;
+    return vectors;
+  });
+  const [base] = (await openLora.embed({ prompts: ["a"] })).vectors;
+  assert.equal(arrived, false);
+  arrival.resolve();
+  assert.notDeepEqual((await waiting)[0], base);
+});
+
 test("what cannot be embedded is refused by name", async () => {
   await assert.rejects(openLora.embed({ prompts: [] }), { code: "invalid-request" });
   await assert.rejects(openLora.embed({ prompts: [[9_999]] }), { code: "prompt-invalid", message: /9999/ });
@@ -59,7 +76,7 @@ test("what cannot be embedded is refused by name", async () => {
   const many = Array.from({ length: 1_000 }, () => Array<number>(66).fill(1));
   await assert.rejects(openLora.embed({ prompts: many }), {
     code: "prompt-too-long",
-    message: /66000 tokens together/,
+    message: /first 993 of 1000 texts have 65538 tokens together/,
   });
   await assert.rejects(openLora.embed({ prompts: ["a"], adapter: wild.digest }), {
     code: "engine-failed",

@@ -28,13 +28,34 @@ export function createEmbedding(deps: {
   let pending = 0;
   let last: Promise<unknown> = Promise.resolve();
 
+  /** Stops at the first text that is too much: reading texts is work too, and answers wait for it. */
+  function readTexts(prompts: EmbedRequest["prompts"]): { texts: number[][]; promptTokens: number } {
+    const texts: number[][] = [];
+    let promptTokens = 0;
+    for (const prompt of prompts) {
+      const text =
+        typeof prompt === "string"
+          ? readText(tokenizer, limits, prompt)
+          : readPrompt(tokenizer, limits, { ids: prompt });
+      promptTokens += text.length;
+      if (promptTokens > tokensMax)
+        throw new OpenLoraError(
+          "prompt-too-long",
+          `The first ${texts.length + 1} of ${prompts.length} texts have ${promptTokens} tokens together; one request may have ${tokensMax}. Send fewer at once.`,
+          { limit: tokensMax, actual: promptTokens },
+        );
+      texts.push(text);
+    }
+    return { texts, promptTokens };
+  }
+
   async function compute(
     from: Embedder,
     { adapter: digest }: EmbedRequest,
+    adapter: Adapter | undefined,
     texts: readonly (readonly number[])[],
     signal: AbortSignal,
   ): Promise<Float32Array[]> {
-    const adapter = digest === undefined ? undefined : await read(digest);
     const vectors: Float32Array[] = [];
     for (let at = 0; at < texts.length; at += textsAtOnce) {
       if (signal.aborted) throw new OpenLoraError("cancelled", "The request was cancelled.");
@@ -61,21 +82,12 @@ export function createEmbedding(deps: {
         `${pendingMax} requests for embeddings are waiting already. Try again later.`,
         1_000,
       );
-    const texts = request.prompts.map((prompt) =>
-      typeof prompt === "string"
-        ? readText(tokenizer, limits, prompt)
-        : readPrompt(tokenizer, limits, { ids: prompt }),
-    );
-    const promptTokens = texts.reduce((sum, { length }) => sum + length, 0);
-    if (promptTokens > tokensMax)
-      throw new OpenLoraError(
-        "prompt-too-long",
-        `The texts have ${promptTokens} tokens together; one request may have ${tokensMax}. Send fewer at once.`,
-        { limit: tokensMax, actual: promptTokens },
-      );
+    const { texts, promptTokens } = readTexts(request.prompts);
     pending++;
     try {
-      const turn = last.then(() => compute(embedder, request, texts, signal));
+      // Before its turn: nobody waits for somebody else's adapter.
+      const adapter = request.adapter === undefined ? undefined : await read(request.adapter);
+      const turn = last.then(() => compute(embedder, request, adapter, texts, signal));
       last = turn.catch(() => {});
       const vectors = await turn;
       return { vectors, promptTokens };

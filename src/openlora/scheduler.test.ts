@@ -280,6 +280,39 @@ test("while an adapter is read, others are answered, and then it is its request'
   assert.ok(ended.indexOf("first") <= 3, ended.join());
 });
 
+test("a tenant whose adapters do not come keeps no other tenant from its own", async () => {
+  const reading = Promise.withResolvers<void>();
+  const quick = [adapter(0), adapter(1)];
+  const s = await serving({ maxRows: 2, adapterMemoryBytes: 0 }, {}, (digest) =>
+    quick.includes(digest) ? Promise.resolve() : reading.promise,
+  );
+  const slow = Array.from({ length: 6 }, (_, i) => {
+    const digest: Digest = `0x${`0${i}`.repeat(32)}`;
+    return s.generate({ ...long, adapter: digest, tenant: "slow" });
+  });
+  const outcomes = Promise.allSettled(slow);
+  await pause(5);
+  for (const digest of quick) await s.generate({ ...long, adapter: digest, maxTokens: 2, tenant: "quick" });
+  assert.equal(s.scheduler.metrics().waiting, 6);
+  assert.ok(s.scheduler.metrics().loading <= 2);
+  reading.resolve();
+  for (const outcome of await outcomes)
+    assert.ok(outcome.status === "rejected" && outcome.reason.code === "adapter-unavailable");
+  assert.equal(s.adapters.metrics().leased, 0);
+});
+
+test("a row has a copy of its adapter: memory is given to others while it runs", async () => {
+  const s = await serving({ adapterMemoryBytes: 0 });
+  const expected = await reference(long.prompt, 60, adapter(0));
+  let seen = 0;
+  const emit = () => {
+    if (++seen === 3) assert.equal(s.adapters.metrics().memoryBytes, 0);
+  };
+  const { outputIds } = await s.generate({ ...long, adapter: adapter(0), maxTokens: 60 }, { emit });
+  assert.deepEqual(outputIds, expected);
+  assert.ok(seen > 3);
+});
+
 test("an adapter is read ahead while its request waits for a row", async () => {
   const asked: Digest[] = [];
   const s = await serving({ maxRows: 1 }, {}, async (digest) => void asked.push(digest));

@@ -104,8 +104,6 @@ export function createScheduler(deps: {
       blockTokens: limits.deterministic ? deterministicChunk : prefixBlock,
     }),
   });
-  /** Waiting requests that hold a lease on an adapter which is not in memory yet. */
-  let loading = 0;
   const grammars = createGrammars(
     { tokenizer, vocabTokens: limits.vocabTokens },
     { ...grammarLimits, threads: limits.grammarThreads },
@@ -169,6 +167,7 @@ export function createScheduler(deps: {
         },
         answer,
         cancelled: () => job.cancelledBy !== null,
+        joined: () => job.lease?.release(),
         left: (end) => job.settle(end),
       },
       arrivedAtMs,
@@ -265,32 +264,40 @@ export function createScheduler(deps: {
   /** Gives rows to the requests whose turn it is and whose adapter is there, and has the adapters of others loaded. */
   function admit(): void {
     let free = limits.maxRows - batch.size - ready.length;
+    let loads = limits.maxRows;
     for (const job of queue.inTurn()) {
       if (free === 0) return;
       const { adapter } = job.request;
-      const mayHold = job.lease === undefined && adapter !== undefined;
-      if (mayHold && (loading < limits.maxRows || adapters.has(adapter))) hold(job, adapter);
-      if (adapter !== undefined && job.lease?.adapter === undefined) continue;
+      if (adapter !== undefined) {
+        if (job.lease === undefined && (loads > 0 || adapters.has(adapter))) hold(job, adapter);
+        if (isLoading(job) && loads === 0) letGo(job);
+        if (isLoading(job)) loads--;
+        if (job.lease?.adapter === undefined) continue;
+      }
       queue.take(job);
       start(job);
       free--;
     }
   }
 
+  const isLoading = ({ lease }: Job) => lease !== undefined && lease.adapter === undefined;
+
   function hold(job: Job, adapter: Digest): void {
     const lease = adapters.acquire(adapter);
     job.lease = lease;
     if (lease.adapter !== undefined) return;
-    loading++;
     const fail = (error: unknown) => {
-      if (job.state !== "waiting") return;
-      queue.remove(job);
+      if (job.state !== "waiting" || job.lease !== lease) return;
+      queue.take(job); // its tenant has had this turn: adapters that fail one after the other must not keep others from theirs
       job.settle(error as Error);
     };
-    void lease.ready
-      .catch(fail)
-      .finally(() => loading--)
-      .then(advance);
+    void lease.ready.catch(fail).then(advance);
+  }
+
+  /** Takes back a promise made when fewer waited: somebody else's turn has come. What is on its way may still arrive. */
+  function letGo(job: Job): void {
+    job.lease?.release();
+    job.lease = undefined;
   }
 
   function start(job: Job): void {
@@ -336,7 +343,7 @@ export function createScheduler(deps: {
     metrics: () => ({
       waiting: queue.size,
       waitingTenants: queue.tenants,
-      loading,
+      loading: [...queue.inTurn()].filter(isLoading).length,
       running: ready.length + batch.size,
       rowsMax: limits.maxRows,
       queueMax: limits.maxQueue,
