@@ -30,7 +30,8 @@ after(async () => {
 });
 
 function start(...args: string[]) {
-  const child = spawn(process.execPath, [bin, "model", ...args, "--home", home], {
+  const words = args[0] === "up" ? args : ["model", ...args];
+  const child = spawn(process.execPath, [bin, ...words, "--home", home], {
     env: { ...process.env, HF_ENDPOINT: hub.endpoint, HF_TOKEN: secret },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -122,6 +123,9 @@ test("exit codes: 1 for a no of the hub, 2 for wrong words, 3 for a hub that is 
   assert.ok(error.fix.length > 0);
   assert.equal((await openledger("pull", "../../etc")).code, 2);
   assert.equal((await openledger("pull", "a/b", "--endpoint", "http://example.org")).code, 2);
+  const absent = await openledger("up", "--base-model", "tests/absent");
+  assert.equal(absent.code, 2);
+  assert.match(absent.err, /neither a folder here nor a model pulled into[\s\S]*model pull tests\/absent/);
   const away = await serveHub("a/b");
   await away.close();
   const gone = await openledger("pull", "a/b", "--endpoint", away.endpoint);

@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Device, devices, type Precision, precisions, webGpuState } from "../engine/index.ts";
-import { defaultHome, type NodeConfigInput, openNode, readConfig } from "../node/index.ts";
+import { hubIdSchema } from "../modelfactory/index.ts";
+import { defaultHome, type NodeConfig, type NodeConfigInput, openNode, readConfig } from "../node/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 
@@ -49,6 +51,7 @@ export function define(command: Command, io: Io): void {
         };
         process.umask(0o077); // what the node writes is its owner's alone
         const config = readConfig(home, overrides);
+        if (baseModel !== undefined) requireBase(baseModel, config);
         if (config.device === "webgpu") await requireGraphics();
         const started = performance.now();
         const node = await openNode(config, {
@@ -97,6 +100,15 @@ export function define(command: Command, io: Io): void {
         io.note("Closed. Nothing acknowledged is lost.");
       },
     );
+}
+
+/** Says how a model that is named by its id is brought, before anything is opened. */
+function requireBase(given: string, { baseModel, home }: NodeConfig): void {
+  if (existsSync(baseModel) || !hubIdSchema.safeParse(given).success) return;
+  throw new CliError(`${given} is neither a folder here nor a model pulled into ${home}.`, {
+    fix: [`./openledger model pull ${given}`, "or name a Hugging Face folder"],
+    exitCode: exitCodes.usage,
+  });
 }
 
 /** Refuses to start, before anything is opened, on a machine without WebGPU. */

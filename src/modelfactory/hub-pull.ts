@@ -7,7 +7,8 @@ import { isStoreError, lockFolder } from "../store/index.ts";
 import { HubError } from "./errors.ts";
 import { bytesAt, fetchFile, partialOf, syncFolder } from "./hub-file.ts";
 import type { Hub } from "./hub-http.ts";
-import { type Pull, planPull, pullSchema } from "./hub-model.ts";
+import { type Pull, pullSchema } from "./hub-model.ts";
+import { planPull } from "./hub-plan.ts";
 
 const pullFile = "pull.json";
 

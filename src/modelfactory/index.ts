@@ -5,15 +5,15 @@
  * - `worker`: the training thread
  * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract
  * - `base-model`, `base-corpus`, `base-profiles`: how `models/openledger-tiny` is made
- * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-model`: what the hub says of it, checked;
- *   `hub-file`: one file; `hub-http`: where requests may lead; `model-folder`: what is in a folder
+ * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-plan`: what the hub says of it, checked;
+ *   `hub-model`: what is kept of that; `hub-file`: one file; `hub-http`: where requests may lead; `model-folder`: what is in a folder
  */
 export * from "./base-corpus.ts";
 export * from "./base-model.ts";
 export * from "./base-profiles.ts";
 export * from "./errors.ts";
 export { type Hub, openHub } from "./hub-http.ts";
-export type { HubFile, Pull } from "./hub-model.ts";
+export { type HubFile, hubIdSchema, type Pull } from "./hub-model.ts";
 export { type PullOptions, type PullResult, pullModel, readPull } from "./hub-pull.ts";
 export * from "./job.ts";
 export * from "./model-card.ts";

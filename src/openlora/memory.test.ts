@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { after, test } from "node:test";
 import { tinyBaseName, tinyConfig, writeTinyBase } from "./fixtures/tiny-base.ts";
 import { createOpenLora } from "./index.ts";
-import { requireMemory, servingMemory } from "./memory.ts";
+import { memoryByPrecision, requireMemory, servingMemory } from "./memory.ts";
 import { type OpenLoraOptions, openLoraOptionsSchema, servingLimits } from "./options.ts";
 
 const folder = writeTinyBase();
@@ -46,3 +46,20 @@ test("a server that would not fit does not start, and says what to lower", async
 const never = (): never => {
   throw new Error("No adapter is asked for.");
 };
+
+test("memory by precision is serving's at its defaults, and says which graphs the runtime reads", () => {
+  assert.deepEqual(
+    memoryByPrecision(tinyConfig).map(({ precision, bytes, servable }) => [precision, bytes, servable]),
+    (["f32", "int8", "int4"] as const).map((precision) => [
+      precision,
+      servingMemory(tinyConfig, limitsOf({ precision })).total,
+      true,
+    ]),
+  );
+  // 1.1 billion parameters: 4.4 GB in float32, 1.3 GB in 8 bits.
+  const large = { ...tinyConfig, vocab: 1 << 20, hidden: 512 };
+  assert.deepEqual(
+    memoryByPrecision(large).map(({ servable }) => servable),
+    [false, true, true],
+  );
+});

@@ -36,6 +36,9 @@ export type ServingMemory = {
 const weightBytes = (config: ModelConfig): number =>
   [...weightShapes(config).values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 4), 0);
 
+const graphBytes = (config: ModelConfig, precision: Precision): number =>
+  weightBytes(config) * graphFactors[precision];
+
 /** The most bytes that serving a base within these limits takes. */
 export function servingMemory(config: ModelConfig, limits: ServingLimits): ServingMemory {
   const base = Math.ceil(weightBytes(config) * peakFactors[limits.precision]);
@@ -52,7 +55,7 @@ export function memoryByPrecision(
   return precisions.map((precision) => ({
     precision,
     bytes: servingMemory(config, servingLimits(openLoraOptionsSchema.parse({ precision }), config)).total,
-    servable: weightBytes(config) * graphFactors[precision] <= graphBytesMax,
+    servable: graphBytes(config, precision) <= graphBytesMax,
   }));
 }
 
@@ -64,7 +67,7 @@ const size = (bytes: number) =>
  * @throws OpenLoraError `invalid-request` when the base does not fit, saying what takes how much and what to lower
  */
 export function requireMemory(config: ModelConfig, limits: ServingLimits, available: number): void {
-  const graph = weightBytes(config) * graphFactors[limits.precision];
+  const graph = graphBytes(config, limits.precision);
   if (graph > graphBytesMax)
     throw new OpenLoraError(
       "invalid-request",
