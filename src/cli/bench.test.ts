@@ -16,3 +16,21 @@ test("the benchmarks are the programs in bench/, and another name is refused wit
       error instanceof CliError && error.exitCode === exitCodes.usage && /chain/.test(error.expected ?? ""),
   );
 });
+
+test("--help lists the benchmarks, and after a name that benchmark's options", async () => {
+  const help = async (...args: string[]) => {
+    let text = "";
+    const command = new Command("bench")
+      .exitOverride()
+      .configureOutput({ writeOut: (part) => (text += part) });
+    define(command, createIo(true));
+    await assert.rejects(command.parseAsync([...args, "--help"], { from: "user" }), {
+      code: "commander.helpDisplayed",
+    });
+    return text;
+  };
+  const all = await help();
+  for (const name of benchmarks()) assert.match(all, new RegExp(`^  ${name} +[A-Z].+`, "m"));
+  assert.match(await help("quantised"), /--model DIR/);
+  assert.match(await help("load", "--seconds", "5"), /--seconds 60/);
+});

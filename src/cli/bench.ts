@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { CliError, exitCodes } from "./errors.ts";
@@ -17,12 +17,27 @@ export function benchmarks(): string[] {
     .sort();
 }
 
+/** The comment that begins a benchmark's file, which says what it measures and what it takes. */
+function about(name: string): string {
+  const text = readFileSync(new URL(`${name}.ts`, folder), "utf8");
+  return (/^\/\*\*(.*?)\*\//s.exec(text)?.[1] ?? "").replace(/^ ?\* ?/gm, "").trim();
+}
+
+/** `bench --help` lists the benchmarks, each by its comment's first line; with a name it is the whole comment. */
+function help([name]: readonly string[]): string {
+  const names = benchmarks();
+  if (name !== undefined && names.includes(name)) return `\n${about(name)}`;
+  const lines = names.map((each) => `  ${each.padEnd(11)} ${about(each).split("\n", 1)[0]}`);
+  return `\n${lines.join("\n")}\n\n'openledger bench <name> --help' lists a benchmark's own options.`;
+}
+
 /**
  * `openledger bench <name> [option ...]`: runs it in a process of its own, so that nothing of the command line is measured. Options
  * after the name are the benchmark's own; the comment that begins its file explains them.
  */
 export function define(command: Command, io: Io): void {
   command.argument("<name>", "which one").argument("[option...]", "the benchmark's own options");
+  command.addHelpText("after", ({ command: { args } }) => help(args));
   command.allowUnknownOption().action(async (name: string, given: string[]) => {
     const names = benchmarks();
     if (names.length === 0) {
@@ -44,6 +59,9 @@ export function define(command: Command, io: Io): void {
     const args = [...given.filter((option) => option !== "--json"), ...(io.json ? ["--json"] : [])];
     const child = spawn(process.execPath, [script, ...args], { stdio: "inherit" });
     const [code, signal] = await once(child, "exit");
-    if (code !== 0) throw new CliError(`The benchmark ${name} failed (${signal ?? `exit code ${code}`}).`);
+    if (code !== 0)
+      throw new CliError(`The benchmark ${name} failed (${signal ?? `exit code ${code}`}).`, {
+        fix: [`./openledger bench ${name} --help says what it takes, and when it fails.`],
+      });
   });
 }

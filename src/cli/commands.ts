@@ -179,7 +179,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "bench",
     group: "Develop",
-    summary: "Measure a part of a clone against a peer in the same run: chain",
+    summary: "Measure a part of a clone against a peer in the same run",
     load: () => import("./bench.ts"),
   },
 ];

@@ -57,6 +57,9 @@ test("a fresh node answers: page, status, chain, models, description", async () 
     "/v1/supply",
   ])
     assert.ok(path in paths, `${path} is described`);
+  const elsewhere = await fetch(`${node.url}/v1/responses`, { method: "POST", body: "{}" });
+  assert.equal(elsewhere.status, 404);
+  assert.equal(((await elsewhere.json()) as { error: { code: string } }).error.code, "not_found");
   const rpc = await fetch(`${node.url}/rpc`, {
     method: "POST",
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId" }),

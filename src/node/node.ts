@@ -283,6 +283,15 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         500,
       );
     });
+    app.notFound((context) => {
+      const { method, path } = context.req;
+      if (!path.startsWith("/v1/")) return context.text("404 Not Found", 404);
+      const message = `Nothing is served at ${method} ${path}. GET /openapi.json lists what is.`;
+      return context.json(
+        { error: { message, type: "invalid_request_error", param: null, code: "not_found" } },
+        404,
+      );
+    });
     app.route("/", nodeRoutes({ config, network, datanets, modelFactory, openLora, settlement }, guard));
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
     app.route("/", modelFactoryRoutes(modelFactory, guard));

@@ -131,7 +131,7 @@ export async function createOpenLora(given: CreateOpenLora): Promise<OpenLora> {
     .call("adapterRequests", undefined, { onEvent: (digest: Digest) => void deliver(digest).catch(ended) })
     .catch(ended);
   log(
-    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, adapters up to rank ${info.rank}, weights in ${info.precision}, on ${info.device}.`,
+    `${info.baseName} is ready after ${Date.now() - beganAtMs} ms: ${info.maxRows} rows of ${info.contextTokens} tokens, adapters up to rank ${info.rank}, weights in ${info.precision}, on ${info.device}${info.deterministic ? ", deterministic" : ""}.`,
   );
 
   async function generate(
