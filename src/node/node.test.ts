@@ -150,7 +150,19 @@ test("a home in use and a port in use are refused, and leave nothing open", asyn
 test("after a restart everything is where it was, and the log and the status tell another precision", async () => {
   const before = await getJson(`${node.url}/v1/status`);
   assert.equal(before.precision, "f32");
-  await node.close();
+  const answer = await fetch(`${node.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: node.config.baseName,
+      prompt: [1, 2, 3],
+      max_tokens: 100,
+      seed: 1,
+      stream: true,
+    }),
+  });
+  const [text] = await Promise.all([answer.text(), node.close()]);
+  assert.match(text, /data: \[DONE\]\s*$/, "an answer under way is finished before the node closes");
   const lines: string[] = [];
   node = await open(home, 0, { precision: "int8" }, (_, line) => lines.push(line));
   const now = await getJson(`${node.url}/v1/status`);

@@ -37,6 +37,7 @@ import {
   settlementRoutes,
 } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
+import { closeServer } from "./closing.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
 import { delegationRoutes } from "./delegations.ts";
 import { openEngine } from "./engine.ts";
@@ -333,10 +334,8 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       server.listen(config.port, config.host, () => resolve());
     });
     opened("the HTTP server", server, async (s) => {
-      const ended = new Promise((resolve) => s.close(resolve));
       rpc.close();
-      if ("closeAllConnections" in s) s.closeAllConnections();
-      await ended;
+      await closeServer(s, async () => (await inference.metrics()).inFlight);
     });
     url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${(server.address() as AddressInfo).port}`;
     const place = join(config.home, runningFile);
