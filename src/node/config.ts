@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { devices, precisions } from "../engine/index.ts";
 import { modelFolder } from "../modelfactory/index.ts";
-import { poolSchema } from "../openlora/index.ts";
+import { poolSchema, servingSchema } from "../openlora/index.ts";
 
 const wei = z
   .string()
@@ -21,9 +21,9 @@ const configSchema = z.strictObject({
   baseName: z.string().min(1).max(64).default("openledger-tiny"),
   chainId: z.int().min(1).max(0x7fff_ffff).default(161_612),
   minTipWei: wei.prefault("1000000000"),
-  /** JSON-RPC requests a second from one address, ten times as many at once; 0: no limit. This machine has none. */
   /** Memory at which the process that executes transactions ends itself; from machine and ceiling unless given. */
   engineMemoryMiB: z.int().min(512).max(1_048_576).optional(),
+  /** JSON-RPC requests a second from one address, ten times as many at once; 0: no limit. This machine has none. */
   rpcRequestsPerSecond: z.int().min(0).max(1_000_000).default(100),
   /** How long a batch can be disputed before it pays. */
   settlementWindowSeconds: z
@@ -48,6 +48,8 @@ const configSchema = z.strictObject({
   device: z.enum(devices).default("cpu"),
   /** Answers do not depend on what runs beside them, to the last bit; they come slower. */
   deterministic: z.boolean().default(false),
+  /** Rows, ranks, context, queue and memory of serving. */
+  serving: servingSchema.prefault({}),
   /** Servers that answer instead of this process. */
   engine: poolSchema.optional(),
   /** Make the explorer's index anew at this start. */

@@ -3,11 +3,19 @@ import { join, resolve } from "node:path";
 import { createOpenLora, createServerPool, type LoadAdapter, type OpenLora } from "../openlora/index.ts";
 import type { NodeConfig } from "./config.ts";
 
-const defaultMaxTokens = 128;
-
 /** @throws what opening the one or the other throws */
 export function openEngine(
-  { baseModel: baseFolder, baseName, engine, home, precision, device, deterministic, threads }: NodeConfig,
+  {
+    baseModel: baseFolder,
+    baseName,
+    engine,
+    home,
+    precision,
+    device,
+    deterministic,
+    threads,
+    serving,
+  }: NodeConfig,
   loadAdapter: LoadAdapter,
   log: (message: string) => void,
 ): Promise<OpenLora> {
@@ -15,13 +23,13 @@ export function openEngine(
   if (engine === undefined)
     return createOpenLora({
       ...given,
-      options: { threads, precision, device, deterministic, defaultMaxTokens },
+      options: { ...serving, threads, precision, device, deterministic },
     });
   const { servers, adapterFolder, ...options } = engine;
   return createServerPool({
     ...given,
     servers,
     adapterFolder: resolve(adapterFolder ?? join(home, "adapters")),
-    options: { ...options, defaultMaxTokens },
+    options: { ...options, defaultMaxTokens: serving.defaultMaxTokens },
   });
 }

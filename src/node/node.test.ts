@@ -164,12 +164,13 @@ test("after a restart everything is where it was, and the log and the status tel
   const [text] = await Promise.all([answer.text(), node.close()]);
   assert.match(text, /data: \[DONE\]\s*$/, "an answer under way is finished before the node closes");
   const lines: string[] = [];
-  node = await open(home, 0, { precision: "int8" }, (_, line) => lines.push(line));
+  const serving = { maxRows: 3, rank: 4, contextTokens: 96 };
+  node = await open(home, 0, { precision: "int8", serving }, (_, line) => lines.push(line));
   const now = await getJson(`${node.url}/v1/status`);
   assert.deepEqual(now.chain, before.chain);
   assert.equal(now.precision, "int8");
   assert.ok(
-    lines.some((line) => line.includes("weights in int8")),
+    lines.some((line) => line.includes("3 rows of 96 tokens, adapters up to rank 4, weights in int8")),
     lines.join("\n"),
   );
 });
@@ -180,6 +181,8 @@ test("a configuration that makes no sense says which field", () => {
     () => readConfig(folder, { port: 70_000 }),
     (error: Error) => error instanceof ConfigError && /port/.test(error.message),
   );
+  assert.throws(() => readConfig(folder, { serving: { maxRows: 0 } }), /serving\.maxRows/);
+  assert.equal(readConfig(folder, { serving: { rank: 32 } }).serving.maxRows, 16);
   writeFileSync(join(folder, "config.json"), "{ not json");
   assert.throws(() => readConfig(folder), /config\.json is not a JSON object/);
   writeFileSync(join(folder, "config.json"), '{"prot": 1}');

@@ -51,7 +51,7 @@ export const queueFull = (
   new OverloadedError(
     full === "queue"
       ? `${limits.maxQueue} requests are waiting already, the most that may wait here. Try again later.`
-      : `${limits.maxQueuePerTenant} of your requests are waiting already, the most one tenant may have. Wait for some to finish.`,
+      : `${limits.maxQueuePerTenant} of your requests are waiting already, the most that one payer, or all who ask for nothing together, may have. Wait for some to finish.`,
     Math.ceil(Math.min(60_000, Math.max(100, waitMs))),
   );
 

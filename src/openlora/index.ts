@@ -30,7 +30,7 @@ export {
   OverloadedError,
 } from "./errors.ts";
 export { memoryByPrecision } from "./memory.ts";
-export type { OpenLoraOptions } from "./options.ts";
+export { type OpenLoraOptions, servingSchema } from "./options.ts";
 export { type CreateServerPool, createServerPool } from "./pool.ts";
 export type { MemberMetrics } from "./pool-member.ts";
 export { type PoolOptions, type PoolServer, poolSchema } from "./pool-options.ts";

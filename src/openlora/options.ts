@@ -49,6 +49,11 @@ export const openLoraOptionsSchema = z.strictObject({
   adapterLoadTimeoutMs: z.int().min(1).default(30_000),
 });
 
+/** What an operator sets beside threads, precision, device and determinism. */
+export const servingSchema = openLoraOptionsSchema
+  .omit({ threads: true, precision: true, device: true, deterministic: true, defaultMaxTokens: true })
+  .extend({ defaultMaxTokens: z.int().min(1).default(128) });
+
 /** Options as a caller writes them. */
 export type OpenLoraOptions = z.input<typeof openLoraOptionsSchema>;
 
