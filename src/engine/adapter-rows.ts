@@ -3,8 +3,8 @@
  *
  * The A matrices of modules that read the same input are stacked, so that one product serves them all. A row's adapter is copied in when
  * the row opens (a 135M-parameter base, rank 8: 1.8 MB for q and v, 9.8 MB for all seven modules); no step copies adapters, as it would
- * if rows gathered theirs from a shared pool (measured, 16 rows under 16 adapters of all seven modules: 1.64 × the base's step with
- * gathering, 1.22 × without).
+ * if rows gathered theirs from a shared pool (measured, the graph alone, 16 rows under 16 adapters of all seven modules: 1.64 × the base's
+ * run with gathering, 1.23 × without; `bench openlora` measures whole steps).
  */
 import { type ModelConfig, type ModuleName, modulePath, moduleShape } from "./config.ts";
 import { type Adapter, adapterShapes } from "./lora.ts";
