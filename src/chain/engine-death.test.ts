@@ -9,7 +9,9 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { type Hex, keccak256 } from "viem";
 import type { EmbeddedChain, EmbeddedChainOptions } from "./embedded.ts";
-import { ChainLogError } from "./errors.ts";
+import { type EngineRules, engineHardfork } from "./engine.ts";
+import { startEvm } from "./engine-process.ts";
+import { ChainLogError, EngineDiedError } from "./errors.ts";
 import { deployment, hoarder } from "./fixtures/attack.ts";
 import { alice, bob, carol, dave, eve, gwei, openTestChain, temporaryFolder } from "./fixtures/chain.ts";
 import { guardedGas } from "./gas-guard.ts";
@@ -23,6 +25,15 @@ const attackGas = 350_000n;
 
 const ask = async <T>(chain: EmbeddedChain, method: string, ...params: unknown[]) =>
   (await chain.request({ method, params })) as T;
+
+const rules: EngineRules = {
+  chainId: 161612,
+  hardfork: engineHardfork,
+  genesisTimestampSec: 1_800_000_000,
+  genesis: {},
+  feeCollector: eve.address,
+  blockGasLimit: 30_000_000n,
+};
 
 type Account = typeof alice;
 const signed = (account: Account, nonce: number, fields: object = {}) =>
@@ -261,6 +272,19 @@ test("a node killed together with its engine while it mines the attack comes bac
   assert.equal(acknowledged.length, 2 * 10 + 1, "ten transfers in each trial, one deployment");
 });
 
+test("what cannot be sent to a dead engine is refused after its death was told, so that trying again at once is no endless loop", async (t) => {
+  const told: EngineDiedError[] = [];
+  const evm = await startEvm(rules, engineMemoryBytes, (error) => told.push(error));
+  t.after(() => evm.stop());
+  for (const pid of engineProcesses()) process.kill(pid, "SIGKILL");
+  // Nothing of this process runs meanwhile: the pipe is broken, and nobody here knows yet.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await assert.rejects(evm.request("{}"), EngineDiedError);
+    assert.equal(told.length, 1);
+  }
+});
+
 test("whatever kills the engine between any two answers, every acknowledged transaction is found", async () => {
   using folder = temporaryFolder();
   const chain = await openTestChain(folder.path);
@@ -282,12 +306,15 @@ test("whatever kills the engine between any two answers, every acknowledged tran
       }
     }
   });
-  for (let kill = 0; kill < 6; kill++) {
-    await new Promise((resolve) => setTimeout(resolve, 400 + kill * 37));
-    for (const pid of engineProcesses()) process.kill(pid, "SIGKILL");
+  try {
+    for (let kill = 0; kill < 6; kill++) {
+      await new Promise((resolve) => setTimeout(resolve, 400 + kill * 37));
+      for (const pid of engineProcesses()) process.kill(pid, "SIGKILL");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+  } finally {
+    running = false;
   }
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  running = false;
   await Promise.all(senders);
   assert.ok(acknowledged.length > 100, `${acknowledged.length}`);
   await chain.close();

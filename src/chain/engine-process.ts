@@ -113,14 +113,23 @@ export async function startEvm(
   child.send({ rules, memoryBytes } satisfies ToEvm);
   await ready.promise;
   letGo();
+  /** Refuses what could not be sent, but not before the death is told: whoever tries again at once would never let it be. */
+  const refuse = async (reject: Waiting["reject"]) => {
+    if (end === undefined) hold();
+    await gone;
+    reject(new EngineDiedError(end as string, false));
+  };
   const ask = (what: { body: string } | { memory: true }): Promise<string> => {
-    if (end !== undefined || !child.connected) throw new EngineDiedError(end ?? "has ended", false);
     const { promise, resolve, reject } = Promise.withResolvers<string>();
+    if (end !== undefined || !child.connected) {
+      void refuse(reject);
+      return promise;
+    }
     const id = nextId++;
     waiting.set(id, { resolve, reject });
     hold();
     child.send({ id, ...what } satisfies ToEvm, (error) => {
-      if (error !== null && waiting.delete(id)) reject(new EngineDiedError("has ended", false));
+      if (error !== null && waiting.delete(id)) void refuse(reject);
     });
     return promise;
   };
