@@ -92,7 +92,7 @@ async function open(device: Device) {
       stopLoss: 0,
     },
     rows,
-    { step: 0, adapter, optimizer: newOptimizerState() },
+    { saved: { step: 0, adapter, optimizer: newOptimizerState() } },
   );
   return {
     /** One round of `count` rows: milliseconds of the prompts and of each step, and the last logits. */

@@ -153,7 +153,7 @@ for (const label of ["adamw", "adamwClipped"] as const)
         stopLoss: 0,
       },
       sequences,
-      { step: 0, adapter, optimizer: newOptimizerState() },
+      { saved: { step: 0, adapter, optimizer: newOptimizerState() } },
     );
     for (const [index, { objective, gradientNorm }] of steps.entries()) {
       const done = await trainer.step();

@@ -45,7 +45,7 @@ const recipe: TrainRecipe = {
 };
 
 async function train(own: TrainRecipe, steps = Number.POSITIVE_INFINITY, saved?: TrainState) {
-  const trainer = await createTrainer(base, own, sequences, saved);
+  const trainer = await createTrainer(base, own, sequences, saved === undefined ? {} : { saved });
   const losses: number[] = [];
   while (!trainer.done && losses.length < steps) losses.push((await trainer.step()).loss);
   return {
@@ -132,4 +132,26 @@ test("pretraining continues bit for bit from its state", async () => {
     },
   });
   assert.deepEqual([...part.losses, ...rest.losses], whole.losses);
+});
+
+test("rows left out take nothing with them: order, steps and denominators stay", async () => {
+  const one: TrainRecipe = { ...recipe, batch: 23, epochs: 1, clip: 1e9 };
+  const gradient = async (without: ReadonlySet<number>) => {
+    const trainer = await createTrainer(base, one, sequences, { without });
+    const { gradientNorm, loss } = await trainer.step();
+    const { m } = [...trainer.state.optimizer.moments.values()].at(-1)!;
+    return { m, gradientNorm, loss };
+  };
+  const all = await gradient(new Set());
+  const odd = await gradient(new Set(sequences.keys().filter((i) => i % 2 === 0)));
+  const even = await gradient(new Set(sequences.keys().filter((i) => i % 2 === 1)));
+  // The parts' gradients sum to the whole's: nothing was divided by fewer tokens.
+  for (const [i, value] of all.m.entries())
+    assert.ok(Math.abs(value - (odd.m[i]! + even.m[i]!)) < 1e-6 + 1e-4 * Math.abs(value), `${i}`);
+  const none = await gradient(new Set(sequences.keys()));
+  assert.equal(none.gradientNorm, 0);
+  assert.equal(
+    (await train(recipe)).trainer.steps,
+    (await createTrainer(base, recipe, sequences, { without: new Set([3]) })).steps,
+  );
 });

@@ -72,11 +72,21 @@ export const loraOf = (recipe: Pick<TrainRecipe, "rank" | "alpha" | "modules">):
 export const positionsFor = (sequences: readonly Sequence[]) =>
   Math.ceil(sequences.reduce((most, s) => Math.max(most, s.ids.length), 1) / 32) * 32;
 
+export type TrainerOptions = {
+  /** The state to go on from. */
+  saved?: TrainState;
+  /**
+   * Rows left out of their batches, while order, steps and denominators stay as with them: what training would have been had these rows
+   * said nothing. Attribution is measured against such counterfactuals.
+   */
+  without?: ReadonlySet<number>;
+};
+
 export async function createTrainer(
   base: { config: ModelConfig; weights: Weights },
   recipe: TrainRecipe,
   sequences: readonly Sequence[],
-  saved?: TrainState,
+  { saved, without }: TrainerOptions = {},
 ) {
   const { config } = base;
   const { device = "cpu" } = recipe;
@@ -111,6 +121,23 @@ export async function createTrainer(
     shuffle(Array.from(sequences.keys()), createRandom(recipe.seed, 1000 + epoch));
   let order = orderOf(Math.floor(state.step / stepsPerEpoch));
 
+  /** Loss and gradients of a batch, every token weighing 1 / denominator. */
+  const gradientsOf = (rows: readonly number[], denominator: number) => {
+    const batch = makeBatch(
+      config,
+      rows.map((i) => sequences[i] as Sequence),
+      { weight: () => 1 / denominator },
+    );
+    return run(session, { ...batch.feeds, ...baseFeeds, ...adapterFeeds(state.adapter) });
+  };
+  /** The same of a batch with nothing in it. */
+  const silence: Record<string, Float32Array> = {
+    nll: new Float32Array(0),
+    ...Object.fromEntries(
+      shapes.map(({ name, shape }) => [gradientOutput(name), new Float32Array(shape[0] * shape[1])]),
+    ),
+  };
+
   const rate = (step: number) =>
     recipe.learningRate *
     Math.min(1, (step + 1) / recipe.warmupSteps) *
@@ -134,12 +161,13 @@ export async function createTrainer(
       const epoch = Math.floor(step / stepsPerEpoch);
       const at = step % stepsPerEpoch;
       if (at === 0) order = orderOf(epoch);
-      const chosen = order
-        .slice(at * recipe.batch, (at + 1) * recipe.batch)
-        .map((i) => sequences[i] as Sequence);
-      const tokens = chosen.reduce((sum, s) => sum + s.targets.length, 0);
-      const batch = makeBatch(config, chosen, { weight: () => 1 / tokens });
-      const out = await run(session, { ...batch.feeds, ...baseFeeds, ...adapterFeeds(state.adapter) });
+      const members = order.slice(at * recipe.batch, (at + 1) * recipe.batch);
+      const targets = (rows: readonly number[]) =>
+        rows.reduce((sum, i) => sum + (sequences[i] as Sequence).targets.length, 0);
+      const kept = without === undefined ? members : members.filter((i) => !without.has(i));
+      const denominator = targets(members);
+      const tokens = targets(kept);
+      const out = tokens === 0 ? silence : await gradientsOf(kept, denominator);
       const parameters: Parameter[] = shapes.map(({ name }) => ({
         name,
         data: state.adapter.tensors.get(name)?.data as Float32Array,
@@ -157,14 +185,14 @@ export async function createTrainer(
         parameters,
         state.optimizer,
         learningRate,
-        Math.min(1, recipe.clip / gradientNorm),
+        Math.min(1, recipe.clip / Math.max(gradientNorm, 1e-30)),
         recipe.optimizer,
       );
       state.step = step + 1;
       epochLoss = at === 0 ? total : epochLoss + total;
       epochTokens = at === 0 ? tokens : epochTokens + tokens;
       if (at === stepsPerEpoch - 1 && epochLoss / epochTokens < recipe.stopLoss) stopped = true;
-      return { step, epoch, loss: total / tokens, gradientNorm, learningRate, tokens };
+      return { step, epoch, loss: total / Math.max(1, tokens), gradientNorm, learningRate, tokens };
     },
     /** Mean training loss so far in the current epoch, nats per target token. */
     epochLoss: () => epochLoss / Math.max(1, epochTokens),

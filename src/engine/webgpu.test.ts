@@ -86,7 +86,7 @@ for (const name of checkpoints)
         stopLoss: 0,
       };
       const start = { step: 0, adapter: randomAdapter(checkpoint.config), optimizer: newOptimizerState() };
-      const trainer = await createTrainer(checkpoint, recipe, sequences, start);
+      const trainer = await createTrainer(checkpoint, recipe, sequences, { saved: start });
       while (!trainer.done) await trainer.step();
       const evaluate = await createEvaluator(checkpoint, lora, positions, 1, device);
       const { losses } = await evaluate(trainer.state.adapter, sequences);
