@@ -1,7 +1,8 @@
 /** Scores finished answers: a query's integers and every row's exact score. */
 import { startWorker, workerUrl } from "../engine/index.ts";
 import { decodeRow, encodeRow, score } from "../protocol/index.ts";
-import type { GradDotRequest, ReleaseFiles, ScoringMethods, ScoringWorkerData } from "./worker.ts";
+import type { QueryFiles } from "./queries.ts";
+import type { GradDotRequest, ScoringMethods, ScoringWorkerData } from "./worker.ts";
 
 /** Where a release's files come from; asked once each time a release becomes resident. */
 export type ReleaseSource = (release: string) => Promise<{
@@ -55,7 +56,7 @@ export async function createAttribution(source: ReleaseSource, options: Attribut
       let index = rowsOf.get(release);
       if (index === undefined || !(await worker.call("has", release))) {
         const { rows, contributors, adapterConfig, adapterTensors, basis } = await source(release);
-        await worker.call("load", { release, adapterConfig, adapterTensors, basis } satisfies ReleaseFiles);
+        await worker.call("load", { release, adapterConfig, adapterTensors, basis } satisfies QueryFiles);
         index = { rows: rows.map(decodeRow), contributors };
         rowsOf.delete(release);
         rowsOf.set(release, index);

@@ -1,0 +1,81 @@
+/** From a finished answer to its gradient and its integers: what the scoring thread does, and what whoever checks it does again. */
+import {
+  type Adapter,
+  type Checkpoint,
+  createGradients,
+  type LoraConfig,
+  moduleNames,
+  parseSafetensors,
+  readPeft,
+  sequenceOf,
+} from "../engine/index.ts";
+import { type Basis, decodeBasis, projectQuery } from "./basis.ts";
+
+/** A release's files that scoring takes, as they are. */
+export type QueryFiles = {
+  /** Named in what goes wrong. */
+  readonly release: string;
+  readonly adapterConfig: Uint8Array;
+  readonly adapterTensors: Uint8Array;
+  readonly basis: Uint8Array;
+};
+
+/** Tokens exactly as the model read and wrote them. */
+export type AnsweredTokens = { readonly promptIds: readonly number[]; readonly outputIds: readonly number[] };
+
+/** A release ready to be asked. */
+export type QueryRelease = {
+  readonly adapter: Adapter;
+  readonly basis: Basis;
+  readonly gradients: Awaited<ReturnType<typeof createGradients>>;
+  /** ∇ℓ of the answer by the adapter's B matrices, `[p]`: one forward and one backward pass. */
+  gradient(answer: AnsweredTokens): Promise<Float32Array>;
+  /** q, k integers. */
+  query(answer: AnsweredTokens): Promise<Int16Array>;
+};
+
+/**
+ * @param options.maxLength longer answers lose their beginning; serving never writes one that is longer than its context
+ * @returns how to open a release; releases of one shape share a graph
+ */
+export function createQueries(base: Checkpoint, options: { maxLength: number; threads: number }) {
+  const graphs = new Map<string, ReturnType<typeof createGradients>>();
+  function graphOf(lora: LoraConfig) {
+    const key = JSON.stringify([lora.rank, lora.scale, lora.modules]);
+    let graph = graphs.get(key);
+    if (graph === undefined) {
+      graph = createGradients(base, lora, {
+        parts: ["B"],
+        positions: options.maxLength,
+        threads: options.threads,
+      });
+      graphs.set(key, graph);
+    }
+    return graph;
+  }
+  return {
+    /** @throws when the files are not an adapter of this base and a basis for its gradients */
+    async open({ release, adapterConfig, adapterTensors, basis: bytes }: QueryFiles): Promise<QueryRelease> {
+      const adapter = readPeft(
+        JSON.parse(new TextDecoder().decode(adapterConfig)),
+        parseSafetensors(adapterTensors, `of release ${release}`),
+        base.config,
+        `of release ${release}`,
+      );
+      const basis = decodeBasis(bytes);
+      const modules = moduleNames.filter((name) => adapter.config.modules.includes(name));
+      const gradients = await graphOf({ ...adapter.config, modules });
+      const gradient = async ({ promptIds, outputIds }: AnsweredTokens) => {
+        const sequence = sequenceOf(promptIds, outputIds, options.maxLength);
+        return (await gradients.rows(adapter, [sequence])).data;
+      };
+      return {
+        adapter,
+        basis,
+        gradients,
+        gradient,
+        query: async (answer) => projectQuery(basis, await gradient(answer)),
+      };
+    },
+  };
+}
