@@ -8,6 +8,7 @@
  * - `basis`: the directions rows and queries share; a query's gradient becomes k integers
  * - `queries`: an answer's gradient and its integers
  * - `bm25`, `graddot`: baselines, to be printed beside ours
+ * - `statistics/`: how right scores and payouts are, against retraining
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
@@ -18,3 +19,4 @@ export * from "./linalg.ts";
 export * from "./pay-index.ts";
 export * from "./queries.ts";
 export * from "./service.ts";
+export * from "./statistics/index.ts";

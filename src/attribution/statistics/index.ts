@@ -1,0 +1,21 @@
+/**
+ * How right scores are, against what retraining found. Read in this order:
+ *
+ * - `ranks`, `bootstrap`: Spearman's ρ under resampling, 95 % intervals on shared draws
+ * - `lds`: the linear datamodeling score of examples and contributors, and the ceiling another seed sets
+ * - `payout-error`: payout rules against leaving a contributor out
+ * - `removal`, `auc`: dropping what scores highest; finding what is marked
+ */
+export * from "./auc.ts";
+export {
+  type BootstrapOptions,
+  difference,
+  type Estimate,
+  overQueries,
+  type QueryEstimate,
+  ratio,
+} from "./bootstrap.ts";
+export * from "./lds.ts";
+export * from "./payout-error.ts";
+export { spearman } from "./ranks.ts";
+export * from "./removal.ts";
