@@ -141,7 +141,8 @@ export async function fineTune(
   const { id } = await api.operate<Job>("/v1/fine-tunes", {
     model: control ? "valley-control" : model,
     datanets: [{ datanetId, version }],
-    recipe: { threads: node.config.threads },
+    // Invented facts are memorised on purpose: no stranger's facts get any likelier by that, so there is no held-out optimum to stop at.
+    recipe: { threads: node.config.threads, stopAtOptimum: false, stopLoss: 0.01 },
     evaluation: valley.questions.map(asExample),
     ...(control ? { exclude: options.exclude, publish: false } : {}),
   });

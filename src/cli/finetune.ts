@@ -25,9 +25,13 @@ export type JobJson = {
   readonly spec: { readonly model: string };
   readonly state: JobState;
   readonly error: string | null;
+  /** What the recipe does to attribution, said before it starts. */
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
   readonly trained: {
     readonly steps: number;
     readonly epochs: number;
+    readonly releasedEpoch?: number;
+    readonly heldOutLosses: readonly number[];
     readonly lossFirst: number;
     readonly lossLast: number;
     readonly examples: number;
@@ -87,6 +91,7 @@ export function define(command: Command, io: Io): void {
       const node = connect();
       const started =
         options.job === undefined ? await start(node, options) : await readJob(node, options.job);
+      for (const { message } of started.warnings) io.warn(message);
       const job = options.watch || options.job !== undefined ? await watch(node, started.id, io) : started;
       if (job.state === "failed" || job.state === "cancelled")
         throw new CliError(`Job ${job.id} ${job.state === "failed" ? "failed" : "was cancelled"}.`, {
@@ -214,6 +219,7 @@ async function watch(node: NodeClient, id: string, io: Io): Promise<JobJson> {
 function jobView(io: Io) {
   let bar: ProgressBar | undefined;
   let title = "";
+  let heldOut = "";
   const barOf = (next: string) => {
     if (bar === undefined || title !== next) {
       bar?.end();
@@ -233,19 +239,33 @@ function jobView(io: Io) {
         barOf("Training").update(
           Number(facts.step),
           Number(facts.steps),
-          `loss ${Number(facts.loss).toFixed(3)}, ${Math.round(Number(facts.tokensPerSecond))} tokens/s`,
+          `loss ${Number(facts.loss).toFixed(3)}${heldOut}, ${Math.round(Number(facts.tokensPerSecond))} tokens/s`,
         );
-      else if (event === "index")
+      else if (event === "epoch") {
+        heldOut = `, held-out ${Number(facts.heldOutLoss).toFixed(3)} after epoch ${facts.epoch}`;
+      } else if (event === "index")
         barOf(`Indexing: ${facts.stage}`).update(Number(facts.done), Number(facts.of));
       else if (event === "state") {
         if (facts.state === "evaluating" && title === "Training")
-          bar?.update(1, 1, "the last epoch's loss was low enough, or all epochs are done");
+          bar?.update(1, 1, "the held-out loss, or the loss asked for, was reached, or all epochs are done");
         end();
         io.note(facts.state === "succeeded" ? "done" : `${facts.state} …`);
       }
     },
     end,
   };
+}
+
+function heldOutLine({
+  epochs,
+  releasedEpoch = epochs,
+  heldOutLosses,
+}: NonNullable<JobJson["trained"]>): string {
+  const [base, after] = [heldOutLosses[0], heldOutLosses[releasedEpoch]];
+  const which = `Epoch ${releasedEpoch} of ${epochs} is the one kept`;
+  return base === undefined || after === undefined
+    ? `${which}; there were no held-out rows to find the best by.`
+    : `${which}: held-out loss ${base.toFixed(3)} → ${after.toFixed(3)}.`;
 }
 
 function showJob(job: JobJson): string {
@@ -261,6 +281,7 @@ function showJob(job: JobJson): string {
       ? []
       : [
           `Trained on ${trained.examples} examples, ${trained.steps} steps in ${trained.seconds.toFixed(1)} s: loss ${trained.lossFirst.toFixed(3)} → ${trained.lossLast.toFixed(3)}.`,
+          heldOutLine(trained),
         ]),
     ...(measured === null
       ? []

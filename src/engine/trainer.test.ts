@@ -4,7 +4,13 @@ import { type ModelConfig, moduleNames } from "./config.ts";
 import { exportPeft } from "./peft.ts";
 import { createPretrainer, initialWeights, type PretrainRecipe } from "./pretrain.ts";
 import { createRandom } from "./random.ts";
-import { createTrainer, DivergedError, type TrainRecipe, type TrainState } from "./trainer.ts";
+import {
+  copyTrainState,
+  createTrainer,
+  DivergedError,
+  type TrainRecipe,
+  type TrainState,
+} from "./trainer.ts";
 
 const config: ModelConfig = {
   family: "llama",
@@ -57,23 +63,6 @@ async function train(own: TrainRecipe, steps = Number.POSITIVE_INFINITY, saved?:
   };
 }
 
-/** A state as it would come back from a file. */
-const copied = ({ step, adapter, optimizer }: TrainState): TrainState => ({
-  step,
-  adapter: {
-    config: adapter.config,
-    tensors: new Map(
-      [...adapter.tensors].map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]),
-    ),
-  },
-  optimizer: {
-    step: optimizer.step,
-    moments: new Map(
-      [...optimizer.moments].map(([name, { m, v }]) => [name, { m: m.slice(), v: v.slice() }]),
-    ),
-  },
-});
-
 test("the same recipe gives the same adapter to the byte, another seed another one", async () => {
   const first = await train(recipe);
   assert.equal(first.losses.length, 15);
@@ -86,7 +75,7 @@ test("a run that continues from a saved state is the run that never stopped", as
   const whole = await train(recipe);
   for (const stop of [1, 5, 7]) {
     const part = await train(recipe, stop);
-    const rest = await train(recipe, undefined, copied(part.trainer.state));
+    const rest = await train(recipe, undefined, copyTrainState(part.trainer.state));
     assert.deepEqual([...part.losses, ...rest.losses], whole.losses);
     assert.equal(rest.bytes, whole.bytes, `stopped after step ${stop}`);
   }

@@ -40,6 +40,24 @@ export type TrainRecipe = {
 };
 
 export type TrainState = { step: number; adapter: Adapter; optimizer: OptimizerState };
+
+/** A state that further training leaves as it is. */
+export const copyTrainState = ({ step, adapter, optimizer }: TrainState): TrainState => ({
+  step,
+  adapter: {
+    config: adapter.config,
+    tensors: new Map(
+      [...adapter.tensors].map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]),
+    ),
+  },
+  optimizer: {
+    step: optimizer.step,
+    moments: new Map(
+      [...optimizer.moments].map(([name, { m, v }]) => [name, { m: m.slice(), v: v.slice() }]),
+    ),
+  },
+});
+
 export type TrainStep = {
   step: number;
   epoch: number;

@@ -122,11 +122,16 @@ export async function writeStep(
 
 const eventsPerPageMax = 1_000;
 
-/** A job's history: states, training steps, index stages. Whoever listens is told of each new event. */
+/** A job's history: warnings, states, training steps, epochs, index stages. Whoever listens is told of each new event. */
 export function createJournal(database: Database, now: () => number) {
   const listeners = new Set<(jobId: string) => void>();
-  async function record(jobId: string, kind: string, data: Record<string, unknown>): Promise<void> {
-    await database.query(
+  async function record(
+    jobId: string,
+    kind: string,
+    data: Record<string, unknown>,
+    queries: Queries = database,
+  ): Promise<void> {
+    await queries.query(
       "insert into modelfactory.events (job_id, at_ms, kind, data) values ($1, $2, $3, $4)",
       [jobId, now(), kind, data],
     );

@@ -22,8 +22,17 @@ export const recipeSchema = z.strictObject({
   epochs: z.int().min(1).max(1000).default(30),
   clip: z.number().positive().default(1),
   weightDecay: fraction.max(1).default(0),
-  /** Stop after an epoch whose mean loss is below this; 0 never stops. */
-  stopLoss: fraction.default(0.01),
+  /**
+   * Release the epoch whose loss on the Datanets' held-out rows is lowest. What is trained beyond it is fitted to its own rows alone, and
+   * harder to attribute. Without held-out rows, and where this is off, the last epoch is released.
+   */
+  stopAtOptimum: z.boolean().default(true),
+  /** Epochs without a lower held-out loss before training ends. */
+  patience: z.int().min(1).max(100).default(2),
+  /** Most held-out rows that an epoch is judged by. */
+  heldOutRows: z.int().min(1).max(2_000).default(128),
+  /** Stop after an epoch whose mean training loss is below this: for recipes that memorise on purpose. 0 never stops. */
+  stopLoss: fraction.default(0),
   /** Put loss on the token that ends a chat's answer, too. */
   trainOnEnd: z.boolean().default(true),
   /** Longest example in tokens; longer ones lose their beginning. */
@@ -33,11 +42,36 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.output<typeof recipeSchema>;
 export type RecipeInput = z.input<typeof recipeSchema>;
 
+export type Warning = { readonly code: string; readonly message: string };
+
+/** Learning rate × epochs of the gentle training that attribution was measured on; past it, and past the held-out optimum, it falls. */
+const gentleRateTimesEpochs = 0.01;
+
+/** What its developer should know of a recipe before it starts. */
+export function recipeWarnings(recipe: Recipe): Warning[] {
+  const { stopAtOptimum, learningRate, epochs } = recipe;
+  if (stopAtOptimum || learningRate * epochs <= gentleRateTimesEpochs) return [];
+  return [
+    {
+      code: "runs-hot",
+      message:
+        `This recipe does not stop at the held-out optimum, and ${epochs} epochs at a learning rate of ${learningRate} will likely run past it. ` +
+        "Scores predict less of what a hot-trained model would have said without an example: .37 against .76 of a gently trained one " +
+        "(rank correlation with real retrainings, measured on 520 lines of Shakespeare). Leave stopAtOptimum on unless the model is to memorise.",
+    },
+  ];
+}
+
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
 export function toTrainRecipe(recipe: Recipe): TrainRecipe {
-  const { weightDecay, trainOnEnd: _, maxLength: __, ...rest } = recipe;
-  return { ...rest, optimizer: { ...adam, weightDecay } };
+  const { rank, alpha, modules, seed, threads, learningRate, warmupSteps, finalRate, batch, epochs, clip } =
+    recipe;
+  return {
+    ...{ rank, alpha, modules, seed, threads, learningRate, warmupSteps, finalRate, batch, epochs, clip },
+    stopLoss: recipe.stopLoss,
+    optimizer: { ...adam, weightDecay: recipe.weightDecay },
+  };
 }
 
 /** A recipe as it stands in a manifest: fractions are text, because nothing hashed holds a floating-point number. */

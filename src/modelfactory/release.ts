@@ -64,8 +64,13 @@ export const trainedSchema = z.object({
   adapterTensors: digestSchema,
   moments: digestSchema,
   lossCurve: digestSchema,
+  /** Of the released adapter; `epochs` were run in all. */
   steps: z.number(),
+  releasedEpoch: z.number().optional(),
   epochs: z.number(),
+  /** Mean loss of the held-out rows before training and after each epoch. */
+  heldOutLosses: z.array(z.number()).default([]),
+  heldOutRows: z.number().default(0),
   lossFirst: z.number(),
   lossLast: z.number(),
   examples: z.number(),
@@ -173,6 +178,10 @@ export function buildManifest(parts: ReleaseParts): Manifest {
     evaluation: {
       examples: evaluated.examples,
       unreadableRows: trained.skipped,
+      releasedEpoch: trained.releasedEpoch ?? trained.epochs,
+      trainedEpochs: trained.epochs,
+      heldOutRows: trained.heldOutRows,
+      heldOutLossMillionths: trained.heldOutLosses.map(millionths),
       lossBaseMillionths: millionths(evaluated.base.loss),
       lossTunedMillionths: millionths(evaluated.tuned.loss),
       exactBaseMillionths: exactShare(evaluated.base.exact),

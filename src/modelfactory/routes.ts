@@ -7,6 +7,7 @@ import { DatanetError } from "../datanets/index.ts";
 import { type Digest, digestSchema, toHex } from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
 import { type FineTuningJob, type JobSpecInput, jobSpecSchema } from "./job.ts";
+import { recipeWarnings } from "./recipe.ts";
 import type { Release } from "./releases.ts";
 import type { ModelFactory } from "./service.ts";
 
@@ -39,7 +40,8 @@ const routes = {
     method: "post",
     path: "/v1/fine-tunes",
     tags,
-    summary: "Start a fine-tuning job, as this node's developer",
+    summary:
+      "Start a fine-tuning job, as this node's developer; `warnings` say what its recipe does to attribution",
     request: {
       body: {
         required: true,
@@ -113,6 +115,7 @@ const jobJson = (job: FineTuningJob) => {
   return {
     ...job,
     object: "fine_tuning.job" as const,
+    warnings: recipeWarnings(job.spec.recipe),
     spec: { ...spec, evaluationExamples: evaluation.length },
   };
 };

@@ -25,7 +25,7 @@ import {
 } from "./release.ts";
 import { latestRelease } from "./releases.ts";
 import type { ModelFactoryDependencies } from "./service.ts";
-import type { TrainingMethods } from "./worker.ts";
+import type { TrainEvent, TrainingMethods } from "./worker.ts";
 
 export type RunJobParts = Required<ModelFactoryDependencies> & {
   readonly journal: Journal;
@@ -111,31 +111,30 @@ async function train(
   let lastEventAt = 0;
   const result = await (await training()).call(
     "train",
-    { recipe: spec.recipe, examples: rows.examples },
+    { recipe: spec.recipe, examples: rows.examples, heldOut: rows.heldOut },
     {
       signal,
-      onEvent: (event: { step: number; steps: number; loss: number }) => {
-        curve.push({ step: event.step, loss: event.loss });
-        if (now() - lastEventAt < eventEveryMs && event.step < event.steps) return;
-        lastEventAt = now();
+      onEvent: ({ kind, ...event }: TrainEvent) => {
+        if ("step" in event) {
+          curve.push({ step: event.step, loss: event.loss });
+          if (now() - lastEventAt < eventEveryMs && event.step < event.steps) return;
+          lastEventAt = now();
+        }
         journal
-          .record(id, "step", event)
+          .record(id, kind, event)
           .catch((error: Error) => log(`Job ${id}: an event was not recorded: ${error.message}`));
       },
     },
   );
+  const { steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, seconds } = result;
   return {
     adapterConfig: await blobs.put(result.adapter.config),
     adapterTensors: await blobs.put(result.adapter.tensors),
     moments: await blobs.put(result.moments),
     lossCurve: await blobs.put(bytes(curve.map(({ step, loss }) => [step, Math.round(loss * 1e6)]))),
-    steps: result.steps,
     epochs: result.epochLosses.length,
-    lossFirst: result.lossFirst,
-    lossLast: result.epochLosses.at(-1) ?? result.lossLast,
-    examples: result.examples,
-    skipped: result.skipped,
-    seconds: result.seconds,
+    lossLast: result.epochLosses[releasedEpoch - 1] ?? lossFirst,
+    ...{ steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, seconds },
   };
 }
 

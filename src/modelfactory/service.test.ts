@@ -148,6 +148,10 @@ test("a job ends in a signed release on chain whose files carry their digests", 
     ["training", "evaluating", "indexing", "releasing", "succeeded"],
   );
   assert.ok(events.some((e) => e.kind === "step" && typeof e.data.loss === "number"));
+  const { releasedEpoch, heldOutRows, heldOutLossMillionths } = manifest.evaluation;
+  const [, ...curve] = heldOutLossMillionths as number[];
+  assert.deepEqual([curve.length, heldOutRows], [2, 24]);
+  assert.equal(curve[(releasedEpoch as number) - 1], Math.min(...curve));
 });
 
 test("the same job gives the same adapter; stopped after any step, it goes on to one release", async () => {
@@ -221,9 +225,10 @@ test("a price is refused before any training where the data's licence permits no
   );
 });
 
-test("a job without a release leaves its evaluation", async () => {
+test("a job without a release leaves its evaluation; that its recipe runs hot is said before it starts", async () => {
   await world.factory.createJob("audit", {
     ...spec,
+    recipe: { ...spec.recipe, stopAtOptimum: false, learningRate: 0.02 },
     model: "audit",
     publish: false,
     exclude: [network.keys.account("bo").address.toLowerCase() as `0x${string}`],
@@ -232,6 +237,9 @@ test("a job without a release leaves its evaluation", async () => {
   const job = await world.factory.getJob("audit");
   assert.equal(job.state, "succeeded");
   assert.equal(job.trained?.examples, 12);
+  const [warning, ...others] = await world.factory.events("audit");
+  assert.deepEqual([warning?.kind, warning?.data.code], ["warning", "runs-hot"]);
+  assert.ok(others.every(({ kind }) => kind !== "warning"));
   assert.equal(job.releaseId, null);
   assert.equal(await world.factory.findRelease("audit"), undefined);
 });

@@ -14,6 +14,7 @@ import {
   listJobs,
   readJob,
 } from "./job.ts";
+import { recipeWarnings } from "./recipe.ts";
 import type { ModelRegistry } from "./registry.ts";
 import type { BaseModel } from "./release.ts";
 import {
@@ -113,7 +114,9 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
           "insert into modelfactory.jobs (id, spec, state, created_at_ms) values ($1, $2, 'queued', $3) on conflict (id) do nothing returning id",
           [id, spec, now()],
         );
-        if (inserted.length > 0) await jobs.enqueue(tx, jobKind, id, { id });
+        if (inserted.length === 0) return;
+        for (const warning of recipeWarnings(spec.recipe)) await journal.record(id, "warning", warning, tx);
+        await jobs.enqueue(tx, jobKind, id, { id });
       });
       return readJob(database, id);
     },

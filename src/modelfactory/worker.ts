@@ -5,7 +5,6 @@ import {
   ChatError,
   createEvaluator,
   createGradients,
-  createTrainer,
   type Example,
   exampleSequence,
   exportPeft,
@@ -20,34 +19,23 @@ import {
   serveWorker,
   type WorkerCall,
 } from "../engine/index.ts";
-import { adam, type Recipe, toTrainRecipe } from "./recipe.ts";
+import { adam, type Recipe } from "./recipe.ts";
+import { type EpochEvent, type StepEvent, type TrainedAdapter, trainAdapter } from "./training.ts";
 
 export type TrainingWorkerData = { baseFolder: string; baseName: string };
 
 export type AdapterFiles = { config: Uint8Array; tensors: Uint8Array };
-export type TrainRequest = { recipe: Recipe; examples: Example[] };
-export type TrainEvent = {
-  step: number;
-  steps: number;
-  epoch: number;
-  loss: number;
-  learningRate: number;
-  gradientNorm: number;
-  tokensPerSecond: number;
-};
-export type TrainResult = {
+export type TrainRequest = { recipe: Recipe; examples: Example[]; heldOut: Example[] };
+export type TrainEvent = ({ kind: "step" } & StepEvent) | ({ kind: "epoch" } & EpochEvent);
+export type TrainResult = Omit<TrainedAdapter, "state"> & {
   adapter: AdapterFiles;
   /** Adam's second moments, as safetensors by tensor name. */
   moments: Uint8Array;
+  /** Steps of the released adapter. */
   steps: number;
-  /** Mean loss of each epoch. */
-  epochLosses: number[];
-  lossFirst: number;
-  lossLast: number;
   examples: number;
   /** Rows left out because they spell a control token. */
   skipped: number;
-  tokens: number;
   seconds: number;
 };
 export type EvaluateRequest = { recipe: Recipe; adapter: AdapterFiles | null; examples: Example[] };
@@ -71,11 +59,6 @@ export type TrainingMethods = {
   evaluate: (request: EvaluateRequest) => Promise<EvaluateResult>;
   index: (request: IndexRequest, call: WorkerCall) => Promise<IndexResult>;
 };
-
-/** The caller aborted. */
-export class CancelledError extends Error {
-  override name = "CancelledError";
-}
 
 await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const base = loadCheckpoint(data.baseFolder);
@@ -111,36 +94,24 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     );
 
   return {
-    async train({ recipe, examples }, { emit, signal }) {
+    async train({ recipe, examples, heldOut }, { emit, signal }) {
       const started = performance.now();
       const { sequences } = readable(recipe, examples);
-      const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences);
-      const epochLosses: number[] = [];
-      let lossFirst = Number.NaN;
-      let lossLast = Number.NaN;
-      let tokens = 0;
-      while (!trainer.done) {
-        if (signal.aborted) throw new CancelledError("The training was cancelled.");
-        const begun = performance.now();
-        const { step, epoch, loss, learningRate, gradientNorm, tokens: stepTokens } = await trainer.step();
-        if (step === 0) lossFirst = loss;
-        lossLast = loss;
-        tokens += stepTokens;
-        if ((step + 1) % trainer.stepsPerEpoch === 0) epochLosses.push(trainer.epochLoss());
-        emit({
-          step: step + 1,
-          steps: trainer.steps,
-          epoch,
-          loss,
-          learningRate,
-          gradientNorm,
-          tokensPerSecond: (stepTokens / (performance.now() - begun)) * 1000,
-        } satisfies TrainEvent);
-        await new Promise((resolve) => setImmediate(resolve)); // lets a cancellation in
-      }
-      const { adapter, optimizer, step: steps } = trainer.state;
+      const { state, ...rest } = await trainAdapter(
+        base,
+        recipe,
+        sequences,
+        readable(recipe, heldOut).sequences,
+        {
+          signal,
+          onStep: (event) => emit({ kind: "step", ...event } satisfies TrainEvent),
+          onEpoch: (event) => emit({ kind: "epoch", ...event } satisfies TrainEvent),
+        },
+      );
+      const { adapter, optimizer, step: steps } = state;
       const files = exportPeft(adapter, data.baseName);
       return {
+        ...rest,
         adapter: { config: files["adapter_config.json"], tensors: files["adapter_model.safetensors"] },
         moments: formatSafetensors(
           [...adapter.tensors].map(
@@ -150,12 +121,8 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
           "F32",
         ),
         steps,
-        epochLosses,
-        lossFirst,
-        lossLast,
         examples: sequences.length,
         skipped: examples.length - sequences.length,
-        tokens,
         seconds: (performance.now() - started) / 1000,
       };
     },

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  createEvaluator,
+  createRandom,
+  createTrainer,
+  initialWeights,
+  type ModelConfig,
+  positionsFor,
+} from "../engine/index.ts";
+import { type RecipeInput, recipeSchema, recipeWarnings, toTrainRecipe } from "./recipe.ts";
+import { type EpochEvent, type StepEvent, trainAdapter } from "./training.ts";
+
+const config: ModelConfig = {
+  family: "llama",
+  layers: 2,
+  hidden: 32,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 8,
+  intermediate: 48,
+  vocab: 64,
+  biases: [],
+  qkNorm: false,
+  rope: { theta: 10_000 },
+  normEpsilon: 1e-5,
+  maxPositions: 64,
+  tied: true,
+};
+const base = { config, weights: initialWeights(config, 5) };
+const random = createRandom(8);
+/** Two in three say that the last token follows from the first; the rest is noise, which can only be learned by heart. */
+const sequences = Array.from({ length: 48 }, (_, i) => {
+  const ids = Array.from({ length: 6 }, () => random.below(64));
+  if (i % 3 > 0) ids[5] = ((ids[0] as number) % 4) + 1;
+  return { ids, targets: [4, 5] };
+});
+const [taught, heldOut] = [sequences.slice(0, 24), sequences.slice(24)];
+
+async function train(input: RecipeInput, judged = heldOut) {
+  const recipe = recipeSchema.parse({ rank: 2, alpha: 4, batch: 5, warmupSteps: 3, threads: 1, ...input });
+  const steps: StepEvent[] = [];
+  const epochs: EpochEvent[] = [];
+  const result = await trainAdapter(base, recipe, taught, judged, {
+    signal: new AbortController().signal,
+    onStep: (event) => steps.push(event),
+    onEpoch: (event) => epochs.push(event),
+  });
+  return { recipe, steps, epochs, ...result };
+}
+const stepsPerEpoch = 5;
+
+test("the epoch with the lowest held-out loss is kept, with Adam's state as it was then", async () => {
+  const run = await train({ learningRate: 0.03, epochs: 12, patience: 3 });
+  const [, ...losses] = run.heldOutLosses;
+  const lowest = Math.min(...losses);
+  assert.equal(losses.indexOf(lowest) + 1, run.releasedEpoch);
+  assert.ok(run.releasedEpoch < 12, "this training runs past its optimum");
+  assert.equal(losses.length, Math.min(12, run.releasedEpoch + 3), "and ends when patience does");
+  assert.equal(run.epochs.length, run.heldOutLosses.length);
+  assert.equal(run.state.step, run.releasedEpoch * stepsPerEpoch);
+  assert.equal(run.state.optimizer.step, run.state.step);
+
+  const again = await createTrainer(base, toTrainRecipe(run.recipe), taught);
+  while (again.state.step < run.state.step) await again.step();
+  assert.deepEqual(run.state.adapter.tensors, again.state.adapter.tensors);
+  assert.deepEqual(run.state.optimizer, again.state.optimizer);
+  const evaluate = await createEvaluator(base, run.state.adapter.config, positionsFor(heldOut), 1);
+  assert.equal((await evaluate(run.state.adapter, heldOut)).loss, lowest);
+});
+
+test("held-out rows are capped, the same ones each time; without any, or switched off, the last epoch is kept", async () => {
+  const recipe = { learningRate: 0.01, epochs: 3, heldOutRows: 7 };
+  const [one, two] = [await train(recipe), await train(recipe)];
+  assert.equal(one.heldOutRows, 7);
+  assert.deepEqual(one.heldOutLosses, two.heldOutLosses);
+  for (const last of [await train({ ...recipe, stopAtOptimum: false }), await train(recipe, [])]) {
+    assert.equal(last.releasedEpoch, 3);
+    assert.equal(last.state.step, 3 * stepsPerEpoch);
+  }
+  const memorised = await train({ ...recipe, stopAtOptimum: false, stopLoss: 100 });
+  assert.equal(memorised.releasedEpoch, 1);
+});
+
+test("a recipe that will likely run hot is named, with what that does; one that stops is not", () => {
+  const warnings = (input: RecipeInput) => recipeWarnings(recipeSchema.parse(input));
+  assert.deepEqual(warnings({}), []);
+  assert.deepEqual(warnings({ stopAtOptimum: false, learningRate: 2e-3, epochs: 5 }), []);
+  const [hot] = warnings({ stopAtOptimum: false });
+  assert.equal(hot?.code, "runs-hot");
+  assert.match(hot?.message ?? "", /\.37 against \.76/);
+});

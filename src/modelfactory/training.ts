@@ -1,0 +1,123 @@
+/**
+ * Training to the held-out optimum: after each epoch the held-out rows are evaluated, and the adapter of the best epoch is what is released,
+ * with Adam's state as it was then.
+ */
+import {
+  type Checkpoint,
+  copyTrainState,
+  createEvaluator,
+  createRandom,
+  createTrainer,
+  loraOf,
+  positionsFor,
+  type Sequence,
+  shuffle,
+  type TrainState,
+} from "../engine/index.ts";
+import { type Recipe, toTrainRecipe } from "./recipe.ts";
+
+export type StepEvent = {
+  step: number;
+  steps: number;
+  epoch: number;
+  loss: number;
+  learningRate: number;
+  gradientNorm: number;
+  tokensPerSecond: number;
+};
+/** `epoch` epochs are done; 0 is the base model. Losses are nats per target token. */
+export type EpochEvent = { epoch: number; heldOutLoss: number; bestEpoch: number };
+
+export type TrainedAdapter = {
+  /** Of the epoch that is released. */
+  state: TrainState;
+  /** How many epochs the released adapter was trained for, and the mean training loss of each epoch run. */
+  releasedEpoch: number;
+  epochLosses: number[];
+  /** Mean held-out loss before training and after each epoch; empty without held-out rows. */
+  heldOutLosses: number[];
+  heldOutRows: number;
+  lossFirst: number;
+  tokens: number;
+};
+
+/** The caller aborted. */
+export class CancelledError extends Error {
+  override name = "CancelledError";
+}
+
+/** At most `max` of `count` rows, drawn by seed, ascending. */
+export const drawRows = (count: number, max: number, seed: number, stream: number): number[] =>
+  shuffle(
+    Array.from({ length: count }, (_, i) => i),
+    createRandom(seed, stream),
+  )
+    .slice(0, max)
+    .sort((a, b) => a - b);
+
+/** @throws CancelledError, DivergedError */
+export async function trainAdapter(
+  base: Pick<Checkpoint, "config" | "weights">,
+  recipe: Recipe,
+  sequences: readonly Sequence[],
+  heldOut: readonly Sequence[],
+  {
+    signal,
+    onStep,
+    onEpoch,
+  }: { signal: AbortSignal; onStep: (event: StepEvent) => void; onEpoch: (event: EpochEvent) => void },
+): Promise<TrainedAdapter> {
+  const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences);
+  const judges = drawRows(heldOut.length, recipe.heldOutRows, recipe.seed, 61).map(
+    (i) => heldOut[i] as Sequence,
+  );
+  const evaluate =
+    judges.length === 0
+      ? undefined
+      : await createEvaluator(base, loraOf(recipe), positionsFor(judges), recipe.threads);
+  const epochLosses: number[] = [];
+  const heldOutLosses: number[] = [];
+  let best = { loss: Number.POSITIVE_INFINITY, epoch: 0, state: undefined as TrainState | undefined };
+  let lossFirst = Number.NaN;
+  let tokens = 0;
+
+  /** @returns whether the optimum is behind us */
+  async function judge(): Promise<boolean> {
+    if (evaluate === undefined) return false;
+    const epoch = epochLosses.length;
+    const { loss } = await evaluate(trainer.state.adapter, judges);
+    heldOutLosses.push(loss);
+    // The untrained adapter changes nothing: it is measured, never released.
+    if (recipe.stopAtOptimum && epoch > 0 && loss < best.loss)
+      best = { loss, epoch, state: copyTrainState(trainer.state) };
+    onEpoch({ epoch, heldOutLoss: loss, bestEpoch: best.epoch });
+    return recipe.stopAtOptimum && epoch > 0 && epoch - best.epoch >= recipe.patience;
+  }
+
+  let over = await judge();
+  while (!trainer.done && !over) {
+    if (signal.aborted) throw new CancelledError("The training was cancelled.");
+    const begun = performance.now();
+    const { step, epoch, loss, learningRate, gradientNorm, tokens: stepTokens } = await trainer.step();
+    if (step === 0) lossFirst = loss;
+    tokens += stepTokens;
+    onStep({
+      ...{ step: step + 1, steps: trainer.steps, epoch, loss, learningRate, gradientNorm },
+      tokensPerSecond: (stepTokens / (performance.now() - begun)) * 1000,
+    });
+    if ((step + 1) % trainer.stepsPerEpoch === 0) {
+      epochLosses.push(trainer.epochLoss());
+      over = await judge();
+    }
+    await new Promise((resolve) => setImmediate(resolve)); // lets a cancellation in
+  }
+  return {
+    state: best.state ?? trainer.state,
+    releasedEpoch: best.state === undefined ? epochLosses.length : best.epoch,
+    epochLosses,
+    heldOutLosses,
+    heldOutRows: judges.length,
+    lossFirst,
+    tokens,
+  };
+}
