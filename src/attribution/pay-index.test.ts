@@ -140,6 +140,33 @@ test("an index is made again bit for bit, and says how often chance would pay", 
   );
 });
 
+test("sets of examples are scored with the index: a contributor's set as its row, disjoint ones add up", async () => {
+  const ofContributor = Array.from(
+    { length: contributors },
+    (_, c) => new Set(contributorOf.flatMap((of, i) => (of === c ? [i] : []))),
+  );
+  const everything = new Set(contributorOf.keys());
+  const queries = taught.slice(0, 4);
+  const { calibration, rows } = await buildPayIndex(
+    { ...input, calibration: { sets: [...ofContributor, everything], queries } },
+    options,
+  );
+  assert.deepEqual(rows, index.rows, "the index stays as it is");
+  assert.ok(calibration);
+  const [width, sets] = [rows.length, contributors + 1];
+  const close = (actual: number, expected: number) =>
+    assert.ok(Math.abs(actual - expected) <= 1e-4 * Math.abs(expected), `${actual} against ${expected}`);
+  for (let q = 0; q < queries.length; q++) {
+    const of = calibration.sets.subarray(q * sets, (q + 1) * sets);
+    let sum = 0;
+    for (let c = 0; c < contributors; c++) {
+      close(of[c] as number, calibration.rows[q * width + c] as number);
+      sum += of[c] as number;
+    }
+    close(of[contributors] as number, sum);
+  }
+});
+
 test("a basis survives its bytes; torn bytes are refused", () => {
   const bytes = encodeBasis(index.basis);
   assert.deepEqual(decodeBasis(bytes), index.basis);

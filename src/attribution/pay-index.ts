@@ -15,7 +15,7 @@ import {
 } from "../engine/index.ts";
 import { type Basis, projectQuery } from "./basis.ts";
 import { adamMetric, applyMetric, invertFisher, layerBlocks } from "./influence.ts";
-import { createProducts, orthonormalise } from "./linalg.ts";
+import { createProducts, orthonormalise, type Products } from "./linalg.ts";
 
 export type PayIndexOptions = {
   /** Gradients with drawn labels per example. */
@@ -62,6 +62,19 @@ export type PayIndexInput = {
   heldOut: readonly Sequence[];
   /** Which of them have the form of answers to questions: the threshold is set on those, when there are at least 20. */
   heldOutIsAnswer?: readonly boolean[];
+  /**
+   * Score these answers, too, in floating point: against sums over sets of examples, to be held against retrainings on just those sets, and
+   * against every row. Scores are linear, so a set costs one more row to solve for, whatever its size.
+   */
+  calibration?: { sets: readonly ReadonlySet<number>[]; queries: readonly Sequence[] };
+};
+
+/** Scores of answers in the solve's own unit, before anything is rounded; positive made the answer more likely. */
+export type CalibrationScores = {
+  /** `[Q, sets]`: Σ over a set's examples. */
+  sets: Float32Array;
+  /** `[Q, C + null rows]`. */
+  rows: Float32Array;
 };
 
 export type PayIndex = {
@@ -73,6 +86,8 @@ export type PayIndex = {
   scale: number;
   /** T is this many millionths of the highest null score. */
   thresholdMillionths: number;
+  /** Where calibration was asked for. */
+  calibration?: CalibrationScores;
   report: {
     examples: number;
     heldOut: number;
@@ -118,6 +133,8 @@ export async function buildPayIndex(
   const fisherCount = Math.ceil(sequences.length / keepEvery);
   const fisher = new Float32Array(fisherCount * options.samples * p);
   const sums = new Float32Array(contributors * p);
+  const sets = input.calibration?.sets ?? [];
+  const setSums = new Float32Array(sets.length * p);
   const probeCount = Math.min(64, sequences.length, heldOut.length);
   const probes = new Float32Array(probeCount * p);
   const probeEvery = sequences.length / probeCount;
@@ -143,8 +160,8 @@ export async function buildPayIndex(
       if (samples > 0) fisher.set(sampled, Math.ceil(start / keepEvery) * samples * p);
       chosen.forEach(({ at }, i) => {
         const row = data.subarray(i * p, (i + 1) * p);
-        const sum = (contributorOf[at] as number) * p;
-        for (let j = 0; j < p; j++) sums[sum + j] = (sums[sum + j] as number) + (row[j] as number);
+        addRow(sums, contributorOf[at] as number, row);
+        for (const [m, set] of sets.entries()) if (set.has(at)) addRow(setSums, m, row);
         const probe = Math.round(at / probeEvery);
         if (probe < probeCount && Math.round(probe * probeEvery) === at) probes.set(row, probe * p);
       });
@@ -184,19 +201,21 @@ export async function buildPayIndex(
     }
   }
 
-  // One solve for everything: contributor sums, null sums, and single rows of both kinds to compare their lengths.
+  // One solve for everything: contributor sums, null sums, single rows of both kinds to compare their lengths, and sums of sets.
   const total = contributors + options.nullRows;
-  const all = new Float32Array((total + 2 * probeCount) * p);
+  const solvedRows = total + 2 * probeCount + sets.length;
+  const all = new Float32Array(solvedRows * p);
   all.set(sums);
   all.set(nullSums, contributors * p);
   all.set(probes, total * p);
   all.set(nullData.subarray(0, probeCount * p), (total + probeCount) * p);
+  all.set(setSums, (total + 2 * probeCount) * p);
   const blocks = layerBlocks(segments);
   const products = await createProducts(options.threads);
   const solved = await invertFisher(
     products,
     all,
-    total + 2 * probeCount,
+    solvedRows,
     fisher,
     fisherCount * options.samples,
     p,
@@ -214,6 +233,19 @@ export async function buildPayIndex(
   const nullScale = rms(total) / rms(total + probeCount);
   const rows = solved.subarray(0, total * p);
   for (let i = contributors * p; i < total * p; i++) rows[i] = (rows[i] as number) * nullScale;
+
+  const calibration =
+    input.calibration === undefined
+      ? undefined
+      : await scoreAll(
+          products,
+          gradients,
+          adapter,
+          input.calibration.queries,
+          metric,
+          rows,
+          solved.subarray((total + 2 * probeCount) * p),
+        );
 
   onProgress("basis", 0, 1);
   const gram = Float64Array.from(await products.timesTransposed(rows, rows, total, total, p));
@@ -241,6 +273,7 @@ export async function buildPayIndex(
     basis,
     scale,
     thresholdMillionths,
+    ...(calibration === undefined ? {} : { calibration }),
     report: {
       examples: sequences.length,
       heldOut: heldOut.length,
@@ -252,6 +285,31 @@ export async function buildPayIndex(
       seconds: (performance.now() - started) / 1000,
     },
   };
+}
+
+/** Adds a row to row `at` of sums. */
+function addRow(sums: Float32Array, at: number, row: Float32Array): void {
+  const from = at * row.length;
+  for (let j = 0; j < row.length; j++) sums[from + j] = (sums[from + j] as number) + (row[j] as number);
+}
+
+async function scoreAll(
+  products: Products,
+  gradients: PayIndexInput["gradients"],
+  adapter: Adapter,
+  queries: readonly Sequence[],
+  metric: Float32Array,
+  rows: Float32Array,
+  sets: Float32Array,
+): Promise<CalibrationScores> {
+  const p = metric.length;
+  const { data } = await gradients.rows(adapter, queries);
+  applyMetric(data, metric);
+  const times = async (matrix: Float32Array) =>
+    matrix.length === 0
+      ? new Float32Array(0)
+      : products.timesTransposed(data, matrix, queries.length, matrix.length / p, p);
+  return { sets: await times(sets), rows: await times(rows) };
 }
 
 function quantiseBasis(vectors: Float32Array, k: number, metric: Float32Array): Basis {
