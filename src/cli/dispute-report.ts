@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Address } from "viem";
 import { auditSchema } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
+import { loadAudit } from "./audit-file.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -10,7 +11,6 @@ import { wholeNumber } from "./numbers.ts";
 import { openPurse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
 import { short, table } from "./table.ts";
-import { loadAudit } from "./verify.ts";
 import { addressArgument, withAccount } from "./wallet-account.ts";
 
 export function defineReports(command: Command, io: Io): void {

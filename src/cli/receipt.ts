@@ -1,8 +1,12 @@
+import { statSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { sameHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
+import { fetchAudit } from "./audit-file.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
+import { withKey } from "./key.ts";
+import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
 
 export type ReceiptState = "scored" | "batched" | "final" | "lost";
@@ -45,6 +49,23 @@ export function define(command: Command, io: Io): void {
     const receipt = await connect().get<ReceiptJson>(`/v1/receipts/${id}`);
     io.result(receipt, showReceipt(receipt));
   });
+  withKey(
+    subcommand(command, "audit", "Write everything it takes to check a receipt elsewhere into one file"),
+  )
+    .argument("<id>", "the receipt's id", receiptId)
+    .requiredOption("--out <file>", "where to write it")
+    .option(
+      "--full",
+      "with request, answer, tokens and the release's files, to compute the query again; for who paid, or the operator",
+    )
+    .action(async (id: string, { out, full, key }: { out: string; full?: boolean; key?: string }) => {
+      await fetchAudit(id, { save: out, full, key });
+      const { size } = statSync(out);
+      io.result(
+        { file: out, bytes: size, full: full === true },
+        `${out}, ${size} bytes.\n→ ./openledger verify ${out}${full ? " --replay --base <folder>" : ""}`,
+      );
+    });
 }
 
 const stateWords: Record<ReceiptState, string> = {

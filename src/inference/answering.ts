@@ -146,7 +146,7 @@ async function answerPaid(
   const before = await repeated(parts, question, payer);
   if (before.length > 0) return replay(parts, before, listener);
   const requests = await newRequests(parts, question, release, payer);
-  const others = await reserve(parts, requests, payer);
+  const others = await reserve(parts, requests, payer, question.body);
   if (others.length > 0) return replay(parts, sameQuestion(others, question), listener);
   const ids = requests.map(({ id }) => id);
   try {

@@ -32,19 +32,21 @@
  * - `models`, `loaded-adapters`: who answers under a name
  * - `record`, `tables`: what is kept; `metrics`: counts and the attribution lag
  * - `ports`: what the composition root plugs in: releases, the chain's terms, where finished receipts go
- * - `embeddings`: texts as vectors
+ * - `embeddings`: texts as vectors; `asked`: a request back to tokens, for whoever checks its answer
  * - `service`, `routes`, `answer-route`, `operator-routes`, `schemas`, `answer-json`, `event-stream`, `errors`: the room's functions, and the same over
  *   HTTP in OpenAI's shapes
  */
+
 export { attributionHeader, replayHeader, requestIdHeader } from "./answer-route.ts";
 export type { Answer, Choice, Listener, Opening, Question } from "./answering.ts";
+export { type Asked, askedTokens } from "./asked.ts";
 export { type ErrorBody, InferenceError } from "./errors.ts";
 export { type LoadedAdapter, type LoadedAdapters, openLoadedAdapters } from "./loaded-adapters.ts";
 export { type InferenceMetrics, percentile } from "./metrics.ts";
 export type { Models } from "./models.ts";
 export type { DeliverReceipt, ReadTerms, ReceiptTerms, Releases, ServedRelease } from "./ports.ts";
 export type { OperatorAccount, Step } from "./receipting.ts";
-export type { RequestRecord, RequestState } from "./record.ts";
+export type { AnswerEvidence, RequestRecord, RequestState } from "./record.ts";
 export { type Ask, chatRequestSchema, textRequestSchema } from "./request.ts";
 export { type InferenceRoutesOptions, inferenceRoutes } from "./routes.ts";
 export { createInference, type Inference, type InferenceDependencies } from "./service.ts";

@@ -94,6 +94,7 @@ export function reserve(
   { database, payments }: AnsweringParts,
   requests: readonly NewRequest[],
   payer: Payer,
+  body: Uint8Array,
 ): Promise<RequestRecord[]> {
   return database.transaction(async (tx) => {
     const [{ idempotencyKey, payer: name }] = requests as [NewRequest];
@@ -101,7 +102,7 @@ export function reserve(
     if (before.length > 0) return before;
     for (const request of requests) {
       await payments.reserve(tx, { requestId: request.id, payer, maxWei: request.reservedWei });
-      await insertRequest(tx, request);
+      await insertRequest(tx, request, body);
     }
     return [];
   });

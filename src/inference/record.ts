@@ -157,11 +157,12 @@ export async function chargedRequests(
 
 export const payerName = (payer: Payer): string => (payer.kind === "key" ? payer.keyId : payer.channelId);
 
-export async function insertRequest(tx: Transaction, request: NewRequest): Promise<void> {
+/** @param body - as it came; kept with the first choice */
+export async function insertRequest(tx: Transaction, request: NewRequest, body: Uint8Array): Promise<void> {
   await tx.query(
     `insert into inference.requests (id, choice, state, payer, channel_id, idempotency_key, kind, model, release_id, attribution,
-       request_digest, reserved_wei, prompt_tokens, created_at_ms)
-     values ($1, $2, 'reserved', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+       request_digest, reserved_wei, prompt_tokens, created_at_ms, body)
+     values ($1, $2, 'reserved', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
     [
       request.id,
       request.choice,
@@ -176,6 +177,7 @@ export async function insertRequest(tx: Transaction, request: NewRequest): Promi
       request.reservedWei,
       request.promptTokens,
       request.createdAtMs,
+      request.choice === 0 ? body : null,
     ],
   );
 }
@@ -200,6 +202,40 @@ export async function advance(
     [id, from, to, ...Object.values(values)],
   );
   return moved.length > 0;
+}
+
+/** What it takes to see that a receipt's query is the gradient of its answer. */
+export type AnswerEvidence = {
+  /** The request's body as it came; null for requests of before it was kept. */
+  readonly request: Uint8Array | null;
+  readonly response: string;
+  readonly promptIds: readonly number[];
+  readonly outputIds: readonly number[];
+};
+
+/** @returns undefined for a receipt that no answer here has */
+export async function findEvidence(queries: Queries, receiptId: Digest): Promise<AnswerEvidence | undefined> {
+  const [row] = await queries.query<{
+    id: string;
+    text: Uint8Array;
+    promptIds: number[];
+    outputIds: number[];
+  }>(
+    `select id, text, prompt_ids as "promptIds", output_ids as "outputIds" from inference.requests where receipt_id = $1`,
+    [receiptId],
+  );
+  if (row === undefined) return undefined;
+  const first = row.id.replace(/-\d+$/, "");
+  const [kept] = await queries.query<{ body: Uint8Array | null }>(
+    "select body from inference.requests where id = $1",
+    [first],
+  );
+  return {
+    request: kept?.body ?? null,
+    response: decodeText(row.text),
+    promptIds: row.promptIds,
+    outputIds: row.outputIds,
+  };
 }
 
 /** Ids of requests in any of these states, oldest first. */

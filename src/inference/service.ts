@@ -2,6 +2,7 @@
 import type { Attribution } from "../attribution/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
 import { PaymentError, type PaymentRequiredError, type Payments } from "../payments/index.ts";
+import type { Digest } from "../protocol/index.ts";
 import type { Database, Jobs } from "../store/index.ts";
 import { type Answer, answer, type Listener, type Question } from "./answering.ts";
 import { type EmbeddingAsk, type EmbeddingsJson, embed } from "./embeddings.ts";
@@ -12,7 +13,14 @@ import { createModels, type Models } from "./models.ts";
 import { releaseRequests } from "./paid-request.ts";
 import type { DeliverReceipt, ReadTerms, Releases } from "./ports.ts";
 import { createReceipting, type OperatorAccount, type Step } from "./receipting.ts";
-import { type RequestRecord, readRequest, requestsIn, waitingStates } from "./record.ts";
+import {
+  type AnswerEvidence,
+  findEvidence,
+  type RequestRecord,
+  readRequest,
+  requestsIn,
+  waitingStates,
+} from "./record.ts";
 import { migrateInference } from "./tables.ts";
 
 export type InferenceDependencies = {
@@ -52,6 +60,8 @@ export type Inference = {
   embed(ask: EmbeddingAsk, signal: AbortSignal): Promise<EmbeddingsJson>;
   /** What became of a request. @throws InferenceError 404 */
   request(id: string): Promise<RequestRecord>;
+  /** Request, answer and tokens behind a receipt: for its payer, the operator, and drawn validators. */
+  evidence(receiptId: Digest): Promise<AnswerEvidence | undefined>;
   metrics(): Promise<InferenceMetrics>;
   /** Resolves when no written answer waits for its receipt. @throws when one has been given up until the next start */
   drain(): Promise<void>;
@@ -146,6 +156,7 @@ export async function createInference(dependencies: InferenceDependencies): Prom
     embed: (ask, asker) =>
       told(bounded(asker, async (signal) => embed(openlora, await models.find(ask.model), ask, signal))),
     request: (id) => readRequest(database, id),
+    evidence: (receiptId) => findEvidence(database, receiptId),
     async metrics() {
       const [waiting] = await database.query<{ count: number; oldest: number | null }>(
         "select count(*) as count, min(generated_at_ms) as oldest from inference.requests where state = any($1)",

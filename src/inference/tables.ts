@@ -4,7 +4,7 @@ import { type Database, weiColumn } from "../store/index.ts";
  * One row per paid answer: a request for several has as many, with the same key and body. Prompt, answer and token ids are kept: attribution needs the ids, a repeated idempotency key
  * gets the same answer. `text` is UTF-8 bytes, because a model may write the character NUL, which no text column holds.
  * `null_scores` are dropped with the receipt, which names the one that mattered. `logprobs` are kept where a repeated key may ask for them. `adapters`: what the operator
- * loaded by name.
+ * loaded by name. `body`: the request as it came, with the first choice, because whoever checks an answer must see what was asked.
  */
 const migrations = [
   `create table inference.requests (
@@ -56,6 +56,7 @@ const migrations = [
      loaded_at_ms bigint not null
    );
    create index adapters_digest on inference.adapters (digest);`,
+  "alter table inference.requests add column body bytea",
 ];
 
 export function migrateInference(database: Database): Promise<void> {

@@ -293,7 +293,13 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         404,
       );
     });
-    app.route("/", nodeRoutes({ config, network, datanets, modelFactory, openLora, settlement }, guard));
+    app.route(
+      "/",
+      nodeRoutes(
+        { config, network, datanets, modelFactory, openLora, settlement, payments, inference },
+        guard,
+      ),
+    );
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
     app.route("/", modelFactoryRoutes(modelFactory, guard));
     app.route("/", paymentRoutes(payments));

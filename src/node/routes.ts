@@ -5,8 +5,10 @@ import type { MiddlewareHandler } from "hono";
 import { formatEther } from "viem";
 import { addEthereumChainParameter, proveSupply, totalSupplyWei } from "../chain/index.ts";
 import type { Datanets } from "../datanets/index.ts";
+import type { Inference } from "../inference/index.ts";
 import type { ModelFactory } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
+import type { Payments } from "../payments/index.ts";
 import {
   type Audit,
   addressSchema,
@@ -29,6 +31,8 @@ type Services = {
   modelFactory: ModelFactory;
   openLora: OpenLora;
   settlement: Settlement;
+  payments: Pick<Payments, "authenticate">;
+  inference: Pick<Inference, "evidence">;
 };
 
 const json = (description: string) => ({
@@ -76,8 +80,13 @@ const routes = {
     path: "/v1/receipts/{receipt}/audit",
     tags,
     summary: "Everything it takes to check a receipt on another machine, in one file",
-    request: { params: z.object({ receipt: digestSchema }) },
-    responses: { 200: json("The audit file") },
+    description:
+      "full=true adds request, answer, tokens and the release's files, with which the query itself can be computed again: for the operator's token, or the API key that paid.",
+    request: {
+      params: z.object({ receipt: digestSchema }),
+      query: z.object({ full: z.enum(["true", "false"]).default("false") }),
+    },
+    responses: { 200: json("The audit file"), 401: json("Neither the operator nor who paid") },
   }),
   faucet: createRoute({
     method: "post",
@@ -142,9 +151,16 @@ export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAP
       200,
     );
   });
-  app.openapi(routes.audit, async (context) =>
-    context.json(z.encode(auditSchema, await auditOf(services, context.req.valid("param").receipt)), 200),
-  );
+  app.openapi(routes.audit, async (context) => {
+    const { receipt } = context.req.valid("param");
+    const audit = await auditOf(services, receipt);
+    if (context.req.valid("query").full === "false") return context.json(z.encode(auditSchema, audit), 200);
+    if (!(await hasPaid(services, context.req.header("authorization"), audit))) {
+      const refused = await guard(context, async () => {});
+      if (refused instanceof Response) return refused as never;
+    }
+    return context.json(z.encode(auditSchema, await fullAudit(services, receipt, audit)), 200);
+  });
   app.openapi({ ...routes.faucet, middleware: [guard] }, async (context) => {
     const { address, amountWei } = context.req.valid("json");
     if (BigInt(amountWei) > faucetWeiMax)
@@ -175,6 +191,39 @@ async function auditOf({ settlement, modelFactory, network }: Services, receiptI
     bundle,
     manifest: release.manifest,
     index: { contributors: [...release.contributors], rows: rows.map((row) => toHex(row)) },
+  };
+}
+
+/** Whether this API key belongs to the channel that paid. */
+async function hasPaid(
+  { payments }: Services,
+  authorization: string | undefined,
+  { bundle }: Audit,
+): Promise<boolean> {
+  if (authorization === undefined) return false;
+  const payer = await payments.authenticate({ authorization }).catch(() => undefined);
+  return payer?.channelId === bundle.receipt.channelId;
+}
+
+async function fullAudit(services: Services, receiptId: Digest, audit: Audit): Promise<Audit> {
+  const { inference, modelFactory } = services;
+  const files = await modelFactory.releaseFiles(audit.bundle.receipt.releaseId);
+  const evidence = await inference.evidence(receiptId);
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+  return {
+    ...audit,
+    ...(evidence === undefined
+      ? {}
+      : {
+          ...(evidence.request === null ? {} : { request: toHex(evidence.request) }),
+          response: evidence.response,
+          tokens: { prompt: [...evidence.promptIds], output: [...evidence.outputIds] },
+        }),
+    files: {
+      adapterConfig: base64(files.adapterConfig),
+      adapter: base64(files.adapterTensors),
+      basis: base64(files.basis),
+    },
   };
 }
 

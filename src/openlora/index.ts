@@ -9,7 +9,8 @@
  * - `batch`: the rows generated together, step by step; `prefix-cache`: beginnings of prompts that need not be computed again
  * - `adapters`: disk → memory → row, the least recently used first out of memory
  * - `memory`: what serving will need, before it is loaded
- * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string
+ * - `prompt`; `answer`, `detokenizer`, `stop-strings`: to tokens, and from chosen tokens to whole characters, up to a stop string; `retrace`:
+ *   the same for an answer that is checked
  * - `grammars`: holds answers to formats, in threads (`grammar-worker`, `grammar-thread`) that follow a grammar while the engine computes;
  *   `format`: a request's format as a grammar; `json-schema`, with `schema-reader`, `rule-book`, `json-text`, `json-number`, `json-formats`
  *   and `pattern`: schemas as rules (`ebnf`), the regular parts by their `automaton`; `utf8`: no half characters
@@ -34,6 +35,7 @@ export { type OpenLoraOptions, servingSchema } from "./options.ts";
 export { type CreateServerPool, createServerPool } from "./pool.ts";
 export type { MemberMetrics } from "./pool-member.ts";
 export { type PoolOptions, type PoolServer, poolSchema } from "./pool-options.ts";
+export { readPrompt } from "./prompt.ts";
 export {
   answerLimit,
   type FinishReason,
@@ -48,6 +50,7 @@ export {
   type TokenLogprob,
   type Tool,
 } from "./request.ts";
+export { answerText } from "./retrace.ts";
 export type { SchedulerMetrics } from "./scheduler.ts";
 export { type CreateOpenLora, createOpenLora, type OpenLora, type OpenLoraMetrics } from "./service.ts";
 export { baseDigestOf, type OpenLoraInfo } from "./serving.ts";

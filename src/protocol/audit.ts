@@ -7,9 +7,18 @@ import { receiptBundleSchema } from "./receipt.ts";
 import { type IndexRow, maxDimensions } from "./row.ts";
 import { addressSchema, bytesSchema, uint32Schema } from "./schema.ts";
 
+const tokenIds = z.array(z.int().min(0).max(0xff_ffff)).max(1 << 20);
+
+/** A file's bytes in base64 (RFC 4648, section 4): tens of megabytes, too many for the patterns that hex is checked by. */
+export const base64Schema = z
+  .string()
+  .max(2 ** 29)
+  .regex(/^[A-Za-z0-9+/]*={0,2}$/, "expected base64");
+
 /**
  * Everything it takes to check one receipt on another machine, in one file: the receipt opened, its release's manifest and pay index, and,
- * where their owner gave them, the request and the answer.
+ * where their owner gave them, the request and the answer. With the answer's tokens and the release's files too, its query can be computed
+ * again by whoever has the base model.
  */
 export const auditSchema = z.strictObject({
   schema: z.literal("openledger/audit/1"),
@@ -32,6 +41,12 @@ export const auditSchema = z.strictObject({
   response: z
     .string()
     .max(1 << 24)
+    .optional(),
+  /** The answer as the model read and wrote it. */
+  tokens: z.strictObject({ prompt: tokenIds, output: tokenIds }).optional(),
+  /** The release's files that the manifest names by digest, and the adapter's `adapter_config.json`. */
+  files: z
+    .strictObject({ adapterConfig: base64Schema, adapter: base64Schema, basis: base64Schema })
     .optional(),
 });
 

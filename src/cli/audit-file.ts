@@ -1,0 +1,51 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { CliError, exitCodes } from "./errors.ts";
+import { connect } from "./http.ts";
+
+const fileBytesMax = 512 * 2 ** 20;
+
+export type AuditSource = {
+  /** Where to keep what is fetched. */
+  readonly save?: string | undefined;
+  /** With request, answer, tokens and the release's files. */
+  readonly full?: boolean | undefined;
+  /** The API key that paid; without one the operator asks. */
+  readonly key?: string | undefined;
+};
+
+/** An audit file's JSON, or that of a receipt the running node has. */
+export async function loadAudit(receipt: string, source: AuditSource = {}): Promise<unknown> {
+  return /^0x[0-9a-fA-F]{64}$/.test(receipt) ? fetchAudit(receipt.toLowerCase(), source) : readAudit(receipt);
+}
+
+function readAudit(path: string): unknown {
+  let text: string;
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length > fileBytesMax) throw new Error(`it has ${bytes.length} bytes, ${fileBytesMax} at most`);
+    text = bytes.toString("utf8");
+  } catch (cause) {
+    throw new CliError(`Cannot read ${path}: ${(cause as Error).message}`, {
+      fix: ["give the path of an audit file, or a receipt's id: 0x and 64 hex digits"],
+      exitCode: exitCodes.usage,
+      cause,
+    });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CliError(`${path} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** @throws CliError where the node does not have it, or gives the whole of it to others only */
+export async function fetchAudit(
+  id: string,
+  { save, full = false, key = process.env.OPENLEDGER_API_KEY }: AuditSource,
+): Promise<unknown> {
+  const path = `/v1/receipts/${id}/audit${full ? "?full=true" : ""}`;
+  const authorised = key ? { headers: { authorization: `Bearer ${key}` } } : { operator: true };
+  const json = await connect().get<object>(path, full ? authorised : {});
+  if (save !== undefined) writeFileSync(save, JSON.stringify(json));
+  return json;
+}
