@@ -7,15 +7,15 @@
  * - `pay-index`: from training examples to one integer row per contributor, null rows and the threshold
  * - `basis`: the directions rows and queries share; a query's gradient becomes k integers
  * - `queries`: an answer's gradient and its integers
- * - `bm25`, `graddot`: baselines, to be printed beside ours
  * - `statistics/`: how right scores and payouts are, against retraining
+ * - `methods`: ten ways to score examples behind one interface, the baselines among them, and what they read
+ *   collected from the engine
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
-export * from "./bm25.ts";
-export * from "./graddot.ts";
 export * from "./influence.ts";
 export * from "./linalg.ts";
+export * from "./methods/index.ts";
 export * from "./pay-index.ts";
 export * from "./queries.ts";
 export * from "./service.ts";

@@ -10,6 +10,7 @@ import {
   orthonormalise,
   solvePositiveDefinite,
 } from "./linalg.ts";
+import { invert } from "./methods/reference.ts";
 
 const matrix = (rows: number, columns: number, seed: number) => {
   const random = createRandom(seed);
@@ -24,34 +25,6 @@ function gramOf(a: Float32Array, n: number, k: number): Float64Array {
       for (let c = 0; c < k; c++)
         gram[i * n + j] = (gram[i * n + j] as number) + (a[i * k + c] as number) * (a[j * k + c] as number);
   return gram;
-}
-
-/** Gauss–Jordan: the slow reference for the dual solve. */
-function invert(matrix_: Float64Array, n: number): Float64Array {
-  const a = Array.from({ length: n }, (_, i) => [
-    ...matrix_.subarray(i * n, (i + 1) * n),
-    ...Array.from({ length: n }, (_, j) => (i === j ? 1 : 0)),
-  ]);
-  for (let c = 0; c < n; c++) {
-    const pivot = a
-      .slice(c)
-      .reduce(
-        (best, row, i) =>
-          Math.abs(row[c] as number) > Math.abs((a[best] as number[])[c] as number) ? c + i : best,
-        c,
-      );
-    [a[c], a[pivot]] = [a[pivot] as number[], a[c] as number[]];
-    const row = a[c] as number[];
-    const scale = row[c] as number;
-    for (let j = 0; j < 2 * n; j++) row[j] = (row[j] as number) / scale;
-    for (let i = 0; i < n; i++) {
-      if (i === c) continue;
-      const other = a[i] as number[];
-      const factor = other[c] as number;
-      for (let j = 0; j < 2 * n; j++) other[j] = (other[j] as number) - factor * (row[j] as number);
-    }
-  }
-  return Float64Array.from(a.flatMap((row) => row.slice(n)));
 }
 
 test("the dual solve equals the dense inverse of the damped Fisher, block by block", async () => {
@@ -69,19 +42,19 @@ test("the dual solve equals the dense inverse of the damped Fisher, block by blo
     let trace = 0;
     for (let i = 0; i < n; i++) for (let j = 0; j < length; j++) trace += f(i, j) ** 2;
     const lambda = (rho * trace) / n / Math.min(n, length);
-    const h = new Float64Array(length * length);
-    for (let a = 0; a < length; a++)
-      for (let b = 0; b < length; b++) {
-        for (let i = 0; i < n; i++)
-          h[a * length + b] = (h[a * length + b] as number) + (f(i, a) * f(i, b)) / n;
-        if (a === b) h[a * length + b] = (h[a * length + b] as number) + lambda;
-      }
-    const inverse = invert(h, length);
+    const h = Array.from({ length }, (_, a) =>
+      Array.from({ length }, (_, b) => {
+        let sum = a === b ? lambda : 0;
+        for (let i = 0; i < n; i++) sum += (f(i, a) * f(i, b)) / n;
+        return sum;
+      }),
+    );
+    const inverse = invert(h);
     for (let r = 0; r < m; r++)
       for (let a = 0; a < length; a++) {
         let expected = 0;
         for (let b = 0; b < length; b++)
-          expected += (inverse[a * length + b] as number) * (rows[r * p + offset + b] as number);
+          expected += ((inverse[a] as number[])[b] as number) * (rows[r * p + offset + b] as number);
         const actual = fast[r * p + offset + a] as number;
         assert.ok(
           Math.abs(actual - expected) <= 1e-4 * Math.max(1, Math.abs(expected)),

@@ -12,7 +12,7 @@
  * are solved for.
  */
 import type { GradientSegment } from "../engine/index.ts";
-import { type Products, solvePositiveDefinite } from "./linalg.ts";
+import { addGram, type Products, solvePositiveDefinite } from "./linalg.ts";
 
 /** One layer's columns of a row of length p. */
 export type LayerBlock = { readonly offset: number; readonly length: number };
@@ -57,14 +57,35 @@ export function applyMetric(rows: Float32Array, metric: Float32Array): void {
     for (let j = 0; j < p; j++) rows[at + j] = (rows[at + j] as number) * (metric[j] as number);
 }
 
-function columns(rows: Float32Array, count: number, width: number, block: LayerBlock): Float32Array {
-  const out = new Float32Array(count * block.length);
-  for (let i = 0; i < count; i++)
-    out.set(
-      rows.subarray(i * width + block.offset, i * width + block.offset + block.length),
-      i * block.length,
-    );
+/**
+ * Some columns of a row-major matrix `[·,width]`, as a matrix of their own.
+ *
+ * @param at which row of the matrix is row i of the result
+ * @param metric multiplies each column, when given; `[width]`
+ */
+export function columns(
+  rows: Float32Array,
+  count: number,
+  width: number,
+  { offset, length }: LayerBlock,
+  metric?: Float32Array,
+  at: (i: number) => number = (i) => i,
+): Float32Array {
+  const out = new Float32Array(count * length);
+  const scale = metric?.subarray(offset, offset + length);
+  for (let i = 0; i < count; i++) {
+    const from = rows.subarray(at(i) * width + offset, at(i) * width + offset + length);
+    if (scale === undefined) out.set(from, i * length);
+    else for (let j = 0; j < length; j++) out[i * length + j] = (from[j] as number) * (scale[j] as number);
+  }
   return out;
+}
+
+/** λ: ρ times the mean non-zero eigenvalue of FᵀF/n, from the Gram matrix FFᵀ `[n,n]` of rows of length w. */
+export function dampingOf(gram: Float64Array, n: number, w: number, damping: number): number {
+  let trace = 0;
+  for (let i = 0; i < n; i++) trace += gram[i * n + i] as number;
+  return (damping * trace) / n / Math.min(n, w) + 1e-30;
 }
 
 /**
@@ -89,10 +110,9 @@ export async function invertFisher(
   for (const [layer, block] of blocks.entries()) {
     const f = columns(fisher, n, width, block);
     const z = columns(rows, m, width, block);
-    const gram = Float64Array.from(await products.timesTransposed(f, f, n, n, block.length));
-    let trace = 0;
-    for (let i = 0; i < n; i++) trace += gram[i * n + i] as number;
-    const lambda = (damping * trace) / n / Math.min(n, block.length) + 1e-30;
+    const gram = new Float64Array(n * n);
+    await addGram(products, gram, f, n, block.length);
+    const lambda = dampingOf(gram, n, block.length, damping);
     for (let i = 0; i < n; i++) gram[i * n + i] = (gram[i * n + i] as number) + n * lambda;
     const right = Float64Array.from(await products.timesTransposed(z, f, m, n, block.length)); // [m,n]
     await solvePositiveDefinite(products, gram, n, right, m);

@@ -1,37 +1,103 @@
 /** The dense linear algebra that attribution needs: products by ONNX Runtime, factorisations in float64. */
-import { createGraph, createSession, f32, run, type Session } from "../engine/index.ts";
+import { createGraph, createSession, f32, run, type Session, type Tensor } from "../engine/index.ts";
 
 export type Products = Awaited<ReturnType<typeof createProducts>>;
 
 /** Matrix products on row-major float32 arrays. */
 export async function createProducts(threads: number) {
-  const make = (transB: 0 | 1): Promise<Session> => {
+  const product = (a: readonly string[], b: readonly string[], transposed: { transA?: 1; transB?: 1 }) => {
     const graph = createGraph();
-    graph.input("a", "float32", ["M", "K"]);
-    graph.input("b", "float32", transB === 1 ? ["N", "K"] : ["K", "N"]);
-    graph.output(graph.op("FusedMatMul", ["a", "b"], { transB }, "com.microsoft"), "c", "float32", [
-      "M",
-      "N",
-    ]);
+    graph.input("a", "float32", a);
+    graph.input("b", "float32", b);
+    const c = graph.op("FusedMatMul", ["a", "b"], transposed, "com.microsoft");
+    graph.output(c, "c", "float32", ["M", "N"]);
     return createSession(graph.build(), { threads });
   };
-  const [plain, transposed] = await Promise.all([make(0), make(1)]);
+  /** L X Rᵀ, or its transpose from X's: the wide side is multiplied by one large product. */
+  const sandwich = (tall: boolean) => {
+    const graph = createGraph();
+    graph.input("x", "float32", ["N", "A", "B"]);
+    graph.input("left", "float32", ["A", "A"]);
+    graph.input("right", "float32", ["B", "B"]);
+    const turned = (v: string) => (tall ? graph.op("Transpose", [v], { perm: [0, 2, 1] }) : v);
+    const [outer, inner] = tall ? ["right", "left"] : ["left", "right"];
+    const half = graph.op("FusedMatMul", [turned("x"), inner], { transB: 1 }, "com.microsoft");
+    graph.output(turned(graph.op("MatMul", [outer, half])), "c", "float32", ["N", "A", "B"]);
+    return createSession(graph.build(), { threads });
+  };
+  const [plain, transposed, across, wide, high]: Session[] = await Promise.all([
+    product(["M", "K"], ["K", "N"], {}),
+    product(["M", "K"], ["N", "K"], { transB: 1 }),
+    product(["K", "M"], ["K", "N"], { transA: 1 }),
+    sandwich(false),
+    sandwich(true),
+  ]);
+  const result = async (session: Session | undefined, feeds: Record<string, Tensor>) =>
+    (await run(session as Session, feeds)).c as Float32Array;
   return {
     /** A `[M,K]` · Bᵀ with B `[N,K]` → `[M,N]`. */
-    async timesTransposed(
+    timesTransposed: (
       a: Float32Array,
       b: Float32Array,
       m: number,
       n: number,
       k: number,
-    ): Promise<Float32Array> {
-      return (await run(transposed, { a: f32(a, [m, k]), b: f32(b, [n, k]) })).c as Float32Array;
-    },
+    ): Promise<Float32Array> => result(transposed, { a: f32(a, [m, k]), b: f32(b, [n, k]) }),
     /** A `[M,K]` · B with B `[K,N]` → `[M,N]`. */
-    async times(a: Float32Array, b: Float32Array, m: number, n: number, k: number): Promise<Float32Array> {
-      return (await run(plain, { a: f32(a, [m, k]), b: f32(b, [k, n]) })).c as Float32Array;
-    },
+    times: (a: Float32Array, b: Float32Array, m: number, n: number, k: number): Promise<Float32Array> =>
+      result(plain, { a: f32(a, [m, k]), b: f32(b, [k, n]) }),
+    /** Aᵀ with A `[K,M]` · B with B `[K,N]` → `[M,N]`. */
+    transposedTimes: (
+      a: Float32Array,
+      b: Float32Array,
+      m: number,
+      n: number,
+      k: number,
+    ): Promise<Float32Array> => result(across, { a: f32(a, [k, m]), b: f32(b, [k, n]) }),
+    /** L X Rᵀ for each matrix of a stack X `[N,A,B]`, L `[A,A]`, R `[B,B]` → `[N,A,B]`. */
+    sandwich: (
+      x: Float32Array,
+      left: Float32Array,
+      right: Float32Array,
+      n: number,
+      a: number,
+      b: number,
+    ): Promise<Float32Array> =>
+      result(a > b ? high : wide, {
+        x: f32(x, [n, a, b]),
+        left: f32(left, [a, a]),
+        right: f32(right, [b, b]),
+      }),
   };
+}
+
+/** Rows of a Gram matrix that are computed at once: of what lies above the diagonal, only the blocks on it are computed in vain. */
+const gramRows = 256;
+
+/** Adds F Fᵀ to `gram` `[n,n]`, for F `[n,w]`; the upper half is the lower one's copy. */
+export async function addGram(
+  products: Products,
+  gram: Float64Array,
+  f: Float32Array,
+  n: number,
+  w: number,
+): Promise<void> {
+  for (let at = 0; at < n; at += gramRows) {
+    const end = Math.min(n, at + gramRows);
+    const panel = await products.timesTransposed(
+      f.subarray(at * w, end * w),
+      f.subarray(0, end * w),
+      end - at,
+      end,
+      w,
+    );
+    for (let i = at; i < end; i++)
+      for (let j = 0; j <= i; j++) {
+        const sum = (gram[i * n + j] as number) + (panel[(i - at) * end + j] as number);
+        gram[i * n + j] = sum;
+        gram[j * n + i] = sum;
+      }
+  }
 }
 
 export class NotPositiveDefiniteError extends Error {

@@ -13,10 +13,9 @@ import {
   type TrainRecipe,
 } from "../engine/index.ts";
 import { decodeBasis, encodeBasis, projectQuery } from "./basis.ts";
-import { createBm25 } from "./bm25.ts";
-import { gradDot } from "./graddot.ts";
 import { adamMetric, applyMetric, invertFisher, layerBlocks } from "./influence.ts";
 import { createProducts } from "./linalg.ts";
+import { createBm25, gradDot } from "./methods/index.ts";
 import { buildPayIndex, defaultPayIndexOptions } from "./pay-index.ts";
 
 const base = loadCheckpoint(

@@ -1,6 +1,6 @@
 /** The scoring thread: holds the base model's gradient graph and a few releases' adapters and bases; answers with q. */
 import { loadCheckpoint, type Sequence, sequenceOf, serveWorker } from "../engine/index.ts";
-import { gradDot } from "./graddot.ts";
+import { gradDot } from "./methods/graddot.ts";
 import { type AnsweredTokens, createQueries, type QueryFiles, type QueryRelease } from "./queries.ts";
 
 export type ScoringWorkerData = {

@@ -9,13 +9,15 @@ import { type Adapter, adapterShapes, type LoraConfig } from "./lora.ts";
 import type { Random } from "./random.ts";
 import { createSession, type Device, run, toDevice } from "./runtime.ts";
 import { adapterFeeds, weightFeeds } from "./trainer.ts";
-import { gradientOutput, trainingGraph } from "./training-graph.ts";
+import { factorOutput, gradientOutput, trainingGraph } from "./training-graph.ts";
 
 export type GradientSegment = {
   readonly name: string;
   readonly layer: number;
   readonly offset: number;
   readonly length: number;
+  /** Of the tensor, which lies row-major in the `length` columns: A `[rank, in]`, B `[out, rank]`. */
+  readonly shape: readonly [number, number];
 };
 
 /** Where each tensor's gradient lies in a row. */
@@ -28,7 +30,7 @@ export function gradientSegments(
   const segments = adapterShapes(model, lora)
     .filter(({ part }) => parts.includes(part))
     .map(({ name, layer, shape }) => {
-      const segment = { name, layer, offset, length: shape[0] * shape[1] };
+      const segment = { name, layer, offset, length: shape[0] * shape[1], shape };
       offset += segment.length;
       return segment;
     });
@@ -44,26 +46,40 @@ export type GradientRows = {
   readonly loss: Float64Array;
 };
 
+/** Sums over tokens by {@link factorOutput} name; grows with every call that draws labels, by the first draw of each example. */
+export type Factors = Map<string, Float64Array>;
+
 export async function createGradients(
   base: { config: ModelConfig; weights: Weights },
   lora: LoraConfig,
-  options: { parts: readonly ("A" | "B")[]; positions: number; threads: number; device?: Device },
+  options: {
+    parts: readonly ("A" | "B")[];
+    positions: number;
+    threads: number;
+    device?: Device;
+    /** Where to add up second moments, if they are wanted. */
+    factors?: Factors;
+  },
 ) {
   const { config } = base;
   const { threads, device = "cpu" } = options;
   const { segments, width } = gradientSegments(config, lora, options.parts);
-  const graph = (logits: boolean) =>
-    trainingGraph({
+  const open = (more: { logits?: boolean; factors?: boolean }) => {
+    const graph = trainingGraph({
       config,
       lora: lora.modules,
       loraScale: lora.scale,
       positions: options.positions,
       gradients: "lora-per-example",
       parts: options.parts,
-      logits,
       device,
+      ...more,
     });
-  const session = await createSession(graph(true), { threads, device });
+    return createSession(graph, { threads, device });
+  };
+  const session = await open({ logits: true });
+  const { factors } = options;
+  const factorSession = factors && (await open({ factors: true }));
   const baseFeeds = await toDevice(weightFeeds(config, base.weights), device);
 
   /** Copies one batch's gradients into rows of `into`, row b at `at(b)`. */
@@ -78,6 +94,17 @@ export async function createGradients(
       for (let b = 0; b < rows; b++)
         into.set(gradient.subarray(b * length, (b + 1) * length), at(b) * width + offset);
     }
+  }
+
+  function addFactors(sums: Factors, out: Record<string, Float32Array>) {
+    for (const { name } of segments)
+      for (const side of ["inputs", "gradients"] as const) {
+        const key = factorOutput(name, side);
+        const part = out[key] as Float32Array;
+        const sum = sums.get(key) ?? new Float64Array(part.length);
+        for (let i = 0; i < part.length; i++) sum[i] = (sum[i] as number) + (part[i] as number);
+        sums.set(key, sum);
+      }
   }
 
   return {
@@ -107,16 +134,16 @@ export async function createGradients(
         batch.owner.forEach((b, i) => {
           loss[start + b] = (loss[start + b] as number) + (out.nll?.[i] as number);
         });
-        for (let s = 0; s < samples; s++) {
-          if (random === undefined) throw new TypeError("Drawing labels needs a source of randomness.");
-          const labels = drawLabels(out.logits as Float32Array, config.vocab, random);
+        if (samples > 0 && random === undefined)
+          throw new TypeError("Drawing labels needs a source of randomness.");
+        const draws =
+          samples > 0 ? drawLabels(out.logits as Float32Array, config.vocab, samples, random as Random) : [];
+        for (const [s, labels] of draws.entries()) {
           const drawn = makeBatch(config, chosen, { labels });
-          scatter(
-            await run(session, { ...drawn.feeds, ...feeds }),
-            chosen.length,
-            sampled,
-            (b) => (start + b) * samples + s,
-          );
+          const own = s === 0 && factorSession !== undefined ? factorSession : session;
+          const back = await run(own, { ...drawn.feeds, ...feeds });
+          if (own === factorSession) addFactors(factors as Factors, back);
+          scatter(back, chosen.length, sampled, (b) => (start + b) * samples + s);
         }
         onProgress?.(start + chosen.length);
       }
@@ -125,19 +152,33 @@ export async function createGradients(
   };
 }
 
-/** One label per row of logits `[M, V]`, drawn from softmax(logits). */
-function drawLabels(logits: Float32Array, vocab: number, random: Random): number[] {
-  return Array.from({ length: logits.length / vocab }, (_, row) => {
+/**
+ * Labels drawn from softmax(logits), `[draws][M]`, for logits `[M, V]`. The random numbers are taken draw by draw; a row's exponentials,
+ * the costly part, are computed once for all of them.
+ */
+function drawLabels(logits: Float32Array, vocab: number, draws: number, random: Random): number[][] {
+  const rows = logits.length / vocab;
+  const uniform = Array.from({ length: draws }, () => Float64Array.from({ length: rows }, random.uniform));
+  const labels = uniform.map(() => new Array<number>(rows));
+  const weights = new Float64Array(vocab);
+  for (let row = 0; row < rows; row++) {
     const z = logits.subarray(row * vocab, (row + 1) * vocab);
     let top = Number.NEGATIVE_INFINITY;
-    for (const x of z) if (x > top) top = x;
+    for (let v = 0; v < vocab; v++) if ((z[v] as number) > top) top = z[v] as number;
     let total = 0;
-    for (const x of z) total += Math.exp(x - top);
-    let left = random.uniform() * total;
-    for (let v = 0; v < vocab - 1; v++) {
-      left -= Math.exp((z[v] as number) - top);
-      if (left < 0) return v;
+    for (let v = 0; v < vocab; v++) {
+      weights[v] = Math.exp((z[v] as number) - top);
+      total += weights[v] as number;
     }
-    return vocab - 1;
-  });
+    uniform.forEach((u, draw) => {
+      let left = (u[row] as number) * total;
+      let v = 0;
+      for (; v < vocab - 1; v++) {
+        left -= weights[v] as number;
+        if (left < 0) break;
+      }
+      (labels[draw] as number[])[row] = v;
+    });
+  }
+  return labels;
 }

@@ -21,6 +21,8 @@ export type TrainingGraphOptions = {
   parts?: readonly ("A" | "B")[];
   /** Also return the logits of the loss positions `[M, V]`. */
   logits?: boolean;
+  /** Also return {@link factorOutput}s of the adapted matrices among `parts`. */
+  factors?: boolean;
   /** Return only `hidden` `[M, d]`, what the chosen positions hold after the last norm: no output projection, no labels, no loss. */
   hidden?: boolean;
   /**
@@ -31,6 +33,11 @@ export type TrainingGraphOptions = {
 };
 
 export const gradientOutput = (name: string) => `grad:${name}`;
+/**
+ * Σ v vᵀ over a batch's tokens, for an adapted matrix `[out,in]`: of its inputs at the positions with loss `[in,in]`, or of its outputs' gradients
+ * at all positions `[out,out]` (Kronecker factors, Martens and Grosse 2015, arXiv 1503.05671).
+ */
+export const factorOutput = (name: string, side: "inputs" | "gradients") => `${side}:${name}`;
 
 /**
  * Inputs: `input_ids`, `position_ids` int64 `[B,S]`; `mask` float `[G·S,S]`; `loss_rows` int64 `[M]`, `loss_slots` int64 `[B·S]`
@@ -69,12 +76,36 @@ export function trainingGraph(options: TrainingGraphOptions): Uint8Array {
   );
 
   const weightGradients = new Map<string, Value>();
+  const parts = options.parts ?? ["A", "B"];
+  const moments = new Map<Value, Value>(); // q, k and v read the same input
+  function secondMoment(v: Value, rows: "loss_rows" | undefined, alpha: number): Value {
+    const known = moments.get(v);
+    if (known !== undefined) return known;
+    const all = graph.op("Flatten", [v], { axis: 2 }); // [B·S,n]
+    const chosen = rows === undefined ? all : graph.op("Gather", [all, rows], { axis: 0 });
+    const moment = matmul(chosen, chosen, { transA: 1, alpha });
+    moments.set(v, moment);
+    return moment;
+  }
+
   const { linear, norm, normBackward, attention } = trainingBlocks(graph, config, {
     lora: options.lora,
     loraScale: options.loraScale,
     perExample,
-    parts: options.parts ?? ["A", "B"],
+    parts,
     device,
+    onTraffic: options.factors
+      ? (layer, name, part, { input, gradient, scale }) => {
+          if (!parts.includes(part)) return;
+          const [out, inp] = moduleShape(config, name);
+          const [rows, columns] = part === "A" ? ["r", inp] : [out, "r"];
+          const tensor = loraInput(layer, name, part);
+          const inputs = secondMoment(input, "loss_rows", 1);
+          const gradients = secondMoment(gradient, undefined, scale * scale);
+          graph.output(inputs, factorOutput(tensor, "inputs"), "float32", [columns, columns]);
+          graph.output(gradients, factorOutput(tensor, "gradients"), "float32", [rows, rows]);
+        }
+      : undefined,
     onWeight: base ? (name, value) => weightGradients.set(name, value) : undefined,
     onLora: options.gradients.startsWith("lora")
       ? (layer, name, part, value) => {

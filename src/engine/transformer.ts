@@ -78,6 +78,13 @@ export function arithmetic(graph: Graph, device: Device) {
 
 export type WeightGradient = (name: string, gradient: Value) => void;
 export type LoraGradient = (layer: number, name: ModuleName, part: "A" | "B", gradient: Value) => void;
+/** An adapter's half as a layer of its own: what goes into it, the gradient of what comes out, and a constant that the latter lacks. */
+export type LoraTraffic = (
+  layer: number,
+  name: ModuleName,
+  part: "A" | "B",
+  traffic: { input: Value; gradient: Value; scale: number },
+) => void;
 
 export type BlockOptions = {
   /** Modules that carry a LoRA adapter. */
@@ -88,6 +95,8 @@ export type BlockOptions = {
   onWeight?: WeightGradient | undefined;
   /** Receives ∂A and ∂B of every adapter, or is left out. */
   onLora?: LoraGradient | undefined;
+  /** Receives, for every adapter, what its gradients are products of, or is left out. */
+  onTraffic?: LoraTraffic | undefined;
   /** Gradients of adapters keep their batch axis. */
   perExample: boolean;
   /** Which adapter halves `onLora` wants. */
@@ -146,6 +155,8 @@ export function trainingBlocks(graph: Graph, config: ModelConfig, options: Block
           if (options.parts.includes("B"))
             options.onLora(layer, name, "B", matmul(rows(dy), rows(xa), { transA: 1, axes, alpha: scale }));
         }
+        options.onTraffic?.(layer, name, "A", { input: x, gradient: dxa, scale: 1 });
+        options.onTraffic?.(layer, name, "B", { input: xa, gradient: dy, scale });
         return dx === undefined ? undefined : add(dx, matmul(dxa, a));
       },
     };

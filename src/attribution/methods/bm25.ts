@@ -1,4 +1,19 @@
-/** BM25 (Robertson and Zaragoza 2009), the lexical baseline: k₁ = 1.2, b = 0.75. */
+/** BM25, the lexical baseline. */
+import type { Method } from "./method.ts";
+
+/**
+ * Robertson and Zaragoza 2009 (The Probabilistic Relevance Framework, equation 3.15), k₁ = 1.2 and b = 0.75: over the query's words,
+ * τ = Σ idf · tf (k₁ + 1) / (tf + k₁ (1 − b + b · length / mean length)), idf = ln(1 + (N − df + ½) / (df + ½)).
+ */
+export const bm25: Method = {
+  name: "bm25",
+  title: "BM25",
+  paper: "Robertson and Zaragoza 2009",
+  async score({ texts }) {
+    const score = createBm25(texts.train);
+    return Float32Array.from(texts.queries.flatMap((query) => [...score(query)]));
+  },
+};
 
 const words = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
 

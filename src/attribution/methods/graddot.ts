@@ -1,8 +1,22 @@
-/** Grad-Dot (TracIn at the final checkpoint, Pruthi et al. 2020, arXiv 2002.08484), the plain gradient baseline: τ = g_c · g_q. */
-import type { Adapter, createGradients, Sequence } from "../engine/index.ts";
-import { createProducts } from "./linalg.ts";
+/** Grad-Dot, the plain gradient baseline. */
+import type { Adapter, createGradients, Sequence } from "../../engine/index.ts";
+import { createProducts } from "../linalg.ts";
+import { type Method, sizes } from "./method.ts";
+
+/** τ = g_q·g_i: TracIn at the final checkpoint (Pruthi et al. 2020, arXiv 2002.08484), with neither metric nor curvature. */
+export const graddot: Method = {
+  name: "graddot",
+  title: "Grad-Dot",
+  paper: "Pruthi et al. 2020, arXiv 2002.08484",
+  async score({ train, queries, width }, products) {
+    const { n, q } = sizes({ train, queries, width });
+    return products.timesTransposed(queries, train, q, n, width);
+  },
+};
 
 /**
+ * Grad-Dot by contributor without keeping any example's gradient.
+ *
  * @param contributorOf each example's contributor, 0 … contributors − 1
  * @returns `[queries][contributors]`: each contributor's summed gradient times the query's
  */
