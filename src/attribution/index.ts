@@ -10,6 +10,7 @@
  * - `statistics/`: how right scores and payouts are, against retraining
  * - `methods`: ten ways to score examples behind one interface, the baselines among them, and what they read
  *   collected from the engine
+ * - `spans/`: runs of an answer that stand word for word in the training data; shown, not paid
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
@@ -19,4 +20,5 @@ export * from "./methods/index.ts";
 export * from "./pay-index.ts";
 export * from "./queries.ts";
 export * from "./service.ts";
+export * from "./spans/index.ts";
 export * from "./statistics/index.ts";
