@@ -11,6 +11,7 @@
  * - `methods`: ten ways to score examples behind one interface, the baselines among them, and what they read
  *   collected from the engine
  * - `spans/`: runs of an answer that stand word for word in the training data; shown, not paid
+ * - `scan`: a query against every row, exactly, in WebAssembly SIMD (`kernels`, written with `wasm`)
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
@@ -19,6 +20,7 @@ export * from "./linalg.ts";
 export * from "./methods/index.ts";
 export * from "./pay-index.ts";
 export * from "./queries.ts";
+export * from "./scan.ts";
 export * from "./service.ts";
 export * from "./spans/index.ts";
 export * from "./statistics/index.ts";

@@ -1,8 +1,7 @@
 /** Scores finished answers: a query's integers and every row's exact score. */
 import { startWorker, workerUrl } from "../engine/index.ts";
-import { decodeRow, encodeRow, score } from "../protocol/index.ts";
-import type { QueryFiles } from "./queries.ts";
-import type { GradDotRequest, ScoringMethods, ScoringWorkerData } from "./worker.ts";
+import { encodeRow } from "../protocol/index.ts";
+import type { GradDotRequest, ReleaseFiles, ScoringMethods, ScoringWorkerData } from "./worker.ts";
 
 /** Where a release's files come from; asked once each time a release becomes resident. */
 export type ReleaseSource = (release: string) => Promise<{
@@ -44,28 +43,28 @@ export async function createAttribution(source: ReleaseSource, options: Attribut
     residentReleases,
     maxLength: options.maxLength,
   } satisfies ScoringWorkerData);
-  const rowsOf = new Map<string, { rows: Int16Array[]; contributors: number }>();
+  const contributorsOf = new Map<string, number>();
   let loading: Promise<unknown> = Promise.resolve();
 
   /** Makes a release resident and runs `use` before another load can push it out. */
-  function withRelease<T>(
-    release: string,
-    use: (index: { rows: Int16Array[]; contributors: number }) => Promise<T>,
-  ): Promise<T> {
+  function withRelease<T>(release: string, use: (contributors: number) => Promise<T>): Promise<T> {
     const turn = loading.then(async () => {
-      let index = rowsOf.get(release);
-      if (index === undefined || !(await worker.call("has", release))) {
-        const { rows, contributors, adapterConfig, adapterTensors, basis } = await source(release);
-        await worker.call("load", { release, adapterConfig, adapterTensors, basis } satisfies QueryFiles);
-        index = { rows: rows.map(decodeRow), contributors };
-        rowsOf.delete(release);
-        rowsOf.set(release, index);
-        for (const oldest of rowsOf.keys()) {
-          if (rowsOf.size <= residentReleases) break;
-          rowsOf.delete(oldest);
+      let known = contributorsOf.get(release);
+      if (known === undefined || !(await worker.call("has", release))) {
+        const { rows, contributors, ...files } = await source(release);
+        const rowBytes = rows[0]?.length ?? 0;
+        const all = new Uint8Array(rows.length * rowBytes); // one buffer: rows may be views of larger ones
+        for (const [i, row] of rows.entries()) all.set(row, i * rowBytes);
+        await worker.call("load", { ...files, release, rows: all, rowBytes } satisfies ReleaseFiles);
+        known = contributors;
+        contributorsOf.delete(release);
+        contributorsOf.set(release, known);
+        for (const oldest of contributorsOf.keys()) {
+          if (contributorsOf.size <= residentReleases) break;
+          contributorsOf.delete(oldest);
         }
       }
-      return use(index);
+      return use(known);
     });
     loading = turn.catch(() => undefined);
     return turn;
@@ -82,17 +81,16 @@ export async function createAttribution(source: ReleaseSource, options: Attribut
     ): Promise<AnswerScores> {
       if (answer.outputIds.length === 0)
         throw new EmptyAnswerError("The answer has no tokens, so nothing shaped it.");
-      return withRelease(release, async ({ rows, contributors }) => {
-        const q = await worker.call("query", {
+      return withRelease(release, async (contributors) => {
+        const { q, scores } = await worker.call("score", {
           release,
           promptIds: [...answer.promptIds],
           outputIds: [...answer.outputIds],
         });
-        const scores = rows.map((row) => score(row, q));
         return {
           query: encodeRow(q),
-          scores: scores.slice(0, contributors),
-          nullScores: scores.slice(contributors),
+          scores: Array.from(scores.subarray(0, contributors)),
+          nullScores: Array.from(scores.subarray(contributors)),
         };
       });
     },

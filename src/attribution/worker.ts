@@ -1,13 +1,20 @@
-/** The scoring thread: holds the base model's gradient graph and a few releases' adapters and bases; answers with q. */
+/** The scoring thread: holds the base model's gradient graph and a few releases' adapters, bases and rows; answers with q and every row's score. */
 import { loadCheckpoint, type Sequence, sequenceOf, serveWorker } from "../engine/index.ts";
+import { decodeRow } from "../protocol/index.ts";
 import { gradDot } from "./methods/graddot.ts";
 import { type AnsweredTokens, createQueries, type QueryFiles, type QueryRelease } from "./queries.ts";
+import { createInt16Scan, type Scan } from "./scan.ts";
 
 export type ScoringWorkerData = {
   baseFolder: string;
   threads: number;
   residentReleases: number;
   maxLength: number;
+};
+export type ReleaseFiles = QueryFiles & {
+  /** All rows of the index as they are committed, one after the other, each of `rowBytes` bytes. */
+  readonly rows: Uint8Array;
+  readonly rowBytes: number;
 };
 export type QueryRequest = { release: string; promptIds: number[]; outputIds: number[] };
 export type GradDotRequest = {
@@ -20,16 +27,28 @@ export type GradDotRequest = {
 
 export type ScoringMethods = {
   has: (release: string) => boolean;
-  load: (files: QueryFiles) => void;
-  query: (request: QueryRequest) => Promise<Int16Array>;
+  load: (files: ReleaseFiles) => void;
+  score: (request: QueryRequest) => Promise<{ q: Int16Array; scores: Float64Array }>;
   gradDot: (request: GradDotRequest) => Promise<number[][]>;
 };
 
+type Resident = QueryRelease & { readonly scan: Scan<Int16Array> };
+
+/** @throws RangeError when the rows have other dimensions than queries will */
+function scanOf({ release, rows, rowBytes }: ReleaseFiles, k: number): Scan<Int16Array> {
+  if (rowBytes !== 2 * k)
+    throw new RangeError(
+      `The pay index of release ${release} does not match its basis: rows of ${rowBytes} bytes, expected ${2 * k}.`,
+    );
+  const row = (i: number) => decodeRow(rows.subarray(i * rowBytes, (i + 1) * rowBytes));
+  return createInt16Scan({ rows: rows.length / rowBytes, columns: k, row });
+}
+
 await serveWorker<ScoringWorkerData>((data): ScoringMethods => {
   const queries = createQueries(loadCheckpoint(data.baseFolder), data);
-  const resident = new Map<string, Promise<QueryRelease>>();
+  const resident = new Map<string, Promise<Resident>>();
 
-  function use(release: string): Promise<QueryRelease> {
+  function use(release: string): Promise<Resident> {
     const found = resident.get(release);
     if (found === undefined) throw new Error(`Release ${release} is not loaded.`);
     resident.delete(release);
@@ -40,7 +59,10 @@ await serveWorker<ScoringWorkerData>((data): ScoringMethods => {
   return {
     has: (release) => resident.has(release),
     async load(files) {
-      const opened = queries.open(files);
+      const opened = queries.open(files).then((release) => ({
+        ...release,
+        scan: scanOf(files, release.basis.k),
+      }));
       resident.set(files.release, opened);
       opened.catch(() => resident.delete(files.release));
       await opened;
@@ -49,7 +71,11 @@ await serveWorker<ScoringWorkerData>((data): ScoringMethods => {
         resident.delete(oldest);
       }
     },
-    query: async ({ release, promptIds, outputIds }) => (await use(release)).query({ promptIds, outputIds }),
+    async score({ release, promptIds, outputIds }) {
+      const { query, scan } = await use(release);
+      const q = await query({ promptIds, outputIds });
+      return { q, scores: scan.scores(q) };
+    },
     async gradDot({ release, examples, contributorOf, contributors, queries: asked }) {
       const { adapter, gradients } = await use(release);
       const toSequence = ({ promptIds, outputIds }: AnsweredTokens) =>
