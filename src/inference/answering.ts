@@ -7,7 +7,8 @@ import type { Meter } from "./metrics.ts";
 import type { Models, Target } from "./models.ts";
 import { giveUp, newRequests, repeated, reserve, sameQuestion, write } from "./paid-request.ts";
 import type { Releases, ServedRelease } from "./ports.ts";
-import type { Receipting, Step } from "./receipting.ts";
+import type { Step } from "./receipt-steps.ts";
+import type { Receipting } from "./receipting.ts";
 import type { FinishReason, NewRequest, RequestRecord, WrittenAnswer } from "./record.ts";
 import type { Ask } from "./request.ts";
 
@@ -146,6 +147,7 @@ async function answerPaid(
   const before = await repeated(parts, question, payer);
   if (before.length > 0) return replay(parts, before, listener);
   const requests = await newRequests(parts, question, release, payer);
+  using _places = parts.receipting.admit(requests.length);
   const others = await reserve(parts, requests, payer, question.body);
   if (others.length > 0) return replay(parts, sameQuestion(others, question), listener);
   const ids = requests.map(({ id }) => id);

@@ -45,7 +45,7 @@ export { type LoadedAdapter, type LoadedAdapters, openLoadedAdapters } from "./l
 export { type InferenceMetrics, percentile } from "./metrics.ts";
 export type { Models } from "./models.ts";
 export type { DeliverReceipt, ReadTerms, ReceiptTerms, Releases, ServedRelease } from "./ports.ts";
-export type { OperatorAccount, Step } from "./receipting.ts";
+export type { OperatorAccount, Step } from "./receipt-steps.ts";
 export type { AnswerEvidence, RequestRecord, RequestState } from "./record.ts";
 export { type Ask, chatRequestSchema, textRequestSchema } from "./request.ts";
 export { type InferenceRoutesOptions, inferenceRoutes } from "./routes.ts";

@@ -11,6 +11,8 @@ export type InferenceMetrics = {
   readonly refusedTotal: Readonly<Record<string, number>>;
   readonly receiptsTotal: number;
   readonly feesWeiTotal: bigint;
+  /** Receipts that attribute nothing because their answers could not be scored. */
+  readonly unattributedTotal: number;
   /** Answers without a receipt now, and how long the oldest has waited. */
   readonly waitingForReceipt: number;
   readonly oldestWaitingMs: number;
@@ -36,6 +38,7 @@ export function createMeter() {
   let cutShort = 0;
   let receipts = 0;
   let feesWei = 0n;
+  let unattributed = 0;
   return {
     answered(kind: keyof typeof answers) {
       answers[kind]++;
@@ -45,6 +48,9 @@ export function createMeter() {
     },
     refused(code: string) {
       if (refused.has(code) || refused.size < codesMax) refused.set(code, (refused.get(code) ?? 0) + 1);
+    },
+    unattributed() {
+      unattributed++;
     },
     receipted(lagMs: number, feeWei: bigint) {
       receipts++;
@@ -58,6 +64,7 @@ export function createMeter() {
       refusedTotal: Object.fromEntries(refused),
       receiptsTotal: receipts,
       feesWeiTotal: feesWei,
+      unattributedTotal: unattributed,
       attributionLagMs: { p50: percentile(lags, 0.5), p95: percentile(lags, 0.95), samples: lags.length },
     }),
   };

@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { checkReceipt, hashReceipt, nothingFailed, type ReceiptBundle } from "../protocol/index.ts";
 import { attributionHeader, replayHeader } from "./answer-route.ts";
 import { ben, contributors, type Node, openWorld, price, type World } from "./fixtures/world.ts";
-import type { Step } from "./receipting.ts";
+import type { Step } from "./receipt-steps.ts";
 
 let world: World;
 let node: Node;

@@ -4,7 +4,7 @@ import {
   type Digest,
   hashReceipt,
   type Payout,
-  payout,
+  payoutOf,
   queryDigest,
   type Receipt,
   type ReceiptBundle,
@@ -94,17 +94,8 @@ function divide(request: RequestRecord, release: ServedRelease, terms: ReceiptTe
     ...(terms.datanets[at] as ReceiptTerms["datanets"][number]),
     acceptedExamples: count,
   }));
-  const { scores, nullScores } = request;
-  const attributed = scores !== null && nullScores !== null;
-  return payout({
-    fee,
-    split: terms.split,
-    payees: terms.payees,
-    datanets,
-    influence: attributed
-      ? { contributors, scores, nullScores, thresholdMillionths: manifest.index.thresholdMillionths }
-      : null,
-  });
+  const { split, payees } = terms;
+  return payoutOf({ fee, split, payees, datanets }, request.listing, contributors);
 }
 
 /** The digest of a request's body, as it came. */

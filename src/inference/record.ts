@@ -1,7 +1,7 @@
 /** One paid request as it is kept: read, and moved from one state to the next. */
 import type { TokenLogprob } from "../openlora/index.ts";
 import type { Payer } from "../payments/index.ts";
-import type { Digest } from "../protocol/index.ts";
+import { type Digest, decodeScores, type Listing } from "../protocol/index.ts";
 import type { Queries, Transaction } from "../store/index.ts";
 import { InferenceError } from "./errors.ts";
 import type { AnswerKind } from "./request.ts";
@@ -63,8 +63,10 @@ export type RequestRecord = NewRequest & {
   readonly feeWei: bigint | null;
   /** q; no bytes where nothing is attributed, null before scoring. */
   readonly query: Uint8Array | null;
-  readonly scores: readonly number[] | null;
-  readonly nullScores: readonly number[] | null;
+  /** Who is paid for it, and the threshold; null where nothing is attributed. */
+  readonly listing: Listing | null;
+  /** Why nothing is attributed although it was asked for: it could not be scored. */
+  readonly unattributed: string | null;
   /** The interval of the channel's cumulative amount, wei. */
   readonly charge: { readonly from: bigint; readonly to: bigint } | null;
   readonly receiptId: Digest | null;
@@ -73,7 +75,10 @@ export type RequestRecord = NewRequest & {
   readonly finishedAtMs: number | null;
 };
 
-type Row = Omit<RequestRecord, "answer" | "charge"> & {
+type Row = Omit<RequestRecord, "answer" | "charge" | "listing"> & {
+  listed: Uint8Array | null;
+  thresholdRow: number | null;
+  threshold: number | null;
   promptIds: number[] | null;
   outputIds: number[] | null;
   text: Uint8Array | null;
@@ -88,15 +93,16 @@ type Row = Omit<RequestRecord, "answer" | "charge"> & {
 const columns = `id, choice, state, payer, idempotency_key as "idempotencyKey", kind, model, release_id as "releaseId", attribution,
   request_digest as "requestDigest", reserved_wei as "reservedWei", prompt_ids as "promptIds", output_ids as "outputIds", text, logprobs,
   finish_reason as "finishReason", seed, fingerprint, prompt_tokens as "promptTokens", completion_tokens as "completionTokens",
-  fee_wei as "feeWei", query, scores, null_scores as "nullScores", channel_id as "channelId", from_wei as "fromWei", to_wei as "toWei",
+  fee_wei as "feeWei", query, listed, threshold_row as "thresholdRow", threshold, unattributed, channel_id as "channelId", from_wei as "fromWei", to_wei as "toWei",
   receipt_id as "receiptId", error, created_at_ms as "createdAtMs", generated_at_ms as "generatedAtMs", finished_at_ms as "finishedAtMs"`;
 
 /** A mark U+FEFF at the start is part of the answer: its digest covers it. */
 const decodeText = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
 function recordOf(row: Row): RequestRecord {
-  const { promptIds, outputIds, text, logprobs, finishReason, seed, fingerprint, fromWei, toWei, ...rest } =
+  const { promptIds, outputIds, text, logprobs, finishReason, seed, fingerprint, fromWei, toWei, ...more } =
     row;
+  const { listed, thresholdRow, threshold, ...rest } = more;
   const written =
     promptIds !== null &&
     outputIds !== null &&
@@ -109,6 +115,10 @@ function recordOf(row: Row): RequestRecord {
     answer: written
       ? { promptIds, outputIds, text: decodeText(text), logprobs, finishReason, seed, fingerprint }
       : null,
+    listing:
+      listed !== null && thresholdRow !== null && threshold !== null
+        ? { scores: decodeScores(listed) ?? [], thresholdRow, threshold: BigInt(threshold) }
+        : null,
     charge: fromWei !== null && toWei !== null ? { from: fromWei, to: toWei } : null,
   };
 }

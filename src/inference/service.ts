@@ -12,7 +12,8 @@ import { createMeter, type InferenceMetrics } from "./metrics.ts";
 import { createModels, type Models } from "./models.ts";
 import { releaseRequests } from "./paid-request.ts";
 import type { DeliverReceipt, ReadTerms, Releases } from "./ports.ts";
-import { createReceipting, type OperatorAccount, type Step } from "./receipting.ts";
+import type { OperatorAccount, Step } from "./receipt-steps.ts";
+import { createReceipting } from "./receipting.ts";
 import {
   type AnswerEvidence,
   findEvidence,
@@ -21,6 +22,7 @@ import {
   requestsIn,
   waitingStates,
 } from "./record.ts";
+import { keptReleases } from "./releases.ts";
 import { migrateInference } from "./tables.ts";
 
 export type InferenceDependencies = {
@@ -41,6 +43,10 @@ export type InferenceDependencies = {
   readonly answerMsMax?: number;
   /** Attempts at a receipt before it is left to the next start; 24 (more than an hour) unless given. */
   readonly receiptAttemptsMax?: number;
+  /** Attempts at scoring an answer before its receipt attributes nothing and says so; 12 (about nine minutes) unless given. */
+  readonly scoreAttemptsMax?: number;
+  /** Paid answers without a receipt, those under way included, beyond which no more are sold for a while; 512 unless given. */
+  readonly receiptsWaitingMax?: number;
   /** Wall clock, epoch milliseconds. */
   readonly now?: () => number;
   readonly log?: (message: string) => void;
@@ -75,19 +81,25 @@ const pageSize = 500;
 
 /** Opens the room: brings its tables up to date, releases what a crash left reserved, and goes on with the receipts. */
 export async function createInference(dependencies: InferenceDependencies): Promise<Inference> {
-  const { database, openlora, payments, releases, now = Date.now, log = () => {} } = dependencies;
+  const { database, openlora, payments, now = Date.now, log = () => {} } = dependencies;
   const { inFlightMax = 1_024, answerMsMax = 10 * 60_000, receiptAttemptsMax = 24 } = dependencies;
+  const { scoreAttemptsMax = 12, receiptsWaitingMax = 512 } = dependencies;
   const afterStep = dependencies.afterStep ?? (() => Promise.resolve());
   await migrateInference(database);
   const meter = createMeter();
-  const models = createModels(dependencies);
+  const releases = keptReleases(dependencies.releases);
+  const models = createModels({ ...dependencies, releases });
   const receipting = createReceipting({
     ...dependencies,
+    releases,
     now,
     log,
     afterStep,
     receiptAttemptsMax,
+    scoreAttemptsMax,
+    receiptsWaitingMax,
     onReceipt: meter.receipted,
+    onUnattributed: meter.unattributed,
   });
   const parts = {
     database,

@@ -3,7 +3,7 @@ import { type Database, weiColumn } from "../store/index.ts";
 /**
  * One row per paid answer: a request for several has as many, with the same key and body. Prompt, answer and token ids are kept: attribution needs the ids, a repeated idempotency key
  * gets the same answer. `text` is UTF-8 bytes, because a model may write the character NUL, which no text column holds.
- * `null_scores` are dropped with the receipt, which names the one that mattered. `logprobs` are kept where a repeated key may ask for them. `adapters`: what the operator
+ * `listed` are the bytes that a receipt's `scoresDigest` hashes. `unattributed`: why nothing was, though it was asked for. `logprobs` are kept where a repeated key may ask for them. `adapters`: what the operator
  * loaded by name. `body`: the request as it came, with the first choice, because whoever checks an answer must see what was asked.
  */
 const migrations = [
@@ -57,6 +57,14 @@ const migrations = [
    );
    create index adapters_digest on inference.adapters (digest);`,
   "alter table inference.requests add column body bytea",
+  // What a receipt keeps of the scores, instead of all of them; what waits with the old ones is scored again, to the same.
+  `alter table inference.requests add column listed bytea;
+   alter table inference.requests add column threshold_row int;
+   alter table inference.requests add column threshold bigint;
+   alter table inference.requests add column unattributed text;
+   update inference.requests set state = 'generated', query = null where state in ('scored', 'charged') and scores is not null;
+   alter table inference.requests drop column scores;
+   alter table inference.requests drop column null_scores;`,
 ];
 
 export function migrateInference(database: Database): Promise<void> {

@@ -68,6 +68,16 @@ export type PayoutInput = {
   readonly influence: Influence | null;
 };
 
+/** Who is paid for an answer's influence, and the threshold that decided it: what of all scores a receipt keeps. */
+export type Listing = {
+  /** By ascending row, at most 256. */
+  readonly scores: readonly ScoreEntry[];
+  /** The index row of the highest null score, the lowest such row. */
+  readonly thresholdRow: number;
+  /** T. */
+  readonly threshold: bigint;
+};
+
 /** How one fee is divided, with the lists the receipt commits to. */
 export type Payout = {
   /** In the hashed order: operator, treasury, developer, stakers, owners, then contributors by row or pools; no zeros. */
@@ -128,10 +138,26 @@ export function aboveThreshold(scores: ArrayLike<number>, threshold: bigint): Sc
  * @throws ProtocolError if the input contradicts itself (lists of different length, no Datanet, heads off 10,000)
  */
 export function payout(input: PayoutInput): Payout {
-  const { fee, split, payees, datanets, influence } = input;
+  const { influence } = input;
+  return influence === null
+    ? payoutOf(input, null, [])
+    : payoutOf(input, listInfluence(influence), influence.contributors);
+}
+
+/**
+ * The same from what a listing kept, without the scores it was made from.
+ *
+ * @param listing - null for an answer of which nothing is attributed
+ * @param contributors - payees of the contributor rows, by row
+ */
+export function payoutOf(
+  { fee, split, payees, datanets }: Omit<PayoutInput, "influence">,
+  listing: Listing | null,
+  contributors: readonly Address[],
+): Payout {
   const heads = splitFee(fee, split);
   const examples = datanets.map((datanet) => BigInt(datanet.acceptedExamples));
-  const { scores, thresholdRow, threshold } = listed(influence);
+  const { scores, thresholdRow, threshold } = listing ?? { scores: [], thresholdRow: 0, threshold: 0n };
 
   const payments: ExplainedPayment[] = [
     { kind: "operator", payee: payees.operator, amount: heads.operator },
@@ -142,13 +168,13 @@ export function payout(input: PayoutInput): Payout {
   apportion(heads.owners, examples).forEach((amount, at) => {
     payments.push({ kind: "owner", payee: datanets[at]!.owner, amount, at });
   });
-  if (influence !== null && scores.length > 0) {
+  if (scores.length > 0) {
     const parts = apportion(
       heads.influence,
       scores.map((entry) => BigInt(entry.score)),
     );
     scores.forEach(({ row }, i) => {
-      payments.push({ kind: "contributor", payee: influence.contributors[row]!, amount: parts[i]!, at: row });
+      payments.push({ kind: "contributor", payee: contributors[row]!, amount: parts[i]!, at: row });
     });
   } else {
     apportion(heads.influence, examples).forEach((amount, at) => {
@@ -168,8 +194,8 @@ export function payout(input: PayoutInput): Payout {
   };
 }
 
-function listed(influence: Influence | null): Pick<Payout, "scores" | "thresholdRow" | "threshold"> {
-  if (influence === null) return { scores: [], thresholdRow: 0, threshold: 0n };
+/** Who is above the threshold. @throws ProtocolError if there are not as many scores as contributors, or no null score */
+export function listInfluence(influence: Influence): Listing {
   const { contributors, scores, nullScores, thresholdMillionths } = influence;
   if (contributors.length !== scores.length)
     throw new ProtocolError(
