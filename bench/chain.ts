@@ -16,7 +16,6 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";
 import { createRequire } from "node:module";
 import { type AddressInfo, createServer } from "node:net";
@@ -25,6 +24,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { encodeFunctionData, getContractAddress, type Hex, keccak256, parseAbi } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { createRpc, openEmbeddedChain, totalSupplyWei } from "../src/chain/index.ts";
+import { gasFigures } from "./common/gas.ts";
 import { median, note, rounded, scratchFolder, sleep } from "./common/measure.ts";
 
 const rounds = 11;
@@ -313,26 +313,6 @@ async function killTrial(): Promise<{ acked: number; lost: number }> {
   } finally {
     await stop(second.child, "SIGKILL");
   }
-}
-
-/** Gas as `contracts/test/Gas.t.sol` measured it last; the contracts' tests rewrite the file. */
-function gasFigures() {
-  const file = "contracts/snapshots/Settlement.json";
-  const snapshot: Record<string, string> = JSON.parse(
-    readFileSync(new URL(`../${file}`, import.meta.url), "utf8"),
-  );
-  const gas = (name: string) => {
-    const value = Number(snapshot[name]);
-    if (!Number.isSafeInteger(value)) throw new Error(`${file} has no figure "${name}".`);
-    return value;
-  };
-  return {
-    gasPerReceipt: gas("settle 50 channels with collect, per receipt of 1,000"),
-    gasPerReceipt1000Channels: gas("settle 1,000 channels with collect, per receipt of 1,000"),
-    gasClaim: gas("claim among 100 payees"),
-    gasWrongScoreProof: gas("prove a wrong score at k = 1,024 among 256 listed"),
-    gasFrom: file,
-  };
 }
 
 const temporaryFolder = () => scratchFolder("openledger-bench-chain-");
