@@ -7,6 +7,7 @@
  * - `pay-index`: from training examples to one integer row per contributor, null rows and the threshold
  * - `basis`: the directions rows and queries share; a query's gradient becomes k integers
  * - `queries`: an answer's gradient and its integers
+ * - `clusters/`: near duplicates, of which only the first is paid
  * - `statistics/`: how right scores and payouts are, against retraining
  * - `methods`: ten ways to score examples behind one interface, the baselines among them, and what they read
  *   collected from the engine
@@ -15,6 +16,7 @@
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
+export * from "./clusters/index.ts";
 export * from "./influence.ts";
 export * from "./linalg.ts";
 export * from "./methods/index.ts";

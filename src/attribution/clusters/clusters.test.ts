@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import fc from "fast-check";
+import { createRandom, shuffle } from "../../engine/index.ts";
+import { jsonDigest } from "../../protocol/index.ts";
+import {
+  type ClusterText,
+  clusterList,
+  clustersDigest,
+  findClusters,
+  representativesOf,
+} from "./clusters.ts";
+import { createMinHash, jaccard, shinglesOf, wordsOf } from "./shingles.ts";
+import { cosineOf, sketchRows } from "./sketch.ts";
+
+const text = (prompt: string, completion: string): ClusterText => ({ prompt, completion });
+const words = (count: number, seed: number) => {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => `w${random.below(50_000)}`);
+};
+const long = (seed: number) => text(words(30, seed).join(" "), words(12, seed + 1_000_000).join(" "));
+/** The same text with its n-th word of the prompt replaced. */
+const touched = ({ prompt, completion }: ClusterText, n: number, by: string) =>
+  text(
+    prompt
+      .split(" ")
+      .map((word, i) => (i === n ? by : word))
+      .join(" "),
+    completion,
+  );
+
+test("words leave out case and the marks of sentences, and keep numbers and symbols", () => {
+  assert.deepEqual(wordsOf("The ca\u00adt, “sat”: 3.5 + x_1!"), [
+    "the",
+    "cat",
+    "sat",
+    "3.5",
+    "+",
+    "x",
+    "_",
+    "1",
+  ]);
+  assert.deepEqual(wordsOf("猫が好き"), ["猫", "が", "好", "き"]);
+  assert.equal(shinglesOf("").length, 0);
+  assert.equal(shinglesOf("one two").length, 1);
+  assert.equal(shinglesOf("a b c d a b c").length, 5 - 1); // "a b c" twice
+  assert.equal(jaccard(shinglesOf("a b c d"), shinglesOf("b c d e")), 1 / 3);
+});
+
+test("MinHashes agree as often as the sets overlap", () => {
+  const set = (from: number) =>
+    Uint32Array.from({ length: 300 }, (_, i) => shinglesOf(`s${from + i}`)[0] as number).sort();
+  const signature = createMinHash(2048);
+  for (const shift of [0, 33, 100, 200]) {
+    const [a, b] = [set(0), set(shift)];
+    const [x, y] = [signature(a), signature(b)];
+    const agreeing = x.filter((h, i) => h === y[i]).length / 2048;
+    const expected = jaccard(a, b);
+    assert.ok(Math.abs(agreeing - expected) < 0.05, `${agreeing} against ${expected}`);
+  }
+});
+
+test("copies join the earliest commitment; another answer to the same question does not", () => {
+  const original = long(1);
+  const texts = [
+    touched(original, 15, "changed"),
+    original,
+    long(2),
+    { ...original },
+    text(original.prompt.toUpperCase().replaceAll(" ", ",  "), original.completion),
+    text(original.prompt, words(12, 77).join(" ")),
+    touched(touched(original, 0, "several"), 20, "changes"),
+  ];
+  assert.deepEqual([...findClusters({ texts })], [0, 0, 2, 0, 0, 5, 6]);
+  const committed = [9, 1, 2, 3, 4, 5, 6];
+  const found = findClusters({ texts, committed });
+  assert.deepEqual([...found], [1, 1, 2, 1, 1, 5, 1]); // the copies lie close to the original, not to each other
+  assert.deepEqual(clusterList(found), [[1, 0, 3, 4, 6]]);
+  assert.equal(clustersDigest(found), jsonDigest({ clusters: [[1, 0, 3, 4, 6]] }));
+  assert.equal(clustersDigest(findClusters({ texts: [long(1)] })), jsonDigest({ clusters: [] }));
+  assert.equal(clustersDigest(findClusters({ texts: [] })), jsonDigest({ clusters: [] }));
+  assert.deepEqual(representativesOf(["a", "b", "c", "d", "e", "f", "g"], found), ["b", "c", "f"]);
+  assert.throws(() => findClusters({ texts, committed: [1] }), /7 texts have 1 commitments/);
+  assert.throws(() => findClusters({ texts, sketches: new Float32Array(3) }), /numbers of sketches/);
+});
+
+test("a chain of small changes does not link its ends", () => {
+  const chain = [long(3)];
+  for (let n = 0; n < 24; n++) chain.push(touched(chain[n] as ClusterText, n, `changed${n}`));
+  const found = findClusters({ texts: chain });
+  assert.ok(new Set(found).size > 3, `${[...found]}`);
+  const setOf = (i: number) => shinglesOf(`${chain[i]?.prompt} ${chain[i]?.completion}`);
+  found.forEach((representative, i) => {
+    assert.ok(jaccard(setOf(i), setOf(representative)) >= 0.8);
+  });
+});
+
+test("what everyone's prompt begins with makes nobody a copy", () => {
+  const system = words(200, 4).join(" ");
+  const texts = Array.from({ length: 60 }, (_, i) =>
+    text(`${system} ${words(8, 100 + i).join(" ")}`, "Yes."),
+  );
+  assert.equal(new Set(findClusters({ texts })).size, 60);
+});
+
+test("gradients that point the same way are copies, whatever the texts say", () => {
+  const random = createRandom(5);
+  const p = 4000;
+  const base = Float32Array.from({ length: p }, () => random.normal());
+  const at = (cosine: number) => {
+    const sine = Math.sqrt(1 - cosine * cosine);
+    return base.map((x) => cosine * x + sine * random.normal());
+  };
+  const rows = [at(1), at(0.99).map((x) => 3 * x), at(0.8), at(0.9), at(0.97), new Float32Array(p), at(-1)];
+  rows.push(new Float32Array(p));
+  const all = new Float32Array(rows.length * p);
+  rows.forEach((row, i) => {
+    all.set(row, i * p);
+  });
+  const sketches = sketchRows(all, p);
+  assert.ok(Math.abs(cosineOf(sketches, 0, 3) - 0.9) < 0.05);
+  const texts = rows.map((_, i) => long(1000 + i));
+  assert.deepEqual([...findClusters({ texts, sketches })], [0, 0, 2, 3, 0, 5, 6, 7]);
+});
+
+test("clusters do not depend on the order of the rows, only on that of the commitments", () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.integer({ min: 2, max: 30 }), (seed, count) => {
+      const random = createRandom(seed);
+      const texts: ClusterText[] = [];
+      for (let i = 0; i < count; i++)
+        texts.push(
+          i > 0 && random.uniform() < 0.6
+            ? touched(texts[random.below(i)] as ClusterText, random.below(30), `x${random.below(3)}`)
+            : long(seed + i),
+        );
+      const committed = texts.map(() => random.below(8));
+      const found = findClusters({ texts, committed });
+      const order = shuffle([...texts.keys()], random);
+      const turned = findClusters({
+        texts: order.map((i) => texts[i] as ClusterText),
+        committed: order.map((i) => committed[i] as number),
+      });
+      const keyOf = (i: number) => JSON.stringify(texts[i]);
+      turned.forEach((representative, n) => {
+        assert.equal(keyOf(order[representative] as number), keyOf(found[order[n] as number] as number));
+      });
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("the valley's facts are no copies of each other", () => {
+  const rows = [1, 2, 3, 4, 5].flatMap((n) =>
+    readFileSync(new URL(`../../../examples/valley/contributor-${n}.jsonl`, import.meta.url), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  );
+  const texts = rows.map((row) =>
+    "prompt" in row
+      ? text(row.prompt, row.completion)
+      : text(row.messages[0].content, row.messages[1].content),
+  );
+  assert.equal(new Set(findClusters({ texts })).size, 700);
+});
+
+test("twenty thousand texts take seconds, and the copies among them are found", () => {
+  const random = createRandom(6);
+  const texts: ClusterText[] = [];
+  for (let i = 0; i < 20_000; i++)
+    texts.push(
+      i % 10 === 9
+        ? touched(texts[i - 9] as ClusterText, random.below(30), "copied")
+        : text(words(30, 10_000 + i).join(" "), words(8, 2_000_000 + i).join(" ")),
+    );
+  const started = performance.now();
+  const found = findClusters({ texts });
+  const seconds = (performance.now() - started) / 1000;
+  const copies = [...found.keys()].filter((i) => i % 10 === 9);
+  assert.ok(copies.filter((i) => found[i] === i - 9).length === copies.length);
+  assert.equal(new Set(found).size, 18_000);
+  assert.ok(seconds < 20, `${seconds} s`);
+});
