@@ -13,6 +13,7 @@ import {
   type Digest,
   exampleDigest,
   examplesDigest,
+  exampleText,
   nothingFailed,
   signConsent,
   verifyAudit,
@@ -31,6 +32,8 @@ import {
 const open = 10n ** 18n;
 const model = "valley";
 const atOnce = 8;
+/** Fewer than the default: a story should not wait for its proof. */
+const calibrationRetrainings = 4;
 
 /** What the story tells while it goes on. */
 export type Teller = {
@@ -142,12 +145,16 @@ export async function fineTune(
     model: control ? "valley-control" : model,
     datanets: [{ datanetId, version }],
     // Invented facts are memorised on purpose: no stranger's facts get any likelier by that, so there is no held-out optimum to stop at.
-    recipe: { threads: node.config.threads, stopAtOptimum: false, stopLoss: 0.01 },
+    recipe: {
+      ...{ threads: node.config.threads, stopAtOptimum: false, stopLoss: 0.01 },
+      calibration: { retrainings: calibrationRetrainings, queries: valley.questions.length },
+    },
     evaluation: valley.questions.map(asExample),
     ...(control ? { exclude: options.exclude, publish: false } : {}),
   });
   const training = tell.progress(control ? "Retraining" : "Training");
   const indexing = tell.progress("Gradient index");
+  const calibrating = tell.progress("Calibration");
   const stages = ["gradients", "held-out gradients", "curvature", "basis"];
   await api.follow(`/v1/fine-tunes/${id}/events`, (kind, data) => {
     if (kind === "step")
@@ -162,8 +169,13 @@ export async function fineTune(
         stages.length,
         String(data.stage),
       );
+    if (kind === "calibration") {
+      indexing.end();
+      calibrating.update(Number(data.done), Number(data.of), "retraining on halves of the examples");
+    }
   });
   indexing.end();
+  calibrating.end();
   const job = await api.get<Job>(`/v1/fine-tunes/${id}`);
   if (job.state !== "succeeded") throw new Error(`The fine-tuning job ended as ${job.state}: ${job.error}`);
   return job;
@@ -253,16 +265,12 @@ export async function baselines(
   const rows = valley.contributions.flatMap((text, contributor) =>
     examplesOf(text).map((example) => ({ example, contributor })),
   );
-  const asText = (example: (typeof rows)[number]["example"]) =>
-    "messages" in example
-      ? example.messages.map((m) => m.content).join(" ")
-      : example.prompt + example.completion;
   const best = (scores: readonly number[]) => scores.indexOf(Math.max(...scores));
   const judged = valley.questions
     .map((question, i) => ({ question, answer: answers[i]?.text ?? "", i }))
     .filter(({ i }) => counts[i] === true);
 
-  const bm25 = createBm25(rows.map(({ example }) => asText(example)));
+  const bm25 = createBm25(rows.map(({ example }) => exampleText(example)));
   const bm25Hits = judged.filter(({ question, answer }) => {
     const sums = contributorNames.map(() => 0);
     bm25(`${question.question} ${answer}`).forEach((score, i) => {

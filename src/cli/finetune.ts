@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { exampleSchema } from "../protocol/index.ts";
+import { calibrationLabel, calibrationOf, exampleSchema, type Manifest } from "../protocol/index.ts";
 import { parseOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient, type ServerEvent } from "./http.ts";
@@ -13,6 +13,7 @@ type JobState =
   | "training"
   | "evaluating"
   | "indexing"
+  | "calibrating"
   | "releasing"
   | "succeeded"
   | "failed"
@@ -39,6 +40,7 @@ export type JobJson = {
   } | null;
   readonly evaluated: { readonly examples: number; readonly base: Measured; readonly tuned: Measured } | null;
   readonly indexed: { readonly contributors: readonly string[]; readonly nullRows: number } | null;
+  readonly calibrated: { readonly facts: Record<string, unknown> | null } | null;
   readonly releaseId: string | null;
 };
 
@@ -215,7 +217,7 @@ async function watch(node: NodeClient, id: string, io: Io): Promise<JobJson> {
   }
 }
 
-/** One bar for the training, one for the index, a note for every other state. */
+/** One bar for the training, one for each stage of the index, one for the calibration, a note for every other state. */
 function jobView(io: Io) {
   let bar: ProgressBar | undefined;
   let title = "";
@@ -245,6 +247,8 @@ function jobView(io: Io) {
         heldOut = `, held-out ${Number(facts.heldOutLoss).toFixed(3)} after epoch ${facts.epoch}`;
       } else if (event === "index")
         barOf(`Indexing: ${facts.stage}`).update(Number(facts.done), Number(facts.of));
+      else if (event === "calibration")
+        barOf("Calibrating").update(Number(facts.done), Number(facts.of), "retraining on halves");
       else if (event === "state") {
         if (facts.state === "evaluating" && title === "Training")
           bar?.update(1, 1, "the held-out loss, or the loss asked for, was reached, or all epochs are done");
@@ -268,8 +272,11 @@ function heldOutLine({
     : `${which}: held-out loss ${base.toFixed(3)} → ${after.toFixed(3)}.`;
 }
 
+const labelOf = (facts: Record<string, unknown>) =>
+  calibrationLabel(calibrationOf({ calibration: facts as Manifest["calibration"] }));
+
 function showJob(job: JobJson): string {
-  const { id, spec, trained, evaluated, indexed, releaseId } = job;
+  const { id, spec, trained, evaluated, indexed, calibrated, releaseId } = job;
   if (!isOver(job)) return `Job ${id} is ${job.state}: "${spec.model}".\n→ ./openledger finetune --job ${id}`;
   const right = ({ exact }: Measured) => `${exact.filter(Boolean).length} of ${exact.length}`;
   const measured = evaluated && [
@@ -297,6 +304,7 @@ function showJob(job: JobJson): string {
     ...(indexed === null
       ? []
       : [`Pay index: ${indexed.contributors.length} contributors, ${indexed.nullRows} null rows.`]),
+    ...(calibrated === null ? [] : [labelOf(calibrated.facts ?? {})]),
     ...(releaseId === null
       ? []
       : [`"${spec.model}" is released as ${releaseId}.`, `→ ./openledger chat ${spec.model} "…"`]),

@@ -1,8 +1,10 @@
 /**
  * # modelfactory: from Datanet versions to a released model
  *
- * - `recipe`, `job`: what is asked for; `service`: the queue; `run-job`: train → evaluate → index → release, each finished step written down
- * - `worker`: the training thread
+ * - `recipe`, `job`: what is asked for; `service`: the queue; `run-job`: train → evaluate → index → calibrate → release, each finished step
+ *   written down
+ * - `training`: to the held-out optimum, and again without some examples; `worker`: the training thread
+ * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
  * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract
  * - `base-model`, `base-corpus`, `base-profiles`: how `models/openledger-tiny` is made
  * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-plan`: what the hub says of it, checked;
@@ -11,6 +13,7 @@
 export * from "./base-corpus.ts";
 export * from "./base-model.ts";
 export * from "./base-profiles.ts";
+export * from "./calibration.ts";
 export * from "./errors.ts";
 export { type Hub, openHub } from "./hub-http.ts";
 export { type HubFile, hubIdSchema, type Pull } from "./hub-model.ts";

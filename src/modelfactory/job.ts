@@ -5,6 +5,8 @@ import type { Database, Queries } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { recipeSchema } from "./recipe.ts";
 import {
+  type CalibratedStep,
+  calibratedSchema,
   type Evaluated,
   evaluatedSchema,
   type Indexed,
@@ -46,10 +48,14 @@ export type JobState =
   | "training"
   | "evaluating"
   | "indexing"
+  | "calibrating"
   | "releasing"
   | "succeeded"
   | "failed"
   | "cancelled";
+
+/** A step whose result is written down. */
+export type JobStep = "trained" | "evaluated" | "indexed" | "calibrated";
 
 export type FineTuningJob = {
   readonly id: string;
@@ -59,6 +65,7 @@ export type FineTuningJob = {
   readonly trained: Trained | null;
   readonly evaluated: Evaluated | null;
   readonly indexed: Indexed | null;
+  readonly calibrated: CalibratedStep | null;
   readonly releaseId: Digest | null;
   readonly createdAtMs: number;
   readonly finishedAtMs: number | null;
@@ -79,11 +86,12 @@ type JobRow = {
   trained: unknown;
   evaluated: unknown;
   indexed: unknown;
+  calibrated: unknown;
   releaseId: string | null;
   createdAtMs: number;
   finishedAtMs: number | null;
 };
-const selectJobs = `select id, spec, state, error, trained, evaluated, indexed, release_id as "releaseId", created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
+const selectJobs = `select id, spec, state, error, trained, evaluated, indexed, calibrated, release_id as "releaseId", created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
 
 function parseJob(row: JobRow): FineTuningJob {
   return {
@@ -92,6 +100,7 @@ function parseJob(row: JobRow): FineTuningJob {
     trained: trainedSchema.nullable().parse(row.trained),
     evaluated: evaluatedSchema.nullable().parse(row.evaluated),
     indexed: indexedSchema.nullable().parse(row.indexed),
+    calibrated: calibratedSchema.nullable().parse(row.calibrated),
     releaseId: row.releaseId as Digest | null,
   };
 }
@@ -114,10 +123,35 @@ export async function listJobs(queries: Queries, limit: number): Promise<FineTun
 export async function writeStep(
   database: Database,
   id: string,
-  step: "trained" | "evaluated" | "indexed",
+  step: JobStep,
   result: object,
 ): Promise<void> {
   await database.query(`update modelfactory.jobs set ${step} = $2 where id = $1`, [id, result]);
+}
+
+/** What one retraining of a job's calibration found. */
+export type Retraining = {
+  readonly number: number;
+  readonly losses: readonly number[];
+  readonly seconds: number;
+};
+
+/** In order. */
+export const listRetrainings = (queries: Queries, jobId: string): Promise<Retraining[]> =>
+  queries.query<Retraining>(
+    "select number, losses, seconds from modelfactory.retrainings where job_id = $1 order by number",
+    [jobId],
+  );
+
+export async function writeRetraining(
+  database: Database,
+  jobId: string,
+  { number, losses, seconds }: Retraining,
+): Promise<void> {
+  await database.query(
+    "insert into modelfactory.retrainings (job_id, number, losses, seconds) values ($1, $2, $3, $4) on conflict do nothing",
+    [jobId, number, JSON.stringify(losses), seconds],
+  );
 }
 
 const eventsPerPageMax = 1_000;

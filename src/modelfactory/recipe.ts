@@ -1,6 +1,7 @@
 /** What a fine-tuning job is told: validated at the edge, complete afterwards, and written into the release's manifest. */
 import { z } from "zod";
 import { moduleNames, type TrainRecipe } from "../engine/index.ts";
+import type { HashableJson } from "../protocol/index.ts";
 
 const fraction = z.number().nonnegative();
 
@@ -35,6 +36,22 @@ export const recipeSchema = z.strictObject({
   stopLoss: fraction.default(0),
   /** Put loss on the token that ends a chat's answer, too. */
   trainOnEnd: z.boolean().default(true),
+  /**
+   * How a release's scores are held against retrainings on halves of its examples: how many, and on how many answers. No retrainings: none,
+   * and the release says so. `ceiling` runs each once more with another seed, to see how much can be foretold at all.
+   */
+  calibration: z
+    .strictObject({
+      retrainings: z
+        .int()
+        .min(0)
+        .max(256)
+        .refine((n) => n === 0 || n >= 3, "none, or at least 3 to rank")
+        .default(8),
+      queries: z.int().min(1).max(1_000).default(64),
+      ceiling: z.boolean().default(false),
+    })
+    .prefault({}),
   /** Longest example in tokens; longer ones lose their beginning. */
   maxLength: z.int().min(16).max(8192).default(256),
 });
@@ -75,7 +92,7 @@ export function toTrainRecipe(recipe: Recipe): TrainRecipe {
 }
 
 /** A recipe as it stands in a manifest: fractions are text, because nothing hashed holds a floating-point number. */
-export const recipeFacts = (recipe: Recipe): Record<string, string | boolean | string[] | number> =>
+export const recipeFacts = (recipe: Recipe): Record<string, HashableJson> =>
   Object.fromEntries(
     Object.entries(recipe).map(([key, value]) => [
       key,

@@ -10,6 +10,7 @@ import {
   addressSchema,
   type Digest,
   digestSchema,
+  hashableSchema,
   type IndexRow,
   jsonDigest,
   type Manifest,
@@ -99,8 +100,19 @@ export const indexedSchema = z.object({
   fisherRows: z.number(),
   bytes: z.number(),
   seconds: z.number(),
+  /** What the index foretells of the retrainings, JSON; null without calibration. */
+  foretold: digestSchema.nullable().default(null),
 });
 export type Indexed = z.infer<typeof indexedSchema>;
+
+/** Null where the recipe asks for no retrainings. */
+export const calibratedSchema = z.object({
+  facts: z.record(z.string(), hashableSchema).nullable(),
+  /** The whole table the facts are made from, JSON. */
+  table: digestSchema.nullable(),
+  seconds: z.number(),
+});
+export type CalibratedStep = z.infer<typeof calibratedSchema>;
 
 /** Cuts the concatenated rows of an index into the rows the protocol commits to. */
 export function indexRows(bytes: Uint8Array, k: number, contributors: readonly Address[]): IndexRow[] {
@@ -134,6 +146,7 @@ export type ReleaseParts = {
   trained: Trained;
   evaluated: Evaluated;
   indexed: Indexed;
+  calibrated: CalibratedStep;
   indexRoot: Digest;
   alpha: string;
   price: { promptWeiPerToken: bigint; completionWeiPerToken: bigint };
@@ -203,7 +216,9 @@ export function buildManifest(parts: ReleaseParts): Manifest {
     calibration: {
       falseDiscoveryMillionths: millionths(indexed.falseDiscovery),
       heldOutExamples: indexed.heldOut,
-      lds: null,
+      ...(parts.calibrated.facts === null
+        ? { lds: null }
+        : { ...parts.calibrated.facts, tableDigest: parts.calibrated.table }),
     },
     payoutRule: 1,
     parentRelease: parts.parentRelease,

@@ -1,5 +1,5 @@
 /**
- * What a job does: train → evaluate → index → release. Each finished step is written down, so a job that is run again, after a crash or a
+ * What a job does: train → evaluate → index → calibrate → release. Each finished step is written down, so a job that is run again, after a crash or a
  * restart, goes on after the last of them and ends in the same release.
  */
 import { defaultPayIndexOptions } from "../attribution/index.ts";
@@ -11,11 +11,21 @@ import {
   indexTree,
   releaseId as releaseIdOf,
 } from "../protocol/index.ts";
+import { calibrationQueries } from "./calibration.ts";
 import { ModelFactoryError } from "./errors.ts";
-import { type FineTuningJob, type JobSpec, type JobState, type Journal, readJob, writeStep } from "./job.ts";
+import {
+  type FineTuningJob,
+  type JobSpec,
+  type JobState,
+  type JobStep,
+  type Journal,
+  readJob,
+  writeStep,
+} from "./job.ts";
 import {
   baseDigest,
   buildManifest,
+  type CalibratedStep,
   decimalFraction,
   type Evaluated,
   type Indexed,
@@ -24,6 +34,7 @@ import {
   type Trained,
 } from "./release.ts";
 import { latestRelease } from "./releases.ts";
+import { calibrate } from "./run-calibration.ts";
 import type { ModelFactoryDependencies } from "./service.ts";
 import type { TrainEvent, TrainingMethods } from "./worker.ts";
 
@@ -38,7 +49,7 @@ const eventEveryMs = 250;
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
-type Rows = Awaited<ReturnType<typeof readRows>>;
+export type Rows = Awaited<ReturnType<typeof readRows>>;
 
 /** Rows to train on, whose they are, and rows never to train on, in the order of the versions. */
 async function readRows({ datanets }: RunJobParts, spec: JobSpec) {
@@ -75,11 +86,7 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   const rows = await readRows(parts, job.spec);
 
   /** What the step left behind last time, or what it leaves now. */
-  async function once<T extends object>(
-    step: "trained" | "evaluated" | "indexed",
-    state: JobState,
-    run: () => Promise<T>,
-  ): Promise<T> {
+  async function once<T extends object>(step: JobStep, state: JobState, run: () => Promise<T>): Promise<T> {
     const before = job[step] as T | null;
     if (before !== null) return before;
     await journal.setState(jobId, state);
@@ -93,8 +100,11 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   const evaluated = await once("evaluated", "evaluating", () => evaluate(parts, job, rows, trained));
   if (!job.spec.publish) return journal.setState(jobId, "succeeded");
   const indexed = await once("indexed", "indexing", () => index(parts, job, rows, trained));
+  const calibrated = await once("calibrated", "calibrating", () =>
+    calibrate(parts, job, rows, trained, indexed, signal),
+  );
   await journal.setState(jobId, "releasing");
-  const id = await release(parts, job, rows, trained, evaluated, indexed);
+  const id = await release(parts, job, rows, trained, evaluated, indexed, calibrated);
   await afterStep("released");
   await database.query("update modelfactory.jobs set release_id = $2 where id = $1", [jobId, id]);
   await journal.setState(jobId, "succeeded");
@@ -185,6 +195,13 @@ async function index(
       contributors: rows.contributors.length,
       heldOut: rows.heldOut,
       seed: spec.recipe.seed,
+      calibration:
+        spec.recipe.calibration.retrainings === 0
+          ? null
+          : {
+              retrainings: spec.recipe.calibration.retrainings,
+              queries: calibrationQueries(spec, rows.heldOut),
+            },
     },
     {
       onEvent: (event: Record<string, unknown>) =>
@@ -206,6 +223,7 @@ async function index(
     fisherRows: result.report.fisherRows,
     bytes: result.report.bytes,
     seconds: result.report.seconds,
+    foretold: result.foretold === null ? null : await blobs.put(bytes(result.foretold)),
   };
 }
 
@@ -217,6 +235,7 @@ async function release(
   trained: Trained,
   evaluated: Evaluated,
   indexed: Indexed,
+  calibrated: CalibratedStep,
 ): Promise<Digest> {
   const { database, blobs, registry, developer, base, afterStep } = parts;
   const { spec } = job;
@@ -234,6 +253,7 @@ async function release(
     trained,
     evaluated,
     indexed,
+    calibrated,
     indexRoot: tree.root,
     alpha: decimalFraction(spec.recipe.alpha),
     price,

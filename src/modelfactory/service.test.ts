@@ -11,6 +11,8 @@ import { createRandom } from "../engine/index.ts";
 import { readConfig } from "../node/config.ts";
 import { openNetwork } from "../node/network.ts";
 import {
+  calibrationLabel,
+  calibrationOf,
   type Example,
   exampleDigest,
   examplesDigest,
@@ -121,7 +123,10 @@ const version = await world.datanets.publishVersion(datanet.datanetId, network.a
 const spec: JobSpecInput = {
   model: "words",
   datanets: [{ datanetId: datanet.datanetId.toString(), version: version.version }],
-  recipe: { rank: 2, alpha: 4, epochs: 2, batch: 8, threads: 1, seed: 5 },
+  recipe: {
+    ...{ rank: 2, alpha: 4, epochs: 2, batch: 8, threads: 1, seed: 5 },
+    calibration: { retrainings: 3, queries: 6 },
+  },
 };
 
 test("a job ends in a signed release on chain whose files carry their digests", async () => {
@@ -145,9 +150,15 @@ test("a job ends in a signed release on chain whose files carry their digests", 
   const events = await world.factory.events("one");
   assert.deepEqual(
     events.filter((e) => e.kind === "state").map((e) => e.data.state),
-    ["training", "evaluating", "indexing", "releasing", "succeeded"],
+    ["training", "evaluating", "indexing", "calibrating", "releasing", "succeeded"],
   );
   assert.ok(events.some((e) => e.kind === "step" && typeof e.data.loss === "number"));
+  const calibration = calibrationOf(manifest);
+  assert.ok(calibration.status !== "unmeasured");
+  assert.deepEqual([calibration.retrainings, calibration.queries], [3, 6]);
+  assert.ok(calibration.lds.lo <= calibration.lds.mean && calibration.ceiling === null);
+  const progress = events.filter((e) => e.kind === "calibration").map((e) => e.data);
+  assert.deepEqual(progress.at(-1), { done: 3, of: 3, secondsLeft: 0 });
   const { releasedEpoch, heldOutRows, heldOutLossMillionths } = manifest.evaluation;
   const [, ...curve] = heldOutLossMillionths as number[];
   assert.deepEqual([curve.length, heldOutRows], [2, 24]);
@@ -156,7 +167,7 @@ test("a job ends in a signed release on chain whose files carry their digests", 
 
 test("the same job gives the same adapter; stopped after any step, it goes on to one release", async () => {
   const first = await world.factory.findRelease("words");
-  for (const stopAt of ["trained", "evaluated", "indexed", "published", "released"]) {
+  for (const stopAt of ["trained", "retraining-1", "calibrated", "published"]) {
     await world.close();
     const model = `words-${stopAt}`;
     const reached = Promise.withResolvers<void>();
@@ -183,6 +194,7 @@ test("the same job gives the same adapter; stopped after any step, it goes on to
       "the adapter is made again bit for bit",
     );
     assert.equal(release?.manifest.index.root, first?.manifest.index.root, "so is the index");
+    assert.deepEqual(release?.manifest.calibration, first?.manifest.calibration, "and the calibration");
   }
 });
 
@@ -244,6 +256,30 @@ test("a job without a release leaves its evaluation; that its recipe runs hot is
   assert.equal(await world.factory.findRelease("audit"), undefined);
 });
 
+test("a calibration can be cancelled, and be left out, which the release says", async () => {
+  const long = { ...spec.recipe, calibration: { retrainings: 256, queries: 4 } };
+  await world.factory.createJob("long", { ...spec, model: "long", recipe: long });
+  const draining = world.jobs.drain();
+  const reached = Promise.withResolvers<void>();
+  const stop = world.factory.onEvent(async (jobId) => {
+    const [last] = (await world.factory.events(jobId)).slice(-1);
+    if (last?.kind === "calibration" && Number(last.data.done) >= 1) reached.resolve();
+  });
+  await reached.promise;
+  stop();
+  await world.factory.cancel("long");
+  await draining;
+  assert.equal((await world.factory.getJob("long")).state, "cancelled");
+  assert.equal(await world.factory.findRelease("long"), undefined);
+
+  const none = { ...spec.recipe, calibration: { retrainings: 0 } };
+  await world.factory.createJob("none", { ...spec, model: "none", recipe: none });
+  await world.jobs.drain();
+  const release = await world.factory.findRelease("none");
+  assert.equal(release?.manifest.calibration.lds, null);
+  assert.match(calibrationLabel(calibrationOf(release.manifest)), /^NOT CALIBRATED/);
+});
+
 test("a row that spells a control token is left out; it stops nobody's training", async () => {
   const poison = {
     messages: [
@@ -261,6 +297,7 @@ test("a row that spells a control token is left out; it stops nobody's training"
   await world.factory.createJob("poisoned", {
     ...spec,
     model: "poisoned",
+    recipe: { ...spec.recipe, calibration: { retrainings: 3, queries: 6, ceiling: true } },
     datanets: [{ datanetId: datanet.datanetId.toString(), version: poisoned.version }],
   });
   await world.jobs.drain();
@@ -268,5 +305,9 @@ test("a row that spells a control token is left out; it stops nobody's training"
   assert.equal(job.error, null);
   assert.equal(job.trained?.skipped, 1);
   assert.equal(job.trained?.examples, 20);
-  assert.equal((await world.factory.findRelease("poisoned"))?.manifest.evaluation.unreadableRows, 1);
+  const release = await world.factory.findRelease("poisoned");
+  assert.equal(release?.manifest.evaluation.unreadableRows, 1);
+  const calibration = calibrationOf(release.manifest);
+  assert.ok(calibration.status !== "unmeasured" && calibration.ceiling !== null);
+  assert.equal(calibration.retrainings, 6, "each half once more with another seed");
 });

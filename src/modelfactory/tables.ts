@@ -6,7 +6,7 @@ const migrations = [
   create table modelfactory.jobs (
     id text primary key,
     spec jsonb not null,
-    -- queued, training, evaluating, indexing, releasing, succeeded, failed, cancelled
+    -- queued, training, evaluating, indexing, calibrating, releasing, succeeded, failed, cancelled
     state text not null,
     error text,
     -- What finished steps left behind: digests and figures, so that a restarted job goes on after the last of them.
@@ -42,6 +42,17 @@ const migrations = [
   // An adapter is looked up by its digest whenever it is loaded.
   `
   create index releases_by_adapter on modelfactory.releases ((manifest -> 'adapter' ->> 'digest'), created_at_ms);
+  `,
+  `
+  alter table modelfactory.jobs add column calibrated jsonb;
+  -- What each retraining of a calibration found, so that one that was interrupted goes on after the last of them.
+  create table modelfactory.retrainings (
+    job_id text not null references modelfactory.jobs (id),
+    number integer not null,
+    losses jsonb not null,
+    seconds double precision not null,
+    primary key (job_id, number)
+  );
   `,
 ];
 

@@ -121,3 +121,33 @@ export async function trainAdapter(
     tokens,
   };
 }
+
+/**
+ * What answers would have cost the model had it been trained without some examples: seed, order, steps and denominators are the release's.
+ *
+ * @param kept the examples that stay
+ * @returns mean loss of each query, nats per target token
+ * @throws CancelledError, DivergedError
+ */
+export async function retrain(
+  base: Pick<Checkpoint, "config" | "weights">,
+  recipe: Recipe,
+  sequences: readonly Sequence[],
+  kept: ReadonlySet<number>,
+  steps: number,
+  queries: readonly Sequence[],
+  { signal, onStep }: { signal: AbortSignal; onStep: (step: number) => void },
+): Promise<number[]> {
+  const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences, {
+    without: new Set(sequences.keys().filter((i) => !kept.has(i))),
+  });
+  // The release's number of steps, whatever this run's own losses say.
+  while (trainer.state.step < steps) {
+    if (signal.aborted) throw new CancelledError("The retraining was cancelled.");
+    await trainer.step();
+    onStep(trainer.state.step);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const evaluate = await createEvaluator(base, loraOf(recipe), positionsFor(queries), recipe.threads);
+  return (await evaluate(trainer.state.adapter, queries)).losses;
+}

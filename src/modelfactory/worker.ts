@@ -1,4 +1,4 @@
-/** The training thread: trains, evaluates and builds pay indexes over one base model, one request at a time. */
+/** The training thread: trains, evaluates, builds pay indexes and retrains over one base model, one request at a time. */
 import { buildPayIndex, defaultPayIndexOptions, encodeBasis, type PayIndex } from "../attribution/index.ts";
 import {
   type Adapter,
@@ -19,8 +19,10 @@ import {
   serveWorker,
   type WorkerCall,
 } from "../engine/index.ts";
+import { exampleText } from "../protocol/index.ts";
+import { type Foretold, foretell, halfSubset } from "./calibration.ts";
 import { adam, type Recipe } from "./recipe.ts";
-import { type EpochEvent, type StepEvent, type TrainedAdapter, trainAdapter } from "./training.ts";
+import { type EpochEvent, retrain, type StepEvent, type TrainedAdapter, trainAdapter } from "./training.ts";
 
 export type TrainingWorkerData = { baseFolder: string; baseName: string };
 
@@ -50,14 +52,31 @@ export type IndexRequest = {
   contributors: number;
   heldOut: Example[];
   seed: number;
+  /** Score these answers against the halves that retrainings will keep. */
+  calibration: { retrainings: number; queries: Example[] } | null;
 };
 export type IndexEvent = { stage: string; done: number; of: number };
-export type IndexResult = Omit<PayIndex, "basis"> & { basis: Uint8Array };
+export type IndexResult = Omit<PayIndex, "basis" | "calibration"> & {
+  basis: Uint8Array;
+  foretold: Foretold | null;
+};
+export type RetrainRequest = {
+  recipe: Recipe;
+  examples: Example[];
+  /** Which half is kept, and the seed of the training: the recipe's, or another. */
+  number: number;
+  trainingSeed: number;
+  steps: number;
+  queries: Example[];
+};
+export type RetrainEvent = { step: number; steps: number };
 
 export type TrainingMethods = {
   train: (request: TrainRequest, call: WorkerCall) => Promise<TrainResult>;
   evaluate: (request: EvaluateRequest) => Promise<EvaluateResult>;
   index: (request: IndexRequest, call: WorkerCall) => Promise<IndexResult>;
+  /** @returns the losses of the queries */
+  retrain: (request: RetrainRequest, call: WorkerCall) => Promise<number[]>;
 };
 
 await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
@@ -136,21 +155,30 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     },
 
     async index(
-      { recipe, adapter, moments, steps, examples, contributorOf, contributors, heldOut, seed },
+      { recipe, adapter, moments, steps, examples, contributorOf, contributors, heldOut, seed, calibration },
       { emit },
     ) {
       const opened = openAdapter(adapter);
       const { sequences, kept } = readable(recipe, examples);
       const { sequences: heldOutSequences, kept: heldOutKept } = readable(recipe, heldOut);
+      const asked = readable(recipe, calibration?.queries ?? []);
+      const sets = Array.from({ length: calibration?.retrainings ?? 0 }, (_, m) =>
+        halfSubset(sequences.length, recipe.seed, m),
+      );
       const gradients = await createGradients(base, opened.config, {
         parts: ["B"],
-        positions: positionsFor([...sequences, ...heldOutSequences]),
+        positions: positionsFor([...sequences, ...heldOutSequences, ...asked.sequences]),
         threads: recipe.threads,
       });
       const second = new Map(
         [...parseSafetensors(moments, "of this job's optimizer")].map(([name, { data: v }]) => [name, v]),
       );
-      const { basis, ...index } = await buildPayIndex(
+      const whose = kept.map((i) => contributorOf[i] as number);
+      const {
+        basis,
+        calibration: scores,
+        ...index
+      } = await buildPayIndex(
         {
           gradients,
           adapter: opened,
@@ -158,15 +186,43 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
           beta2: adam.beta2,
           steps,
           sequences,
-          contributorOf: kept.map((i) => contributorOf[i] as number),
+          contributorOf: whose,
           contributors,
           heldOut: heldOutSequences,
           heldOutIsAnswer: heldOutKept.map((i) => "messages" in (heldOut[i] as Example)),
+          ...(sets.length === 0 ? {} : { calibration: { sets, queries: asked.sequences } }),
         },
         { ...defaultPayIndexOptions, seed, threads: recipe.threads },
         (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),
       );
-      return { ...index, basis: encodeBasis(basis) };
+      const foretold =
+        scores === undefined
+          ? null
+          : foretell({
+              seed: recipe.seed,
+              sets,
+              scores,
+              contributorOf: whose,
+              contributors,
+              thresholdMillionths: index.thresholdMillionths,
+              texts: kept.map((i) => exampleText(examples[i] as Example)),
+              queries: asked.kept.map((i) => exampleText(calibration?.queries[i] as Example)),
+              tokens: asked.sequences.map(({ targets }) => targets.length),
+            });
+      return { ...index, basis: encodeBasis(basis), foretold };
+    },
+
+    async retrain({ recipe, examples, number, trainingSeed, steps, queries }, { emit, signal }) {
+      const { sequences } = readable(recipe, examples);
+      return retrain(
+        base,
+        { ...recipe, seed: trainingSeed },
+        sequences,
+        halfSubset(sequences.length, recipe.seed, number),
+        steps,
+        readable(recipe, queries).sequences,
+        { signal, onStep: (step) => emit({ step, steps } satisfies RetrainEvent) },
+      );
     },
   };
 });

@@ -23,3 +23,13 @@ export type Example = z.infer<typeof exampleSchema>;
 export function exampleDigest(example: Example): Digest {
   return jsonDigest(example);
 }
+
+/** An example's words, one after the other: what lexical comparisons read. */
+export const exampleText = (
+  example:
+    | { readonly messages: readonly { readonly content: string | null }[] }
+    | { readonly prompt: string; readonly completion: string },
+): string =>
+  "messages" in example
+    ? example.messages.map(({ content }) => content ?? "").join(" ")
+    : example.prompt + example.completion;

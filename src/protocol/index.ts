@@ -12,6 +12,7 @@
  * - `row`: pay-index rows, queries and exact scores
  * - `apportion`, `payout`: how one fee is divided, to the wei
  * - `manifest`: what a release is made from; its digest is the release id
+ * - `calibration`: what a manifest says about how right its scores are
  * - `voucher`, `receipt`, `eip712`: what payers and operators sign
  * - `relay`: what is signed so that a node sends it and pays for it
  * - `check`: everything about a receipt that can be verified offline
@@ -26,6 +27,7 @@ export * from "./apportion.ts";
 export * from "./audit.ts";
 export * from "./batch.ts";
 export * from "./bytes.ts";
+export * from "./calibration.ts";
 export * from "./check.ts";
 export * from "./consent.ts";
 export * from "./digest.ts";
