@@ -6,6 +6,7 @@
  * - `influence`: the mathematics, a label-sampled Fisher in Adam's metric, one block per layer
  * - `pay-index`: from training examples to one integer row per contributor, null rows and the threshold
  * - `basis`: the directions rows and queries share; a query's gradient becomes k integers
+ * - `projection`: the same fast, by exact integer scans
  * - `queries`: an answer's gradient and its integers
  * - `clusters/`: near duplicates, of which only the first is paid
  * - `statistics/`: how right scores and payouts are, against retraining
@@ -21,6 +22,7 @@ export * from "./influence.ts";
 export * from "./linalg.ts";
 export * from "./methods/index.ts";
 export * from "./pay-index.ts";
+export * from "./projection.ts";
 export * from "./queries.ts";
 export * from "./scan.ts";
 export * from "./service.ts";

@@ -9,7 +9,8 @@ import {
   readPeft,
   sequenceOf,
 } from "../engine/index.ts";
-import { type Basis, decodeBasis, projectQuery } from "./basis.ts";
+import { decodeBasis } from "./basis.ts";
+import { createProjection } from "./projection.ts";
 
 /** A release's files that scoring takes, as they are. */
 export type QueryFiles = {
@@ -26,11 +27,14 @@ export type AnsweredTokens = { readonly promptIds: readonly number[]; readonly o
 /** A release ready to be asked. */
 export type QueryRelease = {
   readonly adapter: Adapter;
-  readonly basis: Basis;
+  /** Dimensions of q. */
+  readonly k: number;
   readonly gradients: Awaited<ReturnType<typeof createGradients>>;
   /** ∇ℓ of the answer by the adapter's B matrices, `[p]`: one forward and one backward pass. */
   gradient(answer: AnsweredTokens): Promise<Float32Array>;
-  /** q, k integers. */
+  /** From a gradient to q, k integers. */
+  project(gradient: Float32Array): Int16Array;
+  /** q of an answer. */
   query(answer: AnsweredTokens): Promise<Int16Array>;
 };
 
@@ -65,16 +69,22 @@ export function createQueries(base: Checkpoint, options: { maxLength: number; th
       const basis = decodeBasis(bytes);
       const modules = moduleNames.filter((name) => adapter.config.modules.includes(name));
       const gradients = await graphOf({ ...adapter.config, modules });
+      if (gradients.width !== basis.metric.length)
+        throw new RangeError(
+          `The basis of release ${release} is for gradients of ${basis.metric.length} numbers; its adapter's have ${gradients.width}.`,
+        );
+      const project = createProjection(basis);
       const gradient = async ({ promptIds, outputIds }: AnsweredTokens) => {
         const sequence = sequenceOf(promptIds, outputIds, options.maxLength);
         return (await gradients.rows(adapter, [sequence])).data;
       };
       return {
         adapter,
-        basis,
+        k: basis.k,
         gradients,
         gradient,
-        query: async (answer) => projectQuery(basis, await gradient(answer)),
+        project,
+        query: async (answer) => project(await gradient(answer)),
       };
     },
   };

@@ -61,7 +61,7 @@ await serveWorker<ScoringWorkerData>((data): ScoringMethods => {
     async load(files) {
       const opened = queries.open(files).then((release) => ({
         ...release,
-        scan: scanOf(files, release.basis.k),
+        scan: scanOf(files, release.k),
       }));
       resident.set(files.release, opened);
       opened.catch(() => resident.delete(files.release));

@@ -1,5 +1,5 @@
 /** `verify --replay`: the answer's gradient again, from its audit file and the base model alone. */
-import { type AnsweredTokens, createQueries, projectQuery } from "../attribution/index.ts";
+import { type AnsweredTokens, createQueries } from "../attribution/index.ts";
 import { loadCheckpoint } from "../engine/index.ts";
 import { askedTokens } from "../inference/index.ts";
 import { type BaseModel, isOfBase } from "../modelfactory/index.ts";
@@ -149,7 +149,7 @@ export function createReplayer(base: BaseModel, options: { threads?: number; tol
         return done(null, null);
       }
       const gradient = await release.gradient(answer);
-      const q = projectQuery(release.basis, gradient);
+      const q = release.project(gradient);
       const heads = splitFee(receipt.to - receipt.from, bundle.terms.split);
       const comparison = compareQueries(
         decodeRow(toBytes(bundle.query)),
