@@ -64,7 +64,7 @@ export type SpanIndex = {
 };
 
 export type OpenOptions = {
-  /** Memory for pages of the file; 64 MiB unless given. Beside it: 8 bytes a document, 100 a contributor, 3 MiB. */
+  /** Memory for pages of the file; 256 MiB unless given, or as much as the file has. Beside it: 8 bytes a document, 100 a contributor, 3 MiB. */
   readonly memoryBytes?: number;
 };
 
@@ -95,7 +95,7 @@ function openOver(path: string, file: number, layout: Layout, options: OpenOptio
   const starts = readColumn(0);
   const contributors = readColumn(3);
   if (!isConsistent()) throw altered(path, "its list of documents");
-  const budget = (options.memoryBytes ?? 64 * 2 ** 20) / 2;
+  const budget = (options.memoryBytes ?? 256 * 2 ** 20) / 2;
   const text = openPages(file, layout.text, layout.textBytes, pageBytes, budget);
   const suffixes = openPages(file, layout.suffixes, 4 * words, pageBytes, budget);
   const fences = createFences(words, (rank, target) => {
