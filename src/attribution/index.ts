@@ -4,7 +4,8 @@
  * Influence is measured with gradients and paid in integers. Read in this order:
  *
  * - `influence`: the mathematics, a label-sampled Fisher in Adam's metric, one block per layer
- * - `pay-index`: from training examples to one integer row per contributor, null rows and the threshold
+ * - `pay-index`: from training examples to one integer row per contributor, null rows and the threshold, in three passes over files
+ *   (`scratch`): `index-gradients`, `index-rows`, `index-basis`
  * - `basis`: the directions rows and queries share; a query's gradient becomes k integers
  * - `projection`: the same fast, by exact integer scans
  * - `queries`: an answer's gradient and its integers

@@ -12,7 +12,7 @@
  * are solved for.
  */
 import type { GradientSegment } from "../engine/index.ts";
-import { addGram, type Products, solvePositiveDefinite } from "./linalg.ts";
+import { addGram, factorPositiveDefinite, type Products, solveFactored } from "./linalg.ts";
 
 /** One layer's columns of a row of length p. */
 export type LayerBlock = { readonly offset: number; readonly length: number };
@@ -89,6 +89,34 @@ export function dampingOf(gram: Float64Array, n: number, w: number, damping: num
 }
 
 /**
+ * H⁻¹ of one layer, in scaled coordinates, ready for any number of rows.
+ *
+ * @param f `[n,w]`, this layer's columns of scaled gradients with drawn labels; held as long as the result is
+ * @param damping ρ
+ * @returns what applies it to rows `[m,w]`; the rows are left as they are
+ */
+export async function invertLayer(
+  products: Products,
+  f: Float32Array,
+  n: number,
+  w: number,
+  damping: number,
+): Promise<(rows: Float32Array, m: number) => Promise<Float32Array>> {
+  const gram = new Float64Array(n * n);
+  await addGram(products, gram, f, n, w);
+  const lambda = dampingOf(gram, n, w, damping);
+  for (let i = 0; i < n; i++) gram[i * n + i] = (gram[i * n + i] as number) + n * lambda;
+  await factorPositiveDefinite(products, gram, n);
+  return async (rows, m) => {
+    const right = Float64Array.from(await products.timesTransposed(rows, f, m, n, w)); // [m,n]
+    await solveFactored(products, gram, n, right, m);
+    const out = await products.times(Float32Array.from(right), f, m, w, n); // what F explains, [m,w]
+    for (let i = 0; i < out.length; i++) out[i] = ((rows[i] as number) - (out[i] as number)) / lambda;
+    return out;
+  };
+}
+
+/**
  * H⁻¹ applied to rows: in scaled coordinates in, in scaled coordinates out.
  *
  * @param rows `[m,p]`, scaled by the metric; the sums of contributors' gradients, for instance
@@ -104,25 +132,18 @@ export async function invertFisher(
   width: number,
   blocks: readonly LayerBlock[],
   damping: number,
-  onProgress?: (layer: number) => void,
 ): Promise<Float32Array> {
   const out = new Float32Array(m * width);
-  for (const [layer, block] of blocks.entries()) {
-    const f = columns(fisher, n, width, block);
-    const z = columns(rows, m, width, block);
-    const gram = new Float64Array(n * n);
-    await addGram(products, gram, f, n, block.length);
-    const lambda = dampingOf(gram, n, block.length, damping);
-    for (let i = 0; i < n; i++) gram[i * n + i] = (gram[i * n + i] as number) + n * lambda;
-    const right = Float64Array.from(await products.timesTransposed(z, f, m, n, block.length)); // [m,n]
-    await solvePositiveDefinite(products, gram, n, right, m);
-    const solved = Float32Array.from(right);
-    const explained = await products.times(solved, f, m, block.length, n); // [m,p_layer]
-    for (let i = 0; i < m; i++)
-      for (let j = 0; j < block.length; j++)
-        out[i * width + block.offset + j] =
-          ((z[i * block.length + j] as number) - (explained[i * block.length + j] as number)) / lambda;
-    onProgress?.(layer + 1);
+  for (const { offset, length } of blocks) {
+    const invert = await invertLayer(
+      products,
+      columns(fisher, n, width, { offset, length }),
+      n,
+      length,
+      damping,
+    );
+    const solved = await invert(columns(rows, m, width, { offset, length }), m);
+    for (let i = 0; i < m; i++) out.set(solved.subarray(i * length, (i + 1) * length), i * width + offset);
   }
   return out;
 }

@@ -125,67 +125,98 @@ export function cholesky(a: Float64Array, n: number, stride = n, start = 0): voi
 /** Rows and columns of one step of the blocked solver: small enough for plain loops, large enough for fast products. */
 const blockSize = 128;
 
+/** Some rows and columns of a row-major matrix. */
+function cut(from: Float64Array, stride: number, row: number, rows: number, column: number, width: number) {
+  const out = new Float32Array(rows * width);
+  for (let i = 0; i < rows; i++) {
+    const at = (row + i) * stride + column;
+    for (let j = 0; j < width; j++) out[i * width + j] = from[at + j] as number;
+  }
+  return out;
+}
+
+/** Rows of X `[·,n]` at a diagonal block of the factor, times its inverse transposed: forward substitution. */
+function forward(
+  a: Float64Array,
+  n: number,
+  x: Float64Array,
+  first: number,
+  rows: number,
+  at: number,
+  size: number,
+) {
+  for (let r = 0; r < rows; r++) {
+    const row = (first + r) * n + at;
+    for (let j = 0; j < size; j++) {
+      const line = (at + j) * n + at;
+      let sum = x[row + j] as number;
+      for (let k = 0; k < j; k++) sum -= (a[line + k] as number) * (x[row + k] as number);
+      x[row + j] = sum / (a[line + j] as number);
+    }
+  }
+}
+
 /**
- * Solves A X = B for symmetric positive definite A `[n,n]` and m right-hand sides: blocked Cholesky (Golub and Van Loan, algorithm 4.2.2).
- * Diagonal blocks are factored in float64 by plain loops; what is left of A and of B is updated by float32 products, n²·(n/3 + 2m) operations
- * of them, which is where the time goes otherwise.
+ * The lower factor of a symmetric positive definite A `[n,n]`, in place: blocked Cholesky (Golub and Van Loan, algorithm 4.2.2). Diagonal
+ * blocks are factored in float64 by plain loops; the rest is updated by float32 products, n³/3 operations of them.
+ */
+export async function factorPositiveDefinite(products: Products, a: Float64Array, n: number): Promise<void> {
+  for (let at = 0; at < n; at += blockSize) {
+    const size = Math.min(blockSize, n - at);
+    const end = at + size;
+    const left = n - end;
+    cholesky(a, size, n, at * n + at);
+    if (left === 0) break;
+    forward(a, n, a, end, left, at, size);
+    const panel = cut(a, n, end, left, at, size);
+    for (let first = 0; first < left; first += gramRows) {
+      const last = Math.min(left, first + gramRows);
+      const rows = panel.subarray(first * size, last * size);
+      const update = await products.timesTransposed(
+        rows,
+        panel.subarray(0, last * size),
+        last - first,
+        last,
+        size,
+      );
+      for (let i = first; i < last; i++) {
+        const row = (end + i) * n + end;
+        const from = (i - first) * last;
+        for (let j = 0; j <= i; j++) a[row + j] = (a[row + j] as number) - (update[from + j] as number);
+      }
+    }
+  }
+}
+
+/**
+ * Solves A X = B by the factor of A, 2 n² m operations.
  *
- * @param a `[n,n]`; overwritten with its lower factor
+ * @param a `[n,n]`, from {@link factorPositiveDefinite}
  * @param b `[m,n]`, one right-hand side a row; overwritten with the solutions
  */
-export async function solvePositiveDefinite(
+export async function solveFactored(
   products: Products,
   a: Float64Array,
   n: number,
   b: Float64Array,
   m: number,
 ): Promise<void> {
-  const cut = (
-    from: Float64Array,
-    rows: number,
-    stride: number,
-    row: number,
-    column: number,
-    width: number,
-  ) => {
-    const out = new Float32Array(rows * width);
-    for (let i = 0; i < rows; i++) {
-      const at = (row + i) * stride + column;
-      for (let j = 0; j < width; j++) out[i * width + j] = from[at + j] as number;
-    }
-    return out;
-  };
-  /** Row · L⁻ᵀ for rows of `x` at a diagonal block: forward substitution. */
-  const forward = (x: Float64Array, rows: number, first: number, at: number, size: number) => {
-    for (let r = 0; r < rows; r++) {
-      const row = (first + r) * n + at;
-      for (let j = 0; j < size; j++) {
-        const line = (at + j) * n + at;
-        let sum = x[row + j] as number;
-        for (let k = 0; k < j; k++) sum -= (a[line + k] as number) * (x[row + k] as number);
-        x[row + j] = sum / (a[line + j] as number);
-      }
-    }
-  };
-
   for (let at = 0; at < n; at += blockSize) {
     const size = Math.min(blockSize, n - at);
     const end = at + size;
     const left = n - end;
-    cholesky(a, size, n, at * n + at);
-    forward(b, m, 0, at, size);
+    forward(a, n, b, 0, m, at, size);
     if (left === 0) break;
-    forward(a, left, end, at, size);
-    const panel = cut(a, left, n, end, at, size);
-    const update = await products.timesTransposed(panel, panel, left, left, size);
-    for (let i = 0; i < left; i++) {
-      const row = (end + i) * n + end;
-      for (let j = 0; j <= i; j++) a[row + j] = (a[row + j] as number) - (update[i * left + j] as number);
-    }
-    const onB = await products.timesTransposed(cut(b, m, n, 0, at, size), panel, m, left, size);
+    const done = await products.timesTransposed(
+      cut(b, n, 0, m, at, size),
+      cut(a, n, end, left, at, size),
+      m,
+      left,
+      size,
+    );
     for (let r = 0; r < m; r++)
       for (let j = 0; j < left; j++)
-        b[r * n + end + j] = (b[r * n + end + j] as number) - (onB[r * left + j] as number);
+        b[r * n + end + j] = (b[r * n + end + j] as number) - (done[r * left + j] as number);
   }
   for (let at = Math.floor((n - 1) / blockSize) * blockSize; at >= 0; at -= blockSize) {
     const size = Math.min(blockSize, n - at);
@@ -200,10 +231,27 @@ export async function solvePositiveDefinite(
     }
     if (at === 0) break;
     // What these unknowns contribute to all earlier ones: X_block · L_block,0…at.
-    const done = await products.times(cut(b, m, n, 0, at, size), cut(a, size, n, at, 0, at), m, at, size);
+    const done = await products.times(cut(b, n, 0, m, at, size), cut(a, n, at, size, 0, at), m, at, size);
     for (let r = 0; r < m; r++)
       for (let j = 0; j < at; j++) b[r * n + j] = (b[r * n + j] as number) - (done[r * at + j] as number);
   }
+}
+
+/**
+ * Solves A X = B for symmetric positive definite A.
+ *
+ * @param a `[n,n]`; overwritten with its lower factor
+ * @param b `[m,n]`, one right-hand side a row; overwritten with the solutions
+ */
+export async function solvePositiveDefinite(
+  products: Products,
+  a: Float64Array,
+  n: number,
+  b: Float64Array,
+  m: number,
+): Promise<void> {
+  await factorPositiveDefinite(products, a, n);
+  await solveFactored(products, a, n, b, m);
 }
 
 /**

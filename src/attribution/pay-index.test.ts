@@ -10,6 +10,7 @@ import {
   loraOf,
   moduleNames,
   type Sequence,
+  shuffle,
   type TrainRecipe,
 } from "../engine/index.ts";
 import { decodeBasis, encodeBasis, projectQuery } from "./basis.ts";
@@ -163,6 +164,82 @@ test("sets of examples are scored with the index: a contributor's set as its row
       sum += of[c] as number;
     }
     close(of[contributors] as number, sum);
+  }
+});
+
+test("rows made layer by layer from files are those of one solve in memory, null rows and single ones among them", async () => {
+  const p = gradients.width;
+  for (const thinned of [{}, { samples: 3, maxFisherRows: 50 }]) {
+    const chosen = { ...options, ...thinned };
+    const single: Float32Array[] = [];
+    const built = await buildPayIndex(
+      {
+        ...input,
+        calibration: { sets: [new Set([5, 0, 17])], queries: taught },
+        explain: (row, example) => {
+          assert.equal(example, single.length);
+          single.push(row);
+        },
+      },
+      chosen,
+    );
+    // Everything at once, as matrices.
+    const metric = built.basis.metric;
+    const random = createRandom(chosen.seed, 41);
+    const keepEvery = Math.ceil((sequences.length * chosen.samples) / chosen.maxFisherRows);
+    const drawn = sequences.filter((_, i) => i % keepEvery === 0);
+    const fisher = (await gradients.rows(adapter, drawn, chosen.samples, random)).sampled;
+    const own = (await gradients.rows(adapter, sequences)).data;
+    const order = shuffle(Array.from(heldOut.keys()), createRandom(chosen.seed, 42)).slice(0, 20);
+    const material = (
+      await gradients.rows(
+        adapter,
+        order.map((i) => heldOut[i] as Sequence),
+      )
+    ).data;
+    for (const rows of [fisher, own, material]) applyMetric(rows, metric);
+    const draws = createRandom(chosen.seed, 43);
+    const lists = [
+      ...Array.from({ length: contributors }, (_, c) =>
+        [...contributorOf.keys()].filter((i) => contributorOf[i] === c),
+      ),
+      ...Array.from({ length: 30 }, () => Array.from({ length: 20 }, () => draws.below(20))),
+      [0, 5, 17],
+    ];
+    const sums = new Float32Array(lists.length * p);
+    lists.forEach((list, row) => {
+      const from = row >= contributors && row < contributors + 30 ? material : own;
+      for (const i of list)
+        for (let j = 0; j < p; j++)
+          sums[row * p + j] = (sums[row * p + j] as number) + (from[i * p + j] as number);
+    });
+    const products = await createProducts(1);
+    const blocks = layerBlocks(gradients.segments);
+    const solve = (rows: Float32Array) =>
+      invertFisher(products, rows, rows.length / p, fisher, fisher.length / p, p, blocks, chosen.damping);
+    const solved = await solve(sums);
+    const queries = (await gradients.rows(adapter, taught)).data;
+    applyMetric(queries, metric);
+    const scores = await products.timesTransposed(queries, solved, taught.length, lists.length, p);
+    const at = (q: number, row: number) => scores[q * lists.length + row] as number;
+    const close = (actual: Float32Array, columns: number, expected: (q: number, row: number) => number) => {
+      const all = Array.from(actual, (_, i) => expected(Math.floor(i / columns), i % columns));
+      const largest = Math.max(...all.map(Math.abs));
+      all.forEach((value, i) => {
+        const difference = Math.abs(value - (actual[i] as number));
+        assert.ok(difference < 1e-5 * largest, `${actual[i]} against ${value}, of at most ${largest}`);
+      });
+    };
+    const { rows, sets } = built.calibration ?? assert.fail();
+    close(
+      rows,
+      contributors + 30,
+      (q, row) => at(q, row) * (row < contributors ? 1 : built.report.nullScale),
+    );
+    close(sets, 1, (q) => at(q, lists.length - 1));
+    const each = await solve(own);
+    assert.equal(single.length, sequences.length);
+    for (const [i, row] of single.entries()) close(row, p, (_, j) => each[i * p + j] as number);
   }
 });
 

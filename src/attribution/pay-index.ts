@@ -2,8 +2,8 @@
  * The pay index of a release: one integer row per contributor and, to compare with, null rows made the same way from examples that were
  * never trained on. A query projected on the same basis gives every score as an exact integer dot product.
  *
- * Arithmetic at N = 700 examples, p = 110,592 (B matrices of rank 8 on all seven modules of a 6 × 256 model), 4 samples: 1.24 GB of
- * sampled gradients held while the index is built, 204 rows × p solved for, and a basis of 204 × p bytes = 22 MB stored.
+ * It is built in three passes over temporary files (`index-gradients`, `index-rows`, `index-basis`), so that memory holds one layer of what
+ * is solved for and never an N × p matrix: {@link payIndexCost} says how much.
  */
 import {
   type Adapter,
@@ -14,8 +14,13 @@ import {
   shuffle,
 } from "../engine/index.ts";
 import { type Basis, projectQuery } from "./basis.ts";
-import { adamMetric, applyMetric, invertFisher, layerBlocks } from "./influence.ts";
-import { createProducts, orthonormalise, type Products } from "./linalg.ts";
+import { integerRows } from "./index-basis.ts";
+import { gradientFile, thinning, trainingGradients } from "./index-gradients.ts";
+import { type Sums, solveRows } from "./index-rows.ts";
+import { adamMetric, layerBlocks } from "./influence.ts";
+import { createProducts } from "./linalg.ts";
+import { createInt16Scan } from "./scan.ts";
+import { createScratch } from "./scratch.ts";
 
 export type PayIndexOptions = {
   /** Gradients with drawn labels per example. */
@@ -31,6 +36,8 @@ export type PayIndexOptions = {
   thresholdMin: number;
   seed: number;
   threads: number;
+  /** Where temporary files go, by default the system's folder for them; {@link payIndexCost} says how large they get. */
+  scratchFolder?: string;
 };
 
 export const defaultPayIndexOptions: PayIndexOptions = {
@@ -43,9 +50,6 @@ export const defaultPayIndexOptions: PayIndexOptions = {
   seed: 1,
   threads: 2,
 };
-
-/** Most dimensions of a row (docs/protocol.md, section 4). */
-export const maxDimensions = 1024;
 
 export type PayIndexInput = {
   gradients: Awaited<ReturnType<typeof createGradients>>;
@@ -67,6 +71,8 @@ export type PayIndexInput = {
    * against every row. Scores are linear, so a set costs one more row to solve for, whatever its size.
    */
   calibration?: { sets: readonly ReadonlySet<number>[]; queries: readonly Sequence[] };
+  /** Takes each training example's own row R_i = H⁻¹ D^−½ g_i `[p]`, in order, when all are solved: for the explain index. */
+  explain?: (row: Float32Array, example: number) => void;
 };
 
 /** Scores of answers in the solve's own unit, before anything is rounded; positive made the answer more likely. */
@@ -104,6 +110,42 @@ export type PayIndex = {
 
 export type IndexStage = "gradients" | "held-out gradients" | "curvature" | "basis";
 
+/** Single rows of each kind whose lengths are compared. */
+const mostProbes = 64;
+
+/**
+ * What building takes at most, beyond the base model and its gradient graph, for one layer of w numbers out of p, n sampled gradients, m rows
+ * that are solved for and t rows of the index: the sampled gradients and the sums, the Gram matrix in float64, 256 rows under way; then
+ * the rows and the basis of one layer, and the basis in bytes.
+ *
+ * @returns bytes of memory and of temporary files
+ */
+export function payIndexCost(shape: {
+  examples: number;
+  heldOut: number;
+  contributors: number;
+  width: number;
+  widestLayer: number;
+  options: Pick<PayIndexOptions, "samples" | "maxFisherRows" | "nullRows">;
+}): { memory: number; files: number } {
+  const { examples, heldOut, contributors, width: p, widestLayer: w, options } = shape;
+  const { fisherRows: n } = thinning(examples, options);
+  const t = contributors + options.nullRows;
+  const m = t + 2 * Math.min(mostProbes, examples, heldOut);
+  const k = Math.min(t, 1024);
+  // Products return from the runtime through a copy: what it returns is counted twice.
+  const solving = 4 * w * (n + m + 5 * 256) + 8 * n * n + 8 * t * t + 4 * 256 * (6 * n + 2 * t);
+  const rounding = 4 * w * (t + 3 * k) + 8 * 3 * t * t + k * p + 2 * t * k;
+  return { memory: Math.max(solving, rounding), files: 4 * p * (examples + n + heldOut + t) };
+}
+
+/**
+ * The contributor that each example's row counts for, or −1 for none: here near duplicates leave all but their representative out.
+ */
+function payees({ contributorOf }: PayIndexInput): readonly number[] {
+  return contributorOf;
+}
+
 /** @throws RangeError when there is too little held-out material to make null rows from */
 export async function buildPayIndex(
   input: PayIndexInput,
@@ -111,7 +153,7 @@ export async function buildPayIndex(
   onProgress: (stage: IndexStage, done: number, of: number) => void = () => {},
 ): Promise<PayIndex> {
   const started = performance.now();
-  const { gradients, adapter, sequences, contributorOf, contributors, heldOut } = input;
+  const { gradients, adapter, sequences, contributors, heldOut, calibration, explain } = input;
   const { segments, width: p } = gradients;
   if (heldOut.length < 20)
     throw new RangeError(
@@ -127,47 +169,21 @@ export async function buildPayIndex(
     },
     1 - input.beta2 ** input.steps,
   );
+  const blocks = layerBlocks(segments);
+  using scratch = createScratch(options.scratchFolder);
+  const fileOf = (which: readonly Sequence[], scale: boolean, onDone?: (done: number) => void) =>
+    gradientFile(gradients, adapter, which, scale ? metric : undefined, blocks, scratch, onDone);
 
-  // One pass over the training examples: contributors' sums, an even sample of rows, and gradients with drawn labels.
-  const keepEvery = Math.max(1, Math.ceil((sequences.length * options.samples) / options.maxFisherRows));
-  const fisherCount = Math.ceil(sequences.length / keepEvery);
-  const fisher = new Float32Array(fisherCount * options.samples * p);
-  const sums = new Float32Array(contributors * p);
-  const sets = input.calibration?.sets ?? [];
-  const setSums = new Float32Array(sets.length * p);
-  const probeCount = Math.min(64, sequences.length, heldOut.length);
-  const probes = new Float32Array(probeCount * p);
-  const probeEvery = sequences.length / probeCount;
-  const labels = createRandom(options.seed, 41);
-  const chunk = 64;
-  for (let start = 0; start < sequences.length; start += chunk) {
-    const part = sequences.slice(start, start + chunk).map((sequence, i) => ({ sequence, at: start + i }));
-    const drawn = part.filter(({ at }) => at % keepEvery === 0);
-    const rest = part.filter(({ at }) => at % keepEvery !== 0);
-    for (const [chosen, samples] of [
-      [drawn, options.samples],
-      [rest, 0],
-    ] as const) {
-      if (chosen.length === 0) continue;
-      const { data, sampled } = await gradients.rows(
-        adapter,
-        chosen.map(({ sequence }) => sequence),
-        samples,
-        labels,
-      );
-      applyMetric(data, metric);
-      applyMetric(sampled, metric);
-      if (samples > 0) fisher.set(sampled, Math.ceil(start / keepEvery) * samples * p);
-      chosen.forEach(({ at }, i) => {
-        const row = data.subarray(i * p, (i + 1) * p);
-        addRow(sums, contributorOf[at] as number, row);
-        for (const [m, set] of sets.entries()) if (set.has(at)) addRow(setSums, m, row);
-        const probe = Math.round(at / probeEvery);
-        if (probe < probeCount && Math.round(probe * probeEvery) === at) probes.set(row, probe * p);
-      });
-    }
-    onProgress("gradients", Math.min(start + chunk, sequences.length), sequences.length);
-  }
+  const training = await trainingGradients(
+    gradients,
+    adapter,
+    sequences,
+    metric,
+    blocks,
+    scratch,
+    options,
+    (done) => onProgress("gradients", done, sequences.length),
+  );
 
   // Held-out examples: one half makes null rows, the other asks questions to set the threshold by.
   const order = shuffle(Array.from(heldOut.keys()), createRandom(options.seed, 42));
@@ -175,111 +191,97 @@ export async function buildPayIndex(
   const sequencesAt = (numbers: readonly number[]) => numbers.map((i) => heldOut[i] as Sequence);
   const others = order.slice(half);
   const answers = others.filter((i) => input.heldOutIsAnswer?.[i] === true);
-  const queries = answers.length >= 20 ? answers : others;
-  const nullData = (
-    await gradients.rows(adapter, sequencesAt(order.slice(0, half)), 0, undefined, 16, (done) =>
-      onProgress("held-out gradients", done, half + queries.length),
-    )
-  ).data;
-  const queryData = (
-    await gradients.rows(adapter, sequencesAt(queries), 0, undefined, 16, (done) =>
-      onProgress("held-out gradients", half + done, half + queries.length),
-    )
-  ).data;
-  applyMetric(nullData, metric);
+  const asked = answers.length >= 20 ? answers : others;
+  const report = (done: number) => onProgress("held-out gradients", done, half + asked.length);
+  const nullMaterial = await fileOf(sequencesAt(order.slice(0, half)), true, report);
+  const queries = await fileOf(sequencesAt(asked), false, (done) => report(half + done));
+  const calibrationQueries = calibration?.queries ?? [];
+  const calibrated = await fileOf(calibrationQueries, true);
 
-  const sizes = new Array<number>(contributors).fill(0);
-  for (const c of contributorOf) sizes[c] = (sizes[c] as number) + 1;
+  // What becomes rows: contributors' sums, null sums of as many held-out examples, single rows of both kinds to compare their lengths, and
+  // sums over sets.
+  const members = Array.from({ length: contributors }, (): number[] => []);
+  for (const [example, contributor] of payees(input).entries()) members[contributor]?.push(example);
   const draws = createRandom(options.seed, 43);
-  const nullSums = new Float32Array(options.nullRows * p);
-  for (let n = 0; n < options.nullRows; n++) {
-    const size = Math.max(1, sizes[n % contributors] as number);
-    const target = nullSums.subarray(n * p, (n + 1) * p);
-    for (let drawn = 0; drawn < size; drawn++) {
-      const from = draws.below(half) * p;
-      for (let j = 0; j < p; j++) target[j] = (target[j] as number) + (nullData[from + j] as number);
-    }
-  }
-
-  // One solve for everything: contributor sums, null sums, single rows of both kinds to compare their lengths, and sums of sets.
-  const total = contributors + options.nullRows;
-  const solvedRows = total + 2 * probeCount + sets.length;
-  const all = new Float32Array(solvedRows * p);
-  all.set(sums);
-  all.set(nullSums, contributors * p);
-  all.set(probes, total * p);
-  all.set(nullData.subarray(0, probeCount * p), (total + probeCount) * p);
-  all.set(setSums, (total + 2 * probeCount) * p);
-  const blocks = layerBlocks(segments);
+  const nullMembers = Array.from({ length: options.nullRows }, (_, n) =>
+    Array.from({ length: Math.max(1, members[n % contributors]?.length ?? 0) }, () => draws.below(half)),
+  );
+  const probes = Math.min(mostProbes, sequences.length, heldOut.length);
+  const evenly = Array.from({ length: probes }, (_, i) => [Math.round((i * sequences.length) / probes)]);
+  const sets = (calibration?.sets ?? []).map((set) => [...set].sort((a, b) => a - b));
+  const own = (list: readonly (readonly number[])[]): Sums => ({
+    file: training.own,
+    examples: sequences.length,
+    members: list,
+  });
+  const heldOutSums = (list: readonly (readonly number[])[]): Sums => ({
+    file: nullMaterial,
+    examples: half,
+    members: list,
+  });
   const products = await createProducts(options.threads);
-  const solved = await invertFisher(
+  const total = contributors + options.nullRows;
+  const solved = await solveRows(
     products,
-    all,
-    solvedRows,
-    fisher,
-    fisherCount * options.samples,
-    p,
-    blocks,
-    options.damping,
+    {
+      blocks,
+      fisher: training.fisher,
+      fisherRows: training.fisherRows,
+      damping: options.damping,
+      sums: [
+        own(members),
+        heldOutSums(nullMembers),
+        own(evenly),
+        heldOutSums(Array.from({ length: probes }, (_, i) => [i])),
+        own(sets),
+      ],
+      kept: total,
+      ...(explain === undefined ? {} : { each: { file: training.own, rows: sequences.length } }),
+      queries: { file: calibrated, rows: calibrationQueries.length },
+    },
+    (rows) => scratch.file(rows, blocks),
     (layer) => onProgress("curvature", layer, blocks.length),
   );
-  const rms = (first: number) => {
-    let sum = 0;
-    for (let i = first * p; i < (first + probeCount) * p; i++) sum += (solved[i] as number) ** 2;
-    return Math.sqrt(sum / probeCount);
-  };
+  if (explain !== undefined) for (let i = 0; i < sequences.length; i++) explain(training.own.row(i), i);
+
   // A trained example is fitted and its gradient short; a held-out one is not. Null rows are scaled to the length of trained ones, so that
   // the threshold compares directions.
-  const nullScale = rms(total) / rms(total + probeCount);
-  const rows = solved.subarray(0, total * p);
-  for (let i = contributors * p; i < total * p; i++) rows[i] = (rows[i] as number) * nullScale;
-
-  const calibration =
-    input.calibration === undefined
-      ? undefined
-      : await scoreAll(
-          products,
-          gradients,
-          adapter,
-          input.calibration.queries,
-          metric,
-          rows,
-          solved.subarray((total + 2 * probeCount) * p),
-        );
+  const squaresFrom = (first: number) =>
+    solved.squares.subarray(first, first + probes).reduce((sum, square) => sum + square, 0);
+  const nullScale = Math.sqrt(squaresFrom(total) / squaresFrom(total + probes));
+  const factors = Float64Array.from({ length: total }, (_, i) => (i < contributors ? 1 : nullScale));
 
   onProgress("basis", 0, 1);
-  const gram = Float64Array.from(await products.timesTransposed(rows, rows, total, total, p));
-  const { rank: k, coordinates, fromRows } = orthonormalise(gram, total, maxDimensions);
-  const vectors = await products.times(Float32Array.from(fromRows), rows, k, p, total);
-  const basis = quantiseBasis(vectors, k, metric);
-  let largest = 0;
-  for (const x of coordinates) largest = Math.max(largest, Math.abs(x));
-  const scale = largest / 32_767;
-  const integerRows = Array.from({ length: total }, (_, i) =>
-    Int16Array.from(coordinates.subarray(i * k, (i + 1) * k), (x) => Math.round(x / scale)),
+  const { rows, scale, basis } = await integerRows(
+    products,
+    solved.rows,
+    total,
+    solved.gram,
+    factors,
+    blocks,
+    metric,
   );
   onProgress("basis", 1, 1);
 
-  const { thresholdMillionths, falseDiscovery } = chooseThreshold(
-    integerRows,
-    contributors,
-    queries.length,
-    options,
-    (i) => projectQuery(basis, queryData.subarray(i * p, (i + 1) * p)),
+  const scan = createInt16Scan({ rows: total, columns: basis.k, row: (i) => rows[i] as Int16Array });
+  const { thresholdMillionths, falseDiscovery } = chooseThreshold(contributors, asked.length, options, (i) =>
+    scan.scores(projectQuery(basis, queries.row(i))),
   );
   return {
-    rows: integerRows,
-    k,
+    rows,
+    k: basis.k,
     basis,
     scale,
     thresholdMillionths,
-    ...(calibration === undefined ? {} : { calibration }),
+    ...(calibration === undefined
+      ? {}
+      : { calibration: calibrationScores(solved.scores, calibrationQueries.length, sets.length, factors) }),
     report: {
       examples: sequences.length,
       heldOut: heldOut.length,
       width: p,
-      fisherRows: fisherCount * options.samples,
-      bytes: k * p + 4 * (k + p) + total * k * 2,
+      fisherRows: training.fisherRows,
+      bytes: basis.k * p + 4 * (basis.k + p) + total * basis.k * 2,
       falseDiscovery,
       nullScale,
       seconds: (performance.now() - started) / 1000,
@@ -287,72 +289,48 @@ export async function buildPayIndex(
   };
 }
 
-/** Adds a row to row `at` of sums. */
-function addRow(sums: Float32Array, at: number, row: Float32Array): void {
-  const from = at * row.length;
-  for (let j = 0; j < row.length; j++) sums[from + j] = (sums[from + j] as number) + (row[j] as number);
+/** Of the products with everything solved for: those with the index's rows, and those with sets, which were solved for last. */
+function calibrationScores(
+  scores: Float64Array,
+  queries: number,
+  sets: number,
+  factors: Float64Array,
+): CalibrationScores {
+  const total = factors.length;
+  const m = queries === 0 ? 0 : scores.length / queries;
+  const part = (count: number, at: (query: number, i: number) => number) =>
+    Float32Array.from({ length: queries * count }, (_, i) => at(Math.floor(i / count), i % count));
+  return {
+    sets: part(sets, (query, i) => scores[query * m + m - sets + i] as number),
+    rows: part(total, (query, i) => (scores[query * m + i] as number) * (factors[i] as number)),
+  };
 }
-
-async function scoreAll(
-  products: Products,
-  gradients: PayIndexInput["gradients"],
-  adapter: Adapter,
-  queries: readonly Sequence[],
-  metric: Float32Array,
-  rows: Float32Array,
-  sets: Float32Array,
-): Promise<CalibrationScores> {
-  const p = metric.length;
-  const { data } = await gradients.rows(adapter, queries);
-  applyMetric(data, metric);
-  const times = async (matrix: Float32Array) =>
-    matrix.length === 0
-      ? new Float32Array(0)
-      : products.timesTransposed(data, matrix, queries.length, matrix.length / p, p);
-  return { sets: await times(sets), rows: await times(rows) };
-}
-
-function quantiseBasis(vectors: Float32Array, k: number, metric: Float32Array): Basis {
-  const p = metric.length;
-  const values = new Int8Array(k * p);
-  const scales = new Float32Array(k);
-  for (let i = 0; i < k; i++) {
-    let largest = 0;
-    for (let j = 0; j < p; j++) largest = Math.max(largest, Math.abs(vectors[i * p + j] as number));
-    const unit = largest / 127 || 1;
-    scales[i] = unit;
-    for (let j = 0; j < p; j++) values[i * p + j] = Math.round((vectors[i * p + j] as number) / unit);
-  }
-  return { k, metric, scales, values };
-}
-
-const dot = (a: Int16Array, b: Int16Array) => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
 
 /**
  * The smallest c, but no less than the least allowed, for which, over questions about things nobody taught, somebody's score passes
  * c · (highest null score) in at most the share of cases asked for.
+ *
+ * @param score every row's score for a question
  */
 function chooseThreshold(
-  rows: readonly Int16Array[],
   contributors: number,
-  queries: number,
+  questions: number,
   options: Pick<PayIndexOptions, "falseDiscovery" | "thresholdMin">,
-  query: (i: number) => Int16Array,
+  score: (question: number) => Float64Array,
 ) {
   const ratios: number[] = [];
-  for (let i = 0; i < queries; i++) {
-    const q = query(i);
-    const scores = rows.map((row) => dot(row, q));
-    const best = Math.max(...scores.slice(0, contributors));
-    const chance = Math.max(0, ...scores.slice(contributors));
+  for (let i = 0; i < questions; i++) {
+    const scores = score(i);
+    const best = Math.max(...scores.subarray(0, contributors));
+    const chance = Math.max(0, ...scores.subarray(contributors));
     ratios.push(best <= 0 ? 0 : chance === 0 ? Number.POSITIVE_INFINITY : best / chance);
   }
   ratios.sort((a, b) => a - b);
-  const allowed = Math.floor(options.falseDiscovery * queries);
-  const ratio = Math.max(options.thresholdMin, ratios[queries - 1 - allowed] as number);
+  const allowed = Math.floor(options.falseDiscovery * questions);
+  const ratio = Math.max(options.thresholdMin, ratios[questions - 1 - allowed] as number);
   const thresholdMillionths = Math.min(Math.ceil(ratio * 1_000_000), 100_000_000);
   return {
     thresholdMillionths,
-    falseDiscovery: ratios.filter((r) => r * 1_000_000 > thresholdMillionths).length / queries,
+    falseDiscovery: ratios.filter((r) => r * 1_000_000 > thresholdMillionths).length / questions,
   };
 }
