@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Calibration } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -13,11 +14,18 @@ type ModelJson = {
     readonly prompt_wei_per_token: string;
     readonly completion_wei_per_token: string;
     readonly context_tokens: number;
+    readonly calibration: { readonly status: Calibration["status"]; readonly label: string } | null;
   };
 };
 
 /** OPEN for a million tokens: what one costs has too many zeros to read. */
 const perMillion = (wei: string) => (wei === "0" ? "free" : formatOpen(BigInt(wei) * 1_000_000n));
+
+const attribution: Record<Calibration["status"], string> = {
+  separates: "calibrated",
+  "not-separated": "NO BETTER THAN SHARED WORDS",
+  unmeasured: "NOT CALIBRATED",
+};
 
 /** `openledger models`: what can be asked, and what it costs. */
 export function define(command: Command, io: Io): void {
@@ -32,6 +40,10 @@ export function define(command: Command, io: Io): void {
         ["Read", ({ openledger }) => perMillion(openledger.prompt_wei_per_token), "number"],
         ["Written", ({ openledger }) => perMillion(openledger.completion_wei_per_token), "number"],
         ["Context", ({ openledger }) => openledger.context_tokens, "number"],
+        [
+          "Attribution",
+          ({ openledger: { calibration } }) => (calibration ? attribution[calibration.status] : "–"),
+        ],
       ])}\n\nPrices are OPEN for a million tokens.`,
     );
   });

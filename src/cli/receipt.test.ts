@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { splitOf } from "./receipt.ts";
+import { describeCalibration, scoreShares } from "../protocol/index.ts";
+import { type ReceiptJson, showReceipt, splitOf } from "./receipt.ts";
 
 test("payments are named by the protocol's order, left-out heads included", () => {
   const address = (n: number): `0x${string}` => `0x${String(n).padStart(40, "0")}`;
@@ -30,4 +31,42 @@ test("payments are named by the protocol's order, left-out heads included", () =
   assert.deepEqual(named([operator, owner, pool], []), ["operator", "Datanet owner", "common pool"]);
   // The Datanet's owner contributed rows as well.
   assert.deepEqual(named([operator, owner, owner], score), ["operator", "Datanet owner", "contributor"]);
+});
+
+test("no score is shown without its error bar, nor without how right its release's scores are", () => {
+  const address = "0x0000000000000000000000000000000000000001" as const;
+  const calibration = {
+    ...{ retrainings: 8, queries: 64, ceiling: null, separates: false, shareErrorMillionths: 81_000 },
+    lds: { mean: 210_000, lo: 50_000, hi: 400_000 },
+    bm25: { mean: 200_000, lo: 40_000, hi: 390_000 },
+    difference: { mean: 10_000, lo: -90_000, hi: 110_000 },
+  };
+  const scores = [
+    { row: 0, score: 900 },
+    { row: 3, score: 300 },
+  ];
+  const shown = (facts: object) => {
+    const described = describeCalibration({ calibration: facts as never });
+    const receipt: ReceiptJson = {
+      ...{ receiptId: "0x1", channelId: "0x2", releaseId: "0x3", feeWei: "10", state: "scored" },
+      ...{ acceptedAtMs: 1, batchNumber: null, transactionHash: null, proof: null },
+      bundle: {
+        receipt: { promptTokens: 1, completionTokens: 1, threshold: "0" },
+        ...{ query: "0x00", scores, payments: [] },
+        terms: {
+          payees: { operator: address, treasury: address, developer: address, stakers: address },
+          datanets: [],
+        },
+      },
+      calibration: described,
+      scores: scoreShares(scores, described),
+    };
+    return showReceipt(receipt);
+  };
+  const measured = shown(calibration);
+  assert.match(measured, /scores +NO BETTER THAN SHARED WORDS.*LDS 0\.21 \[0\.05, 0\.40\]/);
+  assert.match(measured, /0 +900 +75\.0 % ± 8\.1\n +3 +300 +25\.0 % ± 8\.1/);
+  const unmeasured = shown({});
+  assert.match(unmeasured, /NOT CALIBRATED/);
+  assert.match(unmeasured, /75\.0 % ± not measured/);
 });

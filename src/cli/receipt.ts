@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { sameHex } from "../protocol/index.ts";
+import { type ScoreShare, sameHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { fetchAudit } from "./audit-file.ts";
 import { connect } from "./http.ts";
@@ -34,6 +34,8 @@ export type ReceiptJson = {
       readonly datanets: readonly { readonly owner: `0x${string}`; readonly pool: `0x${string}` }[];
     };
   };
+  readonly calibration: { readonly status: string; readonly label: string } | null;
+  readonly scores: readonly ScoreShare[];
   readonly proof: { readonly index: number; readonly count: number; readonly finalAtSec: number } | null;
 };
 
@@ -92,7 +94,18 @@ export function showReceipt(receipt: ReceiptJson): string {
             ["transaction", receipt.transactionHash],
           ] as const)),
       ["traced", bundle.query === "0x" ? "no: the payer opted out" : influenceWords(bundle.scores.length)],
+      ...(receipt.calibration === null ? [] : ([["scores", receipt.calibration.label]] as const)),
     ]),
+    ...(receipt.scores.length === 0
+      ? []
+      : [
+          "",
+          table(receipt.scores, [
+            ["Row", ({ row }) => row, "number"],
+            ["Score", ({ score }) => score.toLocaleString("en-US"), "number"],
+            ["Share of scores", shareText, "number"],
+          ]),
+        ]),
     "",
     table(rows, [
       ["Paid to", ({ who }) => who],
@@ -102,6 +115,12 @@ export function showReceipt(receipt: ReceiptJson): string {
     ]),
   ].join("\n");
 }
+
+const percents = (millionths: number) => (millionths / 10_000).toFixed(1);
+
+/** No score without its error bar. */
+const shareText = ({ shareMillionths, errorMillionths }: ScoreShare) =>
+  `${percents(shareMillionths)} % ${errorMillionths === null ? "± not measured" : `± ${percents(errorMillionths)}`}`;
 
 const influenceWords = (listed: number) =>
   listed === 0

@@ -23,7 +23,7 @@ export type ServedRelease = {
 
 /** What a list of models says of a release. */
 export type ListedRelease = Pick<ServedRelease, "id" | "model" | "createdAtMs"> & {
-  readonly manifest: Pick<Manifest, "developer" | "adapter" | "price">;
+  readonly manifest: Pick<Manifest, "developer" | "adapter" | "price" | "calibration">;
 };
 
 export type Releases = {

@@ -1,5 +1,6 @@
 /** What goes over HTTP: OpenAI's shapes, and under `openledger` what they have no place for. Wei are decimal strings. */
 import { z } from "@hono/zod-openapi";
+import { describeCalibration } from "../protocol/index.ts";
 import type { LoadedAdapter } from "./loaded-adapters.ts";
 import type { ListedRelease } from "./ports.ts";
 import type { RequestRecord } from "./record.ts";
@@ -111,6 +112,12 @@ export const modelOut = z
       prompt_wei_per_token: weiOut,
       completion_wei_per_token: weiOut,
       context_tokens: z.int(),
+      calibration: z
+        .object({ status: z.enum(["separates", "not-separated", "unmeasured"]), label: z.string() })
+        .nullable()
+        .openapi({
+          description: "Whether a release's attribution foretells retraining; null where none is made",
+        }),
     }),
   })
   .openapi("Model");
@@ -151,6 +158,7 @@ export function modelJson(
   base: { readonly baseName: string; readonly contextTokens: number },
 ): ModelJson {
   const { manifest } = release;
+  const { status, label } = describeCalibration(manifest);
   return {
     id: asked,
     object: "model",
@@ -164,6 +172,7 @@ export function modelJson(
       prompt_wei_per_token: manifest.price.promptWeiPerToken,
       completion_wei_per_token: manifest.price.completionWeiPerToken,
       context_tokens: base.contextTokens,
+      calibration: { status, label },
     },
   };
 }
@@ -187,6 +196,7 @@ export function freeJson(
       prompt_wei_per_token: "0",
       completion_wei_per_token: "0",
       context_tokens: base.contextTokens,
+      calibration: null,
     },
   };
 }

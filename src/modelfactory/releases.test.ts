@@ -105,6 +105,7 @@ test("10,000 releases: each model's newest, newest first, listed without their m
       developer: manifest.developer,
       adapter: { ...manifest.adapter, digest: numbered(count) },
       price: manifest.price,
+      calibration: manifest.calibration,
     },
   });
   assert.equal(again, first);

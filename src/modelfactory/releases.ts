@@ -76,7 +76,7 @@ export async function releaseOfAdapter(queries: Queries, adapter: Digest): Promi
 
 /** What a list of models says of a release. */
 export type ListedRelease = Pick<Release, "id" | "model" | "createdAtMs"> & {
-  readonly manifest: Pick<Manifest, "base" | "developer" | "adapter" | "price">;
+  readonly manifest: Pick<Manifest, "base" | "developer" | "adapter" | "price" | "calibration">;
 };
 
 /**
@@ -88,7 +88,7 @@ export function createReleaseList(queries: Queries): () => Promise<readonly List
   const make = async (): Promise<readonly ListedRelease[]> => {
     const rows = await queries.query<ListedRelease>(
       `select distinct on (model) id, model, created_at_ms as "createdAtMs",
-         jsonb_build_object('base', manifest -> 'base', 'developer', manifest -> 'developer', 'adapter', manifest -> 'adapter', 'price', manifest -> 'price') as manifest
+         jsonb_build_object('base', manifest -> 'base', 'developer', manifest -> 'developer', 'adapter', manifest -> 'adapter', 'price', manifest -> 'price', 'calibration', manifest -> 'calibration') as manifest
        from modelfactory.releases order by model, created_at_ms desc, id`,
     );
     return rows.sort((a, b) => b.createdAtMs - a.createdAtMs);

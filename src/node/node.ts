@@ -25,7 +25,7 @@ import {
 } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
 import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
-import { type Digest, zeroAddress } from "../protocol/index.ts";
+import { type Digest, describeCalibration, zeroAddress } from "../protocol/index.ts";
 import {
   type Disputes,
   disputeRoutes,
@@ -304,7 +304,11 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", modelFactoryRoutes(modelFactory, guard));
     app.route("/", paymentRoutes(payments));
     const relays = await openRelays({ database, chain: operator, contracts, settlement });
-    app.route("/", settlementRoutes(settlement, { guard, claim: relays.claim }));
+    const calibrationOf = async (release: Digest) => {
+      const found = await modelFactory.findRelease(release);
+      return found === undefined ? undefined : describeCalibration(found.manifest);
+    };
+    app.route("/", settlementRoutes(settlement, { guard, claim: relays.claim, calibration: calibrationOf }));
     app.route("/", relayRoutes(relays));
     app.route("/", delegationRoutes(operator, contracts, relays.allow));
     app.route("/", disputeRoutes(disputes, guard, settlement));

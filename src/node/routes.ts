@@ -15,6 +15,7 @@ import {
   auditSchema,
   type Digest,
   decimalSchema,
+  describeCalibration,
   digestSchema,
   toHex,
   zeroAddress,
@@ -283,6 +284,7 @@ async function statusOf({ config, network, datanets, modelFactory, openLora, set
       name: model,
       release: id,
       base: manifest.base.name,
+      calibration: describeCalibration(manifest),
       price: {
         promptWei: manifest.price.promptWeiPerToken,
         completionWei: manifest.price.completionWeiPerToken,

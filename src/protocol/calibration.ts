@@ -51,8 +51,35 @@ export function calibrationLabel(calibration: Calibration): string {
     : `NO BETTER THAN SHARED WORDS: scores predict retraining no better than BM25 does; ${figures}`;
 }
 
+/** A listed score as a part of an answer's listed scores, with its interval. */
+export type ScoreShare = {
+  readonly row: number;
+  readonly score: number;
+  readonly shareMillionths: number;
+  /** The share is within this with 95 % confidence, and the score within as much of the sum of listed scores; null where nothing tells. */
+  readonly errorMillionths: number | null;
+  readonly scoreError: number | null;
+};
+
+/** No score stands without its error bar: the shares of an answer's listed scores, each with ±. */
+export function scoreShares(
+  scores: readonly { readonly row: number; readonly score: number }[],
+  { shareErrorMillionths }: Pick<Calibration, "shareErrorMillionths">,
+): ScoreShare[] {
+  const sum = scores.reduce((total, { score }) => total + score, 0);
+  return scores.map(({ row, score }) => ({
+    row,
+    score,
+    shareMillionths: sum > 0 ? Math.round((score / sum) * 1e6) : 0,
+    errorMillionths: shareErrorMillionths,
+    scoreError: shareErrorMillionths === null ? null : Math.ceil((sum * shareErrorMillionths) / 1e6),
+  }));
+}
+
+export type DescribedCalibration = Calibration & { readonly label: string };
+
 /** What a release's list entry and a receipt say of it over HTTP: status, label and the figures behind them. */
-export const describeCalibration = (manifest: Pick<Manifest, "calibration">) => {
+export const describeCalibration = (manifest: Pick<Manifest, "calibration">): DescribedCalibration => {
   const calibration = calibrationOf(manifest);
   return { ...calibration, label: calibrationLabel(calibration) };
 };

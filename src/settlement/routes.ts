@@ -3,7 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { CallRevertedError } from "../chain/index.ts";
-import { type Address, sameHex } from "../protocol/index.ts";
+import { type Address, type DescribedCalibration, type Digest, sameHex } from "../protocol/index.ts";
 import type { ClaimResult } from "./claim.ts";
 import { SettlementError, type SettlementErrorCode } from "./errors.ts";
 import { RelayLimitError } from "./relay.ts";
@@ -36,6 +36,8 @@ export type SettlementRoutesOptions = {
   readonly guard?: MiddlewareHandler;
   /** Sends claims within an allowance: `relays.claim`. Without it every claim is sent. */
   readonly claim?: (payee: Address) => Promise<ClaimResult>;
+  /** How right a release's scores are; shown with every receipt of it. */
+  readonly calibration?: (releaseId: Digest) => Promise<DescribedCalibration | undefined>;
 };
 
 const statusOf: Record<SettlementErrorCode, 400 | 404 | 409 | 503> = {
@@ -245,7 +247,8 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
   });
   app.openapi(routes.receipt, async (context) => {
     const view = await service.receipt(context.req.valid("param").receiptId);
-    return context.json(receiptJson(view, service.domain), 200);
+    const calibration = await options.calibration?.(view.releaseId);
+    return context.json(receiptJson(view, service.domain, calibration), 200);
   });
   app.openapi(routes.balance, async (context) => {
     const { address } = context.req.valid("param");

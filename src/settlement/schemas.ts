@@ -1,5 +1,12 @@
 import { z } from "@hono/zod-openapi";
-import { type Address, type Digest, type ReceiptBundle, receiptBundleSchema } from "../protocol/index.ts";
+import {
+  type Address,
+  type DescribedCalibration,
+  type Digest,
+  type ReceiptBundle,
+  receiptBundleSchema,
+  scoreShares,
+} from "../protocol/index.ts";
 import type { PayeeBalance } from "./balance.ts";
 import type { BatchRow } from "./batch.ts";
 import type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
@@ -102,6 +109,21 @@ export const receiptOut = listedReceiptOut
       })
       .nullable()
       .openapi({ description: "Its place in the batch's receipts on chain" }),
+    calibration: z.looseObject({ status: z.string(), label: z.string() }).nullable().openapi({
+      description:
+        "How right this release's scores are: `separates` from shared words, `not-separated`, or `unmeasured`",
+    }),
+    scores: z
+      .array(
+        z.object({
+          row: z.int(),
+          score: z.number(),
+          shareMillionths: z.int(),
+          errorMillionths: z.int().nullable(),
+          scoreError: z.number().nullable(),
+        }),
+      )
+      .openapi({ description: "Listed scores, each with its share of them and ± at 95 %" }),
     signing: z.object({ chainId: z.number(), verifyingContract: hexOut }),
   })
   .openapi("Receipt");
@@ -208,6 +230,7 @@ export function bundleJson(bundle: ReceiptBundle): Record<string, unknown> {
 export function receiptJson(
   view: ReceiptView,
   signing: { chainId: number; verifyingContract: Address },
+  calibration: DescribedCalibration | undefined,
 ): z.input<typeof receiptOut> {
   const proof = view.proof && { ...view.proof, siblings: [...view.proof.siblings] };
   const { chainId, verifyingContract } = signing;
@@ -215,6 +238,8 @@ export function receiptJson(
     ...storedJson(view),
     bundle: bundleJson(view.bundle),
     proof,
+    calibration: calibration ?? null,
+    scores: scoreShares(view.bundle.scores, calibration ?? { shareErrorMillionths: null }),
     signing: { chainId, verifyingContract },
   };
 }

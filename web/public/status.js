@@ -69,6 +69,12 @@ const empty = (what, ...next) =>
   element("div", { class: "empty" }, element("p", {}, what), element("p", {}, ...next));
 const code = (text) => element("code", {}, text);
 
+const calibrationWords = {
+  separates: "calibrated",
+  "not-separated": "no better than shared words",
+  unmeasured: "not calibrated",
+};
+
 const drawings = {
   overview(status) {
     const { chain, datanets, models, receipts } = status;
@@ -131,6 +137,11 @@ const drawings = {
         ["Name", ({ name }) => name],
         ["Release", ({ release }) => copyable(release, `release ${release}`)],
         ["Base", ({ base }) => base],
+        [
+          "Attribution",
+          ({ calibration }) =>
+            element("span", { title: calibration.label }, calibrationWords[calibration.status]),
+        ],
         ["Price", (model) => (price(model).length > 0 ? [element("span", {}, ...price(model))] : "–"), true],
       ]),
     ];
