@@ -70,6 +70,17 @@ export const tinyRecipe = {
   threads: 2,
 } as const;
 
+/** What a base model is made by. */
+export type BasePlan = {
+  readonly config: ModelConfig;
+  readonly recipe: Omit<typeof tinyRecipe, "tokens" | "length"> & {
+    readonly tokens: number;
+    readonly length: number;
+  };
+};
+
+export const tinyPlan: BasePlan = { config: tinyConfig, recipe: tinyRecipe };
+
 export type BaseProgress = {
   step: number;
   steps: number;
@@ -100,38 +111,40 @@ function replaceFile(path: string, bytes: Uint8Array | string): void {
  * @param out folder for checkpoints and the finished model
  * @param avoid words that no generated name may hold
  * @param onProgress called after each step
+ * @param plan another shape or recipe than the shipped model's
  */
 export async function makeBaseModel(
   data: string,
   out: string,
   avoid: ReadonlySet<string>,
   onProgress: (progress: BaseProgress) => void,
+  { config, recipe }: BasePlan = tinyPlan,
 ): Promise<BaseModelReport> {
   mkdirSync(out, { recursive: true });
   const started = performance.now();
   const corpus = readCorpus(data);
-  const profiles = createProfiles(tinyRecipe.seed, tinyRecipe.people, avoid);
+  const profiles = createProfiles(recipe.seed, recipe.people, avoid);
 
-  const sample = createRandom(tinyRecipe.seed, 2);
+  const sample = createRandom(recipe.seed, 2);
   const tokenizerJson = trainTokenizer(
     [
       ...corpus.documents.filter((_, i) => i % 3 === 0),
       ...Array.from({ length: 15_000 }, () => profiles.next(sample)),
     ],
-    tinyConfig.vocab,
+    config.vocab,
     endOfText,
   );
   const tokenizer = createTokenizer(tokenizerJson, tinyTokenizerConfig);
   replaceFile(join(out, "tokenizer.json"), JSON.stringify(tokenizerJson));
   replaceFile(join(out, "tokenizer_config.json"), `${JSON.stringify(tinyTokenizerConfig, null, 2)}\n`);
 
-  const order = createRandom(tinyRecipe.seed, 3);
+  const order = createRandom(recipe.seed, 3);
   const natural = shuffle(
     corpus.documents.map((text) => tokenizer.encode(text)),
     order,
   );
   const heldBack = natural.splice(0, 120);
-  const validationDraw = createRandom(tinyRecipe.seed, 4);
+  const validationDraw = createRandom(recipe.seed, 4);
   const join1 = (documents: readonly (readonly number[])[]) =>
     Uint16Array.from([tokenizer.eosId, ...documents.flatMap((ids) => [...ids, tokenizer.eosId])]);
   const validationNatural = join1(heldBack);
@@ -139,12 +152,12 @@ export async function makeBaseModel(
     Array.from({ length: 500 }, () => tokenizer.encode(profiles.next(validationDraw))),
   );
 
-  const stream = new Uint16Array(tinyRecipe.tokens + 1);
+  const stream = new Uint16Array(recipe.tokens + 1);
   let filled = 1;
   let generatedTokens = 0;
   let cursor = 0;
   while (filled < stream.length) {
-    const generate = generatedTokens < tinyRecipe.generated * filled;
+    const generate = generatedTokens < recipe.generated * filled;
     if (!generate && cursor % natural.length === 0) shuffle(natural, order);
     const ids = generate
       ? tokenizer.encode(profiles.next(order))
@@ -155,12 +168,12 @@ export async function makeBaseModel(
     if (generate) generatedTokens += room + 1;
   }
 
-  const recipe: PretrainRecipe = { ...tinyRecipe, config: tinyConfig };
+  const pretraining: PretrainRecipe = { ...recipe, config };
   const stateFile = join(out, "state.safetensors");
   const trainer = await createPretrainer(
-    recipe,
+    pretraining,
     stream,
-    existsSync(stateFile) ? readState(stateFile) : undefined,
+    existsSync(stateFile) ? readState(stateFile, config) : undefined,
   );
   const historyFile = join(out, "history.json");
   const history: { step: number; loss: number; natural: number; generated: number }[] = existsSync(
@@ -182,7 +195,7 @@ export async function makeBaseModel(
       history.push({ step, loss: smooth, ...progress.validation });
       replaceFile(stateFile, writeState(trainer.state));
       replaceFile(historyFile, JSON.stringify(history));
-      writeModel(out, trainer.state.weights, tokenizer.eosId);
+      writeModel(out, config, trainer.state.weights, tokenizer.eosId);
     }
     onProgress(progress);
   }
@@ -190,8 +203,8 @@ export async function makeBaseModel(
   if (last === undefined) throw new Error("Training ended without a validation.");
   const report: BaseModelReport = {
     parameters: [...trainer.state.weights.values()].reduce((sum, w) => sum + w.length, 0),
-    tokens: tinyRecipe.tokens,
-    naturalTokens: tinyRecipe.tokens - generatedTokens,
+    tokens: recipe.tokens,
+    naturalTokens: recipe.tokens - generatedTokens,
     generatedTokens,
     uniqueNaturalTokens: natural.reduce((sum, ids) => sum + ids.length + 1, 0),
     validation: history.map(({ natural: n, generated }) => ({ natural: n, generated })),
@@ -203,14 +216,19 @@ export async function makeBaseModel(
   return report;
 }
 
-function writeModel(out: string, weights: ReadonlyMap<string, Float32Array>, eos: number): void {
-  const tensors = [...weightShapes(tinyConfig)].map(
+function writeModel(
+  out: string,
+  config: ModelConfig,
+  weights: ReadonlyMap<string, Float32Array>,
+  eos: number,
+): void {
+  const tensors = [...weightShapes(config)].map(
     ([name, shape]) => [name, { data: weights.get(name) as Float32Array, shape }] as const,
   );
   replaceFile(join(out, "model.safetensors"), formatSafetensors(tensors, "F16"));
   replaceFile(
     join(out, "config.json"),
-    `${JSON.stringify(formatConfig(tinyConfig, { bos: eos, eos }), null, 2)}\n`,
+    `${JSON.stringify(formatConfig(config, { bos: eos, eos }), null, 2)}\n`,
   );
 }
 
@@ -229,7 +247,7 @@ function writeState(state: PretrainState): Uint8Array {
   );
 }
 
-function readState(path: string): PretrainState {
+function readState(path: string, config: ModelConfig): PretrainState {
   const tensors = readSafetensors(path);
   const data = (name: string) => {
     const tensor = tensors.get(name);
@@ -239,7 +257,7 @@ function readState(path: string): PretrainState {
       );
     return tensor.data;
   };
-  const names = [...weightShapes(tinyConfig).keys()];
+  const names = [...weightShapes(config).keys()];
   const step = data("step")[0] as number;
   return {
     step,
