@@ -44,6 +44,15 @@ export function decodeBasis(bytes: Uint8Array): Basis {
   };
 }
 
+/** A raw gradient in the coordinates of the index: times the metric, `[p]`. */
+export function scaleGradient({ metric }: Pick<Basis, "metric">, gradient: Float32Array): Float32Array {
+  if (gradient.length !== metric.length)
+    throw new RangeError(
+      `The gradient has ${gradient.length} numbers, the index was built for ${metric.length}.`,
+    );
+  return gradient.map((value, j) => value * (metric[j] as number));
+}
+
 /**
  * Projects a query's raw gradient and rounds it to integers. The scale is the query's own (its largest coordinate becomes 32,767): only
  * ratios of scores of one query are ever used.
@@ -54,10 +63,7 @@ export function decodeBasis(bytes: Uint8Array): Basis {
 export function projectQuery(basis: Basis, gradient: Float32Array): Int16Array {
   const { k, metric, scales, values } = basis;
   const p = metric.length;
-  if (gradient.length !== p)
-    throw new RangeError(`The gradient has ${gradient.length} numbers, the index was built for ${p}.`);
-  const scaled = new Float32Array(p);
-  for (let j = 0; j < p; j++) scaled[j] = (gradient[j] as number) * (metric[j] as number);
+  const scaled = scaleGradient(basis, gradient);
   const coordinates = new Float64Array(k);
   let largest = 0;
   for (let i = 0; i < k; i++) {
