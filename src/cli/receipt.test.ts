@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeCalibration, scoreShares } from "../protocol/index.ts";
 import { type ReceiptJson, showReceipt, splitOf } from "./receipt.ts";
+import { showSpans } from "./receipt-spans.ts";
 
 test("payments are named by the protocol's order, left-out heads included", () => {
   const address = (n: number): `0x${string}` => `0x${String(n).padStart(40, "0")}`;
@@ -69,4 +70,37 @@ test("no score is shown without its error bar, nor without how right its release
   const unmeasured = shown({});
   assert.match(unmeasured, /NOT CALIBRATED/);
   assert.match(unmeasured, /75\.0 % ± not measured/);
+});
+
+test("spans are shown with rarity, documents and licence, and cannot command the terminal", () => {
+  const json = {
+    receiptId: "0x12",
+    releaseId: "0x34",
+    answer: "the old\u001b[2J mill",
+    words: 3,
+    searched: 16,
+    total: 4,
+    spans: [
+      {
+        text: "old\u001b[2J mill",
+        at: [{ start: 4, end: 16 }],
+        words: 2,
+        bits: 17.25,
+        occurrences: 3,
+        complete: false,
+        documents: {
+          count: 2,
+          first: [
+            { datanetId: "5", version: 1, row: 8, license: "CC-BY-4.0", contributor: `0x${"a".repeat(40)}` },
+          ],
+        },
+        contributors: { count: 1, first: [`0x${"a".repeat(40)}`] },
+      },
+    ],
+  };
+  const text = showSpans(json);
+  for (const part of ["17.3", "≥ 2", "5 version 1 row 8", "CC-BY-4.0", "the 1 rarest of 4", "pay nobody"])
+    assert.ok(text.includes(part), `${part} in ${text}`);
+  assert.ok(!text.includes("\u001b"));
+  assert.match(showSpans({ ...json, spans: [], total: 0 }), /no run rare enough/);
 });

@@ -5,7 +5,8 @@ import { formatOpen } from "./amount.ts";
 import { fetchAudit } from "./audit-file.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
-import { withKey } from "./key.ts";
+import { givenKey, withKey } from "./key.ts";
+import { type SpansJson, showSpans } from "./receipt-spans.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
 
@@ -67,6 +68,22 @@ export function define(command: Command, io: Io): void {
         { file: out, bytes: size, full: full === true },
         `${out}, ${size} bytes.\n→ ./openledger verify ${out}${full ? " --replay --base <folder>" : ""}`,
       );
+    });
+  withKey(
+    subcommand(command, "spans", "Show which runs of its answer stand word for word in the training data"),
+  )
+    .argument("<id>", "the receipt's id", receiptId)
+    .addHelpText(
+      "after",
+      "\nFor who paid for the answer, and the operator. Spans show where words come from; they pay nobody.",
+    )
+    .action(async (id: string, options: { key?: string }) => {
+      const key = givenKey(options.key);
+      const found = await connect().get<SpansJson>(
+        `/v1/receipts/${id}/spans`,
+        key === undefined ? { operator: true } : { headers: { authorization: `Bearer ${key}` } },
+      );
+      io.result(found, showSpans(found));
     });
 }
 

@@ -108,6 +108,7 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   await afterStep("released");
   await database.query("update modelfactory.jobs set release_id = $2 where id = $1", [jobId, id]);
   await journal.setState(jobId, "succeeded");
+  parts.onRelease(id);
   log(`Job ${jobId}: "${job.spec.model}" is released as ${id}.`);
 }
 

@@ -43,6 +43,8 @@ export type ModelFactoryDependencies = {
   readonly log?: (message: string) => void;
   /** Called after each finished step of a job; tests stop the process here. */
   readonly afterStep?: (step: string) => Promise<void>;
+  /** Called once a release can be asked; it must not throw. */
+  readonly onRelease?: (id: Digest) => void;
 };
 
 export type ModelFactory = Awaited<ReturnType<typeof createModelFactory>>;
@@ -52,6 +54,7 @@ const jobKind = "fine-tune";
 export async function createModelFactory(dependencies: ModelFactoryDependencies) {
   const { database, blobs, jobs, datanets, registry, base, now = Date.now, log = () => {} } = dependencies;
   const afterStep = dependencies.afterStep ?? (() => Promise.resolve());
+  const onRelease = dependencies.onRelease ?? (() => {});
   await migrateModelFactory(database);
   let worker: Promise<WorkerHandle<TrainingMethods>> | undefined;
   const training = () => {
@@ -62,7 +65,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     return worker;
   };
   const journal = createJournal(database, now);
-  const parts = { ...dependencies, now, log, afterStep, journal, training };
+  const parts = { ...dependencies, now, log, afterStep, onRelease, journal, training };
   const running = new Map<string, AbortController>();
 
   jobs.work<{ id: string }>(

@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { custom } from "viem";
-import { type Attribution, createAttribution } from "../attribution/index.ts";
+import { type Attribution, createAttribution, openSpans } from "../attribution/index.ts";
 import { createRpc, refuseUpgrade, viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets, type Datanets, datanetRoutes } from "../datanets/index.ts";
 import { type Explorer, explorerRoutes, openExplorer } from "../explorer/index.ts";
@@ -34,6 +34,7 @@ import {
   openSettlement,
   relayRoutes,
   type Settlement,
+  SettlementError,
   settlementRoutes,
 } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
@@ -45,6 +46,7 @@ import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } f
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
 import { servingMetrics } from "./serving-metrics.ts";
+import { spanDataOf, spansRoutes } from "./spans.ts";
 import { staticRoutes } from "./static.ts";
 import { chainTerms } from "./terms.ts";
 import { version } from "./version.ts";
@@ -158,7 +160,12 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       registry: contractRegistry({ ...link, address: contracts.DatanetRegistry.address }),
       log,
     });
-    const modelFactory = opened(
+    const spans = opened(
+      "the span indexes",
+      await openSpans({ database, blobs, folder: join(config.home, "spans"), log }),
+      (s) => s.close(),
+    );
+    const modelFactory: ModelFactory = opened(
       "the training thread",
       await createModelFactory({
         database,
@@ -169,9 +176,23 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         base,
         developer: accounts.developer,
         log,
+        onRelease: (id) => void indexSpans(id),
       }),
       (m) => m.close(),
     );
+    /** What a release was trained on. */
+    const dataOf = async (id: Digest) => {
+      const release = await modelFactory.findRelease(id);
+      return release && spanDataOf(datanets, release);
+    };
+    async function indexSpans(id: Digest): Promise<void> {
+      try {
+        const data = await dataOf(id);
+        if (data !== undefined) await spans.ensure(data);
+      } catch (error) {
+        warn(`The span index of ${id} waits until it is asked for: ${(error as Error).message}`);
+      }
+    }
     const loaded = await openLoadedAdapters({ database, blobs });
     const openLora = opened(
       "the engine",
@@ -297,6 +318,25 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       "/",
       nodeRoutes(
         { config, network, datanets, modelFactory, openLora, settlement, payments, inference },
+        guard,
+      ),
+    );
+    app.route(
+      "/",
+      spansRoutes(
+        {
+          spans,
+          payments,
+          inference,
+          receipt: async (id) => {
+            const view = await settlement.receipt(id).catch((error: Error) => {
+              if (error instanceof SettlementError && error.code === "unknown-receipt") return undefined;
+              throw error;
+            });
+            return view?.bundle.receipt;
+          },
+          dataOf,
+        },
         guard,
       ),
     );

@@ -23,6 +23,7 @@ import {
 import type { Settlement } from "../settlement/index.ts";
 import type { NodeConfig } from "./config.ts";
 import type { NodeNetwork } from "./network.ts";
+import { hasPaid } from "./spans.ts";
 import { version } from "./version.ts";
 
 type Services = {
@@ -156,7 +157,7 @@ export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAP
     const { receipt } = context.req.valid("param");
     const audit = await auditOf(services, receipt);
     if (context.req.valid("query").full === "false") return context.json(z.encode(auditSchema, audit), 200);
-    if (!(await hasPaid(services, context.req.header("authorization"), audit))) {
+    if (!(await hasPaid(services, context.req.header("authorization"), audit.bundle.receipt))) {
       const refused = await guard(context, async () => {});
       if (refused instanceof Response) return refused as never;
     }
@@ -193,17 +194,6 @@ async function auditOf({ settlement, modelFactory, network }: Services, receiptI
     manifest: release.manifest,
     index: { contributors: [...release.contributors], rows: rows.map((row) => toHex(row)) },
   };
-}
-
-/** Whether this API key belongs to the channel that paid. */
-async function hasPaid(
-  { payments }: Services,
-  authorization: string | undefined,
-  { bundle }: Audit,
-): Promise<boolean> {
-  if (authorization === undefined) return false;
-  const payer = await payments.authenticate({ authorization }).catch(() => undefined);
-  return payer?.channelId === bundle.receipt.channelId;
 }
 
 async function fullAudit(services: Services, receiptId: Digest, audit: Audit): Promise<Audit> {

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { createKeccak } from "hash-wasm";
 import type { Blobs, Digest } from "./blobs.ts";
+import { fileDigest } from "./digest.ts";
 import { StoreError } from "./errors.ts";
 
 const unfinishedAgeMs = 60 * 60 * 1000;
@@ -23,13 +24,24 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
   const hasher = await createKeccak(256);
   const digestOf = (bytes: Uint8Array): Digest => `0x${hasher.init().update(bytes).digest()}`;
 
+  const refuseOver = (bytes: number) => {
+    if (bytes <= maxBytes) return;
+    throw new StoreError(
+      "blob-too-large",
+      `A blob of ${bytes} bytes was refused: at most ${maxBytes} bytes are allowed here. Store it in parts or raise the limit.`,
+    );
+  };
+
+  /** Makes a finished temporary file the blob of this digest. */
+  const keep = async (temporary: string, digest: Digest): Promise<void> => {
+    const file = blobFile(root, digest);
+    if (await madeFolder(dirname(file))) await syncFolder(root);
+    await rename(temporary, file);
+    await syncFolder(dirname(file));
+  };
+
   const put = async (bytes: Uint8Array): Promise<Digest> => {
-    if (bytes.length > maxBytes) {
-      throw new StoreError(
-        "blob-too-large",
-        `A blob of ${bytes.length} bytes was refused: at most ${maxBytes} bytes are allowed here. Store it in parts or raise the limit.`,
-      );
-    }
+    refuseOver(bytes.length);
     const digest = digestOf(bytes);
     const file = blobFile(root, digest);
     const before = await read(file);
@@ -37,14 +49,28 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
     const temporary = join(unfinished, randomUUID());
     try {
       await writeDurably(temporary, bytes);
-      if (await madeFolder(dirname(file))) await syncFolder(root);
-      await rename(temporary, file);
+      await keep(temporary, digest);
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
     }
-    await syncFolder(dirname(file));
     return digest;
+  };
+
+  const putFile = async (path: string): Promise<Digest> => {
+    const temporary = join(unfinished, randomUUID());
+    try {
+      await copyFile(path, temporary);
+      refuseOver((await stat(temporary)).size);
+      await syncFile(temporary);
+      // The copy's digest, not the file's: nobody else writes to the copy.
+      const digest = await fileDigest(temporary);
+      await keep(temporary, digest);
+      return digest;
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
   };
 
   const get = async (digest: Digest): Promise<Uint8Array> => {
@@ -72,7 +98,7 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
     return blobFile(root, digest);
   };
 
-  return { put, get, has, path };
+  return { put, putFile, get, has, path };
 }
 
 function blobFile(root: string, digest: Digest): string {
@@ -101,6 +127,15 @@ async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
   const handle = await open(file, "wx");
   try {
     await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  try {
     await handle.sync();
   } finally {
     await handle.close();

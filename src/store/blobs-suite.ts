@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { keccak256, toBytes } from "viem";
@@ -24,6 +26,22 @@ export function blobsSuite(
         }),
         { numRuns: 30 },
       );
+    });
+
+    test("a file's bytes are the same blob, and the file stays", async () => {
+      const { blobs } = await open(10);
+      const folder = await mkdtemp(join(tmpdir(), "openledger-blob-file-"));
+      const file = join(folder, "file");
+      await writeFile(file, toBytes("OpenLedger"));
+      const digest = await blobs.putFile(file);
+      assert.equal(digest, keccak256(toBytes("OpenLedger")));
+      assert.deepEqual(await blobs.get(digest), toBytes("OpenLedger"));
+      assert.equal(await blobs.put(toBytes("OpenLedger")), digest);
+      assert.equal(await readFile(file, "utf8"), "OpenLedger");
+      await writeFile(file, new Uint8Array(11));
+      await assert.rejects(blobs.putFile(file), (error) => isStoreError(error, "blob-too-large"));
+      await rm(folder, { recursive: true });
+      await assert.rejects(blobs.putFile(file), { code: "ENOENT" });
     });
 
     test("the empty blob is a blob", async () => {

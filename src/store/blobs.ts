@@ -14,6 +14,11 @@ export type Blobs = {
    */
   put(bytes: Uint8Array): Promise<Digest>;
   /**
+   * The same for a file's bytes, which are never in memory all at once. The file itself stays as it is.
+   * @throws StoreError `blob-too-large`; what opening the file throws.
+   */
+  putFile(path: string): Promise<Digest>;
+  /**
    * Reads a blob and checks it against its digest.
    * @throws StoreError `blob-missing`, `blob-corrupt`.
    */
