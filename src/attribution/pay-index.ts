@@ -13,12 +13,13 @@ import {
   type Sequence,
   shuffle,
 } from "../engine/index.ts";
-import { type Basis, projectQuery } from "./basis.ts";
+import type { Basis } from "./basis.ts";
 import { integerRows } from "./index-basis.ts";
 import { gradientFile, thinning, trainingGradients } from "./index-gradients.ts";
 import { type Sums, solveRows } from "./index-rows.ts";
 import { adamMetric, layerBlocks } from "./influence.ts";
 import { createProducts } from "./linalg.ts";
+import { createProjection } from "./projection.ts";
 import { createInt16Scan } from "./scan.ts";
 import { createScratch } from "./scratch.ts";
 
@@ -264,8 +265,9 @@ export async function buildPayIndex(
   onProgress("basis", 1, 1);
 
   const scan = createInt16Scan({ rows: total, columns: basis.k, row: (i) => rows[i] as Int16Array });
+  const project = createProjection(basis);
   const { thresholdMillionths, falseDiscovery } = chooseThreshold(contributors, asked.length, options, (i) =>
-    scan.scores(projectQuery(basis, queries.row(i))),
+    scan.scores(project(queries.row(i))),
   );
   return {
     rows,
