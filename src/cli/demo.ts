@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { openNode, packageFolder, readConfig } from "../node/index.ts";
+import { describeCalibration } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import {
   askAll,
@@ -41,7 +42,10 @@ const table = (rows: readonly (readonly string[])[]) => {
 /** `openledger demo`: the main job told as a story, on a node in a temporary home. */
 export function define(command: Command, io: Io): void {
   command
-    .option("--quick", "leave the control out: the retraining without one contributor")
+    .option(
+      "--quick",
+      "leave retraining out: the calibration of the scores, and the control without one contributor",
+    )
     .option("--keep", "keep the temporary home and say where it is")
     .action(async ({ quick = false, keep = false }: { quick?: boolean; keep?: boolean }) => {
       const home = mkdtempSync(join(tmpdir(), "openledger-demo-"));
@@ -96,13 +100,15 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
     tell.say(`${percent(baseAccuracy)} of ${valley.questions.length} questions right`);
 
     tell.chapter("ModelFactory fine-tunes it on the Datanet and releases the result");
-    const job = await fineTune(context, datanetId, version.version);
+    const job = await fineTune(context, datanetId, version.version, { quick });
     const { trained, evaluated, indexed, releaseId } = job;
     if (trained === null || evaluated === null || indexed === null || releaseId === null)
       throw new Error("The job ended without its results.");
     tell.say(
       `${trained.epochs} epochs, loss ${trained.lossFirst.toFixed(2)} → ${trained.lossLast.toFixed(3)}; index of ${(indexed.bytes / 1e6).toFixed(0)} MB in ${indexed.k} dimensions`,
     );
+    const calibration = describeCalibration({ calibration: job.calibrated?.facts ?? {} });
+    tell.say(`Its scores are ${calibration.label}`);
     tell.say(`Release ${releaseId.slice(0, 18)}… is on chain`);
 
     tell.chapter("An app developer opens a payment channel and asks, through the OpenAI API");
@@ -182,6 +188,7 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
         heldOutLossTuned: evaluated.tuned.loss,
       },
       release: releaseId,
+      calibration,
       answers: answers.length,
       baseAccuracy,
       answerAccuracy: share(right),

@@ -248,7 +248,11 @@ function jobView(io: Io) {
       } else if (event === "index")
         barOf(`Indexing: ${facts.stage}`).update(Number(facts.done), Number(facts.of));
       else if (event === "calibration")
-        barOf("Calibrating").update(Number(facts.done), Number(facts.of), "retraining on halves");
+        barOf("Calibrating").update(
+          Number(facts.done),
+          Number(facts.of),
+          "retraining without parts of the examples",
+        );
       else if (event === "state") {
         if (facts.state === "evaluating" && title === "Training")
           bar?.update(1, 1, "the held-out loss, or the loss asked for, was reached, or all epochs are done");

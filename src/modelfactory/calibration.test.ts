@@ -3,8 +3,17 @@ import { test } from "node:test";
 import { lds } from "../attribution/index.ts";
 import { createRandom } from "../engine/index.ts";
 import { calibrationLabel, calibrationOf } from "../protocol/index.ts";
-import { type CalibrationTable, calibrationQueries, halfSubset, judgeScores } from "./calibration.ts";
+import {
+  type CalibrationTable,
+  calibrationQueries,
+  contributorGroups,
+  halfSubset,
+  judgeScores,
+  planRetrainings,
+  shareError,
+} from "./calibration.ts";
 import { jobSpecSchema } from "./job.ts";
+import { recipeSchema } from "./recipe.ts";
 
 const [examples, queries, retrainings, contributors] = [40, 20, 10, 5];
 const sets = Array.from({ length: retrainings }, (_, m) => halfSubset(examples, 3, m));
@@ -31,8 +40,13 @@ function table(predicted: number[][], words: number[][]): CalibrationTable {
     ),
     thresholds: truth.map(() => 0),
     tokens: truth.map(() => 1),
+    released: truth.map(() => 9),
     losses: losses(1),
     otherSeed: losses(1),
+    groups: Array.from({ length: contributors }, (_, c) => [c]),
+    leftOut: Array.from({ length: contributors }, (_, c) =>
+      truth.map((of) => 9 + of.reduce((sum, score, i) => (i % contributors === c ? sum + score : sum), 0)),
+    ),
   };
 }
 
@@ -72,11 +86,67 @@ test("the score of sums is the score of the examples they are sums of", () => {
   assert.deepEqual([actual.mean, actual.lo, actual.hi], expected);
 });
 
+test("scores that are the effects have no error; the error of others covers 95 % of shares not seen", () => {
+  const exact = table(truth, truth);
+  assert.ok((shareError(exact) as number) <= 1);
+  assert.equal(shareError({ ...exact, groups: [], leftOut: [] }), null);
+  assert.equal(
+    shareError({ ...exact, contributors: exact.contributors.slice(0, 3) }),
+    null,
+    "too few to tell",
+  );
+
+  const many = 600;
+  const positive = Array.from({ length: many }, () =>
+    Array.from({ length: contributors }, () => Math.abs(random.normal())),
+  );
+  const scored = positive.map((effects) => effects.map((x) => x * Math.exp(0.4 * random.normal())));
+  const part = (from: number, to: number) => ({
+    contributors: scored.slice(from, to),
+    thresholds: Array<number>(to - from).fill(0),
+    tokens: Array<number>(to - from).fill(2),
+    released: Array<number>(to - from).fill(1),
+    groups: exact.groups,
+    leftOut: exact.groups.map(([c]) =>
+      positive.slice(from, to).map((x) => 1 + (x[c as number] as number) / 2),
+    ),
+  });
+  const error = (shareError(part(0, 100)) as number) / 1e6;
+  const shares = (of: readonly number[]) => of.map((x) => x / of.reduce((sum, y) => sum + y, 0));
+  const missed = positive
+    .slice(100)
+    .flatMap((of, i) =>
+      shares(of).map((x, c) => Math.abs(x - (shares(scored[100 + i] as number[])[c] as number))),
+    );
+  const covered = missed.filter((x) => x <= error).length / missed.length;
+  assert.ok(covered > 0.93 && covered < 0.97, `${covered}`);
+});
+
+test("contributors are dealt into groups that are left out once; the plan lists halves, other seeds, groups", () => {
+  const contributorOf = Array.from({ length: 21 }, (_, i) => i % 7);
+  const groups = contributorGroups(contributorOf, 3, 5);
+  assert.deepEqual(groups.flat().sort(), [0, 1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(groups.map((group) => group.length).sort(), [2, 2, 3]);
+  assert.deepEqual(contributorGroups(contributorOf, 3, 5), groups);
+  assert.deepEqual(contributorGroups([4, 4, 4], 3, 5), []);
+  assert.equal(contributorGroups(contributorOf, 64, 5).length, 7);
+  const recipe = recipeSchema.parse({ seed: 5, calibration: { retrainings: 4, ceiling: true } });
+  const plans = planRetrainings(recipe, contributorOf, groups);
+  assert.deepEqual(
+    plans.map(({ of, trainingSeed }) => `${of} ${trainingSeed}`),
+    [...Array(4).fill("half 5"), ...Array(4).fill("other-seed 6"), ...Array(3).fill("leave-out 5")],
+  );
+  for (const [g, group] of groups.entries()) {
+    const kept = plans[8 + g]?.kept as ReadonlySet<number>;
+    assert.ok(contributorOf.every((c, i) => kept.has(i) !== group.includes(c)));
+  }
+});
+
 test("a manifest's facts say what a release may claim, and its label says so", () => {
   const of = (calibration: object) => calibrationOf({ calibration: calibration as never });
   const facts = judgeScores(table(truth, matrix()));
   assert.equal(of({ ...facts, anythingElse: 1 }).status, "separates");
-  assert.match(calibrationLabel(of(facts)), /^calibrated: LDS 0\.\d\d \[.* 20 retrainings, 20 answers$/);
+  assert.match(calibrationLabel(of(facts)), /^calibrated: LDS 0\.\d\d \[.* 25 retrainings, 20 answers$/);
   assert.match(calibrationLabel(of({ ...facts, separates: false })), /^NO BETTER THAN SHARED WORDS/);
   const lie = { ...facts, separates: true, difference: { ...facts.difference, lo: -1 } };
   assert.equal(of(lie).status, "not-separated", "the interval decides, not the word");

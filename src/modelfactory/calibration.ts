@@ -13,6 +13,7 @@ import {
 import { createRandom, type Example, shuffle } from "../engine/index.ts";
 import type { MillionthsEstimate } from "../protocol/index.ts";
 import type { JobSpec } from "./job.ts";
+import type { Recipe } from "./recipe.ts";
 import { drawRows } from "./training.ts";
 
 /** What scores and words foretold, and what the retrainings found. */
@@ -28,14 +29,18 @@ export type Foretold = {
   contributors: number[][];
   /** `[Q]`: what a contributor's score had to exceed. */
   thresholds: number[];
-  /** `[Q]`: target tokens of the answers. */
+  /** `[Q]`: target tokens of the answers, and their mean loss under the release, nats per token. */
   tokens: number[];
+  released: number[];
 };
 
 export type CalibrationTable = Foretold & {
   /** `[M][Q]`: mean loss, nats per target token, after retraining m; then the same with another seed, if that was asked for. */
   losses: number[][];
   otherSeed: number[][];
+  /** `[G]`: contributors left out together; `[G][Q]`: mean loss without them. */
+  groups: number[][];
+  leftOut: number[][];
 };
 
 export type Calibrated = {
@@ -47,6 +52,7 @@ export type Calibrated = {
   ceiling: MillionthsEstimate | null;
   separates: boolean;
   shareErrorMillionths: number | null;
+  leftOutGroups: number;
 };
 
 /** The examples that retraining `number` keeps: half of them, drawn by seed. */
@@ -57,6 +63,50 @@ export const halfSubset = (examples: number, seed: number, number: number): Set<
       createRandom(seed, 7_000 + number),
     ).slice(0, Math.ceil(examples / 2)),
   );
+
+/** One training without some examples, by the number it is written down under. */
+export type Plan = {
+  trainingSeed: number;
+  kept: ReadonlySet<number>;
+  of: "half" | "other-seed" | "leave-out";
+};
+
+/** Contributors dealt into groups by seed; none where there are fewer than two to compare. */
+export function contributorGroups(
+  contributorOf: readonly number[],
+  groups: number,
+  seed: number,
+): number[][] {
+  const present = [...new Set(contributorOf)].sort((a, b) => a - b);
+  const count = Math.min(groups, present.length);
+  if (count < 2) return [];
+  const dealt = shuffle(present, createRandom(seed, 63));
+  return Array.from({ length: count }, (_, g) =>
+    dealt.filter((_, i) => i % count === g).sort((a, b) => a - b),
+  );
+}
+
+/** Every retraining that a recipe's calibration asks for, in order. */
+export function planRetrainings(
+  { seed, calibration: { retrainings, ceiling } }: Pick<Recipe, "seed" | "calibration">,
+  contributorOf: readonly number[],
+  groups: readonly (readonly number[])[],
+): Plan[] {
+  const halves = (of: Plan["of"], trainingSeed: number) =>
+    Array.from({ length: retrainings }, (_, m) => ({
+      ...{ of, trainingSeed },
+      kept: halfSubset(contributorOf.length, seed, m),
+    }));
+  return [
+    ...halves("half", seed),
+    ...(ceiling ? halves("other-seed", (seed + 1) >>> 0) : []),
+    ...groups.map((group) => ({
+      of: "leave-out" as const,
+      trainingSeed: seed,
+      kept: new Set(contributorOf.keys().filter((i) => !group.includes(contributorOf[i] as number))),
+    })),
+  ];
+}
 
 /**
  * Answers to test scores with: the evaluation's, else held-out rows, those in the form of answers when there are at least 20. None of them was
@@ -82,6 +132,7 @@ export function foretell(parts: {
   texts: readonly string[];
   queries: readonly string[];
   tokens: number[];
+  released: number[];
 }): Foretold {
   const { sets, scores, contributors, queries } = parts;
   const width = scores.rows.length / queries.length;
@@ -107,6 +158,7 @@ export function foretell(parts: {
         (parts.thresholdMillionths / 1e6) * nulls.reduce((highest, score) => Math.max(highest, score), 0),
     ),
     tokens: parts.tokens,
+    released: parts.released,
   };
 }
 
@@ -118,6 +170,49 @@ const millionths = ({ mean, lo, hi }: Pick<QueryEstimate, "mean" | "lo" | "hi">)
 /** A run that keeps one thing: sums over a run's examples are known already, so each run is scored by its own column. */
 const column = (m: number, of: number) => Uint8Array.from({ length: of }, (_, i) => (i === m ? 1 : 0));
 
+/** Fewer shares cannot tell where 95 % of them end. */
+const sharesMin = 20;
+
+/**
+ * How far a contributor's share of an answer's listed scores is from its share of what leaving contributors out really does: the 95 % quantile,
+ * with the correction of split conformal prediction (Lei et al. 2018, arXiv 1604.04173), of |share of scores − share of positive effects| over
+ * answers and groups that are listed. It holds for answers like those it was measured on.
+ *
+ * @returns millionths; null where too few shares were seen
+ */
+export function shareError({
+  contributors,
+  thresholds,
+  tokens,
+  released,
+  groups,
+  leftOut,
+}: Pick<CalibrationTable, "contributors" | "thresholds" | "tokens" | "released" | "groups" | "leftOut">):
+  | number
+  | null {
+  const errors: number[] = [];
+  for (const [q, scores] of contributors.entries()) {
+    const listed = groups.map((group) =>
+      group.reduce((sum, c) => {
+        const score = scores[c] as number;
+        return score > (thresholds[q] as number) ? sum + score : sum;
+      }, 0),
+    );
+    const effects = groups.map((_, g) => {
+      const rise = (leftOut[g]?.[q] as number) - (released[q] as number);
+      return (listed[g] as number) > 0 ? Math.max(0, rise * (tokens[q] as number)) : 0;
+    });
+    const scored = listed.reduce((sum, x) => sum + x, 0);
+    const happened = effects.reduce((sum, x) => sum + x, 0);
+    for (const [g, score] of listed.entries())
+      if (score > 0)
+        errors.push(Math.abs(score / scored - (happened > 0 ? (effects[g] as number) / happened : 0)));
+  }
+  if (errors.length < sharesMin) return null;
+  errors.sort((a, b) => a - b);
+  return Math.ceil((errors[Math.ceil((errors.length + 1) * 0.95) - 1] as number) * 1e6);
+}
+
 /** The manifest's facts. @throws RangeError when the table's parts do not fit one another */
 export function judgeScores(table: CalibrationTable): Calibrated {
   const { predicted, words, losses, otherSeed } = table;
@@ -127,13 +222,14 @@ export function judgeScores(table: CalibrationTable): Calibrated {
   const lexical = lds(Float64Array.from(words.flat()), runs);
   const apart = millionths(difference(ours, lexical));
   return {
-    retrainings: losses.length + otherSeed.length,
+    retrainings: losses.length + otherSeed.length + table.leftOut.length,
     queries: predicted.length,
     lds: millionths(ours),
     bm25: millionths(lexical),
     difference: apart,
     ceiling: otherSeed.length === 0 ? null : millionths(crossSeedCeiling(runs, others)),
     separates: apart.lo > 0,
-    shareErrorMillionths: null,
+    shareErrorMillionths: shareError(table),
+    leftOutGroups: table.groups.length,
   };
 }

@@ -5,6 +5,7 @@
  *   written down
  * - `training`: to the held-out optimum, and again without some examples; `worker`: the training thread
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
+ * - `reproduce`: a release's training again, from its manifest
  * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract
  * - `base-model`, `base-corpus`, `base-profiles`: how `models/openledger-tiny` is made
  * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-plan`: what the hub says of it, checked;
@@ -25,5 +26,6 @@ export * from "./recipe.ts";
 export * from "./registry.ts";
 export * from "./release.ts";
 export * from "./releases.ts";
+export * from "./reproduce.ts";
 export * from "./routes.ts";
 export * from "./service.ts";

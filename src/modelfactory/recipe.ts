@@ -1,7 +1,7 @@
 /** What a fine-tuning job is told: validated at the edge, complete afterwards, and written into the release's manifest. */
 import { z } from "zod";
 import { moduleNames, type TrainRecipe } from "../engine/index.ts";
-import type { HashableJson } from "../protocol/index.ts";
+import type { HashableJson, Manifest } from "../protocol/index.ts";
 
 const fraction = z.number().nonnegative();
 
@@ -36,19 +36,26 @@ export const recipeSchema = z.strictObject({
   stopLoss: fraction.default(0),
   /** Put loss on the token that ends a chat's answer, too. */
   trainOnEnd: z.boolean().default(true),
-  /**
-   * How a release's scores are held against retrainings on halves of its examples: how many, and on how many answers. No retrainings: none,
-   * and the release says so. `ceiling` runs each once more with another seed, to see how much can be foretold at all.
-   */
+  /** How a release's scores are held against retrainings before it is released. By default that costs about five trainings. */
   calibration: z
     .strictObject({
+      /** On halves of the examples. 0: none, and the release says so. */
       retrainings: z
         .int()
         .min(0)
         .max(256)
         .refine((n) => n === 0 || n >= 3, "none, or at least 3 to rank")
-        .default(8),
+        .default(6),
+      /** Answers to test the scores with, at most. */
       queries: z.int().min(1).max(1_000).default(64),
+      /** Contributors are parted into so many groups, and each is left out once: the error bars of scores. 0: scores have none. */
+      leaveOut: z
+        .int()
+        .min(0)
+        .max(64)
+        .refine((n) => n !== 1, "none, or at least 2 groups")
+        .default(3),
+      /** Run the halves once more with another seed, to see how much can be foretold at all. */
       ceiling: z.boolean().default(false),
     })
     .prefault({}),
@@ -99,3 +106,13 @@ export const recipeFacts = (recipe: Recipe): Record<string, HashableJson> =>
       typeof value === "number" && !Number.isInteger(value) ? String(value) : value,
     ]),
   );
+
+/** The recipe that a manifest states. @throws ZodError when it is not one that this program made */
+export function recipeOf({ recipe: facts }: Pick<Manifest, "recipe">): Recipe {
+  const { exclude: _, ...told } = facts;
+  return recipeSchema.parse(
+    Object.fromEntries(
+      Object.entries(told).map(([key, value]) => [key, typeof value === "string" ? Number(value) : value]),
+    ),
+  );
+}

@@ -1,5 +1,6 @@
 /** From a finished job to a release: the manifest that says everything, and the files it names. */
 
+import { cpus } from "node:os";
 import { join } from "node:path";
 import type { Account } from "viem";
 import { z } from "zod";
@@ -20,7 +21,13 @@ import {
 import { fileDigest } from "../store/index.ts";
 import { type Recipe, recipeFacts } from "./recipe.ts";
 
-const engineVersion = () => `openledger-engine/1 onnxruntime/${runtimeVersion()}`;
+/** What the bytes of a training depend on beside the manifest: engine, runtime, and the class of processor its sums were made on. */
+export const engineVersion = (): string =>
+  `openledger-engine/1 onnxruntime/${runtimeVersion()} ${process.platform}-${process.arch} ${cpus()[0]?.model ?? "unknown"}`
+    .replaceAll(/[^\x20-\x7e]/g, "")
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .slice(0, 128);
 
 /** A base model: its name in the API, its folder, and the digests that identify it. */
 export type BaseModel = {
@@ -143,6 +150,8 @@ export type ReleaseParts = {
   versions: readonly (VersionSummary & VersionContent)[];
   acceptedExamples: readonly number[];
   recipe: Recipe;
+  /** Contributors whose rows were left out. */
+  exclude: readonly Address[];
   trained: Trained;
   evaluated: Evaluated;
   indexed: Indexed;
@@ -177,7 +186,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
       acceptedExamples: parts.acceptedExamples[i] as number,
       consentsRoot: version.manifest.consentsRoot,
     })),
-    recipe: recipeFacts(recipe),
+    recipe: { ...recipeFacts(recipe), exclude: [...parts.exclude] },
     seed: recipe.seed,
     threads: recipe.threads,
     engineVersion: engineVersion(),

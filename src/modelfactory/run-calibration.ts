@@ -1,5 +1,13 @@
-/** The step between index and release: retrains, one half after the other, each written down as it ends, and judges the scores by them. */
-import { type CalibrationTable, calibrationQueries, type Foretold, judgeScores } from "./calibration.ts";
+/** The step between index and release: retrains on part after part of the examples, each run written down as it ends, and judges the scores by them. */
+import {
+  type CalibrationTable,
+  calibrationQueries,
+  contributorGroups,
+  type Foretold,
+  judgeScores,
+  type Plan,
+  planRetrainings,
+} from "./calibration.ts";
 import { type FineTuningJob, listRetrainings, writeRetraining } from "./job.ts";
 import type { CalibratedStep, Indexed, Trained } from "./release.ts";
 import type { Rows, RunJobParts } from "./run-job.ts";
@@ -19,8 +27,9 @@ export async function calibrate(
   const { recipe } = spec;
   if (indexed.foretold === null) return { facts: null, table: null, seconds: 0 };
   const foretold: Foretold = JSON.parse(new TextDecoder().decode(await blobs.get(indexed.foretold)));
-  const { retrainings, ceiling } = recipe.calibration;
-  const of = ceiling ? 2 * retrainings : retrainings;
+  const { contributorOf } = foretold;
+  const groups = contributorGroups(contributorOf, recipe.calibration.leaveOut, recipe.seed);
+  const plans = planRetrainings(recipe, contributorOf, groups);
   const queries = calibrationQueries(spec, rows.heldOut);
   const found = [...(await listRetrainings(database, id))];
 
@@ -31,13 +40,14 @@ export async function calibrate(
     lastEventAt = now();
     const done = found.length + part;
     const spent = found.reduce((sum, { seconds }) => sum + seconds, 0);
-    const secondsLeft = found.length === 0 ? null : (spent / found.length) * (of - done);
+    const secondsLeft = found.length === 0 ? null : (spent / found.length) * (plans.length - done);
     journal
-      .record(id, "calibration", { done, of, secondsLeft })
+      .record(id, "calibration", { done, of: plans.length, secondsLeft })
       .catch((error: Error) => log(`Job ${id}: an event was not recorded: ${error.message}`));
   }
 
-  for (let number = found.length; number < of; number++) {
+  for (const [number, { kept, trainingSeed }] of plans.entries()) {
+    if (number < found.length) continue;
     tell(0);
     const begun = performance.now();
     const losses = await (await training()).call(
@@ -45,8 +55,8 @@ export async function calibrate(
       {
         recipe,
         examples: rows.examples,
-        number: number % retrainings,
-        trainingSeed: number < retrainings ? recipe.seed : (recipe.seed + 1) >>> 0,
+        kept: [...kept],
+        trainingSeed,
         steps: trained.steps,
         queries,
       },
@@ -58,11 +68,14 @@ export async function calibrate(
     await afterStep(`retraining-${number}`);
   }
   tell(0);
-  const losses = found.map((run) => [...run.losses]);
+  const lossesOf = (kind: Plan["of"]) =>
+    found.filter(({ number }) => plans[number]?.of === kind).map(({ losses }) => [...losses]);
   const table: CalibrationTable = {
     ...foretold,
-    losses: losses.slice(0, retrainings),
-    otherSeed: losses.slice(retrainings),
+    losses: lossesOf("half"),
+    otherSeed: lossesOf("other-seed"),
+    groups,
+    leftOut: lossesOf("leave-out"),
   };
   return {
     facts: { ...judgeScores(table), seed: recipe.seed },

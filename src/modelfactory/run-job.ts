@@ -51,8 +51,11 @@ const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)
 
 export type Rows = Awaited<ReturnType<typeof readRows>>;
 
-/** Rows to train on, whose they are, and rows never to train on, in the order of the versions. */
-async function readRows({ datanets }: RunJobParts, spec: JobSpec) {
+/** Rows to train on, whose they are, and rows never to train on, in the order of the versions. @throws ModelFactoryError `nothing-to-train` */
+export async function readRows(
+  { datanets }: Pick<RunJobParts, "datanets">,
+  spec: Pick<JobSpec, "datanets" | "exclude">,
+) {
   const versions = await Promise.all(
     spec.datanets.map(({ datanetId, version }) => datanets.getVersion(BigInt(datanetId), version)),
   );
@@ -251,6 +254,7 @@ async function release(
     versions: rows.versions,
     acceptedExamples: rows.acceptedExamples,
     recipe: spec.recipe,
+    exclude: spec.exclude as Address[],
     trained,
     evaluated,
     indexed,

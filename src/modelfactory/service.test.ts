@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { custom } from "viem";
 import { viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets } from "../datanets/index.ts";
-import { createRandom } from "../engine/index.ts";
+import { createRandom, loadCheckpoint } from "../engine/index.ts";
 import { readConfig } from "../node/config.ts";
 import { openNetwork } from "../node/network.ts";
 import {
@@ -25,6 +25,7 @@ import { ModelFactoryError } from "./errors.ts";
 import type { JobSpecInput } from "./job.ts";
 import { contractModelRegistry } from "./registry.ts";
 import { indexRows, openBaseModel } from "./release.ts";
+import { reproduceRelease } from "./reproduce.ts";
 import { createModelFactory } from "./service.ts";
 
 const baseFolder = join(fileURLToPath(new URL("../engine/fixtures/", import.meta.url)), "llama-untied");
@@ -125,7 +126,7 @@ const spec: JobSpecInput = {
   datanets: [{ datanetId: datanet.datanetId.toString(), version: version.version }],
   recipe: {
     ...{ rank: 2, alpha: 4, epochs: 2, batch: 8, threads: 1, seed: 5 },
-    calibration: { retrainings: 3, queries: 6 },
+    calibration: { retrainings: 3, queries: 6, leaveOut: 2 },
   },
 };
 
@@ -155,14 +156,29 @@ test("a job ends in a signed release on chain whose files carry their digests", 
   assert.ok(events.some((e) => e.kind === "step" && typeof e.data.loss === "number"));
   const calibration = calibrationOf(manifest);
   assert.ok(calibration.status !== "unmeasured");
-  assert.deepEqual([calibration.retrainings, calibration.queries], [3, 6]);
+  assert.deepEqual([calibration.retrainings, calibration.queries], [5, 6]);
   assert.ok(calibration.lds.lo <= calibration.lds.mean && calibration.ceiling === null);
   const progress = events.filter((e) => e.kind === "calibration").map((e) => e.data);
-  assert.deepEqual(progress.at(-1), { done: 3, of: 3, secondsLeft: 0 });
+  assert.deepEqual(progress.at(-1), { done: 5, of: 5, secondsLeft: 0 });
   const { releasedEpoch, heldOutRows, heldOutLossMillionths } = manifest.evaluation;
   const [, ...curve] = heldOutLossMillionths as number[];
   assert.deepEqual([curve.length, heldOutRows], [2, 24]);
   assert.equal(curve[(releasedEpoch as number) - 1], Math.min(...curve));
+});
+
+test("a release's manifest is enough to train its adapter again, to the last bit; another recipe gives another", async () => {
+  const release = await world.factory.findRelease("words");
+  assert.ok(release);
+  const checkpoint = loadCheckpoint(baseFolder);
+  const again = await reproduceRelease(checkpoint, world.datanets, release.manifest);
+  assert.equal(again.adapter, release.manifest.adapter.digest);
+  assert.ok(again.matches);
+  assert.equal(again.releasedOn, again.reproducedOn);
+  assert.match(again.releasedOn, /onnxruntime\/\d.* \w+-\w+ ./);
+  assert.equal(again.releasedEpoch, release.manifest.evaluation.releasedEpoch);
+  const recipe = { ...release.manifest.recipe, seed: 6 };
+  const other = await reproduceRelease(checkpoint, world.datanets, { ...release.manifest, recipe });
+  assert.equal(other.matches, false);
 });
 
 test("the same job gives the same adapter; stopped after any step, it goes on to one release", async () => {
@@ -297,7 +313,7 @@ test("a row that spells a control token is left out; it stops nobody's training"
   await world.factory.createJob("poisoned", {
     ...spec,
     model: "poisoned",
-    recipe: { ...spec.recipe, calibration: { retrainings: 3, queries: 6, ceiling: true } },
+    recipe: { ...spec.recipe, calibration: { retrainings: 3, queries: 24, leaveOut: 3, ceiling: true } },
     datanets: [{ datanetId: datanet.datanetId.toString(), version: poisoned.version }],
   });
   await world.jobs.drain();
@@ -309,5 +325,5 @@ test("a row that spells a control token is left out; it stops nobody's training"
   assert.equal(release?.manifest.evaluation.unreadableRows, 1);
   const calibration = calibrationOf(release.manifest);
   assert.ok(calibration.status !== "unmeasured" && calibration.ceiling !== null);
-  assert.equal(calibration.retrainings, 6, "each half once more with another seed");
+  assert.equal(calibration.retrainings, 3 + 3 + 2, "two contributors, mallory has no readable row");
 });

@@ -3,11 +3,14 @@
  * with Adam's state as it was then.
  */
 import {
+  ChatError,
   type Checkpoint,
   copyTrainState,
   createEvaluator,
   createRandom,
   createTrainer,
+  type Example,
+  exampleSequence,
   loraOf,
   positionsFor,
   type Sequence,
@@ -44,6 +47,25 @@ export type TrainedAdapter = {
 /** The caller aborted. */
 export class CancelledError extends Error {
   override name = "CancelledError";
+}
+
+/**
+ * Rows as a model reads them. A row that spells a control token, or that its chat template refuses, is left out, the same in training and
+ * index: anybody may contribute, and one such row must not stop everybody's training.
+ */
+export function readableRows(base: Checkpoint, recipe: Recipe, examples: readonly Example[]) {
+  const sequences: Sequence[] = [];
+  const kept: number[] = [];
+  const maxLength = Math.min(recipe.maxLength, base.config.maxPositions);
+  for (const [i, example] of examples.entries())
+    try {
+      const { trainOnEnd } = recipe;
+      sequences.push(exampleSequence(base.tokenizer, example, { trainOnEnd, maxLength }));
+      kept.push(i);
+    } catch (error) {
+      if (!(error instanceof ChatError)) throw error;
+    }
+  return { sequences, kept };
 }
 
 /** At most `max` of `count` rows, drawn by seed, ascending. */

@@ -2,11 +2,9 @@
 import { buildPayIndex, defaultPayIndexOptions, encodeBasis, type PayIndex } from "../attribution/index.ts";
 import {
   type Adapter,
-  ChatError,
   createEvaluator,
   createGradients,
   type Example,
-  exampleSequence,
   exportPeft,
   formatSafetensors,
   initialAdapter,
@@ -22,7 +20,14 @@ import {
 import { exampleText } from "../protocol/index.ts";
 import { type Foretold, foretell, halfSubset } from "./calibration.ts";
 import { adam, type Recipe } from "./recipe.ts";
-import { type EpochEvent, retrain, type StepEvent, type TrainedAdapter, trainAdapter } from "./training.ts";
+import {
+  type EpochEvent,
+  readableRows,
+  retrain,
+  type StepEvent,
+  type TrainedAdapter,
+  trainAdapter,
+} from "./training.ts";
 
 export type TrainingWorkerData = { baseFolder: string; baseName: string };
 
@@ -63,8 +68,8 @@ export type IndexResult = Omit<PayIndex, "basis" | "calibration"> & {
 export type RetrainRequest = {
   recipe: Recipe;
   examples: Example[];
-  /** Which half is kept, and the seed of the training: the recipe's, or another. */
-  number: number;
+  /** Of the readable rows, and the seed of the training: the recipe's, or another. */
+  kept: number[];
   trainingSeed: number;
   steps: number;
   queries: Example[];
@@ -81,27 +86,9 @@ export type TrainingMethods = {
 
 await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const base = loadCheckpoint(data.baseFolder);
-  const sequenceOf = (recipe: Recipe, example: Example) =>
-    exampleSequence(base.tokenizer, example, {
-      trainOnEnd: recipe.trainOnEnd,
-      maxLength: Math.min(recipe.maxLength, base.config.maxPositions),
-    });
-
-  /**
-   * Rows as this model reads them. A row that spells a control token, or that its chat template refuses, is left out, the same in training and index: anybody may contribute,
-   * and one such row must not stop everybody's training.
-   */
-  function readable(recipe: Recipe, examples: readonly Example[]) {
-    const sequences: Sequence[] = [];
-    const kept: number[] = [];
-    for (const [i, example] of examples.entries())
-      try {
-        sequences.push(sequenceOf(recipe, example));
-        kept.push(i);
-      } catch (error) {
-        if (!(error instanceof ChatError)) throw error;
-      }
-    return { sequences, kept };
+  async function evaluated(adapter: Adapter, sequences: readonly Sequence[], threads: number) {
+    const evaluate = await createEvaluator(base, adapter.config, positionsFor(sequences), threads);
+    return evaluate(adapter, sequences);
   }
 
   const openAdapter = ({ config, tensors }: AdapterFiles): Adapter =>
@@ -115,12 +102,12 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   return {
     async train({ recipe, examples, heldOut }, { emit, signal }) {
       const started = performance.now();
-      const { sequences } = readable(recipe, examples);
+      const { sequences } = readableRows(base, recipe, examples);
       const { state, ...rest } = await trainAdapter(
         base,
         recipe,
         sequences,
-        readable(recipe, heldOut).sequences,
+        readableRows(base, recipe, heldOut).sequences,
         {
           signal,
           onStep: (event) => emit({ kind: "step", ...event } satisfies TrainEvent),
@@ -147,11 +134,9 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     },
 
     async evaluate({ recipe, adapter, examples }) {
-      const { sequences } = readable(recipe, examples);
       const opened =
         adapter === null ? initialAdapter(base.config, loraOf(recipe), recipe.seed) : openAdapter(adapter);
-      const evaluate = await createEvaluator(base, opened.config, positionsFor(sequences), recipe.threads);
-      return evaluate(opened, sequences);
+      return evaluated(opened, readableRows(base, recipe, examples).sequences, recipe.threads);
     },
 
     async index(
@@ -159,9 +144,9 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
       { emit },
     ) {
       const opened = openAdapter(adapter);
-      const { sequences, kept } = readable(recipe, examples);
-      const { sequences: heldOutSequences, kept: heldOutKept } = readable(recipe, heldOut);
-      const asked = readable(recipe, calibration?.queries ?? []);
+      const { sequences, kept } = readableRows(base, recipe, examples);
+      const { sequences: heldOutSequences, kept: heldOutKept } = readableRows(base, recipe, heldOut);
+      const asked = readableRows(base, recipe, calibration?.queries ?? []);
       const sets = Array.from({ length: calibration?.retrainings ?? 0 }, (_, m) =>
         halfSubset(sequences.length, recipe.seed, m),
       );
@@ -208,19 +193,20 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
               texts: kept.map((i) => exampleText(examples[i] as Example)),
               queries: asked.kept.map((i) => exampleText(calibration?.queries[i] as Example)),
               tokens: asked.sequences.map(({ targets }) => targets.length),
+              released: (await evaluated(opened, asked.sequences, recipe.threads)).losses,
             });
       return { ...index, basis: encodeBasis(basis), foretold };
     },
 
-    async retrain({ recipe, examples, number, trainingSeed, steps, queries }, { emit, signal }) {
-      const { sequences } = readable(recipe, examples);
+    async retrain({ recipe, examples, kept, trainingSeed, steps, queries }, { emit, signal }) {
+      const { sequences } = readableRows(base, recipe, examples);
       return retrain(
         base,
         { ...recipe, seed: trainingSeed },
         sequences,
-        halfSubset(sequences.length, recipe.seed, number),
+        new Set(kept),
         steps,
-        readable(recipe, queries).sequences,
+        readableRows(base, recipe, queries).sequences,
         { signal, onStep: (step) => emit({ step, steps } satisfies RetrainEvent) },
       );
     },
