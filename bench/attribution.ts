@@ -1,18 +1,20 @@
 /**
  * How right attribution is: every method's scores against retrainings without parts of the data, and what the scores cost.
  *
- *   ./openledger bench attribution [--json] [--quick] [--data DIR] [--tasks a,b] [--out DIR]
+ *   ./openledger bench attribution [--json] [--quick] [--tasks a,b] [--out DIR] [--base DIR]
  *
  * Tasks and the retrainings' losses are committed under bench/results/attribution. --quick trains each task's full model again (five
  * trainings, held against the committed losses as a check), scores it by every method and takes the retrainings as they stand: under ten
  * minutes on two cores. Without --quick what is missing in the tables is retrained first, from where they stand; with --out in
- * another folder, from nothing: about 1,000 retrainings, 7 seconds of a core each. --data makes the tasks' files anew from their sources.
+ * another folder, from nothing: about 1,000 retrainings, 7 seconds of a core each. Tasks are made by
+ * bench/attribution/make-tasks.ts and the base by bench/attribution/base.ts, both from the data folder that the base's report names.
  *
  * The exit code is 1 when the default method misses a bar, or a model that was trained again gives other losses than the committed ones.
  */
 import { parseArgs } from "node:util";
 import { createProducts, defaultMethod, type MethodName } from "../src/attribution/index.ts";
 import { loadCheckpoint } from "../src/engine/index.ts";
+import { missedBars } from "./attribution/bars.ts";
 import { baseFolder } from "./attribution/base.ts";
 import type { Figure } from "./attribution/figure.ts";
 import { type HotFigures, hotFigures } from "./attribution/hot.ts";
@@ -66,26 +68,57 @@ for (const name of chosen) {
   }
   const material = await materialOf(base, task, table, run);
   const scores = await scoreTask(material, task.queries.length, products);
-  const pay = payFigures(
-    task,
-    table,
-    await payScores(base, task, table, run),
-    scores.reference.get(defaultMethod) as Float32Array,
-  );
+  const pay = payFigures(task, table, await payScores(base, task, table, run));
   tasks[name] = { ...figuresOf(task, table, scores, defaultMethod), pay, repeated };
   note(`${name}: scored, ${Math.round((performance.now() - started) / 1000)} s so far`);
   if (name === "transformations") mislabelled = await mislabelAuc(base, task, products);
 }
 
-const seconds = Math.round((performance.now() - started) / 1000);
+const missed = missedBars(tasks, hot);
 const result = {
   default: defaultMethod,
   tasks,
   hot,
   hotLds: hot && Math.max(...Object.values(hot.lds).map(({ mean }) => mean)),
   mislabelAuc: mislabelled,
-  seconds,
+  missed,
+  seconds: Math.round((performance.now() - started) / 1000),
   machine: on,
 };
-if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-else process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+process.stdout.write(`${values.json ? JSON.stringify(result) : report(result)}\n`);
+if (missed.length > 0) process.exitCode = 1;
+
+/** The same for people. */
+function report({ tasks, hot, mislabelAuc, missed, seconds }: typeof result): string {
+  const show = (one: Figure | undefined) =>
+    one === undefined ? "-" : `${one.mean.toFixed(3)} [${one.lo.toFixed(2)}, ${one.hi.toFixed(2)}]`;
+  const lines: string[] = [];
+  for (const [name, { n, lds, crossSeed, ceiling, contributorLds, generatedLds, pay }] of Object.entries(
+    tasks,
+  )) {
+    lines.push(`${name}: ${n} examples`, "  method        LDS                   by contributor");
+    for (const [method, one] of Object.entries(lds))
+      lines.push(
+        `  ${method.padEnd(12)}  ${show(one).padEnd(20)}  ${show(contributorLds?.[method as MethodName])}`,
+      );
+    lines.push(
+      `  on another seed ${show(crossSeed)}, ceiling ${show(ceiling)}; on generated answers ${show(generatedLds)}`,
+    );
+    lines.push("  rule                         payout error          splitting gains");
+    for (const [rule, gain] of Object.entries(pay.splitting))
+      lines.push(`  ${rule.padEnd(27)}  ${show(pay.error?.[rule]).padEnd(20)}  ${gain.toFixed(2)}`);
+    lines.push(`  nobody is above T in ${Math.round(100 * pay.nobodyPaid)} % of the answers`, "");
+  }
+  if (hot !== undefined) {
+    lines.push("hot training");
+    for (const [name, one] of Object.entries(hot.lds)) lines.push(`  ${name.padEnd(52)}  ${show(one)}`);
+    lines.push("");
+  }
+  if (mislabelAuc !== undefined)
+    lines.push(
+      `mislabelled rows found: ${Object.entries(mislabelAuc)
+        .map(([name, one]) => `${name} ${one.mean.toFixed(2)}`)
+        .join(", ")}`,
+    );
+  return [...lines, ...missed, `${seconds} s`].join("\n");
+}

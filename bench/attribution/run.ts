@@ -7,7 +7,7 @@ import {
 } from "../../src/attribution/index.ts";
 import type { Adapter, Checkpoint, Sequence, TrainState } from "../../src/engine/index.ts";
 import { keptBy, trainJob } from "./counterfactual.ts";
-import { recipes, rowSequence, type Task } from "./task.ts";
+import { rowSequence, type Task } from "./task.ts";
 
 export type State = {
   readonly adapter: Adapter;
@@ -62,7 +62,7 @@ export function collectState(
     parts: ["A", "B"],
     samples: 4,
     seed: 1,
-    threads: recipes[task.task].threads,
+    threads: 2,
     ...options,
   });
 }

@@ -43,7 +43,7 @@ export type PayIndexOptions = {
 
 export const defaultPayIndexOptions: PayIndexOptions = {
   samples: 4,
-  damping: 0.1,
+  damping: 0.5,
   maxFisherRows: 3072,
   nullRows: 199,
   falseDiscovery: 0.05,

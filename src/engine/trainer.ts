@@ -90,13 +90,6 @@ export const loraOf = (recipe: Pick<TrainRecipe, "rank" | "alpha" | "modules">):
 export const positionsFor = (sequences: readonly Sequence[]) =>
   Math.ceil(sequences.reduce((most, s) => Math.max(most, s.ids.length), 1) / 32) * 32;
 
-/** The order in which an epoch goes through `count` sequences; steps take `batch` of them after another. */
-export const trainingOrder = (seed: number, count: number, epoch: number): number[] =>
-  shuffle(
-    Array.from({ length: count }, (_, i) => i),
-    createRandom(seed, 1000 + epoch),
-  );
-
 export type TrainerOptions = {
   /** The state to go on from. */
   saved?: TrainState;
@@ -142,7 +135,8 @@ export async function createTrainer(
   let epochTokens = 0;
   let stopped = false;
 
-  const orderOf = (epoch: number) => trainingOrder(recipe.seed, sequences.length, epoch);
+  const orderOf = (epoch: number) =>
+    shuffle(Array.from(sequences.keys()), createRandom(recipe.seed, 1000 + epoch));
   let order = orderOf(Math.floor(state.step / stepsPerEpoch));
 
   /** Loss and gradients of a batch, every token weighing 1 / denominator. */

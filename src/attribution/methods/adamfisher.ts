@@ -12,5 +12,5 @@ export const adamfisher: Method = {
   title: "Label-sampled Fisher in Adam's metric, per layer",
   paper: "Martens 2014, arXiv 1412.1193",
   score: (material, products, options = {}) =>
-    dualScores(material, products, "model", { damping: 0.2, block: "layer", metric: true, ...options }),
+    dualScores(material, products, "model", { damping: 0.5, block: "layer", metric: true, ...options }),
 };

@@ -20,7 +20,6 @@ export { createBm25 } from "./bm25.ts";
 export * from "./collect.ts";
 export { gradDot } from "./graddot.ts";
 export * from "./method.ts";
-export * from "./unrolled.ts";
 
 export const methods: { readonly [Name in MethodName]: Method } = {
   bm25,

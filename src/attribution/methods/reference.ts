@@ -219,7 +219,7 @@ export const reference: Record<MethodName, (material: Material, options: ScoreOp
     ),
   datainf,
   fisher: (material, options) => fisher(material, "data", false, 0.3, options),
-  adamfisher: (material, options) => fisher(material, "model", true, 0.2, options),
+  adamfisher: (material, options) => fisher(material, "model", true, 0.5, options),
   ekfac: (material, options) =>
     kronecker(
       material,

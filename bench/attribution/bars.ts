@@ -1,0 +1,50 @@
+/** What the default method has to reach, and which of it a run missed. */
+import type { MethodName } from "../../src/attribution/index.ts";
+import type { HotFigures } from "./hot.ts";
+import type { TaskFigures } from "./measure.ts";
+import type { PayFigures } from "./pay.ts";
+
+export type Measured = Readonly<Record<string, TaskFigures & { pay: PayFigures; repeated: number }>>;
+
+const beaten: readonly MethodName[] = ["bm25", "repsim", "graddot", "datainf"];
+/** Mean LDS in training that stops before it memorises. */
+const ldsBar: Readonly<Record<string, number>> = { shakespeare: 0.7, pubmedqa: 0.75 };
+
+/** @returns a sentence for each bar that was missed; bars of what was not measured are not judged */
+export function missedBars(tasks: Measured, hot: HotFigures | undefined): string[] {
+  const missed: string[] = [];
+  const miss = (isMissed: boolean, sentence: string) => void (isMissed && missed.push(sentence));
+  const all = Object.entries(tasks);
+  const ahead = all.filter(([, { lead }]) => beaten.every((name) => (lead[name]?.lo ?? 0) > 0));
+  miss(
+    all.length >= 3 && ahead.length < 3,
+    `The default is told apart from ${beaten.join(", ")} on ${ahead.length} tasks; 3 are the bar.`,
+  );
+  for (const [name, { lds, crossSeed, ceiling, pay, repeated }] of all) {
+    const bar = ldsBar[name];
+    const mean = lds.adamfisher?.mean ?? 0;
+    miss(bar !== undefined && mean < bar, `${name}: LDS ${mean}, the bar is ${bar}.`);
+    if (bar !== undefined && crossSeed !== undefined && ceiling !== undefined)
+      miss(
+        crossSeed.mean < 0.95 * ceiling.mean,
+        `${name}: ${crossSeed.mean} across seeds is below 0.95 of the ceiling ${ceiling.mean}.`,
+      );
+    miss(
+      (pay.indexLossOfLds.pay ?? 0) >= 0.02,
+      `${name}: the pay index loses ${pay.indexLossOfLds.pay} of LDS; 0.02 is the bar.`,
+    );
+    miss(
+      (pay.indexLossOfLds.packed ?? 0) >= 0.1,
+      `${name}: the packed explain index loses ${pay.indexLossOfLds.packed} of LDS; 0.1 is the bar.`,
+    );
+    miss(
+      repeated > 0.02,
+      `${name}: the model that was trained again differs by ${repeated} nats; 0.02 is allowed between machines.`,
+    );
+  }
+  if (hot !== undefined) {
+    const best = Math.max(...Object.values(hot.lds).map(({ mean }) => mean));
+    miss(best < 0.5, `After hot training the best LDS is ${best}; the bar is 0.5.`);
+  }
+  return missed;
+}
