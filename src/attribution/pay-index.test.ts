@@ -243,6 +243,40 @@ test("rows made layer by layer from files are those of one solve in memory, null
   }
 });
 
+test("near duplicates are as if they had not been given", async () => {
+  const copied = [3, 4, 50];
+  const representatives = [...sequences.keys(), ...copied];
+  const explained: number[] = [];
+  const built = await buildPayIndex(
+    {
+      ...input,
+      sequences: [...sequences, ...copied.map((i) => sequences[i] as Sequence)],
+      contributorOf: [...contributorOf, ...copied.map(() => 0)],
+      representatives,
+      explain: (_, example) => explained.push(example),
+    },
+    options,
+  );
+  assert.deepEqual(built.rows, index.rows);
+  assert.equal(built.thresholdMillionths, index.thresholdMillionths);
+  assert.deepEqual(explained, [...sequences.keys()]);
+  const last = await buildPayIndex(
+    {
+      ...input,
+      // The first example is a copy of the second here, so numbers move: sets and rows keep those they were given by.
+      representatives: [1, ...Array.from(sequences.keys()).slice(1)],
+      calibration: { sets: [new Set([0]), new Set([0, 1]), new Set([1])], queries: taught.slice(0, 2) },
+    },
+    options,
+  );
+  const { sets } = last.calibration ?? assert.fail();
+  for (const q of [0, 1]) {
+    assert.equal(sets[3 * q], 0);
+    assert.equal(sets[3 * q + 1], sets[3 * q + 2]);
+    assert.notEqual(sets[3 * q + 2], 0);
+  }
+});
+
 test("a basis survives its bytes; torn bytes are refused", () => {
   const bytes = encodeBasis(index.basis);
   assert.deepEqual(decodeBasis(bytes), index.basis);

@@ -14,6 +14,7 @@ import {
   shuffle,
 } from "../engine/index.ts";
 import type { Basis } from "./basis.ts";
+import { representativesOf } from "./clusters/index.ts";
 import { integerRows } from "./index-basis.ts";
 import { gradientFile, thinning, trainingGradients } from "./index-gradients.ts";
 import { type Sums, solveRows } from "./index-rows.ts";
@@ -63,6 +64,8 @@ export type PayIndexInput = {
   sequences: readonly Sequence[];
   contributorOf: readonly number[];
   contributors: number;
+  /** Of every example, the number of the one it repeats, its own if none (`findClusters`): a near duplicate is left out, and earns nothing. */
+  representatives?: ArrayLike<number>;
   /** Examples of the same kind that were never trained on. */
   heldOut: readonly Sequence[];
   /** Which of them have the form of answers to questions: the threshold is set on those, when there are at least 20. */
@@ -72,7 +75,7 @@ export type PayIndexInput = {
    * against every row. Scores are linear, so a set costs one more row to solve for, whatever its size.
    */
   calibration?: { sets: readonly ReadonlySet<number>[]; queries: readonly Sequence[] };
-  /** Takes each training example's own row R_i = H⁻¹ D^−½ g_i `[p]`, in order, when all are solved: for the explain index. */
+  /** Takes each training example's own row R_i = H⁻¹ D^−½ g_i `[p]`, in order, when all are solved: for the explain index. Near duplicates have none. */
   explain?: (row: Float32Array, example: number) => void;
 };
 
@@ -140,11 +143,21 @@ export function payIndexCost(shape: {
   return { memory: Math.max(solving, rounding), files: 4 * p * (examples + n + heldOut + t) };
 }
 
-/**
- * The contributor that each example's row counts for, or −1 for none: here near duplicates leave all but their representative out.
- */
-function payees({ contributorOf }: PayIndexInput): readonly number[] {
-  return contributorOf;
+/** The same as if the members of clusters had not been given: only representatives are in sums, sets, curvature and the sizes of null rows. */
+function withoutMembers(input: PayIndexInput): PayIndexInput {
+  const { representatives, sequences, contributorOf, calibration, explain } = input;
+  if (representatives === undefined) return input;
+  const kept = representativesOf([...sequences.keys()], representatives);
+  const place = new Map(kept.map((example, at) => [example, at]));
+  const placesOf = (set: ReadonlySet<number>) =>
+    new Set([...set].flatMap((example) => place.get(example) ?? []));
+  return {
+    ...input,
+    sequences: kept.map((example) => sequences[example] as Sequence),
+    contributorOf: kept.map((example) => contributorOf[example] as number),
+    ...(calibration && { calibration: { ...calibration, sets: calibration.sets.map(placesOf) } }),
+    ...(explain && { explain: (row: Float32Array, at: number) => explain(row, kept[at] as number) }),
+  };
 }
 
 /** @throws RangeError when there is too little held-out material to make null rows from */
@@ -154,7 +167,8 @@ export async function buildPayIndex(
   onProgress: (stage: IndexStage, done: number, of: number) => void = () => {},
 ): Promise<PayIndex> {
   const started = performance.now();
-  const { gradients, adapter, sequences, contributors, heldOut, calibration, explain } = input;
+  const { gradients, adapter, sequences, contributorOf, contributors, heldOut, calibration, explain } =
+    withoutMembers(input);
   const { segments, width: p } = gradients;
   if (heldOut.length < 20)
     throw new RangeError(
@@ -202,7 +216,7 @@ export async function buildPayIndex(
   // What becomes rows: contributors' sums, null sums of as many held-out examples, single rows of both kinds to compare their lengths, and
   // sums over sets.
   const members = Array.from({ length: contributors }, (): number[] => []);
-  for (const [example, contributor] of payees(input).entries()) members[contributor]?.push(example);
+  for (const [example, contributor] of contributorOf.entries()) members[contributor]?.push(example);
   const draws = createRandom(options.seed, 43);
   const nullMembers = Array.from({ length: options.nullRows }, (_, n) =>
     Array.from({ length: Math.max(1, members[n % contributors]?.length ?? 0) }, () => draws.below(half)),

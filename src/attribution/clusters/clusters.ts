@@ -133,5 +133,5 @@ export const clustersDigest = (representatives: Representatives): Digest =>
   jsonDigest({ clusters: clusterList(representatives) });
 
 /** What of a list with one entry an example enters the pay index: the representatives'. */
-export const representativesOf = <T>(items: readonly T[], representatives: Representatives): T[] =>
+export const representativesOf = <T>(items: readonly T[], representatives: ArrayLike<number>): T[] =>
   items.filter((_, i) => representatives[i] === i);

@@ -1,0 +1,183 @@
+/** Trains a world's model, indexes it, and divides the fees of its questions: what each contributor is paid in wei. */
+import {
+  adamMetric,
+  buildPayIndex,
+  createBm25,
+  defaultPayIndexOptions,
+  findClusters,
+  type PayIndexOptions,
+  projectQuery,
+  type Representatives,
+  sketchExamples,
+} from "../../src/attribution/index.ts";
+import {
+  type Adapter,
+  createEvaluator,
+  createGradients,
+  createTrainer,
+  loraOf,
+  type OptimizerState,
+  positionsFor,
+} from "../../src/engine/index.ts";
+import { genesisSplit, type Influence, type PaymentKind, payout } from "../../src/protocol/index.ts";
+import type { Row, World } from "./world.ts";
+
+export type Trained = {
+  readonly adapter: Adapter;
+  readonly optimizer: OptimizerState;
+  readonly steps: number;
+};
+
+export async function trainOn(world: World, rows: readonly Row[]): Promise<Trained> {
+  const trainer = await createTrainer(
+    world.base,
+    world.recipe,
+    rows.map((row) => world.sequence(row)),
+  );
+  while (!trainer.done) await trainer.step();
+  const { adapter, optimizer, step } = trainer.state;
+  return { adapter, optimizer, steps: step };
+}
+
+/** Part of the questions that the model answers right, word for word. */
+export async function accuracy(world: World, { adapter }: Trained): Promise<number> {
+  const sequences = world.questions.map((question) => world.sequence(question));
+  const evaluate = await createEvaluator(
+    world.base,
+    loraOf(world.recipe),
+    positionsFor(sequences),
+    world.recipe.threads,
+  );
+  const { exact } = await evaluate(adapter, sequences);
+  return exact.filter(Boolean).length / exact.length;
+}
+
+/** The gradients of one trained model, and its near duplicates. */
+export async function openModel(
+  world: World,
+  rows: readonly Row[],
+  trained: Trained,
+  options: Partial<PayIndexOptions>,
+) {
+  const { adapter, optimizer } = trained;
+  const { beta2 } = world.recipe.optimizer;
+  const sequences = rows.map((row) => world.sequence(row));
+  const heldOut = world.heldOut.map((text) => world.sequence(text));
+  const questions = world.questions.map((question) => world.sequence(question, true));
+  const gradients = await createGradients(world.base, loraOf(world.recipe), {
+    parts: ["B"],
+    positions: positionsFor([...sequences, ...heldOut, ...questions]),
+    threads: world.recipe.threads,
+  });
+  const secondMoments = new Map([...optimizer.moments].map(([name, { v }]) => [name, v] as const));
+  const metric = adamMetric(
+    gradients.segments,
+    gradients.width,
+    (name) => secondMoments.get(name) as Float32Array,
+    1 - beta2 ** trained.steps,
+  );
+  const asked = (await gradients.rows(adapter, questions)).data;
+  return {
+    /** Near duplicates, the earliest of each standing for it. */
+    clusters: async (): Promise<Representatives> =>
+      findClusters({
+        texts: rows,
+        committed: rows.map(({ wave }) => wave),
+        sketches: await sketchExamples(gradients, adapter, sequences, metric),
+      }),
+    /** Scores of every question against every contributor and null row, near duplicates left out when they are given. */
+    async scores(contributorOf: readonly number[], contributors: number, representatives?: Representatives) {
+      const index = await buildPayIndex(
+        {
+          gradients,
+          adapter,
+          secondMoments,
+          beta2,
+          steps: trained.steps,
+          sequences,
+          contributorOf,
+          contributors,
+          heldOut,
+          ...(representatives && { representatives }),
+        },
+        { ...defaultPayIndexOptions, ...options, threads: world.recipe.threads },
+      );
+      const p = gradients.width;
+      return world.questions.map((_, n): Answer => {
+        const q = projectQuery(index.basis, asked.subarray(n * p, (n + 1) * p));
+        const all = index.rows.map((row) => row.reduce((sum, x, i) => sum + x * (q[i] as number), 0));
+        return {
+          scores: all.slice(0, contributors),
+          nullScores: all.slice(contributors),
+          thresholdMillionths: index.thresholdMillionths,
+        };
+      });
+    },
+  };
+}
+
+export type Answer = Omit<Influence, "contributors">;
+
+/** One unit of money a question. */
+export const fee = 10n ** 18n;
+const address = (n: number) => `0x${n.toString(16).padStart(40, "0")}` as const;
+
+export type Paid = {
+  /** wei, by contributor. */
+  readonly contributors: readonly bigint[];
+  /** wei of all the questions, by head of the fee. */
+  readonly heads: Readonly<Record<PaymentKind, bigint>>;
+};
+
+/**
+ * What the questions pay, together.
+ *
+ * @param threshold whether chance's reach counts, or any positive score is paid
+ */
+export function paid(answers: readonly Answer[], threshold: boolean): Paid {
+  const count = answers[0]?.scores.length as number;
+  const contributors = new Array<bigint>(count).fill(0n);
+  const heads = {
+    operator: 0n,
+    treasury: 0n,
+    developer: 0n,
+    stakers: 0n,
+    owner: 0n,
+    contributor: 0n,
+    pool: 0n,
+  };
+  for (const answer of answers) {
+    const { payments } = payout({
+      fee,
+      split: genesisSplit,
+      payees: { operator: address(1), treasury: address(2), developer: address(3), stakers: address(4) },
+      datanets: [{ owner: address(5), pool: address(6), acceptedExamples: 1 }],
+      influence: {
+        ...answer,
+        contributors: contributors.map((_, c) => address(100 + c)),
+        thresholdMillionths: threshold ? answer.thresholdMillionths : 0,
+      },
+    });
+    for (const { kind, amount, at } of payments) {
+      heads[kind] += amount;
+      if (kind === "contributor")
+        contributors[at as number] = (contributors[at as number] as bigint) + amount;
+    }
+  }
+  return { contributors, heads };
+}
+
+/** The same questions paid by BM25's sums, to compare with: what matching words would pay. In millionths of a score's unit. */
+export function lexicalAnswers(world: World, rows: readonly Row[]): Answer[] {
+  const score = createBm25(rows.map(({ prompt, completion }) => `${prompt} ${completion}`));
+  return world.questions.map(({ prompt, completion }) => {
+    const scores = new Array<number>(world.contributors).fill(0);
+    score(`${prompt} ${completion}`).forEach((x, i) => {
+      const c = rows[i]?.contributor as number;
+      scores[c] = (scores[c] as number) + Math.round(1e6 * x);
+    });
+    return { scores, nullScores: [0], thresholdMillionths: 0 };
+  });
+}
+
+export const ratioOf = (a: bigint, b: bigint): number => Number((a * 1_000_000n) / b) / 1_000_000;
