@@ -114,8 +114,9 @@ test("an API key pays; the receipt holds, and says what the answer cost", async 
   assert.notEqual(receipt.bundle.query, "0x", "the answer's influence was traced");
   const { holds, checks } = await client.verifyReceipt(receipt.receiptId, answer);
   assert.deepEqual(
-    checks.filter(({ status }) => status !== "passed"),
-    [],
+    checks.filter(({ status }) => status !== "passed").map(({ name, status }) => [name, status]),
+    // Contributors were paid, not the pool: which one that is only the chain can tell.
+    [["terms", "unchecked"]],
   );
   assert.equal(holds, true);
 });

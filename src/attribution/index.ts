@@ -19,6 +19,7 @@
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
+export * from "./check-index.ts";
 export * from "./clusters/index.ts";
 export * from "./explain-index.ts";
 export * from "./influence.ts";

@@ -1,7 +1,8 @@
 /** Scores finished answers: a query's integers and every row's exact score. */
-import { startWorker, workerUrl } from "../engine/index.ts";
-import { encodeRow } from "../protocol/index.ts";
-import type { GradDotRequest, ReleaseFiles, ScoringMethods, ScoringWorkerData } from "./worker.ts";
+import { type Address, concat, encodeRow } from "../protocol/index.ts";
+import type { IndexFacts } from "./check-index.ts";
+import { openScoringThread } from "./scoring-thread.ts";
+import type { GradDotRequest, ReleaseFiles } from "./worker.ts";
 
 /** Where a release's files come from; asked once each time a release becomes resident. */
 export type ReleaseSource = (release: string) => Promise<{
@@ -10,7 +11,10 @@ export type ReleaseSource = (release: string) => Promise<{
   basis: Uint8Array;
   /** Index rows as they are committed: 2k bytes each, contributors first. */
   rows: readonly Uint8Array[];
-  contributors: number;
+  /** Payees of the contributor rows. */
+  payees: readonly Address[];
+  /** Of the manifest: what rows, payees and basis are held against. */
+  index: IndexFacts;
 }>;
 
 export type AttributionOptions = {
@@ -28,6 +32,9 @@ export type AnswerScores = {
   readonly nullScores: readonly number[];
 };
 
+/** A name each: no release is looked at twice before this many. */
+const preparedMax = 100_000;
+
 export type Attribution = Awaited<ReturnType<typeof createAttribution>>;
 
 /** An answer without a single token has nothing to attribute. */
@@ -37,13 +44,15 @@ export class EmptyAnswerError extends Error {
 
 export async function createAttribution(source: ReleaseSource, options: AttributionOptions) {
   const residentReleases = options.residentReleases ?? 8;
-  const worker = await startWorker<ScoringMethods>(workerUrl(import.meta.url, "worker"), {
+  const worker = await openScoringThread({
     baseFolder: options.baseFolder,
     threads: options.threads ?? 1,
     residentReleases,
     maxLength: options.maxLength,
-  } satisfies ScoringWorkerData);
+  });
   const contributorsOf = new Map<string, number>();
+  /** Releases whose files were once found to be what they must be. */
+  const prepared = new Set<string>();
   let loading: Promise<unknown> = Promise.resolve();
 
   /** Makes a release resident and runs `use` before another load can push it out. */
@@ -51,12 +60,12 @@ export async function createAttribution(source: ReleaseSource, options: Attribut
     const turn = loading.then(async () => {
       let known = contributorsOf.get(release);
       if (known === undefined || !(await worker.call("has", release))) {
-        const { rows, contributors, ...files } = await source(release);
-        const rowBytes = rows[0]?.length ?? 0;
-        const all = new Uint8Array(rows.length * rowBytes); // one buffer: rows may be views of larger ones
-        for (const [i, row] of rows.entries()) all.set(row, i * rowBytes);
-        await worker.call("load", { ...files, release, rows: all, rowBytes } satisfies ReleaseFiles);
-        known = contributors;
+        const { rows, payees, index, adapterConfig, adapterTensors, basis } = await source(release);
+        const files = { release, payees, index, adapterConfig, adapterTensors, basis };
+        // One buffer: rows may be views of larger ones.
+        await worker.call("load", { ...files, rows: concat(rows) } satisfies ReleaseFiles);
+        known = payees.length;
+        if (prepared.size < preparedMax) prepared.add(release);
         contributorsOf.delete(release);
         contributorsOf.set(release, known);
         for (const oldest of contributorsOf.keys()) {
@@ -71,6 +80,14 @@ export async function createAttribution(source: ReleaseSource, options: Attribut
   }
 
   return {
+    /**
+     * Resolves when answers of the release can be scored: at once, if they ever could since the start.
+     *
+     * @throws what keeps its files from being read; IndexMismatchError, by name, when they are not what the release committed to
+     */
+    async prepare(release: string): Promise<void> {
+      if (!prepared.has(release)) await withRelease(release, async () => {});
+    },
     /**
      * @param answer tokens exactly as the model read and wrote them
      * @throws EmptyAnswerError when there is no output token

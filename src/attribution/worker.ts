@@ -1,6 +1,7 @@
 /** The scoring thread: holds the base model's gradient graph and a few releases' adapters, bases and rows; answers with q and every row's score. */
 import { loadCheckpoint, type Sequence, sequenceOf, serveWorker } from "../engine/index.ts";
 import { decodeRow } from "../protocol/index.ts";
+import { assertIndex, type IndexFiles } from "./check-index.ts";
 import { gradDot } from "./methods/graddot.ts";
 import { type AnsweredTokens, createQueries, type QueryFiles, type QueryRelease } from "./queries.ts";
 import { createInt16Scan, type Scan } from "./scan.ts";
@@ -11,11 +12,7 @@ export type ScoringWorkerData = {
   residentReleases: number;
   maxLength: number;
 };
-export type ReleaseFiles = QueryFiles & {
-  /** All rows of the index as they are committed, one after the other, each of `rowBytes` bytes. */
-  readonly rows: Uint8Array;
-  readonly rowBytes: number;
-};
+export type ReleaseFiles = QueryFiles & IndexFiles;
 export type QueryRequest = { release: string; promptIds: number[]; outputIds: number[] };
 export type GradDotRequest = {
   release: string;
@@ -35,7 +32,8 @@ export type ScoringMethods = {
 type Resident = QueryRelease & { readonly scan: Scan<Int16Array> };
 
 /** @throws RangeError when the rows have other dimensions than queries will */
-function scanOf({ release, rows, rowBytes }: ReleaseFiles, k: number): Scan<Int16Array> {
+function scanOf({ release, rows, index }: ReleaseFiles, k: number): Scan<Int16Array> {
+  const rowBytes = 2 * index.k;
   if (rowBytes !== 2 * k)
     throw new RangeError(
       `The pay index of release ${release} does not match its basis: rows of ${rowBytes} bytes, expected ${2 * k}.`,
@@ -59,6 +57,7 @@ await serveWorker<ScoringWorkerData>((data): ScoringMethods => {
   return {
     has: (release) => resident.has(release),
     async load(files) {
+      assertIndex(files);
       const opened = queries.open(files).then((release) => ({
         ...release,
         scan: scanOf(files, release.k),

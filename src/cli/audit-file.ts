@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { parseAudit } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 
@@ -19,11 +20,10 @@ export async function loadAudit(receipt: string, source: AuditSource = {}): Prom
 }
 
 function readAudit(path: string): unknown {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    const bytes = readFileSync(path);
+    bytes = readFileSync(path);
     if (bytes.length > fileBytesMax) throw new Error(`it has ${bytes.length} bytes, ${fileBytesMax} at most`);
-    text = bytes.toString("utf8");
   } catch (cause) {
     throw new CliError(`Cannot read ${path}: ${(cause as Error).message}`, {
       fix: ["give the path of an audit file, or a receipt's id: 0x and 64 hex digits"],
@@ -32,7 +32,7 @@ function readAudit(path: string): unknown {
     });
   }
   try {
-    return JSON.parse(text);
+    return parseAudit(bytes);
   } catch (cause) {
     throw new CliError(`${path} is not JSON: ${(cause as Error).message}`, { cause });
   }

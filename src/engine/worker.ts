@@ -4,7 +4,6 @@
  *
  * Arguments and results are structured clones; a call may carry on answering through `emit` before it returns.
  */
-import { once } from "node:events";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { releaseWebGpu } from "./runtime.ts";
 
@@ -28,6 +27,8 @@ export type WorkerHandle<M extends WorkerMethods> = {
     argument: Argument<M[K]>,
     options?: CallOptions,
   ): Promise<Result<M[K]>>;
+  /** Resolves once the thread has ended, for whatever reason: nothing can be asked of it any more. */
+  readonly ended: Promise<void>;
   close(): Promise<void>;
 };
 
@@ -79,6 +80,7 @@ export async function startWorker<M extends WorkerMethods>(
     pending.clear();
   };
   const ready = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
   worker.on("message", (reply: Reply) => {
     if ("ready" in reply) return ready.resolve();
     const entry = pending.get(reply.id);
@@ -101,9 +103,11 @@ export async function startWorker<M extends WorkerMethods>(
     );
     ready.reject(error);
     stop(error);
+    ended.resolve();
   });
   await ready.promise;
   return {
+    ended: ended.promise,
     call(method, argument, options = {}) {
       if (stopped) return Promise.reject(stopped);
       const id = nextId++;
@@ -118,11 +122,10 @@ export async function startWorker<M extends WorkerMethods>(
     async close() {
       if (stopped) return;
       stop(new Error("The worker was closed."));
-      const ended = once(worker, "exit");
       // The thread ends itself between two runs of ONNX Runtime: one that is terminated during a run aborts the whole process.
       worker.postMessage({ close: true } satisfies Request);
       const timer = setTimeout(() => worker.terminate(), closeTimeoutMs);
-      await ended;
+      await ended.promise;
       clearTimeout(timer);
     },
   };

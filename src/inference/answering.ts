@@ -1,7 +1,9 @@
 /** From a request to a written answer: reserve → generate. Nothing is charged here; what ends without an answer is released. */
+import type { Attribution } from "../attribution/index.ts";
 import type { OpenLora, TokenLogprob } from "../openlora/index.ts";
 import type { Credentials, Payments } from "../payments/index.ts";
 import type { Database } from "../store/index.ts";
+import { InferenceError } from "./errors.ts";
 import { type AnswerPiece, generateChoices } from "./generating.ts";
 import type { Meter } from "./metrics.ts";
 import type { Models, Target } from "./models.ts";
@@ -61,6 +63,7 @@ export type Listener = {
 export type AnsweringParts = {
   readonly database: Database;
   readonly openlora: OpenLora;
+  readonly attribution: Pick<Attribution, "prepare">;
   readonly payments: Pick<Payments, "authenticate" | "reserve" | "release">;
   readonly releases: Pick<Releases, "find">;
   readonly models: Pick<Models, "find">;
@@ -147,6 +150,7 @@ async function answerPaid(
   const before = await repeated(parts, question, payer);
   if (before.length > 0) return replay(parts, before, listener);
   const requests = await newRequests(parts, question, release, payer);
+  if (ask.attribution) await requireIndex(parts, release);
   using _places = parts.receipting.admit(requests.length);
   const others = await reserve(parts, requests, payer, question.body);
   if (others.length > 0) return replay(parts, sameQuestion(others, question), listener);
@@ -169,6 +173,21 @@ async function answerPaid(
   } catch (error) {
     await giveUp(parts, ids, error);
     throw error;
+  }
+}
+
+/** What cannot be attributed is not sold: afterwards would be too late. @throws InferenceError 503 */
+async function requireIndex({ attribution, log }: AnsweringParts, release: ServedRelease): Promise<void> {
+  try {
+    await attribution.prepare(release.id);
+  } catch (cause) {
+    log(`Release ${release.id} cannot be scored: ${(cause as Error).message}`);
+    throw new InferenceError(
+      503,
+      "attribution_unavailable",
+      `Answers of '${release.model}' cannot be attributed now: the index of its release is missing or not what was committed. Nothing is charged; ask the operator, or opt out of attribution.`,
+      { retryAfterMs: 30_000, cause },
+    );
   }
 }
 

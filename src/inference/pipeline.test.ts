@@ -49,8 +49,9 @@ const sum = (bundle: ReceiptBundle) => bundle.payments.reduce((total, { amount }
 const read = async (at: Node, id: string): Promise<Body> => (await at.fetch(`/v1/requests/${id}`)).json();
 const text = (sent: Sent): string => sent.body.choices[0].message.content;
 
-const check = (bundle: ReceiptBundle, sent?: Sent) =>
+const check = async (bundle: ReceiptBundle, sent?: Sent) =>
   checkReceipt(bundle, {
+    terms: await world.terms(world.release.served, bundle.receipt.issuedAt),
     domain: world.ledgerDomain,
     manifest: world.release.served.manifest,
     index: { rows: world.release.indexRows },
@@ -161,7 +162,7 @@ test("a step that fails is tried again, and receipts keep the order of their int
     };
   };
   const other = await world.openNode(await world.newFolder(), {
-    attribution: { score: failOnce("scores", world.attribution.score) },
+    attribution: { ...world.attribution, score: failOnce("scores", world.attribution.score) },
     terms: failOnce("terms", world.terms),
   });
   const { secret, channelId } = await other.newKey();

@@ -149,7 +149,8 @@ async function receiptStep(parts: StepParts, request: RequestRecord): Promise<vo
     if (!(await advance(tx, request.id, "charged", "receipted", done))) return;
     await parts.deliver(tx, bundle);
     tx.onCommit(() => {
-      const lagMs = finishedAtMs - (request.generatedAtMs ?? finishedAtMs);
+      // Not less than nothing, where the clock was set back in between.
+      const lagMs = Math.max(0, finishedAtMs - (request.generatedAtMs ?? finishedAtMs));
       parts.onReceipt(lagMs, request.feeWei ?? 0n, request.id);
     });
   });

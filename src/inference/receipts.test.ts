@@ -98,6 +98,7 @@ test("an answer that can never be scored is receipted without attribution, says 
     scoreAttemptsMax: 3,
     log: (message) => void log.push(message),
     attribution: {
+      ...world.attribution,
       score: (release, answer) => {
         // The first answer that comes is the poison, however often it comes.
         if (poisoned.size === 0) poisoned.add(key(answer.outputIds));
@@ -136,6 +137,7 @@ test("answers that a crash interrupts again and again while they are scored are 
   const options = { scoreAttemptsMax: 2 };
   let { promise, resolve } = Promise.withResolvers<void>();
   const hangs = {
+    ...world.attribution,
     score: () => {
       resolve();
       return new Promise<never>(() => {});
@@ -165,6 +167,7 @@ test("no more paid answers are sold than receipts may wait, and free ones and re
   const node = await world.openNode(await world.newFolder(), {
     receiptsWaitingMax: 3,
     attribution: {
+      ...world.attribution,
       score: async (release, answer) => {
         await gate.promise;
         return world.attribution.score(release, answer);
@@ -204,3 +207,32 @@ async function reservedFor(node: Node, count: number): Promise<bigint> {
   assert.equal(rows.length, count);
   return rows.reduce((sum, { reserved }) => sum + reserved, 0n);
 }
+
+test("a clock that jumps by hours, forwards and back, cuts no answer short and loses no receipt", async () => {
+  let jumpMs = 0;
+  const node = await world.openNode(await world.newFolder(), { now: () => world.now() + jumpMs });
+  const { secret, channelId } = await node.newKey();
+  const hours = 3_600_000;
+  let answers = 0;
+  for (const next of [5 * hours, -5 * hours, 0]) {
+    const response = await send(node, secret, {
+      stream: true,
+      temperature: 1,
+      seed: 30 + answers,
+      max_tokens: 40,
+    });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    // In the middle of the answer.
+    jumpMs = next;
+    while (!(await reader?.read())?.done);
+    answers++;
+    await node.inference.drain();
+    const { finishReason, outputIds } = (await node.inference.request(requestOf(response))).answer ?? {};
+    assert.ok(finishReason === "stop" || outputIds?.length === 40, "it came to its own end");
+  }
+  const { attributionLagMs, oldestWaitingMs } = await node.inference.metrics();
+  assert.ok((attributionLagMs.p50 ?? -1) >= 0 && oldestWaitingMs >= 0);
+  await assertTiled(node, channelId, answers);
+  await node.close();
+});

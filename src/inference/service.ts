@@ -29,7 +29,7 @@ export type InferenceDependencies = {
   readonly database: Database;
   readonly jobs: Jobs;
   readonly openlora: OpenLora;
-  readonly attribution: Pick<Attribution, "score">;
+  readonly attribution: Pick<Attribution, "score" | "prepare">;
   readonly payments: Pick<Payments, "authenticate" | "reserve" | "charge" | "release">;
   readonly releases: Releases;
   readonly loaded: LoadedAdapters;
@@ -104,6 +104,7 @@ export async function createInference(dependencies: InferenceDependencies): Prom
   const parts = {
     database,
     openlora,
+    attribution: dependencies.attribution,
     payments,
     releases,
     models,

@@ -213,11 +213,17 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     const attribution = opened(
       "the scoring thread",
-      await createAttribution(async (release) => modelFactory.releaseFiles(release as Digest), {
-        baseFolder: config.baseModel,
-        maxLength: openLora.info().contextTokens,
-        threads: 1,
-      }),
+      await createAttribution(
+        async (id) => {
+          const { release, ...files } = await modelFactory.releaseFiles(id as Digest);
+          return { ...files, payees: release.contributors, index: release.manifest.index };
+        },
+        {
+          baseFolder: config.baseModel,
+          maxLength: openLora.info().contextTokens,
+          threads: 1,
+        },
+      ),
       (a) => a.close(),
     );
     const payments = opened(

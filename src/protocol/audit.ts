@@ -54,6 +54,15 @@ export type Audit = z.output<typeof auditSchema>;
 export type AuditJson = z.input<typeof auditSchema>;
 
 /**
+ * Reads an audit file. Bytes that are no UTF-8 are refused, not replaced: two files that differ are not to read the same.
+ *
+ * @throws TypeError, SyntaxError
+ */
+export function parseAudit(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+}
+
+/**
  * Re-derives every digest, score, threshold, split and signature of a receipt from its audit file alone.
  *
  * @throws ZodError when the file does not have the form of an audit

@@ -35,40 +35,40 @@ export function checkInfluence(bundle: ReceiptBundle, context: CheckContext): Ch
 }
 
 function checkWhole(rows: readonly IndexRow[], manifest: Manifest): Check {
-  const { root, contributors, nullRows } = manifest.index;
+  const { root, contributors, nullRows, k } = manifest.index;
   return attempt("index", () => {
     const tree = indexTree(rows);
     const nulls = tree.count - tree.contributors;
     return [
-      `${root}, ${contributors} contributors, ${nullRows} null rows`,
-      `${tree.root}, ${tree.contributors} contributors, ${nulls} null rows`,
+      `${root}, ${contributors} contributors, ${nullRows} null rows of ${2 * k} bytes`,
+      `${tree.root}, ${tree.contributors} contributors, ${nulls} null rows of ${rows[0]?.bytes.length ?? 0} bytes`,
     ];
   });
 }
 
 function checkOpened(opened: readonly OpenedRow[], manifest: Manifest): Check {
-  const { root, contributors, nullRows } = manifest.index;
+  const { root, contributors, nullRows, k } = manifest.index;
   const commitment = { root, count: contributors + nullRows };
-  const wrong = opened.find((row) => {
-    const isNull = sameHex(row.payee, zeroAddress);
-    return (
-      isNull === row.row < contributors ||
-      !verifyPositional(commitment, row.row, indexPayload(row), row.proof)
-    );
+  return attempt("index", () => {
+    const wrong = opened.find((row) => {
+      const isNull = sameHex(row.payee, zeroAddress);
+      return (
+        isNull === row.row < contributors ||
+        row.bytes.length !== 2 * k ||
+        !verifyPositional(commitment, row.row, indexPayload(row), row.proof)
+      );
+    });
+    const expected = `rows of ${2 * k} bytes under ${root}`;
+    return [expected, wrong ? `row ${wrong.row}, which is not` : expected];
   });
-  return compare(
-    "index",
-    `rows under ${root}`,
-    wrong ? `row ${wrong.row}, which is not` : `rows under ${root}`,
-  );
 }
 
 function optedOut({ receipt, scores }: ReceiptBundle): Check[] {
   return [
     compare(
       "scores",
-      "none: the payer opted out",
-      scores.length === 0 ? "none: the payer opted out" : list(scores),
+      "none: nothing is attributed",
+      scores.length === 0 ? "none: nothing is attributed" : list(scores),
     ),
     compare("threshold", "row 0, 0", `row ${receipt.thresholdRow}, ${receipt.threshold}`),
     compare("omission", "none", scores.length === 0 ? "none" : list(scores)),

@@ -188,7 +188,17 @@ test("an honest receipt passes every check", async () => {
     bundle.scores.map((entry) => entry.row),
     [0, 2],
   );
-  assert.deepEqual(await outcome(bundle, whole), { failed: [], unchecked: [], fine: true });
+  assert.deepEqual(await outcome(bundle, whole), { failed: [], unchecked: ["terms"], fine: true });
+});
+
+test("terms that no payment shows are the chain's word: unchecked without it, compared with it", async () => {
+  const bundle = await answer(q);
+  const [unseen] = (await checkReceipt(bundle, whole)).filter(({ name }) => name === "terms");
+  assert.equal(unseen?.expected, "the chain's word on the pool of Datanet 1, the pool of Datanet 2");
+  assert.deepEqual(await outcome(bundle, { ...whole, terms }), { failed: [], unchecked: [], fine: true });
+  const [one, two] = terms.datanets;
+  const sold = { ...terms, datanets: [one!, { ...two!, pool: at(29) }] };
+  await fails(["terms"], bundle, { ...whole, terms: sold });
 });
 
 test("the same from JSON and back", async () => {
@@ -201,7 +211,7 @@ test("with only the named rows, omission is said to be unchecked", async () => {
   const bundle = await answer(q);
   assert.deepEqual(await outcome(bundle, named(0, 2, 3)), {
     failed: [],
-    unchecked: ["request", "response", "omission"],
+    unchecked: ["request", "response", "omission", "terms"],
     fine: true,
   });
   assert.deepEqual((await outcome(bundle, named(0, 3))).unchecked.slice(2), [
@@ -209,6 +219,7 @@ test("with only the named rows, omission is said to be unchecked", async () => {
     "threshold",
     "omission",
     "payments",
+    "terms",
   ]);
 });
 
@@ -292,7 +303,7 @@ test("another index fails, and then nothing is said about scores", async () => {
   const result = await outcome(bundle, { ...whole, index: { rows: other } });
   assert.deepEqual(result, {
     failed: ["index"],
-    unchecked: ["scores", "threshold", "omission", "payments"],
+    unchecked: ["scores", "threshold", "omission", "payments", "terms"],
     fine: false,
   });
   const context = named(0, 2, 3);

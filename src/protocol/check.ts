@@ -1,6 +1,7 @@
 import type { Digest, Hex } from "./bytes.ts";
 import { toBytes } from "./bytes.ts";
 import { checkInfluence } from "./check-influence.ts";
+import { type ChainTerms, checkTerms } from "./check-terms.ts";
 import { bytesDigest, textDigest } from "./digest.ts";
 import type { Domain } from "./eip712.ts";
 import type { Manifest } from "./manifest.ts";
@@ -38,7 +39,9 @@ export type CheckName =
   /** Exactly the contributors above the threshold are listed. */
   | "omission"
   /** The payments are those that section 5 gives for this fee, these scores and these terms. */
-  | "payments";
+  | "payments"
+  /** The terms are the chain's word; what of them no payment shows stays unchecked without a chain. */
+  | "terms";
 
 /**
  * What was compared. `unchecked` says that the material for it was not given (`expected` names it): it is neither proof
@@ -65,13 +68,15 @@ export type CheckContext = {
   readonly request?: Uint8Array;
   /** The answer's text, all streamed pieces joined. */
   readonly response?: string;
+  /** What the chain says of split and payees at `issuedAt`, where there is a chain to ask. */
+  readonly terms?: ChainTerms;
 };
 
 /**
  * Checks everything about an answer that follows from public data, without a chain, an engine or trust in the operator.
  *
- * What it cannot show: that q is the gradient of this answer, that the index was made as the manifest says, and that the
- * terms are what the chain said. Validators attest the first two; whoever has a chain compares the third.
+ * What it cannot show: that q is the gradient of this answer, that the index was made as the manifest says, and, without a
+ * chain, that the terms are what the chain said. Validators attest the first two; `terms` says what is left of the third.
  *
  * @returns one check per `CheckName`, in that order; a bundle that contradicts itself fails, it does not throw
  */
@@ -97,6 +102,7 @@ export async function checkReceipt(bundle: ReceiptBundle, context: CheckContext)
     attempt("scores-digest", () => [receipt.scoresDigest, scoresDigest(bundle.scores)]),
     attempt("split-digest", () => [receipt.splitDigest, splitDigest(bundle.payments)]),
     ...checkInfluence(bundle, context),
+    checkTerms(bundle, manifest, context.terms),
   ];
 }
 

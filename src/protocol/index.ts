@@ -15,7 +15,7 @@
  * - `calibration`: what a manifest says about how right its scores are
  * - `voucher`, `receipt`, `eip712`: what payers and operators sign
  * - `relay`: what is signed so that a node sends it and pays for it
- * - `check`: everything about a receipt that can be verified offline
+ * - `check`, `check-influence`, `check-terms`: everything about a receipt that can be verified offline
  * - `batch`: receipts → the three trees that a settlement commits to
  * - `published`, `lies`: what a batch published, and every lie in it with the evidence a chain takes
  * - `schema`: the Zod pieces (digests, addresses, wei) that other rooms validate with at their edges

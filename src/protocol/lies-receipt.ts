@@ -3,7 +3,7 @@ import { sameHex, toBytes, toHex } from "./bytes.ts";
 import { bytesDigest } from "./digest.ts";
 import type { Lie, ReceiptFacts, ReleaseFacts } from "./lies.ts";
 import type { Payment } from "./payout.ts";
-import { maxPaidContributors, payout, thresholdOf } from "./payout.ts";
+import { maxPaidContributors, payoutOf, thresholdOf } from "./payout.ts";
 import type { OpenedReceipt, PublishedBatch } from "./published.ts";
 import { openReceipt } from "./published.ts";
 import type { ScoreEntry } from "./row.ts";
@@ -59,7 +59,7 @@ function findWrongScore(
       BigInt(entry.score) <= receipt.threshold ||
       (position > 0 && entry.row <= list[position - 1]!.row);
     if (plain) return { position, row: null };
-    if (index !== null && score(decodeRow(index.rows[entry.row]!.bytes), q) !== entry.score)
+    if (index !== null && scoreOf(index, entry.row, q) !== entry.score)
       return { position, row: index.open(entry.row) };
   }
   return undefined;
@@ -80,12 +80,11 @@ function findWrongThreshold(
   if (index === null) return undefined;
   const q = decodeRow(bytes);
   for (let row = contributors; row < rows; row++) {
-    const exact = thresholdOf(
-      [score(decodeRow(index.rows[row]!.bytes), q)],
-      thresholdMillionths,
-      row,
-    ).threshold;
-    if (row === thresholdRow ? exact !== threshold : exact > threshold)
+    const nullScore = scoreOf(index, row, q);
+    const named = row === thresholdRow;
+    const exact =
+      nullScore === undefined ? undefined : thresholdOf([nullScore], thresholdMillionths, row).threshold;
+    if (exact === undefined ? named : named ? exact !== threshold : exact > threshold)
       return { nullRow: row, row: index.open(row) };
   }
   return undefined;
@@ -103,13 +102,26 @@ function findOmission(
   const listed = new Set(list.map(({ row }) => row));
   for (let row = 0; row < contributors; row++) {
     if (listed.has(row)) continue;
-    const exact = score(decodeRow(index.rows[row]!.bytes), q);
-    if (BigInt(exact) <= receipt.threshold) continue;
+    const exact = scoreOf(index, row, q);
+    if (exact === undefined || BigInt(exact) <= receipt.threshold) continue;
     const comesBefore = (other: ScoreEntry) =>
       exact > other.score || (exact === other.score && row < other.row);
     if (list.length < maxPaidContributors || list.some(comesBefore)) return row;
   }
   return undefined;
+}
+
+/**
+ * As the chain takes it: a row that is not k integers long has no score. To name one is a lie, to leave it out is none, and what else is
+ * wrong with a receipt is found all the same.
+ */
+function scoreOf(
+  { rows }: NonNullable<ReceiptFacts["index"]>,
+  row: number,
+  q: Int16Array,
+): number | undefined {
+  const bytes = rows[row]?.bytes;
+  return bytes?.length === 2 * q.length ? score(decodeRow(bytes), q) : undefined;
 }
 
 /** The first payment that is not what section 5 gives for the fee, the listed scores and what the chain says. */
@@ -121,8 +133,10 @@ function findWrongPayment(
   if (list.length > 0 && index === null) return undefined;
   const { split, payees, datanets } = terms!;
   const fee = receipt.to - receipt.from;
-  const influence = list.length === 0 ? null : listedInfluence(list, receipt.threshold, index!.rows);
-  const { payments: paid, heads } = payout({ fee, split, payees, datanets, influence });
+  // The scores are taken as listed, because they are proven apart.
+  const listing = { scores: list, thresholdRow: receipt.thresholdRow, threshold: receipt.threshold };
+  const contributors = index?.rows.map(({ payee }) => payee) ?? [];
+  const { payments: paid, heads } = payoutOf({ fee, split, payees, datanets }, listing, contributors);
   const position = firstDifference(paid, payments);
   if (position === undefined) return undefined;
   const expected = paid[position];
@@ -147,20 +161,4 @@ function firstDifference(expected: readonly Payment[], given: readonly Payment[]
     if (!same || !sameHex(one.payee, other.payee)) return position;
   }
   return undefined;
-}
-
-/** Influence in which exactly these rows are above the threshold: their scores are taken as listed, because they are proven apart. */
-function listedInfluence(
-  list: readonly ScoreEntry[],
-  threshold: bigint,
-  rows: NonNullable<ReceiptFacts["index"]>["rows"],
-) {
-  const scores = new Array<number>(list.at(-1)!.row + 1).fill(Number.MIN_SAFE_INTEGER);
-  for (const entry of list) scores[entry.row] = entry.score;
-  return {
-    contributors: scores.map((_, row) => rows[row]!.payee),
-    scores,
-    nullScores: [Number(threshold)],
-    thresholdMillionths: 1_000_000,
-  };
 }

@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { assemble, commit, contentOf, facts, setting } from "./fixtures/batch.ts";
+import { assemble, commit, contentOf, facts, index, k, setting } from "./fixtures/batch.ts";
 import { listLiesPlanted, receiptLiesPlanted, replaced, without } from "./fixtures/lies.ts";
 import {
   type BalanceOpening,
   type BatchContent,
   type CommittedBatch,
+  decodeScores,
   findLies,
   hashReceipt,
+  indexPayload,
   type Lie,
   type LineOpening,
   openBatch,
+  positionalTree,
   type ReceiptFacts,
   type ReceiptOpening,
   toBytes,
+  toHex,
   verifyBalanceLeaf,
   verifyJournalLeaf,
   verifyReceiptLeaf,
@@ -113,6 +117,57 @@ describe("one lie planted in a receipt is found, and nothing else", () => {
     assert.deepEqual(liesOf(contentOf(2, 1, { scoreLie: 1 }), undefined, judged), []);
     const fee = contentOf(2, 1, { feeLie: 5n });
     assert.deepEqual(kindsOf(liesOf(fee, commit(fee), judged)), ["fee"]);
+  });
+});
+
+/** What the chain says when one row of the index is not k integers long: any row can lie under a root. */
+function misshapen(row: number, bytes: Uint8Array): ReceiptFacts {
+  const rows = index.map((one) => (one.row === row ? { ...one, bytes } : one));
+  const { root } = positionalTree(rows.map(indexPayload));
+  const open = (at: number) => ({ ...facts.index!.open(at), bytes: toHex(rows[at]!.bytes) });
+  return { ...facts, release: { ...facts.release!, root }, index: { rows, open } };
+}
+
+describe("a row that is not k integers long hides nothing", () => {
+  const shapes = fc
+    .constantFrom(0, 1, 2 * k - 1, 2 * k + 1, 2 * k + 2, 2_050)
+    .map((length) => new Uint8Array(length).fill(7));
+
+  test("whoever names it lies, and nobody else does", () => {
+    fc.assert(
+      fc.property(seeds, fc.nat(8), fc.nat(index.length - 1), shapes, (seed, n, row, bytes) => {
+        const content = contentOf(seed, n, {});
+        const lies = liesOf(content, commit(content), misshapen(row, bytes));
+        const naming = content.receipts.flatMap(({ receipt, scores, query }, at) => {
+          if (query === "0x") return [];
+          if (receipt.thresholdRow === row) return [["threshold", at]];
+          return decodeScores(scores)?.some((entry) => entry.row === row) ? [["score", at]] : [];
+        });
+        assert.deepEqual(
+          lies.map((lie) => [lie.kind, "receipt" in lie && lie.receipt?.index]),
+          naming,
+        );
+        for (const lie of lies) assert.ok("row" in lie && lie.row?.row === row);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("another lie of the same receipt, or of the next, is still found", () => {
+    fc.assert(
+      fc.property(seeds, fc.nat(8), fc.nat(index.length - 1), shapes, (seed, n, row, bytes) => {
+        const content = contentOf(seed, n, { feeLie: 5n });
+        const lies = liesOf(content, commit(content), misshapen(row, bytes));
+        assert.ok(lies.some((lie) => lie.kind === "fee" && lie.receipt.index === n));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("an index of fewer rows than the release committed to does not stop the search", () => {
+    const content = contentOf(2, 1, { feeLie: 5n });
+    const judged = { ...facts, index: { ...facts.index!, rows: index.slice(0, 1) } };
+    assert.ok(liesOf(content, commit(content), judged).some(({ kind }) => kind === "fee"));
   });
 });
 

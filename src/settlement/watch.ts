@@ -4,12 +4,13 @@ import {
   bytesDigest,
   type Digest,
   type IndexRow,
-  indexTree,
+  indexPayload,
   type Lie,
   listLies,
   openBatch,
   type PublishedBatch,
   positionalProof,
+  positionalTree,
   type Receipt,
   type ReceiptFacts,
   type ReleaseFacts,
@@ -225,7 +226,8 @@ export async function openIndex(
   rows: readonly IndexRow[] | undefined,
 ): Promise<ReceiptFacts["index"]> {
   if (rows === undefined || rows.length !== release.rows) return null;
-  const tree = indexTree(rows);
+  // The chain takes any rows that lie under the root, also ones out of order or of another length: `indexTree` would refuse them.
+  const tree = positionalTree(rows.map(({ payee, bytes }, row) => indexPayload({ row, payee, bytes })));
   if (!sameHex(tree.root, release.root)) return null;
   return {
     rows,

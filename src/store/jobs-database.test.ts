@@ -53,3 +53,21 @@ test("a job that runs when the process is killed runs again after the restart, u
   const [failed] = await jobs.list({ state: "failed" });
   assert.match(failed?.error ?? "", /ended during each of 2 attempts/);
 });
+
+test("a job asked for before the clock was set back by hours is done now; one that waits for its next attempt still waits", async () => {
+  await using jobs = await openJobs(database);
+  await database.transaction((tx) => jobs.enqueue(tx, "clock", "hours", null));
+  await database.transaction((tx) => jobs.enqueue(tx, "clock", "minutes", null));
+  const later = "update jobs.queue set run_at_ms = run_at_ms + $2 where kind = 'clock' and key = $1";
+  await database.query(later, ["hours", 3 * 3_600_000]);
+  await database.query(later, ["minutes", 4 * 60_000]);
+  const done = Promise.withResolvers<void>();
+  const ran: string[] = [];
+  jobs.work("clock", async ({ key }) => {
+    ran.push(key);
+    done.resolve();
+  });
+  await done.promise;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(ran, ["hours"]);
+});

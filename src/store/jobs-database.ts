@@ -21,6 +21,8 @@ const migrations = [
 
 const payloadBytesMax = 256 * 1024;
 const backoffMsMax = 5 * 60 * 1000;
+/** No job waits longer than that: one that is due later was written down by a clock that has been set back since, and is due now. */
+const due = `(run_at_ms <= $2 or run_at_ms > $2 + ${backoffMsMax})`;
 const errorLengthMax = 2000;
 
 type Worker = {
@@ -193,7 +195,7 @@ export async function openJobs(
 async function claimOne(database: Database, worker: Worker): Promise<Claimed | undefined> {
   const [job] = await database.query<Claimed>(
     `update jobs.queue set state = 'running', attempts = attempts + 1
-     where id = (select id from jobs.queue where kind = $1 and state = 'waiting' and run_at_ms <= $2
+     where id = (select id from jobs.queue where kind = $1 and state = 'waiting' and ${due}
                  order by run_at_ms, id limit 1 for update skip locked)
      returning id, key, payload, attempts`,
     [worker.kind, Date.now()],
