@@ -207,32 +207,3 @@ async function reservedFor(node: Node, count: number): Promise<bigint> {
   assert.equal(rows.length, count);
   return rows.reduce((sum, { reserved }) => sum + reserved, 0n);
 }
-
-test("a clock that jumps by hours, forwards and back, cuts no answer short and loses no receipt", async () => {
-  let jumpMs = 0;
-  const node = await world.openNode(await world.newFolder(), { now: () => world.now() + jumpMs });
-  const { secret, channelId } = await node.newKey();
-  const hours = 3_600_000;
-  let answers = 0;
-  for (const next of [5 * hours, -5 * hours, 0]) {
-    const response = await send(node, secret, {
-      stream: true,
-      temperature: 1,
-      seed: 30 + answers,
-      max_tokens: 40,
-    });
-    const reader = response.body?.getReader();
-    await reader?.read();
-    // In the middle of the answer.
-    jumpMs = next;
-    while (!(await reader?.read())?.done);
-    answers++;
-    await node.inference.drain();
-    const { finishReason, outputIds } = (await node.inference.request(requestOf(response))).answer ?? {};
-    assert.ok(finishReason === "stop" || outputIds?.length === 40, "it came to its own end");
-  }
-  const { attributionLagMs, oldestWaitingMs } = await node.inference.metrics();
-  assert.ok((attributionLagMs.p50 ?? -1) >= 0 && oldestWaitingMs >= 0);
-  await assertTiled(node, channelId, answers);
-  await node.close();
-});

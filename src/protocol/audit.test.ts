@@ -97,7 +97,7 @@ test("every byte of the receipt, its signature, the query, the scores and the pa
     const text = new TextDecoder().decode(file);
     const end = text.indexOf('"terms"');
     const outcomes = new Set<string>();
-    for (let at = text.indexOf('"bundle"'); at < end; at += 3) {
+    for (let at = text.indexOf('"bundle"'); at < end; at += 4) {
       const altered = file.slice();
       // Another digit for a digit, another letter for a letter: most of these are still an audit.
       const byte = altered[at]!;
@@ -113,7 +113,7 @@ test("a byte replaced, taken out or put in anywhere is noticed, and what it belo
   const outcomes = new Map<string, number>();
   const change = fc.record({
     file: fc.constantFrom(0, 1),
-    place: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    place: fc.nat(1 << 30),
     kind: fc.constantFrom("replace", "replace", "replace", "remove", "insert"),
     byte: fc.oneof(
       fc.integer({ min: 0, max: 255 }),
@@ -123,7 +123,7 @@ test("a byte replaced, taken out or put in anywhere is noticed, and what it belo
   await fc.assert(
     fc.asyncProperty(change, async ({ file: which, place, kind, byte }) => {
       const file = files[which]!;
-      const at = Math.floor(place * file.length);
+      const at = place % file.length;
       if (kind === "replace" && file[at] === byte) return;
       const rest = file.subarray(kind === "insert" ? at : at + 1);
       const altered = new Uint8Array([
@@ -134,7 +134,7 @@ test("a byte replaced, taken out or put in anywhere is noticed, and what it belo
       const outcome = await assertNamed(file, altered);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     }),
-    { numRuns: 1_500 },
+    { numRuns: 1_000 },
   );
   for (const name of ["not JSON", "not an audit", "index", "release", "request"])
     assert.ok((outcomes.get(name) ?? 0) > 0, `${name} in ${JSON.stringify([...outcomes])}`);

@@ -51,6 +51,20 @@ export function blobsSuite(
       assert.equal((await blobs.get(digest)).length, 0);
     });
 
+    test("large blobs have the same digest, and others get their turn meanwhile", async () => {
+      const { blobs, damage } = await open();
+      const large = Uint8Array.from({ length: 5 * 2 ** 20 + 1 }, (_, i) => i % 251);
+      const digest = await blobs.put(large);
+      assert.equal(digest, keccak256(large));
+      let turns = 0;
+      const timer = setInterval(() => turns++, 0);
+      const [one, other] = await Promise.all([blobs.get(digest), blobs.get(digest)]);
+      clearInterval(timer);
+      assert.ok(Buffer.compare(one, large) === 0 && Buffer.compare(other, large) === 0 && turns > 0);
+      await damage(digest);
+      await assert.rejects(blobs.get(digest), (error) => isStoreError(error, "blob-corrupt"));
+    });
+
     test("a missing blob is a typed error", async () => {
       const { blobs } = await open();
       const absent = keccak256(toBytes("absent"));
