@@ -146,6 +146,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./dispute.ts"),
   },
   {
+    name: "validator",
+    group: "Run",
+    summary: "Check what operators settle: take a seat, judge answers by computing them again",
+    load: () => import("./validator.ts"),
+  },
+  {
     name: "market",
     group: "Use a running node",
     summary: "Buy, sell, give away and divide Datanets, models and agents",

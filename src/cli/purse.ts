@@ -109,8 +109,8 @@ async function chainOf(node: NodeClient) {
   };
 }
 
-/** @throws CliError when the network lacks a contract that this program knows */
-function contractsOf(addresses: Readonly<Record<string, Address>>): ProtocolContracts {
+/** The contracts at a network's addresses. @throws CliError when it lacks one that this program knows */
+export function contractsOf(addresses: Readonly<Record<string, Address>>): ProtocolContracts {
   const contracts = protocolContracts(addresses as Parameters<typeof protocolContracts>[0]);
   const missing = Object.keys(contracts).filter((name) => addresses[name] === undefined);
   if (missing.length === 0) return contracts;

@@ -25,7 +25,7 @@ import {
 } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
 import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
-import { type Digest, describeCalibration, zeroAddress } from "../protocol/index.ts";
+import { type Digest, describeCalibration, toHex, zeroAddress } from "../protocol/index.ts";
 import {
   type Disputes,
   disputeRoutes,
@@ -38,6 +38,7 @@ import {
   settlementRoutes,
 } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
+import { openStatements, validatorRoutes } from "../validators/index.ts";
 import { closeServer } from "./closing.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
 import { delegationRoutes } from "./delegations.ts";
@@ -358,6 +359,28 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route("/", relayRoutes(relays));
     app.route("/", delegationRoutes(operator, contracts, relays.allow));
     app.route("/", disputeRoutes(disputes, guard, settlement));
+    app.route(
+      "/",
+      validatorRoutes({
+        chain: network.reader,
+        contracts,
+        operator: toHex(accounts.operator.address),
+        content: settlement.content,
+        evidence: inference.evidence,
+        statements: await openStatements({ database, chain: network.reader, contracts }),
+        releaseFile: async (id, name) => {
+          const release = await modelFactory.findRelease(id);
+          if (release === undefined) return undefined;
+          const { adapter, index } = release.manifest;
+          const digests = {
+            adapter: adapter.digest,
+            "adapter-config": release.adapterConfig,
+            basis: index.basisDigest,
+          };
+          return blobs.get(digests[name]);
+        },
+      }),
+    );
     app.route("/", inferenceRoutes(inference, { guard }));
     app.route("/", explorerRoutes(explorer));
     const rpc = createRpc(chain, {

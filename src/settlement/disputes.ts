@@ -6,6 +6,7 @@ import {
   hashReceipt,
   type IndexRow,
   openReceipt,
+  type PublishedBatch,
   type Receipt,
   sameHex,
   toHex,
@@ -71,6 +72,11 @@ export type Disputes = {
   check(attester: Address, number: number, source?: AsyncIterable<Uint8Array>): Promise<Finding>;
   /** Checks every batch that was not checked yet. */
   checkAll(): Promise<readonly (Finding & { readonly attester: Address; readonly number: number })[]>;
+  /**
+   * What a batch that can still be challenged published, compared with what it committed to.
+   * @throws SettlementError `unknown-batch`; `bad-content` where it is not to be had, or is not what was committed
+   */
+  open(attester: Address, number: number, source?: AsyncIterable<Uint8Array>): Promise<PublishedBatch>;
   /** What is demanded of anybody's batches, the most urgent first. */
   demands(limit: number): Promise<readonly Demand[]>;
   /** Demands an item that was withheld. For a row, `receipt` is the position of a receipt that names its release. @returns the transaction */
@@ -216,6 +222,7 @@ export async function openDisputes(dependencies: DisputesDependencies): Promise<
         return checkWatched(parts, await openBatchOf(attester, number), source);
       }),
     checkAll,
+    open: openedBatch,
     demands: async (limit) => {
       await follow();
       return listDemands(database, "true", [], limit);

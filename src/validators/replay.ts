@@ -52,10 +52,11 @@ export type Replay = {
 };
 
 /** What a replay takes: an audit file's decoded form. */
-export type ReplayInput = Pick<
-  Audit,
-  "bundle" | "manifest" | "index" | "request" | "response" | "tokens" | "files"
->;
+export type ReplayInput = Pick<Audit, "manifest" | "index" | "request" | "response" | "tokens" | "files"> & {
+  readonly bundle: Pick<Audit["bundle"], "receipt" | "query"> & {
+    readonly terms: Pick<Audit["bundle"]["terms"], "split">;
+  };
+};
 
 const bytesOf = (base64: string) => new Uint8Array(Buffer.from(base64, "base64"));
 
@@ -130,12 +131,19 @@ export function createReplayer(base: BaseModel, options: { threads?: number; tol
     ): Promise<Replay> {
       const answer: AnsweredTokens = { promptIds: prompt, outputIds: output };
       const queries = createQueries(checkpoint(), { maxLength: prompt.length + output.length, threads });
-      const release = await queries.open({
-        release: receipt.releaseId,
-        adapterConfig: bytesOf(adapterConfig),
-        adapterTensors: bytesOf(adapter),
-        basis: bytesOf(basis),
-      });
+      const opened = await queries
+        .open({
+          release: receipt.releaseId,
+          adapterConfig: bytesOf(adapterConfig),
+          adapterTensors: bytesOf(adapter),
+          basis: bytesOf(basis),
+        })
+        .catch((error: Error) => error);
+      if (opened instanceof Error) {
+        add("gradient", "an adapter and a basis of this base", opened.message);
+        return done(null, null);
+      }
+      const release = opened;
       const told = {
         rank: manifest.adapter.rank,
         scale: Number(manifest.adapter.alpha) / manifest.adapter.rank,

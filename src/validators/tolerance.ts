@@ -82,6 +82,22 @@ function shares(scores: readonly number[], listed: ReadonlySet<number>): Map<num
 }
 
 /**
+ * An upper bound on what any query within a distance of this one moves of a fee, as long as it lists the same contributors. A score
+ * changes by at most δ_c = d ‖q‖ ‖row_c‖ (Cauchy–Schwarz), and with S = Σ S_c the parts by ½ Σ |Δp_c| ≤ Σ δ_c / (S − Σ δ_c).
+ *
+ * @returns a part of the fee, at most the influence head's
+ */
+export function mostMoved(q: ArrayLike<number>, terms: QueryTerms, distance: number): number {
+  const { scores, listed } = scoring(q, terms, 0);
+  const sum = [...listed].reduce((total, row) => total + (scores[row] as number), 0);
+  const off = [...listed].reduce((total, row) => total + norm(terms.rows[row] as ArrayLike<number>), 0);
+  const change = distance * norm(q) * off;
+  return listed.size < 2
+    ? 0
+    : terms.influenceShare * Math.min(1, change >= sum ? 1 : change / (sum - change));
+}
+
+/**
  * @param published q of the receipt, k integers
  * @param computed q computed again, k integers
  */
