@@ -118,7 +118,7 @@ export type IndexStage = "gradients" | "held-out gradients" | "curvature" | "bas
 const mostProbes = 64;
 
 /**
- * What building takes at most, beyond the base model and its gradient graph, for one layer of w numbers out of p, n sampled gradients, m rows
+ * What building holds, beyond the base model and its gradient graph and what runtime and collector keep on top, for one layer of w numbers out of p, n sampled gradients, m rows
  * that are solved for and t rows of the index: the sampled gradients and the sums, the Gram matrix in float64, 256 rows under way; then
  * the rows and the basis of one layer, and the basis in bytes.
  *
