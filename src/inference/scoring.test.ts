@@ -1,8 +1,10 @@
 /** What the scoring thread is given: answers of any length, files that are not the release's, and its own end. */
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { after, before, test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { createAttribution, IndexMismatchError, type ReleaseSource } from "../attribution/index.ts";
-import { bytesDigest, decodeRow, encodeRow, score } from "../protocol/index.ts";
+import { bytesDigest, checkReceipt, decodeRow, encodeRow, nothingFailed, score } from "../protocol/index.ts";
 import { contributors, openWorld, type World } from "./fixtures/world.ts";
 
 let world: World;
@@ -154,4 +156,51 @@ test("a release whose index is not right sells no attributed answers, and charge
   await node.inference.drain();
   assert.equal((await node.bundles()).length, 2);
   await node.close();
+});
+
+test("a scoring thread that ends is started anew, and the answer it was given is receipted", async () => {
+  const threads: Worker[] = [];
+  const created = (message: unknown) => void threads.push((message as { worker: Worker }).worker);
+  subscribe("worker_threads", created);
+  let loads = 0;
+  const attribution = await createAttribution(async () => {
+    // The thread ends while its answer waits for the release's files.
+    if (++loads === 1) await threads[0]?.terminate();
+    return honest();
+  }, options());
+  const node = await world.openNode(await world.newFolder(), {
+    attribution: { ...attribution, prepare: async () => {} },
+  });
+  try {
+    const { secret } = await node.newKey();
+    const headers = { "content-type": "application/json", authorization: `Bearer ${secret}` };
+    const body = JSON.stringify({
+      model: "valley",
+      messages: [{ role: "user", content: "the mill" }],
+      max_tokens: 6,
+    });
+    const send = () => node.fetch("/v1/chat/completions", { method: "POST", headers, body });
+    assert.equal((await send()).status, 200);
+    await node.inference.drain();
+    assert.equal((await send()).status, 200);
+    await node.inference.drain();
+    assert.deepEqual([loads, threads.length], [1, 2]);
+    // The idle thread ends; nobody notices but the next answer, which a third one scores.
+    await threads[1]?.terminate();
+    assert.equal((await send()).status, 200);
+    await node.inference.drain();
+    const bundles = await node.bundles();
+    assert.equal(bundles.length, 3);
+    for (const bundle of bundles) {
+      assert.ok(bundle.query.length > 2, "it was attributed");
+      const { served, indexRows } = world.release;
+      const context = { domain: world.ledgerDomain, manifest: served.manifest, index: { rows: indexRows } };
+      assert.ok(nothingFailed(await checkReceipt(bundle, context)));
+    }
+    assert.deepEqual([loads, threads.length], [2, 3]);
+  } finally {
+    unsubscribe("worker_threads", created);
+    await node.close();
+    await attribution.close();
+  }
 });
