@@ -31,39 +31,52 @@ export type RoomOverride = {
   linter: { rules: { style: { noRestrictedImports: object } } };
 };
 
-/** One Biome override per room: everything outside the room is refused but the `index.ts` of lower rooms. */
+/** What a room's files are called, and the way out of the room from there: its own files, and those of its folders. */
+const depths = [
+  { files: (room: string) => [`src/${room}/*.ts`, `!src/${room}/*.test.ts`], out: ".." },
+  {
+    files: (room: string) => [`src/${room}/*/*.ts`, `!src/${room}/*/*.test.ts`, `!src/${room}/fixtures/*.ts`],
+    out: "../..",
+  },
+];
+
+/** Biome's overrides for each room: everything outside the room is refused but the `index.ts` of lower rooms. */
 export function roomOverrides(): RoomOverride[] {
-  return floors.flatMap((rooms, floor) => {
-    const lower = floors.slice(0, floor).flat();
-    return rooms.map((room) => ({
-      includes: [`src/${room}/*.ts`, `!src/${room}/*.test.ts`],
-      linter: {
-        rules: {
-          style: {
-            noRestrictedImports: {
-              level: "error",
-              options: {
-                patterns: [
-                  {
-                    group: ["../**", ...lower.map((name) => `!../${name}/index.ts`)],
-                    message: `src/${room} is on floor ${floor}: it may import only index.ts of ${lower.join(", ") || "no other room"}.`,
-                  },
-                  ...(room === "protocol"
-                    ? [
-                        {
-                          group: notInBrowser,
-                          message: "src/protocol runs in a browser: no Node and no server packages.",
-                        },
-                      ]
-                    : []),
-                ],
-              },
+  return floors.flatMap((rooms, floor) =>
+    rooms.flatMap((room) => depths.map((depth) => override(room, floor, depth))),
+  );
+}
+
+function override(room: string, floor: number, { files, out }: (typeof depths)[number]): RoomOverride {
+  const lower = floors.slice(0, floor).flat();
+  return {
+    includes: files(room),
+    linter: {
+      rules: {
+        style: {
+          noRestrictedImports: {
+            level: "error",
+            options: {
+              patterns: [
+                {
+                  group: [`${out}/**`, ...lower.map((name) => `!${out}/${name}/index.ts`)],
+                  message: `src/${room} is on floor ${floor}: it may import only index.ts of ${lower.join(", ") || "no other room"}.`,
+                },
+                ...(room === "protocol"
+                  ? [
+                      {
+                        group: notInBrowser,
+                        message: "src/protocol runs in a browser: no Node and no server packages.",
+                      },
+                    ]
+                  : []),
+              ],
             },
           },
         },
       },
-    }));
-  });
+    },
+  };
 }
 
 const biomeFile = new URL("../biome.json", import.meta.url);
