@@ -157,7 +157,7 @@ export async function fineTune(
   const training = tell.progress(control ? "Retraining" : "Training");
   const indexing = tell.progress("Gradient index");
   const calibrating = tell.progress("Calibration");
-  const stages = ["gradients", "held-out gradients", "curvature", "basis"];
+  const stages = ["near duplicates", "gradients", "held-out gradients", "curvature", "basis"];
   await api.follow(`/v1/fine-tunes/${id}/events`, (kind, data) => {
     if (kind === "step")
       training.update(Number(data.step), Number(data.steps), `loss ${Number(data.loss).toFixed(3)}`);

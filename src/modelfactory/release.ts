@@ -109,6 +109,8 @@ export const indexedSchema = z.object({
   seconds: z.number(),
   /** What the index foretells of the retrainings, JSON; null without calibration. */
   foretold: digestSchema.nullable().default(null),
+  /** The near duplicates found, canonical JSON: `{clusters: [[row, copy, …], …]}`. */
+  clusters: digestSchema.default(jsonDigest({ clusters: [] })),
 });
 export type Indexed = z.infer<typeof indexedSchema>;
 
@@ -220,7 +222,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
       k: indexed.k,
       root: parts.indexRoot,
       thresholdMillionths: indexed.thresholdMillionths,
-      clustersDigest: jsonDigest({ clusters: [] }),
+      clustersDigest: indexed.clusters,
     },
     calibration: {
       falseDiscoveryMillionths: millionths(indexed.falseDiscovery),

@@ -6,6 +6,7 @@ import { defaultPayIndexOptions } from "../attribution/index.ts";
 import type { Example, WorkerHandle } from "../engine/index.ts";
 import {
   type Address,
+  canonicalJson,
   type Digest,
   encodeRow,
   indexTree,
@@ -228,6 +229,7 @@ async function index(
     bytes: result.report.bytes,
     seconds: result.report.seconds,
     foretold: result.foretold === null ? null : await blobs.put(bytes(result.foretold)),
+    clusters: await blobs.put(new TextEncoder().encode(canonicalJson({ clusters: result.clusters }))),
   };
 }
 

@@ -166,6 +166,57 @@ test("a job ends in a signed release on chain whose files carry their digests", 
   assert.equal(curve[(releasedEpoch as number) - 1], Math.min(...curve));
 });
 
+test("near copies are named in the release, and bring who made them no row", async () => {
+  const other = await world.datanets.create(network.accounts.curator, {
+    name: "Copied",
+    description: "",
+    domain: "test",
+    license: "CC0-1.0",
+  });
+  const sentence = (words: number) => Array.from({ length: words }, word).join(" ");
+  const originals = Array.from({ length: 6 }, (_, i) => ({
+    prompt: `${i} ${sentence(30)}`,
+    completion: ` ${sentence(8)}.`,
+  }));
+  await contribute("ada", originals, "train", other);
+  await contribute(
+    "dan",
+    originals.map(({ prompt, completion }) => ({ prompt: `${prompt} so`, completion })),
+    "train",
+    other,
+  );
+  await contribute("cy", rows(24, "held"), "heldout", other);
+  const { version: copied } = await world.datanets.publishVersion(other.datanetId, network.accounts.curator);
+  await world.factory.createJob("copies", {
+    ...spec,
+    model: "copied",
+    datanets: [{ datanetId: other.datanetId.toString(), version: copied }],
+    recipe: { ...spec.recipe, calibration: { retrainings: 0 } },
+  });
+  await world.jobs.drain();
+  assert.equal((await world.factory.getJob("copies")).error, null);
+  const release = await world.factory.findRelease("copied");
+  assert.ok(release);
+  const { clusters } = JSON.parse(
+    new TextDecoder().decode(await blobs.get(release.manifest.index.clustersDigest)),
+  ) as { clusters: number[][] };
+  const { rows: accepted } = await world.datanets.getVersion(other.datanetId, copied);
+  const ada = network.keys.account("ada").address.toLowerCase();
+  const dan = network.keys.account("dan").address.toLowerCase();
+  const owners = clusters.map((cluster) => cluster.map((row) => accepted[row]?.contributor.toLowerCase()));
+  for (const i of originals.keys())
+    assert.ok(
+      clusters.some((cluster) => cluster.includes(i) && cluster.includes(i + 6)),
+      JSON.stringify(clusters),
+    );
+  for (const [first] of owners) assert.equal(first, ada, "who came first stands for the others");
+  const files = await world.factory.releaseFiles(release.id);
+  const index = indexRows(Buffer.concat(files.rows), release.manifest.index.k, release.contributors);
+  const isEmpty = (payee: string) =>
+    index.find((row) => row.payee.toLowerCase() === payee)?.bytes.every((b) => b === 0);
+  assert.deepEqual([isEmpty(ada), isEmpty(dan)], [false, true]);
+});
+
 test("a release's manifest is enough to train its adapter again, to the last bit; another recipe gives another", async () => {
   const release = await world.factory.findRelease("words");
   assert.ok(release);

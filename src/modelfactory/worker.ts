@@ -1,5 +1,15 @@
 /** The training thread: trains, evaluates, builds pay indexes and retrains over one base model, one request at a time. */
-import { buildPayIndex, defaultPayIndexOptions, encodeBasis, type PayIndex } from "../attribution/index.ts";
+import {
+  adamMetric,
+  buildPayIndex,
+  type ClusterText,
+  clusterList,
+  defaultPayIndexOptions,
+  encodeBasis,
+  findClusters,
+  type PayIndex,
+  sketchExamples,
+} from "../attribution/index.ts";
 import {
   type Adapter,
   createEvaluator,
@@ -64,6 +74,8 @@ export type IndexEvent = { stage: string; done: number; of: number };
 export type IndexResult = Omit<PayIndex, "basis" | "calibration"> & {
   basis: Uint8Array;
   foretold: Foretold | null;
+  /** Near duplicates, as numbers of rows: the one that stands for the others first. */
+  clusters: number[][];
 };
 export type RetrainRequest = {
   recipe: Recipe;
@@ -83,6 +95,15 @@ export type TrainingMethods = {
   /** @returns the losses of the queries */
   retrain: (request: RetrainRequest, call: WorkerCall) => Promise<number[]>;
 };
+
+/** What of an example is read, and what is learned. */
+const clusterText = (example: Example): ClusterText =>
+  "prompt" in example
+    ? example
+    : {
+        prompt: JSON.stringify(example.messages.slice(0, -1)),
+        completion: JSON.stringify(example.messages.at(-1)),
+      };
 
 await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const base = loadCheckpoint(data.baseFolder);
@@ -159,6 +180,17 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         [...parseSafetensors(moments, "of this job's optimizer")].map(([name, { data: v }]) => [name, v]),
       );
       const whose = kept.map((i) => contributorOf[i] as number);
+      const metric = adamMetric(
+        gradients.segments,
+        gradients.width,
+        (name) => second.get(name) as Float32Array,
+        1 - adam.beta2 ** steps,
+      );
+      emit({ stage: "near duplicates", done: 0, of: sequences.length } satisfies IndexEvent);
+      const representatives = findClusters({
+        texts: kept.map((i) => clusterText(examples[i] as Example)),
+        sketches: await sketchExamples(gradients, opened, sequences, metric),
+      });
       const {
         basis,
         calibration: scores,
@@ -173,6 +205,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
           sequences,
           contributorOf: whose,
           contributors,
+          representatives,
           heldOut: heldOutSequences,
           heldOutIsAnswer: heldOutKept.map((i) => "messages" in (heldOut[i] as Example)),
           ...(sets.length === 0 ? {} : { calibration: { sets, queries: asked.sequences } }),
@@ -195,7 +228,8 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
               tokens: asked.sequences.map(({ targets }) => targets.length),
               released: (await evaluated(opened, asked.sequences, recipe.threads)).losses,
             });
-      return { ...index, basis: encodeBasis(basis), foretold };
+      const clusters = clusterList(representatives).map((members) => members.map((i) => kept[i] as number));
+      return { ...index, basis: encodeBasis(basis), clusters, foretold };
     },
 
     async retrain({ recipe, examples, kept, trainingSeed, steps, queries }, { emit, signal }) {
