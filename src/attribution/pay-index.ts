@@ -44,7 +44,7 @@ export type PayIndexOptions = {
 
 export const defaultPayIndexOptions: PayIndexOptions = {
   samples: 4,
-  damping: 0.5,
+  damping: 0.2,
   maxFisherRows: 3072,
   nullRows: 199,
   falseDiscovery: 0.05,
