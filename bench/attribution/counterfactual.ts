@@ -1,6 +1,7 @@
 /** Training a task's adapter with some of its rows left out, and what becomes of the answers. */
 import {
   type Adapter,
+  argmax,
   type Checkpoint,
   createDecoder,
   createEvaluator,
@@ -121,7 +122,7 @@ export async function generateAnswers(
     let logits = (await decoder.feed(at, [prompt]))[0] as Float32Array;
     const ids: number[] = [];
     while (ids.length < Math.min(most, maxLength - prompt.length)) {
-      const id = logits.reduce((best, x, i) => (x > (logits[best] as number) ? i : best), 0);
+      const id = argmax(logits);
       if (tokenizer.eosIds.includes(id) && ids.length > 0) break;
       ids.push(id);
       logits = (await decoder.feed(at, [[id]]))[0] as Float32Array;

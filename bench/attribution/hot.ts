@@ -4,6 +4,7 @@
  */
 import { lds, type Material, methods, type Products } from "../../src/attribution/index.ts";
 import { type Checkpoint, createEvaluator, loraOf, positionsFor } from "../../src/engine/index.ts";
+import { rounded } from "../common/measure.ts";
 import { type Figure, figure } from "./figure.ts";
 import { questionsOf } from "./measure.ts";
 import { collectState, type Run, type State, trainRun } from "./run.ts";
@@ -14,9 +15,12 @@ export type HotFigures = {
   /** Mean loss of held-out rows after each epoch, nats per token. */
   heldOut: number[];
   lds: Record<string, Figure>;
-  /** Gradient passes, with those of the final state counted as 1. */
+  /** Gradient passes, with those of 4 draws at the final state counted as 1. */
   cost: Record<string, number>;
 };
+
+/** One pass for the examples' own labels and one a draw, at one state. */
+const passes = (draws: number) => (1 + draws) / (1 + 4);
 
 /** Each question's scores divided by their root mean square: early gradients are larger, and a sum would hear nothing else. */
 function normalised(scores: Float32Array, examples: number): Float32Array {
@@ -75,10 +79,10 @@ export async function hotFigures(
   const examples = task.train.length;
   const unit = byEpoch.map((scores) => normalised(scores, examples));
   const variants: Record<string, [Float32Array, number]> = {
-    graddot: [await methods.graddot.score(final, products), 0.2],
-    "1 draw": [await adamfisher(final, 1), 0.4],
-    "4 draws": [byEpoch[last] as Float32Array, 1],
-    "8 draws": [await adamfisher(final, 8), 1.8],
+    graddot: [await methods.graddot.score(final, products), passes(0)],
+    "1 draw": [await adamfisher(final, 1), passes(1)],
+    "4 draws": [byEpoch[last] as Float32Array, passes(4)],
+    "8 draws": [await adamfisher(final, 8), passes(8)],
     "sum over epochs": [sum(byEpoch), run.epochs.length],
     "sum over epochs, each of one length": [sum(unit), run.epochs.length],
     "sum over the last half of epochs, each of one length": [
@@ -89,7 +93,7 @@ export async function hotFigures(
     "two seeds, each of one length": [sum([unit[last] as Float32Array, normalised(other, examples)]), 2],
   };
   return {
-    heldOut: heldOut.map((loss) => Number(loss.toFixed(4))),
+    heldOut: heldOut.map((loss) => rounded(loss, 4)),
     lds: Object.fromEntries(
       Object.entries(variants).map(([name, [scores]]) => [name, figure(lds(scores, runs))]),
     ),

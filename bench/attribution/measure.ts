@@ -13,6 +13,7 @@ import {
   sumByContributor,
 } from "../../src/attribution/index.ts";
 import type { Checkpoint } from "../../src/engine/index.ts";
+import { exampleText } from "../../src/protocol/index.ts";
 import { querySequences } from "./counterfactual.ts";
 import { type Figure, figure } from "./figure.ts";
 import { collectState, finalOf, type Run } from "./run.ts";
@@ -54,13 +55,12 @@ export function materialOf(base: Checkpoint, task: Task, table: Table, run: Run)
 /** Reference answers, then generated ones, as sequences and as text. */
 export function questionsOf(base: Checkpoint, task: Task, table: Table) {
   const { reference, generated } = querySequences(base, task, table.answers);
-  const text = ({ prompt, completion }: { prompt: string; completion: string }) => `${prompt}${completion}`;
   return {
     queries: [...reference, ...generated],
     texts: {
-      train: task.train.map(text),
+      train: task.train.map(exampleText),
       queries: [
-        ...task.queries.map(text),
+        ...task.queries.map(exampleText),
         ...task.queries.map(({ prompt }, i) => `${prompt}${table.answers[i]}`),
       ],
     },

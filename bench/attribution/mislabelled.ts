@@ -8,6 +8,7 @@ import {
   type Products,
 } from "../../src/attribution/index.ts";
 import { type Checkpoint, createRandom, shuffle } from "../../src/engine/index.ts";
+import { exampleText } from "../../src/protocol/index.ts";
 import { type Figure, figure } from "./figure.ts";
 import { collectState, finalOf, trainRun } from "./run.ts";
 import { rowSequence, type Task, type TaskRow } from "./task.ts";
@@ -34,7 +35,6 @@ export async function mislabelAuc(
   products: Products,
 ): Promise<Partial<Record<MethodName, Figure>>> {
   const { task, wrong } = mislabel(original);
-  const text = ({ prompt, completion }: { prompt: string; completion: string }) => `${prompt}${completion}`;
   const questions = [...task.queries, ...task.heldOut];
   const run = await trainRun(base, task);
   const material: Material = await collectState(
@@ -42,7 +42,7 @@ export async function mislabelAuc(
     task,
     finalOf(run),
     questions.map((row) => rowSequence(base.tokenizer, row)),
-    { train: task.train.map(text), queries: questions.map(text) },
+    { train: task.train.map(exampleText), queries: questions.map(exampleText) },
     { hidden: true, factors: true, checkpoints: run.epochs },
   );
   const out: Partial<Record<MethodName, Figure>> = {};

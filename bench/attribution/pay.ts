@@ -1,11 +1,10 @@
-/** What would be paid for a task's answers: its pay index, exactly as a release gets one, and the rules of paying side by side. */
+/** What would be paid for a task's answers: its pay index, as a release without near duplicates gets one, and the rules of paying side by side. */
 import {
   buildPayIndex,
   contributorLds,
   defaultPayIndexOptions,
   lds,
   leaveOneOutEffects,
-  type PayIndexOptions,
   payoutError,
   paySumsAbove,
   projectQuery,
@@ -13,6 +12,7 @@ import {
 } from "../../src/attribution/index.ts";
 import { type Checkpoint, createGradients, positionsFor } from "../../src/engine/index.ts";
 import { score } from "../../src/protocol/index.ts";
+import { rounded } from "../common/measure.ts";
 import { querySequences } from "./counterfactual.ts";
 import { createExplainForms, type ExplainScores } from "./explain.ts";
 import { type Figure, figure } from "./figure.ts";
@@ -28,19 +28,12 @@ export type PayScores = {
   /** T of each question. */
   readonly thresholds: Float64Array;
   readonly thresholdMillionths: number;
-  readonly k: number;
   /** Of single examples, by each form an explain index takes. */
   readonly explain: ExplainScores;
 };
 
 /** The scores of a task's reference answers by the index of its final adapter. */
-export async function payScores(
-  base: Checkpoint,
-  task: Task,
-  table: Table,
-  run: Run,
-  options: Partial<PayIndexOptions> = {},
-): Promise<PayScores> {
+export async function payScores(base: Checkpoint, task: Task, table: Table, run: Run): Promise<PayScores> {
   const { adapter, moments } = finalOf(run);
   const sequences = task.train.map((row) => rowSequence(base.tokenizer, row));
   const heldOut = task.heldOut.map((row) => rowSequence(base.tokenizer, row));
@@ -66,7 +59,7 @@ export async function payScores(
       calibration: { sets: [], queries: reference },
       explain: forms.take,
     },
-    { ...defaultPayIndexOptions, threads: 1, ...options },
+    { ...defaultPayIndexOptions, threads: 1 },
   );
   const { data } = await gradients.rows(adapter, reference);
   const questions = reference.length;
@@ -90,7 +83,6 @@ export async function payScores(
     floats,
     thresholds,
     thresholdMillionths: index.thresholdMillionths,
-    k: index.k,
     explain: forms.score(scaled),
   };
 }
@@ -136,7 +128,7 @@ export function payFigures(task: Task, table: Table, pay: PayScores): PayFigures
     splitting: Object.fromEntries(
       Object.entries(payoutRules).map(([name, rule]) => [
         name,
-        Number(splittingGain(rule, answers, contributors).toFixed(3)),
+        rounded(splittingGain(rule, answers, contributors), 3),
       ]),
     ),
     indexLossOfLds: {},

@@ -3,7 +3,7 @@
  *
  *   node bench/attribution/retrain.ts [--base FOLDER] [--out FOLDER] [--kinds half,full] [--limit N of each kind and seed] [task …]
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { loadCheckpoint } from "../../src/engine/index.ts";
 import { note } from "../common/measure.ts";
@@ -40,7 +40,7 @@ export async function fillTable(
       `${JSON.stringify({ task: name, answers: await generateAnswers(base, task, adapter) })}\n`,
     );
     table = readTable(name, task.train.length, options.out)!;
-  } else if (existsSync(file)) truncateSync(file, Buffer.byteLength(wholeLines(file)));
+  } else truncateSync(file, Buffer.byteLength(wholeLines(file)));
   const judge = await createJudge(base, task, table.answers);
   const left = jobsOf(task).filter(
     (job) => kinds.includes(job.kind) && job.number < limit && !table.runs.some((run) => same(run, job)),

@@ -13,7 +13,7 @@ import {
   type ScoreOptions,
 } from "../../src/attribution/index.ts";
 import { loadCheckpoint } from "../../src/engine/index.ts";
-import { note } from "../common/measure.ts";
+import { note, rounded } from "../common/measure.ts";
 import { baseFolder } from "./base.ts";
 import { type Figure, figure } from "./figure.ts";
 import { questionsOf } from "./measure.ts";
@@ -92,7 +92,7 @@ export async function sweep(
       parts,
       options,
       lds: figure(lds(scores, runs)),
-      seconds: Number(((performance.now() - started) / 1000).toFixed(1)),
+      seconds: rounded((performance.now() - started) / 1000, 1),
       rowBytes: materials[parts].width,
     };
     points.push(point);

@@ -4,7 +4,7 @@ import type { MiddlewareHandler } from "hono";
 import { type SpanData, type SpanDocument, type Spans, SpansNotReadyError } from "../attribution/index.ts";
 import type { Datanets } from "../datanets/index.ts";
 import type { Inference } from "../inference/index.ts";
-import type { Payments } from "../payments/index.ts";
+import { PaymentError, PaymentRequiredError, type Payments } from "../payments/index.ts";
 import { type Digest, digestSchema, type Example, jsonDigest, type Manifest } from "../protocol/index.ts";
 
 export type SpansServices = {
@@ -142,8 +142,13 @@ export async function hasPaid(
   { channelId }: { readonly channelId: Digest },
 ): Promise<boolean> {
   if (authorization === undefined) return false;
-  const payer = await payments.authenticate({ authorization }).catch(() => undefined);
-  return payer?.channelId === channelId;
+  try {
+    return (await payments.authenticate({ authorization })).channelId === channelId;
+  } catch (error) {
+    // Whatever does not pay here did not pay for that answer; anything else is not about the payer.
+    if (error instanceof PaymentRequiredError || error instanceof PaymentError) return false;
+    throw error;
+  }
 }
 
 /** A prompt's completion goes on where the prompt ends; messages stand each for itself. */

@@ -2,7 +2,6 @@
 import type { ChainReader } from "../chain/index.ts";
 import {
   type Address,
-  type Digest,
   type PublishedBatch,
   type ReceiptFacts,
   receiptLies,
@@ -26,8 +25,6 @@ export type JudgeParts = {
   readonly facts: ChainFacts;
   readonly replay: (input: ReplayInput) => Promise<Replay>;
   readonly domain: { readonly chainId: number; readonly verifyingContract: Address };
-  /** What was found wrong with a release's index; undefined while nothing was. */
-  readonly indexFault: (releaseId: Digest) => Promise<string | undefined>;
 };
 
 const wrong = (reason: string, gradient: Float32Array | null = null): Judgement => ({
@@ -57,8 +54,6 @@ export async function judge(
   if (index === null) return wrong("the index is not the one its release committed to");
   const { value: lie } = receiptLies(batch, position, { release: onChain.facts, terms, index }).next();
   if (lie) return wrong(describeLie(lie));
-  const fault = await parts.indexFault(receipt.releaseId);
-  if (fault !== undefined) return wrong(`its release's index is wrong: ${fault}`);
   if (query === "0x")
     return { wrong: false, reason: "the payer opted out: nothing is traced", gradient: null };
   if (evidence.tokens === undefined || evidence.request === undefined)

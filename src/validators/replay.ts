@@ -7,6 +7,7 @@ import { answerText } from "../openlora/index.ts";
 import {
   type Audit,
   bytesDigest,
+  type Check,
   type Digest,
   decodeRow,
   hashReceipt,
@@ -34,12 +35,7 @@ export type ReplayName =
   /** The published q is the gradient of this answer, within tolerance. */
   | "gradient";
 
-export type ReplayCheck = {
-  readonly name: ReplayName;
-  readonly status: "passed" | "failed" | "unchecked";
-  readonly expected: string;
-  readonly actual: string;
-};
+export type ReplayCheck = Omit<Check, "name"> & { readonly name: ReplayName };
 
 export type Replay = {
   readonly receiptId: Digest;

@@ -39,8 +39,6 @@ export type ValidatorDependencies = {
   readonly onBlock?: (listener: () => void) => () => void;
   readonly now?: () => number;
   readonly log?: (level: "info" | "warn", message: string) => void;
-  /** What was found wrong with a release's index, if somebody looked. */
-  readonly indexFault?: JudgeParts["indexFault"];
 };
 
 export type Round = {
@@ -85,7 +83,10 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
     contracts,
     indexOf: async (release) => {
       for (const source of nodes.values()) {
-        const found = await source.release(release).catch(() => undefined);
+        const found = await source.release(release).catch((error: Error) => {
+          log("warn", `A node did not give release ${release}: ${error.message}`);
+          return undefined;
+        });
         if (found !== undefined) return found.index;
       }
       return undefined;
@@ -100,7 +101,6 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
     facts: chainFacts(chain, contracts),
     replay: createReplayer(base, { threads }),
     domain: { chainId: chain.chain.id, verifyingContract: toHex(contracts.AttributionLedger.address) },
-    indexFault: dependencies.indexFault ?? (async () => undefined),
   };
   const where = { chainId: chain.chain.id, verdicts: contracts.Verdicts.address };
 
