@@ -9,7 +9,7 @@
  *
  * - `upload`, `json`: JSON Lines as they arrive, with limits; what is wrong is named by line and column
  * - `contribution`: consent, duplicates, the report on every row; all of an upload or nothing
- * - `version`: the manifest, and reading it back with every digest recomputed
+ * - `version`: the manifest, and reading it back with every digest recomputed; `remote-version`: the same from another node
  * - `publication`, `datanet`: what goes on chain, safe to run again after a crash at any step
  * - `registry`, `registry-contract`: what this room needs of the `DatanetRegistry` contract
  * - `licenses`: the licences a Datanet may carry
@@ -32,6 +32,12 @@ export { findLicense, type License, licenses } from "./licenses.ts";
 export type { VersionSummary } from "./publication.ts";
 export type { RegisteredDatanet, RegisteredVersion, Registry } from "./registry.ts";
 export { contractRegistry } from "./registry-contract.ts";
+export {
+  type CarriedVersion,
+  fetchVersion,
+  openVersion,
+  type WantedVersion,
+} from "./remote-version.ts";
 export { type DatanetRoutesOptions, datanetRoutes } from "./routes.ts";
 export { createDatanets, type Datanets, type DatanetsDependencies } from "./service.ts";
 export { readUpload, type UploadLimits, type UploadRow, uploadLimits } from "./upload.ts";

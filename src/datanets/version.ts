@@ -171,36 +171,61 @@ function leavesOf(
 export async function readContent(blobs: Blobs, manifestDigest: Digest): Promise<VersionContent> {
   const bytes = await blobs.get(manifestDigest);
   const manifest = versionManifestSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  const { contributions } = manifest;
-  for (const contribution of contributions) checkConsentDigest(manifest, contribution);
   const texts = await Promise.all(
-    contributions.map(async (contribution) =>
+    manifest.contributions.map(async (contribution) =>
       new TextDecoder().decode(await blobs.get(contribution.textDigest)).split("\n"),
     ),
   );
-  const exampleAt = ({ contribution, position, digest }: VersionManifest["rows"][number]): Example => {
-    const text = texts[contribution]?.[position];
-    if (text === undefined || textDigest(text) !== digest) {
-      throw new Error(
-        `Version manifest ${manifestDigest} is wrong: line ${position + 1} of contribution ${contribution} is not example ${digest}.`,
+  return checkedContent(
+    manifest,
+    manifestDigest,
+    ({ contribution, position }) => texts[contribution]?.[position],
+  );
+}
+
+type ManifestRow = VersionManifest["rows"][number];
+
+/**
+ * A version from its manifest and its rows' texts, wherever they come from: texts against digests, rows against consents, leaves against
+ * the root.
+ *
+ * @param textAt canonical JSON of a row; undefined where there is none
+ * @throws Error which says what is wrong; ZodError for a text that is no example
+ */
+export function checkedContent(
+  manifest: VersionManifest,
+  manifestDigest: Digest,
+  textAt: (row: ManifestRow, split: "rows" | "heldout", index: number) => string | undefined,
+): VersionContent {
+  const { contributions } = manifest;
+  const wrong = (what: string) => new Error(`Version manifest ${manifestDigest} is wrong: ${what}.`);
+  for (const { contribution } of [...manifest.rows, ...manifest.heldout])
+    if (contributions[contribution] === undefined)
+      throw wrong(`a row names contribution ${contribution} of ${contributions.length}`);
+  for (const contribution of contributions) checkConsentDigest(manifest, contribution);
+  const exampleAt = (split: "rows" | "heldout") => (row: ManifestRow, index: number) => {
+    const text = textAt(row, split, index);
+    if (text === undefined || textDigest(text) !== row.digest)
+      throw wrong(
+        `line ${row.position + 1} of contribution ${row.contribution} is not example ${row.digest}`,
       );
-    }
     return exampleSchema.parse(JSON.parse(text));
   };
   const leaves = leavesOf(manifest.rows, contributions);
   const tree = versionTree(leaves);
-  if (tree.root !== manifest.root || tree.count !== manifest.count) {
-    throw new Error(
-      `Version manifest ${manifestDigest} is wrong: it names root ${manifest.root} of ${manifest.count} rows, its rows give ${tree.root} of ${tree.count}.`,
+  if (tree.root !== manifest.root || tree.count !== manifest.count)
+    throw wrong(
+      `it names root ${manifest.root} of ${manifest.count} rows, its rows give ${tree.root} of ${tree.count}`,
     );
-  }
+  const examples = manifest.rows.map(exampleAt("rows"));
+  const heldout = manifest.heldout.map(exampleAt("heldout"));
   return {
     manifest,
     manifestDigest,
-    rows: leaves.map((leaf, index) => ({ ...leaf, example: exampleAt(manifest.rows[index]!) })),
-    heldout: manifest.heldout.map((row) => {
+    rows: leaves.map((leaf, index) => ({ ...leaf, example: examples[index]! })),
+    heldout: manifest.heldout.map((row, index) => {
       const { contributor, consentDigest } = contributions[row.contribution]!;
-      return { exampleDigest: row.digest, contributor, consentDigest, example: exampleAt(row) };
+      return { exampleDigest: row.digest, contributor, consentDigest, example: heldout[index]! };
     }),
     proof: (index) => versionProof(tree, index),
   };

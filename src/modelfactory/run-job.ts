@@ -3,6 +3,7 @@
  * restart, goes on after the last of them and ends in the same release.
  */
 import { defaultPayIndexOptions } from "../attribution/index.ts";
+import type { VersionContent, VersionSummary } from "../datanets/index.ts";
 import type { Example, WorkerHandle } from "../engine/index.ts";
 import {
   type Address,
@@ -50,17 +51,27 @@ const eventEveryMs = 250;
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
-export type Rows = Awaited<ReturnType<typeof readRows>>;
+export type Rows = ReturnType<typeof rowsOf<VersionSummary & VersionContent>>;
 
 /** Rows to train on, whose they are, and rows never to train on, in the order of the versions. @throws ModelFactoryError `nothing-to-train` */
-export async function readRows(
-  { datanets }: Pick<RunJobParts, "datanets">,
+export async function readRows<V extends Pick<VersionContent, "rows" | "heldout">>(
+  { datanets }: { datanets: { getVersion(datanetId: bigint, version: number): Promise<V> } },
   spec: Pick<JobSpec, "datanets" | "exclude">,
 ) {
-  const versions = await Promise.all(
-    spec.datanets.map(({ datanetId, version }) => datanets.getVersion(BigInt(datanetId), version)),
+  return rowsOf(
+    await Promise.all(
+      spec.datanets.map(({ datanetId, version }) => datanets.getVersion(BigInt(datanetId), version)),
+    ),
+    spec.exclude,
   );
-  const excluded = new Set(spec.exclude);
+}
+
+/** The same from versions at hand. @throws ModelFactoryError `nothing-to-train` */
+export function rowsOf<V extends Pick<VersionContent, "rows" | "heldout">>(
+  versions: readonly V[],
+  exclude: readonly Address[],
+) {
+  const excluded = new Set(exclude);
   const kept = versions.map((version) => version.rows.filter((row) => !excluded.has(row.contributor)));
   const rows = kept.flat();
   if (rows.length === 0)
