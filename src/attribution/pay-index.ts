@@ -53,13 +53,18 @@ export const defaultPayIndexOptions: PayIndexOptions = {
   threads: 2,
 };
 
-export type PayIndexInput = {
+/** Adam's v after training, by tensor name, and its β₂ and number of steps; or the metric D^−½ `[p]` that follows from them. */
+export type IndexMetric =
+  | {
+      secondMoments: ReadonlyMap<string, Float32Array>;
+      beta2: number;
+      steps: number;
+    }
+  | { metric: Float32Array };
+
+export type PayIndexInput = IndexMetric & {
   gradients: Awaited<ReturnType<typeof createGradients>>;
   adapter: Adapter;
-  /** Adam's v after training, by tensor name, and its β₂ and number of steps. */
-  secondMoments: ReadonlyMap<string, Float32Array>;
-  beta2: number;
-  steps: number;
   /** Training examples and, for each, its contributor's number in 0 … contributors − 1. */
   sequences: readonly Sequence[];
   contributorOf: readonly number[];
@@ -160,6 +165,21 @@ function withoutMembers(input: PayIndexInput): PayIndexInput {
   };
 }
 
+const metricOf = (
+  { segments, width }: PayIndexInput["gradients"],
+  { secondMoments, beta2, steps }: Exclude<IndexMetric, { metric: Float32Array }>,
+) =>
+  adamMetric(
+    segments as GradientSegment[],
+    width,
+    (name) => {
+      const v = secondMoments.get(name);
+      if (v === undefined) throw new RangeError(`The optimizer's state lacks ${name}.`);
+      return v;
+    },
+    1 - beta2 ** steps,
+  );
+
 /** @throws RangeError when there is too little held-out material to make null rows from */
 export async function buildPayIndex(
   input: PayIndexInput,
@@ -174,16 +194,8 @@ export async function buildPayIndex(
     throw new RangeError(
       `A pay index needs at least 20 held-out examples to tell influence from chance; there are ${heldOut.length}.`,
     );
-  const metric = adamMetric(
-    segments as GradientSegment[],
-    p,
-    (name) => {
-      const v = input.secondMoments.get(name);
-      if (v === undefined) throw new RangeError(`The optimizer's state lacks ${name}.`);
-      return v;
-    },
-    1 - input.beta2 ** input.steps,
-  );
+  const metric = "metric" in input ? input.metric : metricOf(gradients, input);
+  if (metric.length !== p) throw new RangeError(`The metric has ${metric.length} numbers, a gradient ${p}.`);
   const blocks = layerBlocks(segments);
   using scratch = createScratch(options.scratchFolder);
   const fileOf = (which: readonly Sequence[], scale: boolean, onDone?: (done: number) => void) =>

@@ -6,6 +6,7 @@
  * - `training`: to the held-out optimum, and again without some examples; `worker`: the training thread
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
  * - `reproduce`: a release's training again, from its manifest
+ * - `release-index`: its pay index, made here and made again by who checks it
  * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract
  * - `base-model`, `base-corpus`, `base-profiles`: how `models/openledger-tiny` is made
  * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-plan`: what the hub says of it, checked;
@@ -25,6 +26,7 @@ export * from "./model-folder.ts";
 export * from "./recipe.ts";
 export * from "./registry.ts";
 export * from "./release.ts";
+export * from "./release-index.ts";
 export * from "./releases.ts";
 export * from "./reproduce.ts";
 export * from "./routes.ts";

@@ -210,7 +210,6 @@ async function index(
       contributorOf: rows.contributorOf,
       contributors: rows.contributors.length,
       heldOut: rows.heldOut,
-      seed: spec.recipe.seed,
       calibration:
         spec.recipe.calibration.retrainings === 0
           ? null

@@ -1,19 +1,8 @@
 /** The training thread: trains, evaluates, builds pay indexes and retrains over one base model, one request at a time. */
-import {
-  adamMetric,
-  buildPayIndex,
-  type ClusterText,
-  clusterList,
-  defaultPayIndexOptions,
-  encodeBasis,
-  findClusters,
-  type PayIndex,
-  sketchExamples,
-} from "../attribution/index.ts";
+import { adamMetric, clusterList, encodeBasis, type PayIndex } from "../attribution/index.ts";
 import {
   type Adapter,
   createEvaluator,
-  createGradients,
   type Example,
   exportPeft,
   formatSafetensors,
@@ -30,6 +19,7 @@ import {
 import { exampleText } from "../protocol/index.ts";
 import { type Foretold, foretell, halfSubset } from "./calibration.ts";
 import { adam, type Recipe } from "./recipe.ts";
+import { buildReleaseIndex } from "./release-index.ts";
 import {
   type EpochEvent,
   readableRows,
@@ -66,7 +56,6 @@ export type IndexRequest = {
   contributorOf: number[];
   contributors: number;
   heldOut: Example[];
-  seed: number;
   /** Score these answers against the halves that retrainings will keep. */
   calibration: { retrainings: number; queries: Example[] } | null;
 };
@@ -95,15 +84,6 @@ export type TrainingMethods = {
   /** @returns the losses of the queries */
   retrain: (request: RetrainRequest, call: WorkerCall) => Promise<number[]>;
 };
-
-/** What of an example is read, and what is learned. */
-const clusterText = (example: Example): ClusterText =>
-  "prompt" in example
-    ? example
-    : {
-        prompt: JSON.stringify(example.messages.slice(0, -1)),
-        completion: JSON.stringify(example.messages.at(-1)),
-      };
 
 await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const base = loadCheckpoint(data.baseFolder);
@@ -161,64 +141,47 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     },
 
     async index(
-      { recipe, adapter, moments, steps, examples, contributorOf, contributors, heldOut, seed, calibration },
+      { recipe, adapter, moments, steps, examples, contributorOf, contributors, heldOut, calibration },
       { emit },
     ) {
       const opened = openAdapter(adapter);
-      const { sequences, kept } = readableRows(base, recipe, examples);
-      const { sequences: heldOutSequences, kept: heldOutKept } = readableRows(base, recipe, heldOut);
-      const asked = readableRows(base, recipe, calibration?.queries ?? []);
-      const sets = Array.from({ length: calibration?.retrainings ?? 0 }, (_, m) =>
-        halfSubset(sequences.length, recipe.seed, m),
-      );
-      const gradients = await createGradients(base, opened.config, {
-        parts: ["B"],
-        positions: positionsFor([...sequences, ...heldOutSequences, ...asked.sequences]),
-        threads: recipe.threads,
-      });
-      const second = new Map(
-        [...parseSafetensors(moments, "of this job's optimizer")].map(([name, { data: v }]) => [name, v]),
-      );
-      const whose = kept.map((i) => contributorOf[i] as number);
-      const metric = adamMetric(
-        gradients.segments,
-        gradients.width,
-        (name) => second.get(name) as Float32Array,
-        1 - adam.beta2 ** steps,
-      );
-      emit({ stage: "near duplicates", done: 0, of: sequences.length } satisfies IndexEvent);
-      const representatives = findClusters({
-        texts: kept.map((i) => clusterText(examples[i] as Example)),
-        sketches: await sketchExamples(gradients, opened, sequences, metric),
-      });
+      const second = parseSafetensors(moments, "of this job's optimizer");
+      const sets = (kept: readonly number[]) =>
+        Array.from({ length: calibration?.retrainings ?? 0 }, (_, m) =>
+          halfSubset(kept.length, recipe.seed, m),
+        );
       const {
         basis,
         calibration: scores,
+        representatives,
+        kept,
+        heldOutKept: _,
+        queries: asked,
         ...index
-      } = await buildPayIndex(
+      } = await buildReleaseIndex(
+        base,
+        { recipe, adapter: opened, examples, contributorOf, contributors, heldOut },
         {
-          gradients,
-          adapter: opened,
-          secondMoments: second,
-          beta2: adam.beta2,
-          steps,
-          sequences,
-          contributorOf: whose,
-          contributors,
-          representatives,
-          heldOut: heldOutSequences,
-          heldOutIsAnswer: heldOutKept.map((i) => "messages" in (heldOut[i] as Example)),
-          ...(sets.length === 0 ? {} : { calibration: { sets, queries: asked.sequences } }),
+          metric: ({ segments, width }) =>
+            adamMetric(
+              segments,
+              width,
+              (name) => second.get(name)?.data as Float32Array,
+              1 - adam.beta2 ** steps,
+            ),
+          queries: calibration?.queries ?? [],
+          more: ({ kept, queries }) =>
+            calibration === null ? {} : { calibration: { sets: sets(kept), queries: queries.sequences } },
+          onProgress: (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),
         },
-        { ...defaultPayIndexOptions, seed, threads: recipe.threads },
-        (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),
       );
+      const whose = kept.map((i) => contributorOf[i] as number);
       const foretold =
         scores === undefined
           ? null
           : foretell({
               seed: recipe.seed,
-              sets,
+              sets: sets(kept),
               scores,
               contributorOf: whose,
               contributors,

@@ -1,0 +1,100 @@
+/** A release's pay index from its adapter and its rows: for who makes it, and for who makes it again to check it. */
+import {
+  buildPayIndex,
+  type ClusterText,
+  defaultPayIndexOptions,
+  findClusters,
+  type PayIndex,
+  type PayIndexInput,
+  type PayIndexOptions,
+  type Representatives,
+  sketchExamples,
+} from "../attribution/index.ts";
+import {
+  type Adapter,
+  type Checkpoint,
+  createGradients,
+  type Example,
+  positionsFor,
+} from "../engine/index.ts";
+import type { Recipe } from "./recipe.ts";
+import { readableRows } from "./training.ts";
+
+export type IndexMaterial = {
+  recipe: Recipe;
+  adapter: Adapter;
+  examples: readonly Example[];
+  contributorOf: readonly number[];
+  contributors: number;
+  heldOut: readonly Example[];
+};
+
+export type IndexGradients = PayIndexInput["gradients"];
+
+export type ReleaseIndexParts = {
+  /** D^−½ `[p]`. */
+  metric: (gradients: IndexGradients) => Float32Array;
+  /** Answers that the index is asked about, too: the gradient's graph has room for them. */
+  queries?: readonly Example[];
+  /** What else the build is told, once the near duplicates are known, by numbers of readable rows. */
+  more?: (found: ReadableIndex) => Partial<PayIndexInput>;
+  options?: Partial<PayIndexOptions>;
+  onProgress?: (stage: string, done: number, of: number) => void;
+};
+
+/** Rows that a model can read, numbered from 0: `kept` and `heldOutKept` are their numbers among all. */
+export type ReadableIndex = {
+  readonly representatives: Representatives;
+  readonly kept: readonly number[];
+  readonly heldOutKept: readonly number[];
+  readonly queries: ReturnType<typeof readableRows>;
+};
+
+/** What of an example is read, and what is learned. */
+const clusterText = (example: Example): ClusterText =>
+  "prompt" in example
+    ? example
+    : {
+        prompt: JSON.stringify(example.messages.slice(0, -1)),
+        completion: JSON.stringify(example.messages.at(-1)),
+      };
+
+/** @throws RangeError when there is too little held-out material to make null rows from */
+export async function buildReleaseIndex(
+  base: Checkpoint,
+  { recipe, adapter, examples, contributorOf, contributors, heldOut }: IndexMaterial,
+  { metric: metricOf, queries = [], more, options, onProgress = () => {} }: ReleaseIndexParts,
+): Promise<PayIndex & ReadableIndex> {
+  const { sequences, kept } = readableRows(base, recipe, examples);
+  const { sequences: heldOutSequences, kept: heldOutKept } = readableRows(base, recipe, heldOut);
+  const asked = readableRows(base, recipe, queries);
+  const gradients = await createGradients(base, adapter.config, {
+    parts: ["B"],
+    positions: positionsFor([...sequences, ...heldOutSequences, ...asked.sequences]),
+    threads: options?.threads ?? recipe.threads,
+  });
+  const metric = metricOf(gradients);
+  onProgress("near duplicates", 0, sequences.length);
+  const representatives = findClusters({
+    texts: kept.map((i) => clusterText(examples[i] as Example)),
+    sketches: await sketchExamples(gradients, adapter, sequences, metric),
+  });
+  const found: ReadableIndex = { representatives, kept, heldOutKept, queries: asked };
+  const index = await buildPayIndex(
+    {
+      gradients,
+      adapter,
+      metric,
+      sequences,
+      contributorOf: kept.map((i) => contributorOf[i] as number),
+      contributors,
+      representatives,
+      heldOut: heldOutSequences,
+      heldOutIsAnswer: heldOutKept.map((i) => "messages" in (heldOut[i] as Example)),
+      ...more?.(found),
+    },
+    { ...defaultPayIndexOptions, seed: recipe.seed, threads: recipe.threads, ...options },
+    onProgress,
+  );
+  return { ...index, ...found };
+}
