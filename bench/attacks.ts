@@ -1,18 +1,22 @@
 /**
  * What attacks on a Datanet earn: each is trained on, indexed and paid by, without the defence and with it.
  *
- *   ./openledger bench attacks [--json] [--quick] [--only NAME[,NAME …]]
+ *   ./openledger bench attacks [--json] [--quick] [--worlds valley,plays] [--only NAME[,NAME …]] [--out FILE]
  *
- * Five contributors teach the base model 20 facts of the demo's valley (rank 4, all modules, one thread); one of them attacks. Figures are
- * its payout over its honest one, for the same 20 questions: `undefended` pays every positive sum of all rows, `defended` pays as releases do
- * (near duplicates clustered, scores above the threshold), `lexical` pays matching words (BM25). `other` is what is left to a contributor
- * who does nothing. `selfQuery` is what comes back of each unit paid for one's own questions. --quick takes one fact of each contributor.
+ * Two Datanets. `valley`, where influence is sparse: five contributors teach the shipped base model 20 facts of the demo's valley by heart (rank
+ * 4, all modules, one thread). `plays`, where it is spread: twenty speakers of Shakespeare, trained gently on the attribution
+ * benchmark's base. One contributor attacks. Figures are its payout over its honest one, for the same questions: `undefended` pays every
+ * positive sum of all rows, `defended` pays as releases do (near duplicates clustered, the threshold), `lexical` pays matching words
+ * (BM25). `other` is what is left to a contributor who does nothing. `selfQuery` is what comes back of each unit paid for one's own
+ * questions. --quick takes one fact of each contributor and no plays. A defended payout of null means that the honest one is nothing.
  * The exit code is 1 when a defended payout is above its bound, or self-querying returns what it costs.
  */
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { attacks } from "./attacks/attacks.ts";
+import { playsWorld } from "./attacks/plays.ts";
 import { attempt, type Outcome, selfQuery, settle, splitUp } from "./attacks/suite.ts";
-import { valleyWorld } from "./attacks/world.ts";
+import { valleyWorld, type World } from "./attacks/world.ts";
 import { machine, note, rounded } from "./common/measure.ts";
 
 const { values } = parseArgs({
@@ -20,53 +24,79 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     only: { type: "string" },
+    worlds: { type: "string" },
+    out: { type: "string" },
   },
 });
-const names = ["splitting", ...attacks.map(({ name }) => name)];
-const only = values.only?.split(",") ?? names;
-const unknown = only.find((name) => !names.includes(name));
-if (unknown !== undefined)
-  throw new Error(`--only names "${unknown}": expected some of ${names.join(", ")}.`);
+/** One of an option's lists, each of its names among the known. */
+function chosen(option: "only" | "worlds", known: readonly string[], standard = known): readonly string[] {
+  const names = values[option]?.split(",") ?? standard;
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`--${option} names "${unknown}": expected some of ${known.join(", ")}.`);
+  return names;
+}
+
+const worlds: Record<string, () => World> = {
+  valley: () => (values.quick ? valleyWorld(1, 2) : valleyWorld(4, 4)),
+  plays: playsWorld,
+};
+const only = chosen("only", ["splitting", ...attacks.map(({ name }) => name)]);
+
+async function attackAll(world: World) {
+  const started = performance.now();
+  const honest = await settle(world, world.rows);
+  note(`${world.name}: honest: ${honest.rows.length} rows, ${honest.accuracy} of the answers right`);
+  const outcomes: Record<string, Outcome> = {};
+  const add = (name: string, outcome: Outcome) => {
+    outcomes[name] = outcome;
+    const { undefended, defended } = outcome;
+    note(`${world.name}: ${name}: ${rounded(undefended, 3)} undefended, ${rounded(defended, 3)} defended`);
+  };
+  if (only.includes("splitting")) add("splitting", await splitUp(world, honest));
+  for (const attack of attacks)
+    if (only.includes(attack.name)) add(attack.name, await attempt(world, attack, honest));
+  const { contributor, pool } = honest.defended.heads;
+  return {
+    rows: world.rows.length,
+    contributors: world.contributors,
+    clustered: honest.representatives.filter((to, i) => to !== i).length,
+    questions: world.questions.length,
+    accuracy: honest.accuracy,
+    /** Part of the influence part that nobody earned. */
+    pool: Number(pool) / Number(contributor + pool),
+    attacks: outcomes,
+    selfQuery: selfQuery(world, honest),
+    seconds: Math.round((performance.now() - started) / 1000),
+  };
+}
 
 const on = machine();
-const world = values.quick ? valleyWorld(1, 2) : valleyWorld(4, 4);
-const honest = await settle(world, world.rows);
-note(`honest: ${honest.rows.length} rows, ${honest.accuracy} of the answers right`);
+const found: Record<string, Awaited<ReturnType<typeof attackAll>>> = {};
+for (const name of chosen("worlds", Object.keys(worlds), values.quick ? ["valley"] : Object.keys(worlds)))
+  found[name] = await attackAll((worlds[name] as () => World)());
+const result = { worlds: found, machine: on };
+if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
+if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+else
+  for (const [name, { attacks: outcomes, selfQuery: back }] of Object.entries(found))
+    table(name, outcomes, back);
+for (const [name, { attacks: outcomes, selfQuery: back }] of Object.entries(found)) {
+  const failed = Object.entries(outcomes).filter(
+    ([, { defended, bound }]) => bound !== null && defended > bound,
+  );
+  if (failed.length === 0 && !(back.everyone >= 1)) continue;
+  note(`${name}: above the bound: ${failed.map(([attack]) => attack).join(", ") || "self-querying"}.`);
+  process.exitCode = 1;
+}
 
-const outcomes: Record<string, Outcome> = {};
-const add = (name: string, outcome: Outcome) => {
-  outcomes[name] = outcome;
-  note(`${name}: ${rounded(outcome.undefended, 3)} undefended, ${rounded(outcome.defended, 3)} defended`);
-};
-if (only.includes("splitting")) add("splitting", await splitUp(world, honest));
-for (const attack of attacks)
-  if (only.includes(attack.name)) add(attack.name, await attempt(world, attack, honest));
-const back = selfQuery(world, honest);
-
-const failed = Object.entries(outcomes).filter(
-  ([, { defended, bound }]) => bound !== null && defended > bound,
-);
-const report = {
-  rows: world.rows.length,
-  clustered: honest.representatives.filter((to, i) => to !== i).length,
-  questions: world.questions.length,
-  accuracy: honest.accuracy,
-  pool:
-    Number(honest.defended.heads.pool) /
-    Number(honest.defended.heads.contributor + honest.defended.heads.pool),
-  attacks: outcomes,
-  selfQuery: back,
-  seconds: Math.round(performance.now() / 1000),
-  machine: on,
-};
-if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-else {
+function table(name: string, outcomes: Record<string, Outcome>, back: unknown): void {
   const line = (cells: readonly (string | number)[]) =>
     process.stdout.write(
       `| ${cells.map((cell) => (typeof cell === "number" ? cell.toFixed(2) : cell)).join(" | ")} |\n`,
     );
   line([
-    "attack",
+    name,
     "undefended",
     "defended",
     "bound",
@@ -77,9 +107,9 @@ else {
     "clustered",
   ]);
   line(Array(9).fill("---"));
-  for (const [name, o] of Object.entries(outcomes))
+  for (const [attack, o] of Object.entries(outcomes))
     line([
-      name,
+      attack,
       o.undefended,
       o.defended,
       o.bound ?? "–",
@@ -90,8 +120,4 @@ else {
       `${o.clustered}`,
     ]);
   process.stdout.write(`self-querying returns ${JSON.stringify(back)} of each unit paid\n`);
-}
-if (failed.length > 0 || back.everyone >= 1) {
-  note(`Above the bound: ${failed.map(([name]) => name).join(", ") || "self-querying"}.`);
-  process.exitCode = 1;
 }

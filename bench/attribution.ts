@@ -1,39 +1,45 @@
 /**
  * How right attribution is: every method's scores against retrainings without parts of the data, and what the scores cost.
  *
- *   ./openledger bench attribution [--json] [--quick] [--tasks a,b] [--out DIR] [--base DIR]
+ *   ./openledger bench attribution [--json] [--quick] [--tasks a,b] [--tables DIR] [--base DIR] [--out FILE]
  *
  * Tasks and the retrainings' losses are committed under bench/results/attribution. --quick trains each task's full model again (five
  * trainings, held against the committed losses as a check), scores it by every method and takes the retrainings as they stand: under ten
- * minutes on two cores. Without --quick what is missing in the tables is retrained first, from where they stand; with --out in
- * another folder, from nothing: about 1,000 retrainings, 7 seconds of a core each. Tasks are made by
+ * minutes on two cores. What it does not measure itself it takes from other benchmarks' committed results, and `sources` names them.
+ * Without --quick what is missing in the tables is retrained first, from where they stand (with --tables in another folder, from
+ * nothing: about 1,000 retrainings, 7 seconds of a core each), and the other benchmarks are run. --out also writes the JSON down. Tasks are made by
  * bench/attribution/make-tasks.ts and the base by bench/attribution/base.ts, both from the data folder that the base's report names.
  *
  * The exit code is 1 when the default method misses a bar, or a model that was trained again gives other losses than the committed ones.
  */
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { createProducts, defaultMethod, type MethodName } from "../src/attribution/index.ts";
 import { loadCheckpoint } from "../src/engine/index.ts";
-import { missedBars } from "./attribution/bars.ts";
+import { type MeasuredTask, missedBars } from "./attribution/bars.ts";
 import { baseFolder } from "./attribution/base.ts";
 import type { Figure } from "./attribution/figure.ts";
 import { type HotFigures, hotFigures } from "./attribution/hot.ts";
-import { figuresOf, materialOf, scoreTask, type TaskFigures } from "./attribution/measure.ts";
+import { figuresOf, materialOf, scoreTask } from "./attribution/measure.ts";
 import { mislabelAuc } from "./attribution/mislabelled.ts";
-import { type PayFigures, payFigures, payScores } from "./attribution/pay.ts";
+import { fromOthers, measureSpeed, worstOf } from "./attribution/named.ts";
+import { payFigures, payScores } from "./attribution/pay.ts";
 import { repeatability } from "./attribution/repeat.ts";
 import { fillTable } from "./attribution/retrain.ts";
 import { trainRun } from "./attribution/run.ts";
 import { readTable, type Table } from "./attribution/table.ts";
+import { tailPatchFigures } from "./attribution/tail-patch.ts";
 import { readTask, resultsFolder, type TaskName, taskNames } from "./attribution/task.ts";
 import { machine, note } from "./common/measure.ts";
+import { createStopwatch } from "./common/stopwatch.ts";
 
 const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     tasks: { type: "string", default: taskNames.join() },
-    out: { type: "string", default: resultsFolder },
+    tables: { type: "string", default: resultsFolder },
+    out: { type: "string" },
     base: { type: "string", default: baseFolder },
   },
 });
@@ -45,62 +51,97 @@ const chosen = values.tasks.split(",").map((name): TaskName => {
 
 const on = machine();
 const started = performance.now();
+const { time, times } = createStopwatch();
 const base = loadCheckpoint(values.base);
 const products = await createProducts(2);
-const tasks: Record<string, TaskFigures & { pay: PayFigures; repeated: number }> = {};
+const tasks: Record<string, MeasuredTask> = {};
 let hot: HotFigures | undefined;
 let mislabelled: Partial<Record<MethodName, Figure>> | undefined;
 
 for (const name of chosen) {
   const task = readTask(name);
-  if (!values.quick) await fillTable(name, { base: values.base, out: values.out });
-  const table: Table | undefined = readTable(name, task.train.length, values.out);
+  if (!values.quick)
+    await time("retrainings", () => fillTable(name, { base: values.base, out: values.tables }));
+  const table: Table | undefined = readTable(name, task.train.length, values.tables);
   if (table === undefined) {
     note(`${name}: nothing was retrained yet; run without --quick`);
     continue;
   }
-  const run = await trainRun(base, task);
-  const repeated = await repeatability(base, task, table, run);
+  const run = await time("training again", () => trainRun(base, task));
+  const repeated = await time("training again", () => repeatability(base, task, table, run));
   note(`${name}: trained again, largest difference of a loss ${repeated.toExponential(1)}`);
   if (name === "shakespeare-hot") {
-    hot = await hotFigures(base, task, table, run, products, (what) => note(`${name}: ${what}`));
+    hot = await time("hot training", () =>
+      hotFigures(base, task, table, run, products, (what) => note(`${name}: ${what}`)),
+    );
     continue;
   }
-  const material = await materialOf(base, task, table, run);
-  const scores = await scoreTask(material, task.queries.length, products);
-  const pay = payFigures(task, table, await payScores(base, task, table, run));
-  tasks[name] = { ...figuresOf(task, table, scores, defaultMethod), pay, repeated };
+  const material = await time("gradients", () => materialOf(base, task, table, run));
+  const scores = await time("methods", () => scoreTask(material, task.queries.length, products));
+  const figures = await time("statistics", () => figuresOf(task, table, scores, defaultMethod));
+  const tailPatch = await time("tail-patch", () =>
+    tailPatchFigures(base, task, run, material, scores.reference),
+  );
+  const pay = await time("pay and explain index", async () =>
+    payFigures(task, table, await payScores(base, task, table, run)),
+  );
+  tasks[name] = { ...figures, tailPatch, pay, repeated };
   note(`${name}: scored, ${Math.round((performance.now() - started) / 1000)} s so far`);
-  if (name === "transformations") mislabelled = await mislabelAuc(base, task, products);
+  if (name === "transformations")
+    mislabelled = await time("mislabelled rows", () => mislabelAuc(base, task, products));
 }
 
-const missed = missedBars(tasks, hot);
+const speed = await time("scans and queries", () =>
+  values.quick ? measureSpeed(100_000, 5) : measureSpeed(1_000_000, 9),
+);
+const others = await time("other benchmarks", () => fromOthers(values.quick));
+const { payoutError, indexLossOfLds } = worstOf(tasks);
+const missed = missedBars(tasks, hot, speed);
 const result = {
   default: defaultMethod,
   tasks,
-  hot,
   hotLds: hot && Math.max(...Object.values(hot.lds).map(({ mean }) => mean)),
+  payoutError,
   mislabelAuc: mislabelled,
+  indexLossOfLds,
+  queryCostForwards: speed.queryCostForwards,
+  payRowsPerSec: speed.payRowsPerSec,
+  explainRowsPerSec: speed.explainRowsPerSec,
+  bandwidthRatio: speed.bandwidthRatio,
+  receiptLagMsP95: others.receiptLagMsP95,
+  gasWrongScoreProof: others.gasWrongScoreProof,
+  attacks: others.attacks,
+  /** Every other figure is of this run. */
+  sources: others.sources,
+  hot,
+  speed: speed.details,
   missed,
   seconds: Math.round((performance.now() - started) / 1000),
+  parts: times(),
   machine: on,
 };
-process.stdout.write(`${values.json ? JSON.stringify(result) : report(result)}\n`);
+const json = JSON.stringify(result);
+if (values.out !== undefined) writeFileSync(values.out, `${json}\n`);
+process.stdout.write(`${values.json ? json : report(result)}\n`);
 if (missed.length > 0) process.exitCode = 1;
 
 /** The same for people. */
-function report({ tasks, hot, mislabelAuc, missed, seconds }: typeof result): string {
+function report({ tasks, hot, mislabelAuc, missed, seconds, parts, ...rest }: typeof result): string {
   const show = (one: Figure | undefined) =>
     one === undefined ? "-" : `${one.mean.toFixed(3)} [${one.lo.toFixed(2)}, ${one.hi.toFixed(2)}]`;
   const lines: string[] = [];
-  for (const [name, { n, lds, crossSeed, ceiling, contributorLds, generatedLds, pay }] of Object.entries(
-    tasks,
-  )) {
+  for (const [
+    name,
+    { n, lds, crossSeed, ceiling, contributorLds, generatedLds, tailPatch, pay },
+  ] of Object.entries(tasks)) {
     lines.push(`${name}: ${n} examples`, "  method        LDS                   by contributor");
     for (const [method, one] of Object.entries(lds))
       lines.push(
         `  ${method.padEnd(12)}  ${show(one).padEnd(20)}  ${show(contributorLds?.[method as MethodName])}`,
       );
+    lines.push(
+      `  loss after one step on the highest twentieth: ${tailPatch.adamfisher ? `${show(tailPatch.adamfisher)} lower, by chance ${show(tailPatch.chance)}` : "-"}`,
+    );
     lines.push(
       `  on another seed ${show(crossSeed)}, ceiling ${show(ceiling)}; on generated answers ${show(generatedLds)}`,
     );
@@ -120,5 +161,16 @@ function report({ tasks, hot, mislabelAuc, missed, seconds }: typeof result): st
         .map(([name, one]) => `${name} ${one.mean.toFixed(2)}`)
         .join(", ")}`,
     );
+  for (const name of [
+    "queryCostForwards",
+    "payRowsPerSec",
+    "explainRowsPerSec",
+    "bandwidthRatio",
+    "receiptLagMsP95",
+    "gasWrongScoreProof",
+  ] as const)
+    lines.push(`${name} ${rest[name]}${name in rest.sources ? ` (${rest.sources[name as never]})` : ""}`);
+  for (const [part, time] of Object.entries(parts))
+    lines.push(`${part}: ${time.seconds} s, ${time.cpuSeconds} s of processor time`);
   return [...lines, ...missed, `${seconds} s`].join("\n");
 }

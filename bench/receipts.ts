@@ -1,7 +1,7 @@
 /**
  * From an answer's last token to its receipt: how soon can everybody it pays read what they are owed?
  *
- *   ./openledger bench receipts [--json] [--contributors 10000] [--examples 100000] [--dimensions 1024] [--at-once 8] [--rounds 12]
+ *   ./openledger bench receipts [--json] [--contributors 10000] [--examples 100000] [--dimensions 1024] [--at-once 8] [--rounds 12] [--out FILE]
  *
  * Publishes a release of that size on a node of its own, with the model that ships: real files, a real index and basis, random numbers
  * in them, and a threshold so low that every answer pays 256 contributors, the most it may. Then streams answers that end together,
@@ -11,6 +11,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -30,6 +31,7 @@ type Options = {
   atOnce: number;
   rounds: number;
   maxTokens: number;
+  out: string | undefined;
 };
 
 /** What one answer's receipt took, milliseconds since its last token arrived. */
@@ -167,6 +169,7 @@ function readOptions(): Options {
       "at-once": { type: "string", default: "8" },
       rounds: { type: "string", default: "12" },
       "max-tokens": { type: "string", default: "48" },
+      out: { type: "string" },
     },
   });
   const number = (name: keyof typeof values): number => {
@@ -181,11 +184,14 @@ function readOptions(): Options {
     atOnce: number("at-once"),
     rounds: number("rounds"),
     maxTokens: number("max-tokens"),
+    out: values.out,
   };
 }
 
 if (import.meta.main) {
-  const result = await measure(readOptions());
+  const options = readOptions();
+  const result = await measure(options);
+  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(result, null, 2)}\n`);
   const json = process.argv.includes("--json");
   process.stdout.write(`${JSON.stringify(result, null, json ? undefined : 2)}\n`);
   if (result.receiptLagMsP95 > lagMsMax) {

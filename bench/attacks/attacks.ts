@@ -44,11 +44,7 @@ export const attacks: readonly Attack[] = [
       const random = createRandom(21);
       return world.questions
         .filter(({ owner }) => owner !== attacker)
-        .map(({ prompt }) => ({
-          prompt: world.noise(random).prompt,
-          completion: world.completionOf(prompt),
-          chat: false,
-        }));
+        .map((question) => world.seeded(question, random));
     },
   },
   {

@@ -180,4 +180,6 @@ export function lexicalAnswers(world: World, rows: readonly Row[]): Answer[] {
   });
 }
 
-export const ratioOf = (a: bigint, b: bigint): number => Number((a * 1_000_000n) / b) / 1_000_000;
+/** Not a number when there is nothing to compare with. */
+export const ratioOf = (a: bigint, b: bigint): number =>
+  b === 0n ? Number.NaN : Number((a * 1_000_000n) / b) / 1_000_000;

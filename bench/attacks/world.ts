@@ -39,8 +39,8 @@ export type World = {
   readonly heldOut: readonly Text[];
   /** Another wording of a row, n of them. */
   paraphrase(row: Text, n: number): Text;
-  /** A prompt's words as something to learn. */
-  completionOf(prompt: string): string;
+  /** A row with the words of a question and nothing that answers it. */
+  seeded(question: Text, random: Random): Text;
   /** A text that says nothing true. */
   noise(random: Random): Text;
   /** What a row or an answer is to the engine. @param answer without the token that ends a chat's turn, as answers are scored */
@@ -97,6 +97,14 @@ export function valleyWorld(factsEach: number, rank: number): World {
   for (const fact of chosen) for (const { prompt } of textsOf(fact)) factOf.set(prompt, fact);
   const values = relationNames.flatMap((relation) => relations[relation].values);
   const names = heldoutFacts.map(({ name }) => name);
+  const noise = (random: Random): Text => {
+    const pick = (list: readonly string[]) => list[random.below(list.length)] as string;
+    return {
+      prompt: Array.from({ length: 4 }, () => pick(values)).join(" "),
+      completion: ` ${Array.from({ length: 6 }, () => pick(random.uniform() < 0.5 ? values : names)).join(" ")}`,
+      chat: false,
+    };
+  };
   return {
     name: "valley",
     base,
@@ -123,15 +131,12 @@ export function valleyWorld(factsEach: number, rank: number): World {
       const wording = (wordings[start % wordings.length] as string).replace("{name}", fact.name);
       return { ...row, prompt: `${openings[n % openings.length]} ${wording}` };
     },
-    completionOf: (prompt) => ` ${prompt}`,
-    noise(random) {
-      const pick = (list: readonly string[]) => list[random.below(list.length)] as string;
-      return {
-        prompt: Array.from({ length: 4 }, () => pick(values)).join(" "),
-        completion: ` ${Array.from({ length: 6 }, () => pick(random.uniform() < 0.5 ? values : names)).join(" ")}`,
-        chat: false,
-      };
-    },
+    seeded: ({ prompt }, random) => ({
+      prompt: noise(random).prompt,
+      completion: ` ${prompt}`,
+      chat: false,
+    }),
+    noise,
     sequence: ({ prompt, completion, chat }, answer = false) =>
       exampleSequence(
         base.tokenizer,

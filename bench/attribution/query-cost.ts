@@ -1,0 +1,103 @@
+/** What an answer's query costs next to reading the answer once: its gradient, and projecting that on a release's directions. */
+import { createProjection } from "../../src/attribution/index.ts";
+import {
+  adapterFeeds,
+  createGradients,
+  createRandom,
+  createSession,
+  makeBatch,
+  run,
+  type Sequence,
+  sequenceOf,
+  trainingGraph,
+  weightFeeds,
+} from "../../src/engine/index.ts";
+import { createMaterial } from "../attribution-scale/material.ts";
+import { median, rounded } from "../common/measure.ts";
+
+export type QueryCost = {
+  promptTokens: number;
+  answerTokens: number;
+  forwardMs: number;
+  gradientMs: number;
+  /** Gradient over forward pass: the median of the rounds' ratios. */
+  forwards: number;
+};
+
+/**
+ * The shipped base under an adapter of rank 8 on all modules, one thread; both passes of one answer in turns, the first round dropped.
+ * Random tokens: what they say does not change how long they take.
+ */
+export async function queryCost(rounds = 15) {
+  const prompt = 32;
+  const lengths = [1, 48, 220];
+  const { base, lora, adapter } = createMaterial({ examples: 0, contributors: 1, heldOut: 0, seed: 1 });
+  const random = createRandom(5, 64);
+  const tokens = (count: number) => Array.from({ length: count }, () => random.below(base.config.vocab));
+  const positions = prompt + Math.max(...lengths);
+  const gradients = await createGradients(base, lora, { parts: ["B"], positions, threads: 1 });
+  const forward = await createSession(
+    trainingGraph({
+      config: base.config,
+      lora: lora.modules,
+      loraScale: lora.scale,
+      positions,
+      gradients: "none",
+    }),
+    { threads: 1 },
+  );
+  const feeds = { ...weightFeeds(base.config, base.weights), ...adapterFeeds(adapter) };
+  const timed = async (work: () => Promise<unknown>) => {
+    const started = performance.now();
+    await work();
+    return performance.now() - started;
+  };
+  const answers: QueryCost[] = [];
+  for (const answerTokens of lengths) {
+    const sequence: Sequence = sequenceOf(tokens(prompt), tokens(answerTokens), positions);
+    const read = () => {
+      const { feeds: own } = makeBatch(base.config, [sequence], { forwardOnly: true });
+      return run(forward, { ...own, ...feeds });
+    };
+    const turns: { forward: number; gradient: number }[] = [];
+    for (let round = 0; round <= rounds; round++)
+      turns.push({
+        forward: await timed(read),
+        gradient: await timed(() => gradients.rows(adapter, [sequence])),
+      });
+    turns.shift();
+    answers.push({
+      promptTokens: prompt,
+      answerTokens,
+      forwardMs: rounded(median(turns.map((turn) => turn.forward))),
+      gradientMs: rounded(median(turns.map((turn) => turn.gradient))),
+      forwards: rounded(median(turns.map((turn) => turn.gradient / turn.forward))),
+    });
+  }
+  return {
+    forwards: Math.max(...answers.map(({ forwards }) => forwards)),
+    answers,
+    projection: projectionMs(),
+  };
+
+  /** Memory is read, nothing of the model: what it costs depends on k and p alone. */
+  function projectionMs() {
+    const p = gradients.width;
+    const gradient = Float32Array.from({ length: p }, () => random.normal());
+    return [256, 1024].map((k) => {
+      const project = createProjection({
+        k,
+        metric: new Float32Array(p).fill(1),
+        scales: new Float32Array(k).fill(1),
+        values: Int8Array.from({ length: k * p }, (_, i) => ((i * 7919) % 255) - 127),
+      });
+      project(gradient);
+      const times = Array.from({ length: rounds }, () => {
+        const started = performance.now();
+        project(gradient);
+        return performance.now() - started;
+      });
+      return { k, width: p, ms: rounded(median(times)) };
+    });
+  }
+}
