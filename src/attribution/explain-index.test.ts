@@ -7,9 +7,10 @@ import {
   type ExplainPlan,
   explainBytes,
   explainRowBytes,
-  openExplainIndex,
+  openExplainRows,
   planExplainIndex,
 } from "./explain-index.ts";
+import { openExplainIndex } from "./explain-search.ts";
 import { createRotation } from "./rotation.ts";
 import { scanCodesReference } from "./scan.ts";
 
@@ -38,8 +39,8 @@ function write(plan: ExplainPlan): Uint8Array {
   writer.end();
   return new Uint8Array(Buffer.concat(parts));
 }
-const open = (bytes: Uint8Array) =>
-  openExplainIndex(bytes.length, (at, length) => bytes.subarray(at, at + length));
+const readOf = (bytes: Uint8Array) => (at: number, length: number) => bytes.subarray(at, at + length);
+const open = (bytes: Uint8Array) => openExplainIndex(bytes.length, readOf(bytes));
 
 const base = { rows: count, width: p, seed: 9 };
 const plans: ExplainPlan[] = [
@@ -99,6 +100,7 @@ test("a score is exactly what the blob says in plain JavaScript", () => {
       const codes = row.subarray(4);
       const values =
         bits === 8 ? new Int8Array(codes.slice(0, p).buffer) : decodeCodes(codes, bits, plan.dimensions);
+      assert.deepEqual(openExplainRows(bytes.length, readOf(bytes)).row(i), { scale, values });
       assert.equal(scores[i], dot(values, q) * scale * unit);
     }
   }
@@ -176,5 +178,7 @@ test("made again it is the same, byte for byte; torn, altered in its header or w
   const writer = createExplainWriter(plans[2]!, () => {});
   assert.throws(() => writer.end(), /0 of the 150 rows/);
   assert.throws(() => writer.add(new Float32Array(p).fill(Number.NaN)), /not a number/);
+  const { row } = openExplainRows(bytes.length, readOf(bytes));
+  for (const i of [-1, count, 0.5]) assert.throws(() => row(i), /has 150 rows/);
   assert.throws(() => open(bytes).scores(new Float32Array(4)), /has 4 numbers; the index was built for 3000/);
 });

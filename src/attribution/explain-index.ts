@@ -5,9 +5,8 @@
  * The blob: eight little-endian uint32 (mark, bits, rows, p, dimensions, seed, bytes of a row, 0), then each row: a float32 that its integers
  * are multiplied by, and its codes. Score of example i for a query: scale_i · unit of the query · Σ, the sum being an exact integer.
  */
-import { encodeCodes, quantiseQuery, queryTables } from "./explain-codes.ts";
+import { decodeCodes, encodeCodes } from "./explain-codes.ts";
 import { createRotation, rotatedLength } from "./rotation.ts";
-import { createCodeScan, createInt8Scan, type RowRange } from "./scan.ts";
 
 export type ExplainPlan = {
   readonly rows: number;
@@ -32,13 +31,14 @@ export type ExplainOptions = {
 export const defaultExplainOptions: ExplainOptions = { budgetBytes: 2 ** 28, rowBytes: 8192, seed: 1 };
 
 const magic = 0x4f4c4531; // "OLE1"
-const headerBytes = 32;
+export const explainHeaderBytes = 32;
 
 /** Bytes of a row, its scale among them; a multiple of four. */
 export const explainRowBytes = ({ bits, dimensions }: ExplainPlan): number =>
   4 + 4 * Math.ceil((dimensions * bits) / 32);
 
-export const explainBytes = (plan: ExplainPlan): number => headerBytes + plan.rows * explainRowBytes(plan);
+export const explainBytes = (plan: ExplainPlan): number =>
+  explainHeaderBytes + plan.rows * explainRowBytes(plan);
 
 /** Two bits a coordinate where all coordinates fit that way; else one bit for as many as fit, which keeps more of the scores. */
 export function planExplainIndex(rows: number, width: number, options: ExplainOptions): ExplainPlan {
@@ -60,20 +60,20 @@ export function planExplainIndex(rows: number, width: number, options: ExplainOp
  * @param write takes the next bytes
  */
 export function createExplainWriter(plan: ExplainPlan, write: (bytes: Uint8Array) => void) {
-  const header = new DataView(new ArrayBuffer(headerBytes));
+  const header = new DataView(new ArrayBuffer(explainHeaderBytes));
   const { bits, rows, width, dimensions, seed } = plan;
   [magic, bits, rows, width, dimensions, seed, explainRowBytes(plan), 0].forEach((word, i) => {
     header.setUint32(4 * i, word, true);
   });
   write(new Uint8Array(header.buffer));
-  const encode = createEncoder(plan);
+  const encode = createExplainEncoder(plan);
   let written = 0;
   return {
-    /** @param row R_i `[p]`, in the order of the examples */
-    add(row: Float32Array): void {
+    /** @param row R_i `[p]`, in the order of the examples; null for one that has none: it scores 0 */
+    add(row: Float32Array | null): void {
       if (written === rows) throw new RangeError(`The explain index was planned for ${rows} rows.`);
       written++;
-      write(encode(row));
+      write(row === null ? new Uint8Array(explainRowBytes(plan)) : encode(row));
     },
     /** @throws RangeError when rows are missing */
     end(): void {
@@ -83,8 +83,8 @@ export function createExplainWriter(plan: ExplainPlan, write: (bytes: Uint8Array
   };
 }
 
-/** One row's bytes. @throws RangeError when a number of the row is none */
-function createEncoder(plan: ExplainPlan): (row: Float32Array) => Uint8Array {
+/** From R_i `[p]` to its row of the blob, scale and codes. @throws RangeError when a number of the row is none */
+export function createExplainEncoder(plan: ExplainPlan): (row: Float32Array) => Uint8Array {
   const { bits, width, dimensions, seed } = plan;
   const rotate = bits === 8 ? undefined : createRotation(width, dimensions, seed);
   const share = dimensions / rotatedLength(width);
@@ -102,7 +102,7 @@ function createEncoder(plan: ExplainPlan): (row: Float32Array) => Uint8Array {
 }
 
 /** Rounds to ±127 by the largest. @returns what one unit is worth */
-function quantise(values: Float32Array, into: Int8Array): number {
+export function quantise(values: Float32Array, into: Int8Array): number {
   let largest = 0;
   for (const value of values) largest = Math.max(largest, Math.abs(value));
   if (largest > 0)
@@ -110,96 +110,57 @@ function quantise(values: Float32Array, into: Int8Array): number {
   return largest / 127;
 }
 
-export type Explanation = { readonly example: number; readonly score: number };
+/** A blob's bytes from a position on. */
+export type ReadBytes = (position: number, bytes: number) => Uint8Array;
 
-export type ExplainIndex = {
-  readonly plan: ExplainPlan;
-  /**
-   * τ of every example, in float64; of those asked for, if any.
-   *
-   * @param gradient the answer's, scaled by the metric `[p]` (`scaleGradient`)
-   */
-  scores(gradient: Float32Array, ranges?: readonly RowRange[]): Float64Array;
-  /**
-   * The examples of highest score, highest first; of equals, the earlier one.
-   *
-   * @param among numbers of examples, ascending: those of the paid contributors; by default all
-   */
-  top(gradient: Float32Array, count: number, among?: readonly number[]): Explanation[];
-  /** Bytes that a scan of everything reads, and reading them and nothing else. */
-  readonly scan: { readonly bytes: number; read(): void };
+export type ExplainRow = {
+  /** What the integers are multiplied by. */
+  readonly scale: number;
+  /** `[dimensions]`: of R_i as it is, or of R_i rotated (`createRotation`), whose coordinates stand for all of them. */
+  readonly values: Int8Array;
 };
 
 /**
- * Opens a blob for queries: codes are copied into memory of their own.
+ * Single rows of a blob, as they are.
  *
- * @param length of the blob
- * @param read its bytes from a position on
- * @throws RangeError when they are not a whole explain index
+ * @throws RangeError when it is not a whole explain index, or the row none of its rows
  */
-export function openExplainIndex(
-  length: number,
-  read: (position: number, bytes: number) => Uint8Array,
-): ExplainIndex {
-  const plan = readPlan(length, read);
-  const { rows, width, bits, dimensions } = plan;
-  const rowBytes = explainRowBytes(plan);
-  const scales = new Float32Array(rows);
-  const row = (i: number) => {
-    const bytes = read(headerBytes + i * rowBytes, rowBytes);
-    const scale = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
-    if (!Number.isFinite(scale)) throw new RangeError(`Row ${i} of the explain index has no scale.`);
-    scales[i] = scale;
-    return bytes.subarray(4);
-  };
-  const { scan, project } =
-    bits === 8
-      ? {
-          scan: createInt8Scan({ rows, columns: dimensions, row: (i) => signed(row(i), dimensions) }),
-          project: (gradient: Float32Array) => {
-            const values = new Int8Array(dimensions);
-            return { unit: quantise(gradient, values), values };
-          },
-        }
-      : {
-          scan: createCodeScan({ rows, columns: rowBytes - 4, row }),
-          project: rotatedQuery(plan, bits),
-        };
-  const scores = (gradient: Float32Array, ranges?: readonly RowRange[]) => {
-    if (gradient.length !== width)
-      throw new RangeError(`The gradient has ${gradient.length} numbers; the index was built for ${width}.`);
-    const { unit, values } = project(gradient);
-    if (!Number.isFinite(unit)) throw new RangeError("The query's gradient is not a number.");
-    return scan.scores(values, ranges).map((sum, i) => sum * (scales[i] as number) * unit);
-  };
+export function openExplainRows(length: number, read: ReadBytes) {
+  const plan = readExplainPlan(length, read);
   return {
     plan,
-    scores,
-    top(gradient, count, among) {
-      const all = scores(gradient, among && rangesOf(among, rows));
-      return highest(among ?? all.keys(), all, count);
+    row(i: number): ExplainRow {
+      const { scale, codes } = readExplainRow(plan, i, read);
+      const { bits, dimensions } = plan;
+      const values = bits === 8 ? signedCodes(codes, dimensions) : decodeCodes(codes, bits, dimensions);
+      return { scale, values };
     },
-    scan,
   };
 }
 
-const signed = (codes: Uint8Array, length: number) => new Int8Array(codes.buffer, codes.byteOffset, length);
-
-function rotatedQuery({ width, dimensions, seed }: ExplainPlan, bits: 1 | 2) {
-  const rotate = createRotation(width, dimensions, seed);
-  return (gradient: Float32Array) => {
-    const { unit, values } = quantiseQuery(rotate(gradient), bits);
-    return { unit, values: queryTables(values, bits) };
-  };
+/** @throws RangeError when there is no such row, or it has no scale */
+export function readExplainRow(plan: ExplainPlan, i: number, read: ReadBytes) {
+  if (!Number.isInteger(i) || i < 0 || i >= plan.rows)
+    throw new RangeError(`The explain index has ${plan.rows} rows; row ${i} was asked for.`);
+  const size = explainRowBytes(plan);
+  const bytes = read(explainHeaderBytes + i * size, size);
+  const scale = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
+  if (!Number.isFinite(scale)) throw new RangeError(`Row ${i} of the explain index has no scale.`);
+  return { scale, codes: bytes.subarray(4) };
 }
+
+/** Whole bytes as numbers. */
+export const signedCodes = (codes: Uint8Array, length: number): Int8Array =>
+  new Int8Array(codes.buffer, codes.byteOffset, length);
 
 /** Most rows and numbers of a row that a blob may claim. */
 const limits = { rows: 2 ** 24, width: 2 ** 26 };
 
-function readPlan(length: number, read: (position: number, bytes: number) => Uint8Array): ExplainPlan {
-  if (length < headerBytes) throw new RangeError(`These ${length} bytes are not an explain index.`);
-  const header = read(0, headerBytes);
-  const view = new DataView(header.buffer, header.byteOffset, headerBytes);
+/** @throws RangeError when the bytes are not a whole explain index */
+export function readExplainPlan(length: number, read: ReadBytes): ExplainPlan {
+  if (length < explainHeaderBytes) throw new RangeError(`These ${length} bytes are not an explain index.`);
+  const header = read(0, explainHeaderBytes);
+  const view = new DataView(header.buffer, header.byteOffset, explainHeaderBytes);
   const word = (i: number) => view.getUint32(4 * i, true);
   const [bits, rows, width, dimensions, seed] = [word(1) as 8 | 2 | 1, word(2), word(3), word(4), word(5)];
   const plan = { rows, width, bits, dimensions, seed };
@@ -220,35 +181,4 @@ function readPlan(length: number, read: (position: number, bytes: number) => Uin
       `These ${length} bytes are not an explain index: their header speaks of ${rows} rows of ${word(6)} bytes.`,
     );
   return plan;
-}
-
-/** Runs of consecutive numbers. */
-function rangesOf(ascending: readonly number[], rows: number): RowRange[] {
-  const ranges: [number, number][] = [];
-  let before = -1;
-  for (const example of ascending) {
-    if (!Number.isInteger(example) || example <= before || example >= rows)
-      throw new RangeError(
-        `Examples are asked for by ascending numbers below ${rows}; got ${example} after ${before}.`,
-      );
-    const last = ranges.at(-1);
-    if (last !== undefined && last[1] === example) last[1]++;
-    else ranges.push([example, example + 1]);
-    before = example;
-  }
-  return ranges;
-}
-
-/** The best `count` of some examples in ascending order: kept sorted, since few are asked for and most do not reach them. */
-function highest(examples: Iterable<number>, scores: Float64Array, count: number): Explanation[] {
-  const best: Explanation[] = [];
-  for (const example of examples) {
-    const score = scores[example] as number;
-    if (best.length === count && !(score > (best[count - 1]?.score ?? Number.POSITIVE_INFINITY))) continue;
-    let at = best.length;
-    while (at > 0 && (best[at - 1] as Explanation).score < score) at--;
-    best.splice(at, 0, { example, score });
-    if (best.length > count) best.pop();
-  }
-  return best;
 }

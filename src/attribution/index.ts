@@ -15,13 +15,14 @@
  *   collected from the engine
  * - `spans/`: runs of an answer that stand word for word in the training data; shown, not paid
  * - `scan`: a query against every row, exactly, in WebAssembly SIMD (`kernels`, written with `wasm`)
- * - `explain-index`: one row per example in few bits (`rotation`, `explain-codes`), to show those behind a score
+ * - `explain-index`: one row per example in few bits (`rotation`, `explain-codes`), to show those behind a score; `explain-search`: asking it
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
 export * from "./check-index.ts";
 export * from "./clusters/index.ts";
 export * from "./explain-index.ts";
+export * from "./explain-search.ts";
 export * from "./influence.ts";
 export * from "./linalg.ts";
 export * from "./methods/index.ts";

@@ -111,6 +111,8 @@ export const indexedSchema = z.object({
   foretold: digestSchema.nullable().default(null),
   /** The near duplicates found, canonical JSON: `{clusters: [[row, copy, …], …]}`. */
   clusters: digestSchema.default(jsonDigest({ clusters: [] })),
+  /** The explain index; null for a job whose index was built before there was one. */
+  explain: digestSchema.nullable().default(null),
 });
 export type Indexed = z.infer<typeof indexedSchema>;
 
@@ -223,6 +225,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
       root: parts.indexRoot,
       thresholdMillionths: indexed.thresholdMillionths,
       clustersDigest: indexed.clusters,
+      ...(indexed.explain === null ? {} : { explainDigest: indexed.explain }),
     },
     calibration: {
       falseDiscoveryMillionths: millionths(indexed.falseDiscovery),

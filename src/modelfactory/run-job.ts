@@ -2,6 +2,9 @@
  * What a job does: train → evaluate → index → calibrate → release. Each finished step is written down, so a job that is run again, after a crash or a
  * restart, goes on after the last of them and ends in the same release.
  */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defaultPayIndexOptions } from "../attribution/index.ts";
 import type { VersionContent, VersionSummary } from "../datanets/index.ts";
 import type { Example, WorkerHandle } from "../engine/index.ts";
@@ -199,6 +202,8 @@ async function index(
   trained: Trained,
 ): Promise<Indexed> {
   const { blobs, journal, log } = parts;
+  await using folder = await temporaryFolder();
+  const explainFile = join(folder.path, "explain");
   const result = await (await parts.training()).call(
     "index",
     {
@@ -210,6 +215,7 @@ async function index(
       contributorOf: rows.contributorOf,
       contributors: rows.contributors.length,
       heldOut: rows.heldOut,
+      explainFile,
       calibration:
         spec.recipe.calibration.retrainings === 0
           ? null
@@ -240,7 +246,13 @@ async function index(
     seconds: result.report.seconds,
     foretold: result.foretold === null ? null : await blobs.put(bytes(result.foretold)),
     clusters: await blobs.put(new TextEncoder().encode(canonicalJson({ clusters: result.clusters }))),
+    explain: await blobs.putFile(explainFile),
   };
+}
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), "openledger-explain-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** Manifest, chain, signature, and the row that makes it askable; safe to run again after any of them. */

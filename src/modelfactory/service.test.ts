@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { custom } from "viem";
+import { decodeBasis, openExplainRows } from "../attribution/index.ts";
 import { viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets } from "../datanets/index.ts";
 import { createRandom, loadCheckpoint } from "../engine/index.ts";
@@ -13,6 +14,8 @@ import { openNetwork } from "../node/network.ts";
 import {
   calibrationLabel,
   calibrationOf,
+  type Digest,
+  decodeRow,
   type Example,
   exampleDigest,
   examplesDigest,
@@ -166,6 +169,43 @@ test("a job ends in a signed release on chain whose files carry their digests", 
   assert.equal(curve[(releasedEpoch as number) - 1], Math.min(...curve));
 });
 
+/** The explain index of a release, row by row. */
+async function explainRows(digest: Digest | undefined) {
+  assert.ok(digest);
+  const bytes = await blobs.get(digest);
+  return openExplainRows(bytes.length, (at, length) => bytes.slice(at, at + length));
+}
+
+test("a release carries a row for each example, and a contributor's rows sum to what it is paid by", async () => {
+  const release = await world.factory.findRelease("words");
+  assert.ok(release);
+  const { rows, basis: file } = await world.factory.releaseFiles(release.id);
+  const { plan, row } = await explainRows(release.manifest.index.explainDigest);
+  assert.deepEqual([plan.rows, plan.bits, plan.seed], [20, 8, 5]);
+  const basis = decodeBasis(file);
+  const { rows: accepted } = await world.datanets.getVersion(datanet.datanetId, version.version);
+  for (const [c, contributor] of release.contributors.entries()) {
+    const sum = new Float64Array(plan.width);
+    accepted.forEach((of, i) => {
+      if (of.contributor !== contributor) return;
+      const { scale, values } = row(i);
+      for (let j = 0; j < sum.length; j++) sum[j] = (sum[j] as number) + scale * (values[j] as number);
+    });
+    const paid = decodeRow(rows[c] as Uint8Array);
+    const unit = Number(release.manifest.index.scale);
+    let [wrong, right] = [0, 0];
+    for (let k = 0; k < basis.k; k++) {
+      let coordinate = 0;
+      for (let j = 0; j < sum.length; j++)
+        coordinate += (sum[j] as number) * (basis.values[k * plan.width + j] as number);
+      coordinate *= basis.scales[k] as number;
+      wrong += (coordinate - (paid[k] as number) * unit) ** 2;
+      right += coordinate ** 2;
+    }
+    assert.ok(wrong < 0.02 ** 2 * right, `contributor ${c} is ${Math.sqrt(wrong / right)} off`);
+  }
+});
+
 test("near copies are named in the release, and bring who made them no row", async () => {
   const other = await world.datanets.create(network.accounts.curator, {
     name: "Copied",
@@ -215,6 +255,11 @@ test("near copies are named in the release, and bring who made them no row", asy
   const isEmpty = (payee: string) =>
     index.find((row) => row.payee.toLowerCase() === payee)?.bytes.every((b) => b === 0);
   assert.deepEqual([isEmpty(ada), isEmpty(dan)], [false, true]);
+  const explain = await explainRows(release.manifest.index.explainDigest);
+  const copies = new Set(clusters.flatMap(([, ...members]) => members));
+  accepted.forEach((_, i) => {
+    assert.equal(explain.row(i).scale === 0, copies.has(i), `row ${i}`);
+  });
 });
 
 test("a release's manifest is enough to train its adapter again, to the last bit; another recipe gives another", async () => {
@@ -261,6 +306,7 @@ test("the same job gives the same adapter; stopped after any step, it goes on to
       "the adapter is made again bit for bit",
     );
     assert.equal(release?.manifest.index.root, first?.manifest.index.root, "so is the index");
+    assert.equal(release?.manifest.index.explainDigest, first?.manifest.index.explainDigest);
     assert.deepEqual(release?.manifest.calibration, first?.manifest.calibration, "and the calibration");
   }
 });

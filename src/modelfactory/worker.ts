@@ -18,6 +18,7 @@ import {
 } from "../engine/index.ts";
 import { exampleText } from "../protocol/index.ts";
 import { type Foretold, foretell, halfSubset } from "./calibration.ts";
+import { createExplainFile } from "./explain-file.ts";
 import { adam, type Recipe } from "./recipe.ts";
 import { buildReleaseIndex } from "./release-index.ts";
 import {
@@ -56,6 +57,8 @@ export type IndexRequest = {
   contributorOf: number[];
   contributors: number;
   heldOut: Example[];
+  /** Where the explain index is written to. */
+  explainFile: string;
   /** Score these answers against the halves that retrainings will keep. */
   calibration: { retrainings: number; queries: Example[] } | null;
 };
@@ -141,9 +144,11 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     },
 
     async index(
-      { recipe, adapter, moments, steps, examples, contributorOf, contributors, heldOut, calibration },
+      { recipe, adapter, moments, steps, examples, contributorOf, contributors, heldOut, ...request },
       { emit },
     ) {
+      const { explainFile, calibration } = request;
+      using explain = createExplainFile(explainFile, examples.length, recipe.seed);
       const opened = openAdapter(adapter);
       const second = parseSafetensors(moments, "of this job's optimizer");
       const sets = (kept: readonly number[]) =>
@@ -170,11 +175,14 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
               1 - adam.beta2 ** steps,
             ),
           queries: calibration?.queries ?? [],
-          more: ({ kept, queries }) =>
-            calibration === null ? {} : { calibration: { sets: sets(kept), queries: queries.sequences } },
+          more: ({ kept, queries }) => ({
+            explain: (row, at) => explain.add(row, kept[at] as number),
+            ...(calibration && { calibration: { sets: sets(kept), queries: queries.sequences } }),
+          }),
           onProgress: (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),
         },
       );
+      explain.end();
       const whose = kept.map((i) => contributorOf[i] as number);
       const foretold =
         scores === undefined

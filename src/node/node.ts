@@ -376,8 +376,10 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
             adapter: adapter.digest,
             "adapter-config": release.adapterConfig,
             basis: index.basisDigest,
+            explain: index.explainDigest,
           };
-          return blobs.get(digests[name]);
+          const digest = digests[name];
+          return digest && blobs.get(digest);
         },
       }),
     );

@@ -82,6 +82,8 @@ export const manifestSchema = z.strictObject({
     thresholdMillionths: uint32Schema,
     /** Digest of the near-duplicate clusters: only a cluster's representative has a row. */
     clustersDigest: digestSchema,
+    /** Digest of the explain index, a row per example; older releases have none. */
+    explainDigest: digestSchema.optional(),
   }),
   /** How well the scores predict retraining: LDS with its interval, the ceiling, false discovery. */
   calibration: facts,

@@ -10,7 +10,7 @@ import { sealedSchema } from "./sealing.ts";
 import { type Statements, signedStatementSchema, statementBytesMax, statementKinds } from "./statements.ts";
 
 /** Files of a release that the manifest names, and the adapter's configuration. */
-export const releaseFileNames = ["adapter", "adapter-config", "basis"] as const;
+export const releaseFileNames = ["adapter", "adapter-config", "basis", "explain"] as const;
 export type ReleaseFileName = (typeof releaseFileNames)[number];
 
 export type ValidatorRoutesParts = EvidenceParts & {
@@ -118,7 +118,12 @@ export function validatorRoutes(parts: ValidatorRoutesParts): OpenAPIHono {
     const { release, file } = context.req.valid("param");
     const bytes = await parts.releaseFile(release as Digest, file);
     if (bytes === undefined)
-      return failure(context, 404, "unknown-release", `There is no release ${release} here.`);
+      return failure(
+        context,
+        404,
+        "unknown-release",
+        `There is no such release here, or it has no ${file}: ${release}.`,
+      );
     return context.body(bytes as Uint8Array<ArrayBuffer>, 200, {
       "content-type": "application/octet-stream",
     }) as never;
