@@ -5,7 +5,7 @@
  *
  * - `influence`: the mathematics, a label-sampled Fisher in Adam's metric, one block per layer
  * - `pay-index`: from training examples to one integer row per contributor, null rows and the threshold, in three passes over files
- *   (`scratch`): `index-gradients`, `index-rows`, `index-basis`
+ *   (`scratch`): `index-gradients`, `index-rows`, `index-basis`; `inspect-index`: one made again, in the basis of one that was published
  * - `basis`: the directions rows and queries share; a query's gradient becomes k integers
  * - `projection`: the same fast, by exact integer scans
  * - `queries`: an answer's gradient and its integers
@@ -24,6 +24,7 @@ export * from "./clusters/index.ts";
 export * from "./explain-index.ts";
 export * from "./explain-search.ts";
 export * from "./influence.ts";
+export * from "./inspect-index.ts";
 export * from "./linalg.ts";
 export * from "./methods/index.ts";
 export * from "./pay-index.ts";

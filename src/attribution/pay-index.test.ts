@@ -15,6 +15,7 @@ import {
 } from "../engine/index.ts";
 import { decodeBasis, encodeBasis, projectQuery } from "./basis.ts";
 import { adamMetric, applyMetric, invertFisher, layerBlocks } from "./influence.ts";
+import { holdAgainst } from "./inspect-index.ts";
 import { createProducts } from "./linalg.ts";
 import { createBm25, gradDot } from "./methods/index.ts";
 import { buildPayIndex, defaultPayIndexOptions } from "./pay-index.ts";
@@ -241,6 +242,54 @@ test("rows made layer by layer from files are those of one solve in memory, null
     assert.equal(single.length, sequences.length);
     for (const [i, row] of single.entries()) close(row, p, (_, j) => each[i * p + j] as number);
   }
+});
+
+test("made again from its basis' metric, an index shows rows that are the published ones before rounding", async () => {
+  const single: Float32Array[] = [];
+  await buildPayIndex({ ...input, explain: (row) => single.push(row) }, options);
+  const { basis, scale, rows } = index;
+  const examples = [41, 3, 20];
+  let taken = 0;
+  const again = await buildPayIndex(
+    {
+      ...{ gradients, adapter, sequences, contributorOf, contributors, heldOut },
+      metric: basis.metric,
+      inspect: {
+        examples,
+        heldOut: (count) => [0, count - 1, 0],
+        take: async (exact) => {
+          for (const [at, example] of examples.entries())
+            assert.deepEqual(
+              exact.example(at),
+              single[example],
+              "single rows are those of the explain index",
+            );
+          assert.ok(exact.heldOut().some((x) => x !== 0));
+          const apart = await holdAgainst(exact, { basis, scale, rows });
+          const { rank, expected, expressed, published, beyond, roundingWithin, roundingBeyond } = apart;
+          for (const i of rows.keys()) {
+            const of = (values: Float64Array) => values.subarray(i * rank, (i + 1) * rank);
+            const distance = (a: Float64Array, b: Float64Array) =>
+              Math.hypot(...a.map((x, j) => x - (b[j] as number)));
+            assert.ok(
+              distance(of(published), of(expressed)) < 1.5 * (roundingWithin[i] as number),
+              `row ${i}`,
+            );
+            assert.ok(
+              distance(of(expressed), of(expected)) < 2.5 * (roundingWithin[i] as number),
+              `row ${i}`,
+            );
+            assert.ok(Math.sqrt(beyond[i] as number) < 1.2 * (roundingBeyond[i] as number), `row ${i}`);
+          }
+          taken++;
+        },
+      },
+    },
+    options,
+  );
+  assert.equal(taken, 1);
+  assert.deepEqual([again.rows, again.thresholdMillionths], [rows, index.thresholdMillionths]);
+  assert.deepEqual(encodeBasis(again.basis), encodeBasis(basis));
 });
 
 test("near duplicates are as if they had not been given", async () => {

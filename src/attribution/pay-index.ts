@@ -19,6 +19,7 @@ import { integerRows } from "./index-basis.ts";
 import { gradientFile, thinning, trainingGradients } from "./index-gradients.ts";
 import { type Sums, solveRows } from "./index-rows.ts";
 import { adamMetric, layerBlocks } from "./influence.ts";
+import { type IndexInspection, inspectedFile } from "./inspect-index.ts";
 import { createProducts } from "./linalg.ts";
 import { createProjection } from "./projection.ts";
 import { createInt16Scan } from "./scan.ts";
@@ -82,6 +83,8 @@ export type PayIndexInput = IndexMetric & {
   calibration?: { sets: readonly ReadonlySet<number>[]; queries: readonly Sequence[] };
   /** Takes each training example's own row R_i = H⁻¹ D^−½ g_i `[p]`, in order, when all are solved: for the explain index. Near duplicates have none. */
   explain?: (row: Float32Array, example: number) => void;
+  /** For who makes the index again to check one; not together with `explain`. */
+  inspect?: IndexInspection;
 };
 
 /** Scores of answers in the solve's own unit, before anything is rounded; positive made the answer more likely. */
@@ -150,7 +153,7 @@ export function payIndexCost(shape: {
 
 /** The same as if the members of clusters had not been given: only representatives are in sums, sets, curvature and the sizes of null rows. */
 function withoutMembers(input: PayIndexInput): PayIndexInput {
-  const { representatives, sequences, contributorOf, calibration, explain } = input;
+  const { representatives, sequences, contributorOf, calibration, explain, inspect } = input;
   if (representatives === undefined) return input;
   const kept = representativesOf([...sequences.keys()], representatives);
   const place = new Map(kept.map((example, at) => [example, at]));
@@ -162,6 +165,9 @@ function withoutMembers(input: PayIndexInput): PayIndexInput {
     contributorOf: kept.map((example) => contributorOf[example] as number),
     ...(calibration && { calibration: { ...calibration, sets: calibration.sets.map(placesOf) } }),
     ...(explain && { explain: (row: Float32Array, at: number) => explain(row, kept[at] as number) }),
+    ...(inspect && {
+      inspect: { ...inspect, examples: inspect.examples.flatMap((example) => place.get(example) ?? []) },
+    }),
   };
 }
 
@@ -187,8 +193,9 @@ export async function buildPayIndex(
   onProgress: (stage: IndexStage, done: number, of: number) => void = () => {},
 ): Promise<PayIndex> {
   const started = performance.now();
-  const { gradients, adapter, sequences, contributorOf, contributors, heldOut, calibration, explain } =
+  const { gradients, adapter, sequences, contributorOf, contributors, heldOut, ...wanted } =
     withoutMembers(input);
+  const { calibration, explain, inspect } = wanted;
   const { segments, width: p } = gradients;
   if (heldOut.length < 20)
     throw new RangeError(
@@ -246,6 +253,9 @@ export async function buildPayIndex(
     examples: half,
     members: list,
   });
+  const inspected =
+    inspect && inspectedFile(scratch, blocks, inspect, training.own, { file: nullMaterial, rows: half });
+  const each = explain === undefined ? inspected : { file: training.own, rows: sequences.length };
   const products = await createProducts(options.threads);
   const total = contributors + options.nullRows;
   const solved = await solveRows(
@@ -263,7 +273,7 @@ export async function buildPayIndex(
         own(sets),
       ],
       kept: total,
-      ...(explain === undefined ? {} : { each: { file: training.own, rows: sequences.length } }),
+      ...(each && { each }),
       queries: { file: calibrated, rows: calibrationQueries.length },
     },
     (rows) => scratch.file(rows, blocks),
@@ -277,6 +287,14 @@ export async function buildPayIndex(
     solved.squares.subarray(first, first + probes).reduce((sum, square) => sum + square, 0);
   const nullScale = Math.sqrt(squaresFrom(total) / squaresFrom(total + probes));
   const factors = Float64Array.from({ length: total }, (_, i) => (i < contributors ? 1 : nullScale));
+
+  if (inspect !== undefined && inspected !== undefined)
+    await inspect.take({
+      ...{ products, blocks, total, factors },
+      ...{ rows: solved.rows, gram: solved.gram },
+      example: (at) => inspected.file.row(at),
+      heldOut: () => inspected.file.row(inspected.rows - 1),
+    });
 
   onProgress("basis", 0, 1);
   const { rows, scale, basis } = await integerRows(
