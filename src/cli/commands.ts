@@ -160,7 +160,8 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "verify",
     group: "Check",
-    summary: "Check a receipt from its audit file: digests, scores, threshold, split, signature",
+    summary:
+      "Check a receipt (digests, scores, threshold, split, signature), or a release by training it again",
     load: () => import("./verify.ts"),
   },
   {

@@ -1,28 +1,52 @@
 import type { Command } from "commander";
 import { auditSchema, type Check, nothingFailed, verifyAudit } from "../protocol/index.ts";
-import type { ReplayCheck } from "../validators/index.ts";
 import { loadAudit } from "./audit-file.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { withKey } from "./key.ts";
 import { withBase } from "./verify-base.ts";
+import { checkLine } from "./verify-line.ts";
 
-type Options = { save?: string; replay?: boolean; base?: string; key?: string; threads: number };
+type Options = {
+  save?: string;
+  replay?: boolean;
+  retrain?: boolean;
+  base?: string;
+  key?: string;
+  threads: number;
+};
 
-/** `openledger verify <receipt>`: everything about a receipt that follows from public data, checked here and now. */
+/** `openledger verify <receipt or release>`: everything about it that follows from public data, checked here and now. */
 export function define(command: Command, io: Io): void {
   withBase(withKey(command))
-    .argument("<receipt>", "an audit file, or the id of a receipt to fetch from the running node first")
-    .option("--save <file>", "keep the audit file that was fetched, to check it on another machine")
+    .argument(
+      "<what>",
+      "a file, or the id of a receipt (with --retrain: of a release) to fetch from the running node first",
+    )
+    .option("--save <file>", "keep the file that was fetched, to check it on another machine")
     .option("--replay", "compute the answer's gradient again: takes a full audit file and the base model")
+    .option(
+      "--retrain",
+      "of a release: train its adapter again, with its recipe, seed and threads; takes the base model",
+    )
     .addHelpText(
       "after",
       `
 Needs neither node, chain nor network when given a file. Exits with 1 when a check fails.
 Without --replay it cannot show that the query is this answer's gradient; --replay computes it again, from a file that
-'openledger receipt audit <id> --full --out <file>' writes and from the base model's folder.`,
+'openledger receipt audit <id> --full --out <file>' writes and from the base model's folder.
+With --retrain the adapter must come out byte for byte where engine, runtime and processor are those that the release names;
+elsewhere the command says what differs, and by how much.`,
     )
     .action(async (receipt: string, options: Options) => {
+      if (options.retrain === true) {
+        if (options.replay === true)
+          throw new CliError("--replay is about a receipt, --retrain about a release: ask for one of them.", {
+            exitCode: exitCodes.usage,
+          });
+        const { verifyRetrain } = await import("./verify-retrain.ts");
+        return verifyRetrain(io, receipt, options);
+      }
       const json = await loadAudit(receipt, { ...options, full: options.replay === true });
       let checks: Check[];
       try {
@@ -50,7 +74,7 @@ Without --replay it cannot show that the query is this answer's gradient; --repl
       io.result(
         { verified, checks, ...(replay === undefined ? {} : { replay: shown }) },
         [
-          ...all.map(line),
+          ...all.map(checkLine),
           "",
           ...(replay === undefined ? [] : [replayWords(replay), ""]),
           `Issued by ${claimed.operator}\nfor the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.`,
@@ -64,13 +88,4 @@ Without --replay it cannot show that the query is this answer's gradient; --repl
           actual: `failed: ${failed.map(({ name }) => name).join(", ")}`,
         });
     });
-}
-
-const marks = { passed: "✓", failed: "✗", unchecked: "·" } as const;
-const short = (text: string) => (text.length > 76 ? `${text.slice(0, 73)}…` : text);
-
-function line({ name, status, expected, actual }: Check | ReplayCheck): string {
-  const head = `${marks[status]} ${name.padEnd(16)} ${status}`;
-  if (status === "failed") return `${head}\n    expected: ${short(expected)}\n    actual:   ${short(actual)}`;
-  return status === "unchecked" ? `${head}: needs ${short(expected)}` : head;
 }

@@ -1,6 +1,7 @@
 export type ModelFactoryErrorCode =
   | "nothing-to-train"
   | "nothing-to-evaluate"
+  | "other-data"
   | "not-owner"
   | "not-commercial"
   | "unknown-job"

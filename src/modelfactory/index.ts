@@ -5,17 +5,20 @@
  *   written down
  * - `training`: to the held-out optimum, and again without some examples; `worker`: the training thread
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
- * - `reproduce`: a release's training again, from its manifest
+ * - `reproduce`: a release's training again, from its manifest; `check-release`: whether that gives its adapter; `adapter-distance`: by how
+ *   much not
  * - `release-index`: its pay index, made here and made again by who checks it
  * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract
  * - `base-model`, `base-corpus`, `base-profiles`: how `models/openledger-tiny` is made
  * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-plan`: what the hub says of it, checked;
  *   `hub-model`: what is kept of that; `hub-file`: one file; `hub-http`: where requests may lead; `model-folder`: what is in a folder
  */
+export { type AdapterDistance, adapterDistance } from "./adapter-distance.ts";
 export * from "./base-corpus.ts";
 export * from "./base-model.ts";
 export * from "./base-profiles.ts";
 export * from "./calibration.ts";
+export * from "./check-release.ts";
 export * from "./errors.ts";
 export { type Hub, openHub } from "./hub-http.ts";
 export { type HubFile, hubIdSchema, type Pull } from "./hub-model.ts";

@@ -1,7 +1,8 @@
 /** A release's training run again from its manifest: on the same class of machine it gives the same adapter, to the last bit. */
-import type { Datanets } from "../datanets/index.ts";
+import type { VersionContent } from "../datanets/index.ts";
 import { type Checkpoint, exportPeft } from "../engine/index.ts";
 import { addressSchema, bytesDigest, type Digest, type Manifest } from "../protocol/index.ts";
+import { ModelFactoryError } from "./errors.ts";
 import { recipeOf } from "./recipe.ts";
 import { engineVersion } from "./release.ts";
 import { readRows } from "./run-job.ts";
@@ -11,8 +12,9 @@ export type Reproduction = {
   /** Digest of the adapter that this machine trains, and whether it is the release's. */
   readonly adapter: Digest;
   readonly matches: boolean;
-  /** The training that was found, to be compared when it does not: epoch released and held-out losses, nats per token. */
+  /** The training that was found, to be compared when it does not: epoch released, epochs run, held-out losses, nats per token. */
   readonly releasedEpoch: number;
+  readonly trainedEpochs: number;
   readonly heldOutLosses: readonly number[];
   readonly tensors: Uint8Array;
   /** Engine, runtime and processor of the release, and of this machine; bytes are only promised to agree where these do. */
@@ -20,27 +22,41 @@ export type Reproduction = {
   readonly reproducedOn: string;
 };
 
+export type ReproductionEvents = {
+  signal?: AbortSignal;
+  onStep?: (event: StepEvent) => void;
+  onEpoch?: (event: EpochEvent) => void;
+};
+
 /**
  * @param base the release's base model
  * @param datanets which hold the versions that the manifest names
- * @throws ModelFactoryError, CancelledError; ZodError when the manifest's recipe is none of this program's
+ * @throws ModelFactoryError, also when a version is not the manifest's; CancelledError; ZodError when the manifest's recipe is none of
+ *   this program's
  */
 export async function reproduceRelease(
   base: Checkpoint,
-  datanets: Pick<Datanets, "getVersion">,
+  datanets: {
+    getVersion(
+      datanetId: bigint,
+      version: number,
+    ): Promise<Pick<VersionContent, "manifest" | "rows" | "heldout">>;
+  },
   manifest: Manifest,
-  listen: {
-    signal?: AbortSignal;
-    onStep?: (event: StepEvent) => void;
-    onEpoch?: (event: EpochEvent) => void;
-  } = {},
+  listen: ReproductionEvents = {},
 ): Promise<Reproduction> {
   const recipe = recipeOf(manifest);
   const rows = await readRows(
-    { datanets: datanets as Datanets },
+    { datanets },
     { datanets: manifest.datanets, exclude: addressSchema.array().parse(manifest.recipe.exclude ?? []) },
   );
-  const { state, releasedEpoch, heldOutLosses } = await trainAdapter(
+  for (const [i, { datanetId, version, root }] of manifest.datanets.entries())
+    if (rows.versions[i]?.manifest.root !== root)
+      throw new ModelFactoryError(
+        "other-data",
+        `Version ${version} of Datanet ${datanetId} here has root ${rows.versions[i]?.manifest.root}; the release was trained on ${root}.`,
+      );
+  const { state, releasedEpoch, epochLosses, heldOutLosses } = await trainAdapter(
     base,
     recipe,
     readableRows(base, recipe, rows.examples).sequences,
@@ -57,9 +73,50 @@ export async function reproduceRelease(
     adapter,
     matches: adapter === manifest.adapter.digest,
     releasedEpoch,
+    trainedEpochs: epochLosses.length,
     heldOutLosses,
     tensors,
     releasedOn: manifest.engineVersion,
     reproducedOn: engineVersion(),
   };
+}
+
+/** Something that the release says of its training, and what it was here. */
+export type Difference = { readonly what: string; readonly released: string; readonly here: string };
+
+const words = (value: unknown) => (value === undefined ? "not stated" : String(value));
+
+/** What a training found otherwise than its release says; nothing where all of it agrees. Losses are compared in millionths, as stated. */
+export function reproductionDifferences(manifest: Manifest, made: Reproduction): Difference[] {
+  const [released, here] = [made.releasedOn, made.reproducedOn].map(machineOf) as [Machine, Machine];
+  const { releasedEpoch, trainedEpochs, heldOutLossMillionths } = manifest.evaluation;
+  const stated = Array.isArray(heldOutLossMillionths) ? heldOutLossMillionths : [];
+  const losses = made.heldOutLosses.map((loss) => Math.round(loss * 1e6));
+  const facts: [string, unknown, unknown][] = [
+    ["engine", released.engine, here.engine],
+    ["runtime", released.runtime, here.runtime],
+    ["platform", released.platform, here.platform],
+    ["processor", released.processor, here.processor],
+    ["epoch released", releasedEpoch, made.releasedEpoch],
+    ["epochs trained", trainedEpochs, made.trainedEpochs],
+    ...Array.from(
+      { length: Math.max(stated.length, losses.length) },
+      (_, epoch): [string, unknown, unknown] => [
+        `held-out loss after epoch ${epoch}, millionths`,
+        stated[epoch],
+        losses[epoch],
+      ],
+    ),
+  ];
+  return facts
+    .filter(([, a, b]) => words(a) !== words(b))
+    .map(([what, a, b]) => ({ what, released: words(a), here: words(b) }));
+}
+
+type Machine = Record<"engine" | "runtime" | "platform" | "processor", string | undefined>;
+
+/** The parts of {@link engineVersion}. */
+function machineOf(text: string): Machine {
+  const [engine, runtime, platform, ...processor] = text.split(" ");
+  return { engine, runtime, platform, processor: processor.join(" ") || undefined };
 }

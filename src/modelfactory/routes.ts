@@ -14,6 +14,7 @@ import type { ModelFactory } from "./service.ts";
 const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404> = {
   "nothing-to-train": 400,
   "nothing-to-evaluate": 400,
+  "other-data": 400,
   "not-owner": 403,
   "not-commercial": 400,
   "unknown-job": 404,

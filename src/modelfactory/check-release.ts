@@ -1,0 +1,228 @@
+/** `verify --retrain`: whether a release's adapter is what its manifest says was trained, found out by training it. */
+import {
+  type CarriedVersion,
+  openVersion,
+  type VersionContent,
+  type VersionManifest,
+} from "../datanets/index.ts";
+import { DivergedError, loadCheckpoint } from "../engine/index.ts";
+import { bytesDigest, type Check, type Digest, type Manifest, releaseId } from "../protocol/index.ts";
+import { type AdapterDistance, adapterDistance } from "./adapter-distance.ts";
+import { ModelFactoryError } from "./errors.ts";
+import { recipeOf } from "./recipe.ts";
+import { type BaseModel, baseDigest, engineVersion, isOfBase } from "./release.ts";
+import {
+  type Difference,
+  type Reproduction,
+  type ReproductionEvents,
+  reproduceRelease,
+  reproductionDifferences,
+} from "./reproduce.ts";
+
+/** A release as it was got, from a node or a file. */
+export type ReleaseMaterial = {
+  /** The release that is meant. */
+  readonly releaseId: Digest;
+  readonly manifest: Manifest;
+  /** The adapter's tensors, as they are served. */
+  readonly adapter: Uint8Array;
+  /** In the manifest's order; an Error says why one could not be had. */
+  readonly versions: readonly (CarriedVersion | Error)[];
+  /** What the registries say of it; null where they know no such release, undefined where nobody asked. */
+  readonly onChain?: ReleaseRecord | null;
+};
+
+/** What the chain keeps of a release, and of the versions it names. */
+export type ReleaseRecord = {
+  readonly baseDigest: Digest;
+  readonly adapterDigest: Digest;
+  readonly indexRoot: Digest;
+  /** Manifest digests of the Datanet versions, in the order in which the release names them. */
+  readonly versions: readonly Digest[];
+};
+
+/**
+ * In the order in which they are made: `release` (its manifest's digest is its id), `registry` (the chain knows it), `base`, `adapter` (the
+ * bytes served), `recipe`, `datanet <id>@<version>` for each, `training`.
+ */
+export type ReleaseCheck = Omit<Check, "name"> & { readonly name: string };
+
+export type ReleaseRetraining = {
+  readonly releaseId: Digest;
+  readonly checks: readonly ReleaseCheck[];
+  /** Null where there was nothing to train, or nothing to train it on. */
+  readonly reproduction: Omit<Reproduction, "tensors"> | null;
+  /** Whether engine, runtime and processor are those of the release: where they are, the bytes must be, too. */
+  readonly sameMachine: boolean;
+  readonly differences: readonly Difference[];
+  /** From the release's adapter to the one trained here; null where they are the same, or one of them is missing. */
+  readonly distance: AdapterDistance | null;
+  readonly seconds: number;
+};
+
+/** A failed check stops nothing that can still be told: everything is said at once. */
+export async function retrainRelease(
+  material: ReleaseMaterial,
+  base: BaseModel,
+  listen: ReproductionEvents = {},
+): Promise<ReleaseRetraining> {
+  const started = performance.now();
+  const { manifest } = material;
+  const checks: ReleaseCheck[] = [];
+  const add = (name: string, expected: string, actual: string) =>
+    checks.push({ name, status: expected === actual ? "passed" : "failed", expected, actual });
+  add("release", material.releaseId, releaseId(manifest));
+  checkRegistry(material, checks);
+  const isBase = isOfBase(manifest, base);
+  add("base", baseDigest(manifest.base), baseDigest(base));
+  const adapter = bytesDigest(material.adapter);
+  add("adapter", manifest.adapter.digest, adapter);
+  const mayTrain = checkRecipe(manifest, checks);
+  const versions = openVersions(material, checks);
+  const done = (
+    reproduction: Reproduction | null,
+    more: Partial<Pick<ReleaseRetraining, "differences" | "distance">> = {},
+  ): ReleaseRetraining => {
+    const { tensors: _, ...found } = reproduction ?? { tensors: null };
+    return {
+      releaseId: material.releaseId,
+      checks,
+      reproduction: reproduction === null ? null : (found as Omit<Reproduction, "tensors">),
+      sameMachine: manifest.engineVersion === engineVersion(),
+      differences: [],
+      distance: null,
+      ...more,
+      seconds: (performance.now() - started) / 1000,
+    };
+  };
+  const lacks = [
+    ...(isBase ? [] : ["the manifest's base model"]),
+    ...(mayTrain ? [] : ["a recipe of this program"]),
+    ...(versions.length === manifest.datanets.length ? [] : ["every Datanet version"]),
+  ];
+  if (lacks.length > 0) {
+    checks.push({ name: "training", status: "unchecked", expected: lacks.join(", "), actual: "not here" });
+    return done(null);
+  }
+  const datanets = {
+    getVersion: async (id: bigint, version: number) =>
+      versions[
+        manifest.datanets.findIndex((of) => BigInt(of.datanetId) === id && of.version === version)
+      ] as VersionContent,
+  };
+  const made = await reproduceRelease(loadCheckpoint(base.folder), datanets, manifest, listen).catch(whyNot);
+  if (made instanceof Error) {
+    const { digest } = manifest.adapter;
+    checks.push({ name: "training", status: "failed", expected: digest, actual: oneLine(made) });
+    return done(null);
+  }
+  const differences = reproductionDifferences(manifest, made);
+  const distance =
+    made.matches || adapter !== manifest.adapter.digest
+      ? null
+      : adapterDistance(material.adapter, made.tensors);
+  judge(manifest, made, distance, checks);
+  return done(made, { differences, distance });
+}
+
+const oneLine = (error: unknown) => (error as Error).message.replaceAll(/\s+/g, " ").slice(0, 300);
+
+/** A manifest can ask for a training that fails: that is an answer, too. */
+function whyNot(error: unknown): Error {
+  if (error instanceof ModelFactoryError || error instanceof DivergedError) return error;
+  throw error;
+}
+
+/**
+ * How far an adapter trained on another class of machine may be from the release's, ‖ΔW‖/‖W‖. docs/attribution.md says what was measured.
+ */
+export const adapterTolerance = 0.05;
+
+function judge(
+  manifest: Manifest,
+  made: Reproduction,
+  distance: AdapterDistance | null,
+  checks: ReleaseCheck[],
+): void {
+  const { digest } = manifest.adapter;
+  const isSame = made.releasedOn === made.reproducedOn;
+  if (made.matches || isSame || distance === null) {
+    const status = made.matches ? "passed" : isSame ? "failed" : "unchecked";
+    checks.push({ name: "training", status, expected: digest, actual: made.adapter });
+    return;
+  }
+  // On another class of machine sums round otherwise: bytes prove nothing there, but a training of something else ends elsewhere.
+  const near = distance.overall !== null && distance.overall <= adapterTolerance;
+  checks.push({
+    name: "training",
+    status: near ? "unchecked" : "failed",
+    expected: near
+      ? `a machine of the release's class, ${made.releasedOn}`
+      : `at most ${adapterTolerance} of its length from the release's, on any machine`,
+    actual: distance.overall === null ? "tensors of another shape" : distance.overall.toExponential(2),
+  });
+}
+
+function checkRegistry({ manifest, onChain }: ReleaseMaterial, checks: ReleaseCheck[]): void {
+  const facts = (of: Omit<ReleaseRecord, "versions">) =>
+    `base ${of.baseDigest}, adapter ${of.adapterDigest}, index ${of.indexRoot}`;
+  const expected = facts({
+    baseDigest: baseDigest(manifest.base),
+    adapterDigest: manifest.adapter.digest,
+    indexRoot: manifest.index.root,
+  });
+  if (onChain === undefined)
+    checks.push({ name: "registry", status: "unchecked", expected: "the chain", actual: "not asked" });
+  else {
+    const actual = onChain === null ? "no such release" : facts(onChain);
+    checks.push({ name: "registry", status: expected === actual ? "passed" : "failed", expected, actual });
+  }
+}
+
+/** @returns whether there is something to train by */
+function checkRecipe(manifest: Manifest, checks: ReleaseCheck[]): boolean {
+  const { seed, threads, adapter } = manifest;
+  const said = (of: { seed: number; threads: number; rank: number }) =>
+    `seed ${of.seed}, ${of.threads} threads, rank ${of.rank}`;
+  const expected = said({ seed, threads, rank: adapter.rank });
+  try {
+    const actual = said(recipeOf(manifest));
+    checks.push({ name: "recipe", status: actual === expected ? "passed" : "failed", expected, actual });
+    return true;
+  } catch (error) {
+    checks.push({
+      name: "recipe",
+      status: "failed",
+      expected: "a recipe of this program",
+      actual: oneLine(error),
+    });
+    return false;
+  }
+}
+
+function openVersions(
+  { manifest, versions, onChain }: ReleaseMaterial,
+  checks: ReleaseCheck[],
+): VersionContent[] {
+  return manifest.datanets.flatMap((named, i) => {
+    const { datanetId, version } = named;
+    const name = `datanet ${datanetId}@${version}`;
+    const expected = versionWords(named);
+    const manifestDigest = onChain?.versions[i];
+    try {
+      const carried = versions[i] ?? new Error("It is not in the file.");
+      if (carried instanceof Error) throw carried;
+      const wanted = { ...named, ...(manifestDigest === undefined ? {} : { manifestDigest }) };
+      const content = openVersion(carried, wanted);
+      const actual = versionWords(content.manifest);
+      checks.push({ name, status: actual === expected ? "passed" : "failed", expected, actual });
+      return actual === expected ? [content] : [];
+    } catch (error) {
+      checks.push({ name, status: "failed", expected, actual: oneLine(error) });
+      return [];
+    }
+  });
+}
+
+const versionWords = (of: Pick<VersionManifest, "root" | "count" | "license" | "consentsRoot">) =>
+  `${of.count} rows of ${of.root} under ${of.license}, consents ${of.consentsRoot}`;
