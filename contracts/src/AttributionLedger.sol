@@ -6,6 +6,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {PaymentChannels} from "./PaymentChannels.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
+import {ReleaseVerdicts} from "./ReleaseVerdicts.sol";
 import {ChannelState, Pointers} from "./ledger/Pointers.sol";
 import {Standing} from "./ledger/Standing.sol";
 import {Batch, BatchInput, ChannelEnd, ChannelInterval} from "./libraries/Batches.sol";
@@ -62,6 +63,7 @@ contract AttributionLedger is Pointers, EIP712 {
     address public immutable fraudProofs;
     address public immutable demands;
     address public immutable verdicts;
+    ReleaseVerdicts public immutable releaseVerdicts;
 
     /// @notice What a payee has claimed from an attester's batches, wei.
     mapping(address attester => mapping(address payee => uint256)) public claimedOf;
@@ -73,9 +75,10 @@ contract AttributionLedger is Pointers, EIP712 {
         PaymentChannels channels_,
         address fraudProofs_,
         address demands_,
-        address verdicts_
+        address verdicts_,
+        ReleaseVerdicts releaseVerdicts_
     ) Standing(parameters_) Pointers(channels_) EIP712("OpenLedger", "1") {
-        (fraudProofs, demands, verdicts) = (fraudProofs_, demands_, verdicts_);
+        (fraudProofs, demands, verdicts, releaseVerdicts) = (fraudProofs_, demands_, verdicts_, releaseVerdicts_);
     }
 
     modifier only(address caller) {
@@ -167,7 +170,7 @@ contract AttributionLedger is Pointers, EIP712 {
 
     /// @notice Shows a receipt that the payee of a channel signed and did not settle by its deadline: slashes its free bond
     /// by the fee, at least the governed amount, once a receipt. Nothing is undone. Not where a batch over the channel fell,
-    /// until the payee settles it again.
+    /// until the payee settles it again, nor where its release could not be settled yet that long ago.
     function reportLate(Receipt calldata receipt, bytes calldata signature) external {
         bytes32 receiptId = receipt.hash();
         address operator = _requireLate(receipt, receiptId, signature);
@@ -183,9 +186,11 @@ contract AttributionLedger is Pointers, EIP712 {
 
     // ---------------------------------------------------------------- for the contracts that judge
 
-    /// @notice Undoes a batch that is not final. Only for `FraudProofs`, after a proof, and `Demands`, after silence.
+    /// @notice Undoes a batch that is not final. Only for `FraudProofs` and `ReleaseVerdicts`, after a proof, and `Demands`, after
+    /// silence.
     function undo(address attester, uint256 number, address prover, address harmed, uint256 harm) external {
-        if (msg.sender != fraudProofs && msg.sender != demands) revert NotAllowed(msg.sender);
+        bool may = msg.sender == fraudProofs || msg.sender == demands || msg.sender == address(releaseVerdicts);
+        if (!may) revert NotAllowed(msg.sender);
         _undo(attester, number, prover, harmed, harm);
     }
 
@@ -270,8 +275,10 @@ contract AttributionLedger is Pointers, EIP712 {
         address by = Signatures.signer(_hashTypedDataV4(receiptId), signature);
         if (by == address(0) || by != operator) revert NotSigned(receiptId, by);
         ChannelState memory c = _channels[receipt.channelId];
-        uint256 deadline = receipt.issuedAt + parameters.receiptDeadlineSeconds();
+        uint256 grace = parameters.receiptDeadlineSeconds();
+        uint256 deadline = receipt.issuedAt + grace;
         bool late = block.timestamp >= deadline && receipt.to > c.settled && c.undone == 0 && !c.third;
+        late = late && releaseVerdicts.settleableAt(receipt.releaseId, block.timestamp - grace);
         if (!late || reportedOf[receiptId]) revert NotLate(receiptId, deadline);
     }
 

@@ -66,6 +66,8 @@ contract ModelRegistry is Asset {
         bool deprecated;
         /// Whether every version behind it permits a price.
         bool commercial;
+        /// Since when it is deprecated, seconds; 0 while it is not.
+        uint48 deprecatedAt;
     }
 
     error NotOwner(uint256 modelId, address caller);
@@ -151,7 +153,8 @@ contract ModelRegistry is Asset {
             completionWeiPerToken: release.completionWeiPerToken,
             publishedAt: uint48(block.timestamp),
             deprecated: false,
-            commercial: commercial
+            commercial: commercial,
+            deprecatedAt: 0
         });
         for (uint256 i = 0; i < release.versions.length; ++i) {
             _versionsOf[release.releaseId].push(release.versions[i]);
@@ -165,6 +168,7 @@ contract ModelRegistry is Asset {
     function setDeprecated(bytes32 releaseId, bool deprecated) external {
         Release storage found = _found(releaseId);
         _onlyOwner(found.modelId);
+        if (found.deprecated != deprecated) found.deprecatedAt = deprecated ? uint48(block.timestamp) : 0;
         found.deprecated = deprecated;
         emit ReleaseDeprecated(found.modelId, releaseId, deprecated);
     }

@@ -166,8 +166,9 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
     uint256 public constant LEAST_WORTH = 1_000_000;
 
     ProtocolParameters public immutable parameters;
-    /// @notice May slash validators.
+    /// @notice May slash validators: for verdicts on receipts, and on releases.
     address public immutable verdicts;
+    address public immutable releaseVerdicts;
     /// @notice May slash agents, and says whose they are.
     address public immutable agents;
 
@@ -209,9 +210,9 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
     mapping(uint256 poolId => Checkpoints.Trace208) private _bonded;
     Checkpoints.Trace208 private _bondedTotal;
 
-    constructor(ProtocolParameters parameters_, address verdicts_, address agents_) {
+    constructor(ProtocolParameters parameters_, address verdicts_, address releaseVerdicts_, address agents_) {
         parameters = parameters_;
-        verdicts = verdicts_;
+        (verdicts, releaseVerdicts) = (verdicts_, releaseVerdicts_);
         agents = agents_;
     }
 
@@ -354,13 +355,11 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
 
     // ---------------------------------------------------------------- slashing
 
-    /// @notice Takes a part of a pool's stake, bonded and unbonding alike, rounded up. Only by `verdicts` for validators and
-    /// by `agents` for agents. What is proven is final at once; what is judged waits for an appeal.
+    /// @notice Takes a part of a pool's stake, bonded and unbonding alike, rounded up. Only by `verdicts` and `releaseVerdicts` for
+    /// validators and by `agents` for agents. What is proven is final at once; what is judged waits for an appeal.
     /// @return slashId 0 if there was nothing to take
     function slash(Offence calldata offence) external returns (uint256 slashId) {
-        if (msg.sender != (offence.poolId < AGENT_POOLS ? verdicts : agents)) {
-            revert NotSlasher(offence.poolId, msg.sender);
-        }
+        _requireSlasher(offence.poolId);
         Pool memory p = _settle(offence.poolId);
         uint256 amount = Math.min(p.assets, Math.ceilDiv(p.assets * offence.bps, Pools.WHOLE));
         if (amount == 0) {
@@ -698,6 +697,11 @@ contract OpenStaking is ReentrancyGuardTransient, IERC6372 {
     }
 
     // ---------------------------------------------------------------- inside: slashes
+
+    function _requireSlasher(uint256 poolId) private view {
+        bool may = poolId < AGENT_POOLS ? msg.sender == verdicts || msg.sender == releaseVerdicts : msg.sender == agents;
+        if (!may) revert NotSlasher(poolId, msg.sender);
+    }
 
     function _underAppeal(uint256 slashId) private view returns (Slash storage s) {
         s = _slashes[slashId];

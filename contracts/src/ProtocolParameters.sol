@@ -77,9 +77,11 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     bytes32 public constant QUORUM_TOTAL = "quorumTotalBps";
     bytes32 public constant QUORUM_CIRCULATING = "quorumCirculatingBps";
     bytes32 public constant MINIMUM_TIP = "minimumTipWei";
+    bytes32 public constant RELEASE_BOND = "releaseBondWei";
+    bytes32 public constant ATTESTATION_REQUIRED = "attestationRequired";
 
     /// @notice How many values there are besides the fee split.
-    uint256 public constant SETTINGS = 26;
+    uint256 public constant SETTINGS = 28;
 
     /// @notice The least number of seconds any window or timeout may last: fixed for the life of the network.
     uint64 public immutable leastSeconds;
@@ -278,6 +280,16 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         return value(MINIMUM_TIP);
     }
 
+    /// @notice The least that stands behind a release when validators are asked to judge its index, wei.
+    function releaseBondWei() external view returns (uint256) {
+        return value(RELEASE_BOND);
+    }
+
+    /// @notice 1 where a batch may hold only receipts of releases whose index validators attested, else 0.
+    function attestationRequired() external view returns (uint256) {
+        return value(ATTESTATION_REQUIRED);
+    }
+
     function contractOf(bytes32 name) external view returns (address) {
         return _contracts[name];
     }
@@ -286,7 +298,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
     function bounds(bytes32 id) public view returns (uint256 lowest, uint256 highest) {
         if (id == TREASURY || id == STAKERS_POOL) return (1, type(uint160).max);
         if (id == SETTLEMENT_WINDOW || id == CLOSE_TIMEOUT) return (leastSeconds, 30 days);
-        if (id == MINIMUM_BOND) return (1, 10_000_000 ether);
+        if (id == MINIMUM_BOND || id == RELEASE_BOND) return (1, 10_000_000 ether);
         if (id == REGISTRATION_FEE) return (0, 10_000 ether);
         if (id == PROVER_REWARD) return (1, 3000);
         if (id == MINIMUM_THRESHOLD) return (0, 10_000_000);
@@ -303,6 +315,7 @@ contract ProtocolParameters is Ownable2Step, IERC6372 {
         if (id == QUORUM_TOTAL) return (50, 500);
         if (id == QUORUM_CIRCULATING) return (200, 2000);
         if (id == MINIMUM_TIP) return (0, 1000 gwei);
+        if (id == ATTESTATION_REQUIRED) return (0, 1);
         if (id == FEE_SPLIT) return (0, type(uint96).max);
         revert UnknownParameter(id);
     }

@@ -28,7 +28,7 @@ abstract contract AgentFixture is StakingFixture {
         vm.warp(1_790_000_000);
         parameters = new ProtocolParameters(governance, 1, feeSplit(), settings(), new Listing[](0));
         address at = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        staking = new OpenStaking(parameters, verdicts, at);
+        staking = new OpenStaking(parameters, verdicts, address(0), at);
         registry = new AgentRegistry(parameters, staking);
         vm.assertEq(address(registry), at);
 

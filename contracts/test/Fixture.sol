@@ -7,7 +7,10 @@ import {FraudProofs} from "../src/FraudProofs.sol";
 import {DatanetRegistry} from "../src/DatanetRegistry.sol";
 import {DatanetVersion, ModelRegistry, ReleaseInput} from "../src/ModelRegistry.sol";
 import {PaymentChannels} from "../src/PaymentChannels.sol";
+import {OpenStaking} from "../src/OpenStaking.sol";
 import {FeeSplit, Listing, ProtocolParameters, Setting} from "../src/ProtocolParameters.sol";
+import {ReleaseVerdicts} from "../src/ReleaseVerdicts.sol";
+import {Verdicts} from "../src/Verdicts.sol";
 import {Lies, ScoreEvidence} from "../src/libraries/Lies.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {Receipt, Receipts} from "../src/libraries/Receipts.sol";
@@ -19,6 +22,7 @@ abstract contract Fixture is Test {
     uint256 internal constant TIMEOUT = 1 hours;
     uint96 internal constant MINIMUM_BOND = 1 ether;
     uint96 internal constant FEE = 0.1 ether;
+    uint256 internal constant RELEASE_BOND = 50 ether;
 
     /// Accounts here; `GovernanceFixture` puts contracts in their place.
     address internal governance = address(0x60);
@@ -39,6 +43,7 @@ abstract contract Fixture is Test {
     PaymentChannels internal channels;
     FraudProofs internal proofs;
     Demands internal demands;
+    ReleaseVerdicts internal releaseVerdicts;
 
     uint256 internal datanetId;
     uint256 internal modelId;
@@ -64,10 +69,16 @@ abstract contract Fixture is Test {
         address theLedger = vm.computeCreateAddress(address(this), nonce + 1);
         address theProofs = vm.computeCreateAddress(address(this), nonce + 2);
         address theDemands = vm.computeCreateAddress(address(this), nonce + 3);
+        address theReleases = vm.computeCreateAddress(address(this), nonce + 4);
         channels = new PaymentChannels(parameters, theLedger);
-        ledger = new AttributionLedger(parameters, channels, theProofs, theDemands, theVerdicts);
+        ledger = new AttributionLedger(
+            parameters, channels, theProofs, theDemands, theVerdicts, ReleaseVerdicts(theReleases)
+        );
         proofs = new FraudProofs(ledger, models);
         demands = new Demands(ledger, models);
+        releaseVerdicts =
+            new ReleaseVerdicts(parameters, OpenStaking(payable(stakersPool)), Verdicts(theVerdicts), models, ledger);
+        assert(address(releaseVerdicts) == theReleases);
         assert(address(ledger) == theLedger && address(proofs) == theProofs && address(demands) == theDemands);
     }
 
@@ -76,7 +87,7 @@ abstract contract Fixture is Test {
     }
 
     function settings() internal view virtual returns (Setting[] memory list) {
-        list = new Setting[](26);
+        list = new Setting[](28);
         uint256 i;
         list[i++] = Setting("treasury", uint160(treasury));
         list[i++] = Setting("stakersPool", uint160(stakersPool));
@@ -104,6 +115,8 @@ abstract contract Fixture is Test {
         list[i++] = Setting("quorumTotalBps", 100);
         list[i++] = Setting("quorumCirculatingBps", 400);
         list[i++] = Setting("minimumTipWei", 1 gwei);
+        list[i++] = Setting("releaseBondWei", RELEASE_BOND);
+        list[i++] = Setting("attestationRequired", 0);
         assert(i == list.length);
     }
 

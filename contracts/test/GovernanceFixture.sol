@@ -65,7 +65,7 @@ abstract contract GovernanceFixture is Fixture {
         ecosystem = _vesting(ECOSYSTEM, governance, 0, 4 * YEAR, false);
         investors = _vesting(INVESTORS, investor, YEAR, 3 * YEAR, true);
         team = _vesting(TEAM, teamLead, YEAR, 3 * YEAR, true);
-        staking = new OpenStaking(ProtocolParameters(_next(4)), theVerdicts, _next(3));
+        staking = new OpenStaking(ProtocolParameters(_next(4)), theVerdicts, address(0), _next(3));
         stakersPool = address(staking);
 
         OpenVesting[] memory vestings = new OpenVesting[](4);

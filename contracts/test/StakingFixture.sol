@@ -25,7 +25,7 @@ abstract contract StakingFixture is Fixture {
     function setUp() public virtual override {
         vm.warp(1_790_000_000);
         parameters = new ProtocolParameters(governance, 1, feeSplit(), settings(), new Listing[](0));
-        staking = new OpenStaking(parameters, verdicts, agents);
+        staking = new OpenStaking(parameters, verdicts, address(0x66), agents);
     }
 
     function poolOf(address validator) internal pure returns (uint256) {

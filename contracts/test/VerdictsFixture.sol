@@ -10,6 +10,7 @@ import {ModelRegistry} from "../src/ModelRegistry.sol";
 import {OpenStaking} from "../src/OpenStaking.sol";
 import {PaymentChannels} from "../src/PaymentChannels.sol";
 import {Listing, ProtocolParameters} from "../src/ProtocolParameters.sol";
+import {ReleaseVerdicts} from "../src/ReleaseVerdicts.sol";
 import {Verdicts} from "../src/Verdicts.sol";
 import {Lottery} from "../src/libraries/Draws.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
@@ -40,18 +41,20 @@ abstract contract VerdictsFixture is Fixture {
         parameters = new ProtocolParameters(governance, 1, feeSplit(), settings(), new Listing[](0));
         datanets = new DatanetRegistry(parameters);
         models = new ModelRegistry(parameters, datanets);
-        address[7] memory at;
-        for (uint256 i = 0; i < 7; ++i) {
+        address[8] memory at;
+        for (uint256 i = 0; i < 8; ++i) {
             at[i] = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + i);
         }
         channels = new PaymentChannels(parameters, at[1]);
-        ledger = new AttributionLedger(parameters, channels, at[2], at[3], at[6]);
+        ledger = new AttributionLedger(parameters, channels, at[2], at[3], at[6], ReleaseVerdicts(at[7]));
         proofs = new FraudProofs(ledger, models);
         demands = new Demands(ledger, models);
-        staking = new OpenStaking(parameters, at[6], at[5]);
+        staking = new OpenStaking(parameters, at[6], at[7], at[5]);
         agents = new AgentRegistry(parameters, staking);
         verdicts = new Verdicts(parameters, staking, ledger);
+        releaseVerdicts = new ReleaseVerdicts(parameters, staking, verdicts, models, ledger);
         vm.assertEq(address(verdicts), at[6]);
+        vm.assertEq(address(releaseVerdicts), at[7]);
         bond(operator, 1000 ether);
     }
 

@@ -160,7 +160,7 @@ const constructors: Readonly<Record<ContractName, Constructor>> = {
   EcosystemVesting: linear,
   InvestorsVesting: withCliff("investors"),
   TeamVesting: withCliff("team"),
-  OpenStaking: (a) => [a.ProtocolParameters, a.Verdicts, a.AgentRegistry],
+  OpenStaking: (a) => [a.ProtocolParameters, a.Verdicts, a.ReleaseVerdicts, a.AgentRegistry],
   OpenGovernor: (a) => [
     a.GOPEN,
     a.OpenStaking,
@@ -171,7 +171,14 @@ const constructors: Readonly<Record<ContractName, Constructor>> = {
   DatanetRegistry: (a) => [a.ProtocolParameters],
   ModelRegistry: (a) => [a.ProtocolParameters, a.DatanetRegistry],
   PaymentChannels: (a) => [a.ProtocolParameters, a.AttributionLedger],
-  AttributionLedger: (a) => [a.ProtocolParameters, a.PaymentChannels, a.FraudProofs, a.Demands, a.Verdicts],
+  AttributionLedger: (a) => [
+    a.ProtocolParameters,
+    a.PaymentChannels,
+    a.FraudProofs,
+    a.Demands,
+    a.Verdicts,
+    a.ReleaseVerdicts,
+  ],
   FraudProofs: (a) => [a.AttributionLedger, a.ModelRegistry],
   Demands: (a) => [a.AttributionLedger, a.ModelRegistry],
   RevenueSharesFactory: () => [],
@@ -179,6 +186,13 @@ const constructors: Readonly<Record<ContractName, Constructor>> = {
   AgentRegistry: (a) => [a.ProtocolParameters, a.OpenStaking],
   CuratorElections: (a) => [a.DatanetRegistry],
   Verdicts: (a) => [a.ProtocolParameters, a.OpenStaking, a.AttributionLedger],
+  ReleaseVerdicts: (a) => [
+    a.ProtocolParameters,
+    a.OpenStaking,
+    a.Verdicts,
+    a.ModelRegistry,
+    a.AttributionLedger,
+  ],
 };
 
 const order = Object.keys(constructors) as (keyof typeof constructors)[];

@@ -31,6 +31,7 @@ export const protocolCode = {
   AssetMarket: { abi: generated.assetMarketAbi, bytecode: generated.assetMarketBytecode },
   AgentRegistry: { abi: generated.agentRegistryAbi, bytecode: generated.agentRegistryBytecode },
   Verdicts: { abi: generated.verdictsAbi, bytecode: generated.verdictsBytecode },
+  ReleaseVerdicts: { abi: generated.releaseVerdictsAbi, bytecode: generated.releaseVerdictsBytecode },
   CuratorElections: { abi: generated.curatorElectionsAbi, bytecode: generated.curatorElectionsBytecode },
 } as const;
 

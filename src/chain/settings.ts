@@ -57,6 +57,8 @@ export const genesisValues = {
   quorumTotalBps: 100n,
   quorumCirculatingBps: 400n,
   minimumTipWei: 10n ** 9n,
+  releaseBondWei: 1_000n * open,
+  attestationRequired: 1n,
 } as const satisfies Record<string, bigint>;
 
 /** A local network waits for seconds where a public one waits for days, and asks for less. */
@@ -76,6 +78,9 @@ export const localValues: Readonly<Record<keyof typeof genesisValues, bigint>> =
   votingDelaySeconds: 1n,
   votingPeriodSeconds: 10n,
   timelockDelaySeconds: 2n,
+  releaseBondWei: open,
+  // It has no validators.
+  attestationRequired: 0n,
 };
 
 /** As the constructor of `ProtocolParameters` takes them. */

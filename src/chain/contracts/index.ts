@@ -16,6 +16,7 @@ export { abi as openTimelockAbi, bytecode as openTimelockBytecode } from "./Open
 export { abi as openVestingAbi, bytecode as openVestingBytecode } from "./OpenVesting.ts";
 export { abi as paymentChannelsAbi, bytecode as paymentChannelsBytecode } from "./PaymentChannels.ts";
 export { abi as protocolParametersAbi, bytecode as protocolParametersBytecode } from "./ProtocolParameters.ts";
+export { abi as releaseVerdictsAbi, bytecode as releaseVerdictsBytecode } from "./ReleaseVerdicts.ts";
 export { abi as revenueSharesAbi, bytecode as revenueSharesBytecode } from "./RevenueShares.ts";
 export { abi as revenueSharesFactoryAbi, bytecode as revenueSharesFactoryBytecode } from "./RevenueSharesFactory.ts";
 export { abi as verdictsAbi, bytecode as verdictsBytecode } from "./Verdicts.ts";
