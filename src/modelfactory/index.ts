@@ -33,4 +33,5 @@ export * from "./release-index.ts";
 export * from "./releases.ts";
 export * from "./reproduce.ts";
 export * from "./routes.ts";
+export { rowsOf } from "./run-job.ts";
 export * from "./service.ts";

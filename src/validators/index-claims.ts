@@ -1,0 +1,271 @@
+/** What a release says of its index, opened and held against its data as far as that takes no computing: whose rows, which rows, what is left out. */
+import {
+  type Basis,
+  decodeBasis,
+  defaultPayIndexOptions,
+  type PublishedIndex,
+} from "../attribution/index.ts";
+import type { VersionContent } from "../datanets/index.ts";
+import { type Adapter, type Checkpoint, parseSafetensors, readPeft } from "../engine/index.ts";
+import { type Recipe, recipeOf, rowsOf } from "../modelfactory/index.ts";
+import {
+  type Address,
+  addressSchema,
+  bytesDigest,
+  type Check,
+  type Digest,
+  decodeRow,
+  type IndexRow,
+  indexTree,
+  type Manifest,
+  sameHex,
+} from "../protocol/index.ts";
+import type { SourcedRelease } from "./node-source.ts";
+
+/** What is checked of an index, in the order in which it is reported. */
+export type IndexCheckName =
+  /** The base model here is the one that the manifest names. */
+  | "base"
+  /** Adapter and basis are those that the manifest names, and of this base. */
+  | "files"
+  /** The rows give the root that the manifest commits to. */
+  | "root"
+  /** The Datanet versions are those that the manifest names. */
+  | "data"
+  /** Their manifests, which alone name held-out rows, are those on chain. */
+  | "held-out"
+  /** Damping, samples, null rows and recipe are such as this program makes indexes by. */
+  | "method"
+  /** The metric is one that an optimizer could have left. */
+  | "metric"
+  /** There is one row for each contributor, in order of address. */
+  | "contributors"
+  /** The near duplicates that are left out are those found again. */
+  | "clusters"
+  /** Every contributor's row is the sum of its examples' rows. */
+  | "rows"
+  /** Every null row is made from the held-out examples drawn for it, at the length of trained ones. */
+  | "null rows"
+  /** The basis' directions can say every row, and add nothing to one. */
+  | "directions"
+  /** c is what held-out questions give. */
+  | "threshold"
+  /** So is the share of them that would pay somebody. */
+  | "false discovery"
+  /** Drawn examples' rows in the explain index are those made again one by one. */
+  | "examples";
+
+export type IndexCheck = Omit<Check, "name"> & {
+  readonly name: IndexCheckName;
+  /** Each thing that is not as it should be, in words; at most 32. */
+  readonly found?: readonly string[];
+};
+
+/** A release and its data, from wherever they come. */
+export type IndexMaterial = Pick<SourcedRelease, "manifest" | "index"> & {
+  readonly files: SourcedRelease["files"] & {
+    /** The near duplicates as the release lists them; without it only their digest is compared. */
+    readonly clusters?: Uint8Array | undefined;
+    readonly explain?: Uint8Array | undefined;
+  };
+  /** The versions that the manifest names, checked against their roots; why not where one could not be had. */
+  readonly versions: readonly (VersionContent | Error)[];
+  /** Digests of the versions' manifests as the registry on chain has them; null where no chain was asked. */
+  readonly versionDigests: readonly Digest[] | null;
+};
+
+/** Everything that making the index again takes. */
+export type OpenedClaims = {
+  readonly recipe: Recipe;
+  readonly adapter: Adapter;
+  readonly basis: Basis;
+  readonly rows: ReturnType<typeof rowsOf>;
+  readonly published: PublishedIndex;
+  /** λ and samples, as the manifest states them. */
+  readonly damping: number;
+  readonly samples: number;
+};
+
+/** More than these are refused before anything is computed. */
+const most = { samples: 64, nullRows: 1_024 };
+
+/** @returns undefined where something is missing or not as it should be, so that there is nothing to compute; the checks say what */
+export function openClaims(
+  base: Checkpoint,
+  material: IndexMaterial,
+  check: (name: IndexCheckName, expected: string, actual: string, found?: readonly string[]) => boolean,
+): OpenedClaims | undefined {
+  const { manifest, files, index } = material;
+  const { index: told, adapter: toldAdapter } = manifest;
+  const digests = `${toldAdapter.digest} and ${told.basisDigest}`;
+  let opened: { adapter: Adapter; basis: Basis } | undefined;
+  try {
+    opened = openFiles(base, files);
+  } catch (error) {
+    check("files", "an adapter and a basis of this base", (error as Error).message);
+  }
+  const areFiles =
+    opened !== undefined &&
+    check("files", digests, `${bytesDigest(files.adapter)} and ${bytesDigest(files.basis)}`);
+  const isRoot = check("root", told.root, rootOf(told, index));
+  const rows = openData(material, check);
+  const recipe = openMethod(manifest, check);
+  if (opened === undefined || !areFiles || !isRoot || rows === undefined || recipe === undefined)
+    return undefined;
+  checkMetric(opened.basis.metric, check);
+  const { adapter, basis } = opened;
+  const claimed = claimedRows(manifest, index, rows.contributors, check);
+  if (basis.k !== told.k) {
+    check("files", `a basis of ${told.k} directions`, `${basis.k}`);
+    return undefined;
+  }
+  return {
+    ...{ recipe, adapter, basis, rows },
+    published: { basis, scale: Number(told.scale), rows: claimed },
+    damping: Number(told.lambda),
+    samples: told.samples,
+  };
+}
+
+function openFiles(base: Checkpoint, files: IndexMaterial["files"]) {
+  const config: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(files.adapterConfig));
+  const adapter = readPeft(
+    config,
+    parseSafetensors(files.adapter, "of the release"),
+    base.config,
+    "of the release",
+  );
+  return { adapter, basis: decodeBasis(files.basis) };
+}
+
+function rootOf({ contributors, nullRows, k }: Manifest["index"], index: readonly IndexRow[]): string {
+  if (index.length !== contributors + nullRows || index.some(({ bytes }) => bytes.length !== 2 * k))
+    return `none: there are ${index.length} rows, not ${contributors} + ${nullRows} of ${2 * k} bytes`;
+  try {
+    return indexTree(index).root;
+  } catch (error) {
+    return `none: ${(error as Error).message}`;
+  }
+}
+
+type CheckOf = Parameters<typeof openClaims>[2];
+
+/** The rows that training saw, from the versions that the manifest names. */
+function openData(
+  { manifest, versions, versionDigests }: IndexMaterial,
+  check: CheckOf,
+): ReturnType<typeof rowsOf> | undefined {
+  const faults: string[] = [];
+  const contents: VersionContent[] = [];
+  for (const [i, told] of manifest.datanets.entries()) {
+    const name = `version ${told.version} of Datanet ${told.datanetId}`;
+    const content = versions[i];
+    if (content === undefined || content instanceof Error) {
+      faults.push(`${name}: ${content?.message ?? "it is not here"}`);
+      continue;
+    }
+    const { datanetId, root, count, license, consentsRoot } = content.manifest;
+    const differs = (
+      [
+        ["Datanet", told.datanetId, datanetId],
+        ["root", told.root, root],
+        ["rows", told.count, count],
+        ["licence", told.license, license],
+        ["root of consents", told.consentsRoot, consentsRoot],
+      ] as const
+    ).find(([, expected, actual]) => expected !== actual);
+    if (differs) faults.push(`${name}: its ${differs[0]} should be ${differs[1]}, and is ${differs[2]}`);
+    contents.push(content);
+  }
+  const exclude = addressSchema.array().safeParse(manifest.recipe.exclude ?? []);
+  if (!exclude.success) faults.push("the recipe's list of excluded contributors is none");
+  let rows: ReturnType<typeof rowsOf> | undefined;
+  if (faults.length === 0)
+    try {
+      rows = rowsOf(contents, exclude.data ?? []);
+    } catch (error) {
+      faults.push((error as Error).message);
+    }
+  for (const [i, told] of manifest.datanets.entries())
+    if (rows !== undefined && rows.acceptedExamples[i] !== told.acceptedExamples)
+      faults.push(
+        `version ${told.version} of Datanet ${told.datanetId}: ${told.acceptedExamples} rows should have been trained on, there are ${rows.acceptedExamples[i]}`,
+      );
+  const named = manifest.datanets.map(({ root }) => root).join(", ");
+  check("data", named, faults.length === 0 ? named : "others", faults);
+  if (versionDigests !== null && contents.length === manifest.datanets.length)
+    check(
+      "held-out",
+      versionDigests.join(", "),
+      contents.map(({ manifestDigest }) => manifestDigest).join(", "),
+    );
+  return faults.length === 0 ? rows : undefined;
+}
+
+/** The recipe, where the index was made by what this program makes indexes by. */
+function openMethod(manifest: Manifest, check: CheckOf): Recipe | undefined {
+  const { method, lambda, samples, nullRows } = manifest.index;
+  const faults: string[] = [];
+  if (method !== "adamfisher-b") faults.push(`the method "${method}" is not known here`);
+  if (!(Number(lambda) > 0 && Number(lambda) <= 10)) faults.push(`λ is ${lambda}`);
+  if (samples > most.samples) faults.push(`${samples} samples of each example are more than ${most.samples}`);
+  if (nullRows > most.nullRows) faults.push(`${nullRows} null rows are more than ${most.nullRows}`);
+  if (nullRows < defaultPayIndexOptions.nullRows)
+    faults.push(`there are ${nullRows} null rows, ${defaultPayIndexOptions.nullRows} are needed`);
+  let recipe: Recipe | undefined;
+  try {
+    recipe = recipeOf(manifest);
+  } catch {
+    faults.push("the recipe is none of this program's");
+  }
+  const expected = `adamfisher-b, ${defaultPayIndexOptions.nullRows} null rows or more`;
+  check("method", expected, faults.length === 0 ? expected : "not so", faults);
+  const canBeMade = method === "adamfisher-b" && samples <= most.samples && nullRows <= most.nullRows;
+  return canBeMade && Number(lambda) > 0 && Number(lambda) <= 10 ? recipe : undefined;
+}
+
+/**
+ * D = √v̂ + 0.1 · mean(√v̂), so no number of D is below a tenth of the mean of √v̂, which is mean(D) / 1.1. That the moments themselves are the
+ * training's is shown by training again.
+ */
+function checkMetric(metric: Float32Array, check: CheckOf): void {
+  const scale = Float64Array.from(metric, (x) => 1 / x ** 2);
+  const least = scale.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const mean = scale.reduce((a, b) => a + b, 0) / scale.length;
+  const holds = metric.every((x) => x > 0 && Number.isFinite(x)) && least >= (0.1 / 1.1) * mean * (1 - 1e-3);
+  const expected = "no number of D below 1/11 of their mean";
+  check("metric", expected, holds ? expected : `one of ${(least / mean).toFixed(4)} of it`);
+}
+
+/** Rows in the order in which they are made again: whom the data names, then null rows; zeros where the index has none. */
+function claimedRows(
+  { index: { contributors, nullRows, k } }: Manifest,
+  index: readonly IndexRow[],
+  expected: readonly Address[],
+  check: CheckOf,
+): Int16Array[] {
+  const payees = index.slice(0, contributors).map(({ payee }) => payee);
+  const faults = expected
+    .filter((address) => !payees.some((payee) => sameHex(payee, address)))
+    .map((address) => `${address} has examples and no row`);
+  payees.forEach((payee, row) => {
+    if (!expected.some((address) => sameHex(payee, address)))
+      faults.push(`row ${row} is that of ${payee}, who has no example`);
+    else if (
+      expected[row] !== undefined &&
+      payees.length === expected.length &&
+      !sameHex(payee, expected[row])
+    )
+      faults.push(`row ${row} should be that of ${expected[row]}, and is that of ${payee}`);
+  });
+  const list = (addresses: readonly Address[]) => addresses.join(", ").slice(0, 400);
+  check("contributors", list(expected), faults.length === 0 ? list(expected) : list(payees), faults);
+  const rowOf = (row: IndexRow | undefined) =>
+    row === undefined ? new Int16Array(k) : Int16Array.from(decodeRow(row.bytes));
+  return [
+    ...expected.map((address) =>
+      rowOf(index.find(({ row, payee }) => row < contributors && sameHex(payee, address))),
+    ),
+    ...Array.from({ length: nullRows }, (_, n) => rowOf(index[contributors + n])),
+  ];
+}
