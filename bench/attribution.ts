@@ -24,6 +24,7 @@ import { figuresOf, materialOf, scoreTask } from "./attribution/measure.ts";
 import { mislabelAuc } from "./attribution/mislabelled.ts";
 import { fromOthers, measureSpeed, worstOf } from "./attribution/named.ts";
 import { payFigures, payScores } from "./attribution/pay.ts";
+import { removedFigures } from "./attribution/removed.ts";
 import { repeatability } from "./attribution/repeat.ts";
 import { fillTable } from "./attribution/retrain.ts";
 import { trainRun } from "./attribution/run.ts";
@@ -85,7 +86,8 @@ for (const name of chosen) {
   const pay = await time("pay and explain index", async () =>
     payFigures(task, table, await payScores(base, task, table, run)),
   );
-  tasks[name] = { ...figures, tailPatch, pay, repeated };
+  const removed = removedFigures(name, table, values.tables);
+  tasks[name] = { ...figures, tailPatch, ...(removed && { removed }), pay, repeated };
   note(`${name}: scored, ${Math.round((performance.now() - started) / 1000)} s so far`);
   if (name === "transformations")
     mislabelled = await time("mislabelled rows", () => mislabelAuc(base, task, products));

@@ -4,10 +4,13 @@ import type { Figure } from "./figure.ts";
 import type { HotFigures } from "./hot.ts";
 import type { TaskFigures } from "./measure.ts";
 import type { PayFigures } from "./pay.ts";
+import type { RemovedFigures } from "./removed.ts";
 
 export type MeasuredTask = TaskFigures & {
   /** Fall of a question's loss after one step on what a method ranks highest. */
   tailPatch: Record<string, Figure>;
+  /** Rise of a question's loss when that is left out in training. */
+  removed?: RemovedFigures;
   pay: PayFigures;
   /** Largest difference of a loss between the model trained again and the committed table's, nats. */
   repeated: number;

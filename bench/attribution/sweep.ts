@@ -22,8 +22,12 @@ import { readTable } from "./table.ts";
 import { readTask, resultsFolder, type TaskName } from "./task.ts";
 
 /** The columns of one part of the adapter alone. */
-export function onlyPart(material: Material, part: "A" | "B"): Material {
-  const segments = material.segments.filter(({ name }) => name.endsWith(`.lora_${part}`));
+export const onlyPart = (material: Material, part: "A" | "B"): Material =>
+  onlySegments(material, (name) => name.endsWith(`.lora_${part}`));
+
+/** The columns of some of the adapter's matrices alone. */
+export function onlySegments(material: Material, has: (name: string) => boolean): Material {
+  const segments = material.segments.filter(({ name }) => has(name));
   const width = segments.reduce((sum, { length }) => sum + length, 0);
   const cut = (rows: Float32Array) => {
     const count = rows.length / material.width;

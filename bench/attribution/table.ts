@@ -56,7 +56,8 @@ export const formatRetraining = ({ kept, losses, generated, ...facts }: Retraini
   });
 };
 
-function parseRetraining(line: string, examples: number): Retraining {
+/** Reads one line again. */
+export function parseRetraining(line: string, examples: number): Retraining {
   const { kept, losses, generated, ...facts } = lineSchema.parse(JSON.parse(line));
   const bits = Buffer.from(kept, "base64");
   return {
