@@ -28,6 +28,7 @@ import { removedFigures } from "./attribution/removed.ts";
 import { repeatability } from "./attribution/repeat.ts";
 import { fillTable } from "./attribution/retrain.ts";
 import { trainRun } from "./attribution/run.ts";
+import { seedFigures, widenedScores } from "./attribution/seeds.ts";
 import { readTable, type Table } from "./attribution/table.ts";
 import { tailPatchFigures } from "./attribution/tail-patch.ts";
 import { readTask, resultsFolder, type TaskName, taskNames } from "./attribution/task.ts";
@@ -83,11 +84,28 @@ for (const name of chosen) {
   const tailPatch = await time("tail-patch", () =>
     tailPatchFigures(base, task, run, material, scores.reference),
   );
-  const pay = await time("pay and explain index", async () =>
-    payFigures(task, table, await payScores(base, task, table, run)),
-  );
+  const paid = await time("pay and explain index", () => payScores(base, task, table, run));
+  const pay = await time("rules", () => payFigures(task, table, paid));
+  const seeds = await time("across seeds", async () => {
+    const float = paid.explain.float!;
+    const ours = seedFigures(table, scores.reference.get(defaultMethod) as Float32Array, material.width);
+    if (ours === undefined) return undefined;
+    const wide = await widenedScores(base, task, table, run, products);
+    return {
+      default: ours,
+      release: seedFigures(table, float.scores, float.rowBytes / 4),
+      widened: seedFigures(table, wide.scores, wide.width),
+    };
+  });
   const removed = removedFigures(name, table, values.tables);
-  tasks[name] = { ...figures, tailPatch, ...(removed && { removed }), pay, repeated };
+  tasks[name] = {
+    ...figures,
+    tailPatch,
+    ...(removed && { removed }),
+    ...(seeds && { seeds }),
+    pay,
+    repeated,
+  };
   note(`${name}: scored, ${Math.round((performance.now() - started) / 1000)} s so far`);
   if (name === "transformations")
     mislabelled = await time("mislabelled rows", () => mislabelAuc(base, task, products));

@@ -5,12 +5,15 @@ import type { HotFigures } from "./hot.ts";
 import type { TaskFigures } from "./measure.ts";
 import type { PayFigures } from "./pay.ts";
 import type { RemovedFigures } from "./removed.ts";
+import type { SeedFigures } from "./seeds.ts";
 
 export type MeasuredTask = TaskFigures & {
   /** Fall of a question's loss after one step on what a method ranks highest. */
   tailPatch: Record<string, Figure>;
   /** Rise of a question's loss when that is left out in training. */
   removed?: RemovedFigures;
+  /** The default, a release's index, and the default along more directions, against another seed's retrainings. */
+  seeds?: { default: SeedFigures; release?: SeedFigures | undefined; widened?: SeedFigures | undefined };
   pay: PayFigures;
   /** Largest difference of a loss between the model trained again and the committed table's, nats. */
   repeated: number;

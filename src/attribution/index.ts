@@ -6,6 +6,7 @@
  * - `influence`: the mathematics, a label-sampled Fisher in Adam's metric, one block per layer
  * - `pay-index`: from training examples to one integer row per contributor, null rows and the threshold, in three passes over files
  *   (`scratch`): `index-gradients`, `index-rows`, `index-basis`; `inspect-index`: one made again, in the basis of one that was published
+ * - `widen`: an adapter's gradient along more directions than it has
  * - `basis`: the directions rows and queries share; a query's gradient becomes k integers
  * - `projection`: the same fast, by exact integer scans
  * - `queries`: an answer's gradient and its integers
@@ -34,3 +35,4 @@ export * from "./scan.ts";
 export * from "./service.ts";
 export * from "./spans/index.ts";
 export * from "./statistics/index.ts";
+export * from "./widen.ts";
