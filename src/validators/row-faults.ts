@@ -88,7 +88,7 @@ export function rowFaults(
     see("rows", part(off));
     see("rowsInRounding", off / (noise || 1));
     if (off > tolerance.within * noise + tolerance.machine * size)
-      rows.push({ row, distance: part(off), what: describe(row, published, expressed) });
+      rows.push({ row, distance: part(off), what: describe(row, published, expected) });
     const lost = length(minus(expressed, expected));
     see("directions", part(lost));
     see("directionsInRounding", lost / (noise || 1));
@@ -112,11 +112,9 @@ export function rowFaults(
     const name = nameOf(row);
     if (length(expected) === 0) return `${name} should be zero, and is not`;
     if (length(published) === 0) return `${name} is zero`;
-    const ratio = dot(published, expected) / dot(expected, expected);
-    if (cosine(published, expected) >= sameWay)
-      return `${name} is ${ratio.toFixed(3)} times as long as recomputed`;
+    const isTurned = cosine(published, expected) < sameWay;
     for (let other = 0; other < total; other++)
-      if (other !== row && cosine(published, at(apart.expected, other)) >= sameWay)
+      if (isTurned && other !== row && cosine(published, at(apart.expected, other)) >= sameWay)
         return `${name} is what ${nameOf(other)} must be`;
     const off = minus(published, expected);
     for (let other = 0; other < total; other++) {
@@ -130,6 +128,8 @@ export function rowFaults(
           ? `${name} has what ${nameOf(other)} lacks: ${percent(length(off) / length(expected))} of its length`
           : `${name} lacks what ${nameOf(other)} has: ${percent(length(off) / length(expected))} of its length`;
     }
+    if (!isTurned)
+      return `${name} is ${(dot(published, expected) / dot(expected, expected)).toFixed(3)} times as long as recomputed`;
     return `${name} points elsewhere: its cosine with the recomputed one is ${cosine(published, expected).toFixed(3)}, its length ${(length(published) / length(expected)).toFixed(3)} times`;
   }
 
