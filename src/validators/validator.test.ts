@@ -7,14 +7,15 @@ import { makeRelease, type TestRelease } from "../inference/fixtures/release.ts"
 import { type BaseModel, openBaseModel } from "../modelfactory/index.ts";
 import { tinyBaseName, writeTinyBase } from "../openlora/fixtures/tiny-base.ts";
 import { account, ann, deployer, open, openWorld, type World } from "../payments/fixtures/world.ts";
+import { assemble } from "../protocol/fixtures/batch.ts";
 import { type Address, toHex, zeroDigest } from "../protocol/index.ts";
 import { openSetting } from "../settlement/fixtures/liar.ts";
 import { type Database, openScratchDatabase } from "../store/index.ts";
 import {
+  type AnswerTwist,
   makeAnswers,
   publishedLines,
   publishTestRelease,
-  type QueryTwist,
   serveAttester,
   settleContent,
 } from "./fixtures/attester.ts";
@@ -109,15 +110,16 @@ async function newDatabase(): Promise<Database> {
 }
 
 /** An attester that has settled one answer. */
-async function attester(n: number, twist?: QueryTwist, keepsTexts = true): Promise<PrivateKeyAccount> {
+async function attester(n: number, twist?: AnswerTwist, keepsTexts = true): Promise<PrivateKeyAccount> {
   const by = account(n);
   const opened = await openSetting(world, by, { ...owners }, { bondWei: 3n * open, collectedWei: open });
-  const { content, evidence } = await makeAnswers(
+  const { receipts, evidence } = await makeAnswers(
     base,
     release,
     { ...opened, channels: opened.channels.slice(0, 1) },
     twist,
   );
+  const content = assemble(receipts, []);
   await settleContent(world.client(by), world.contracts, content);
   const lines = await publishedLines(world.client(by), world.contracts, content);
   const served = await serveAttester(world.client(by), world.contracts, {
@@ -159,7 +161,9 @@ test("three validators audit, find a bent query, accuse it and undo the batch; s
   assert.ok((await rounds()).every(({ seated }) => seated));
   await world.pass(10);
   // The query is bent where it is largest: everything that follows from it is computed truly, so nothing can be proven on chain.
-  const liar = await attester(101, (q) => q.map((x) => (Math.abs(x) === 32_767 ? x >> 1 : x)));
+  const liar = await attester(101, {
+    query: (all, i) => all[i]!.map((x) => (Math.abs(x) === 32_767 ? x >> 1 : x)),
+  });
   const before = await standing(toHex(liar.address));
 
   const opened = await rounds();

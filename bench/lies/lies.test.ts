@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { after, test } from "node:test";
+import { loadCheckpoint } from "../../src/engine/index.ts";
+import { makeRelease } from "../../src/inference/fixtures/release.ts";
+import { tinyBaseName, writeTinyBase } from "../../src/openlora/fixtures/tiny-base.ts";
+import { at, payees } from "../../src/protocol/fixtures/batch.ts";
+import {
+  type CommittedBatch,
+  genesisSplit,
+  listLies,
+  openBatch,
+  type ReleaseFacts,
+  receiptLies,
+  textDigest,
+} from "../../src/protocol/index.ts";
+import { openIndex } from "../../src/settlement/index.ts";
+import { makeAnswers } from "../../src/validators/fixtures/attester.ts";
+import { plants } from "./plants.ts";
+import { run } from "./run.ts";
+
+const contributors = [20_011, 20_012, 20_013].map(at);
+const datanets = [{ owner: at(5), pool: at(6), acceptedExamples: 24 }];
+const baseFolder = writeTinyBase();
+after(() => rmSync(baseFolder, { recursive: true, force: true }));
+const base = loadCheckpoint(baseFolder);
+const price = { promptWeiPerToken: "1000000000000000", completionWeiPerToken: "10000000000000000" };
+const release = await makeRelease({
+  ...{ model: "valley", baseFolder, baseName: tinyBaseName, contributors, developer: payees.developer },
+  ...{ datanetId: 1n, price, seed: 7, thresholdMillionths: 500_000 },
+});
+const { index } = release.served.manifest;
+const facts: ReleaseFacts = {
+  publishedAt: 1n,
+  promptWeiPerToken: BigInt(price.promptWeiPerToken),
+  completionWeiPerToken: BigInt(price.completionWeiPerToken),
+  root: index.root,
+  rows: index.contributors + index.nullRows,
+  contributors: index.contributors,
+  k: index.k,
+  thresholdMillionths: index.thresholdMillionths,
+};
+
+/** The kinds of lies that a check of what was published finds, each once. */
+async function lies(name: string): Promise<string[]> {
+  const plant = plants(payees.operator)[name]!;
+  const setting = { payees, datanets, channels: [textDigest("one")], perChannel: 3, issuedAt: 2_000n };
+  const { receipts } = await makeAnswers(base, release, setting, plant.twist);
+  const content = plant.content(receipts.slice(0, plant.settles));
+  const committed: CommittedBatch = { ...plant.committed(content), number: 0 };
+  const { batch, withheld } = openBatch(committed, content);
+  assert.deepEqual(withheld, [], "what is published is what is committed");
+  const terms = { split: genesisSplit, payees, datanets };
+  const known = { release: facts, terms, index: await openIndex(facts, release.indexRows) };
+  const found = [...listLies(batch), ...batch.receipts.flatMap((_, i) => [...receiptLies(batch, i, known)])];
+  return [...new Set(found.map(({ kind }) => kind))];
+}
+
+test("each lie of an attester is one lie; what only a quorum or the holder sees looks true", async () => {
+  const kinds = { gap: "tiling", overlap: "tiling", sum: "journal-sum" } as Record<string, string>;
+  for (const [name, { decided }] of Object.entries(plants(payees.operator)))
+    assert.deepEqual(await lies(name), decided === "proof" ? [kinds[name] ?? name] : [], name);
+});
+
+test("a lie that is proven and one that is judged cost their attesters a bond, and no honest party anything", {
+  timeout: 300_000,
+}, async () => {
+  const { rows, draws } = await run({ lies: ["score", "query"], validators: [], honestValidators: 3 });
+  for (const { name, net, asItShould } of rows) assert.ok(asItShould, `${name}: ${net} wei`);
+  const bond = 1_000n * 10n ** 18n;
+  for (const liar of ["score", "query"]) assert.equal(rows.find(({ name }) => name === liar)!.net, -bond);
+  assert.deepEqual(
+    draws.filter(({ outcome }) => outcome === "executed").map(({ about }) => about),
+    ["query"],
+  );
+});

@@ -1,0 +1,258 @@
+/** One run: everybody is given what they need, balances are read, the liars lie, everything that follows happens, balances are read again. */
+import type { Address } from "viem";
+import { genesisValues } from "../../src/chain/index.ts";
+import { toHex } from "../../src/protocol/index.ts";
+import { readSeats } from "../../src/validators/index.ts";
+import { note, sleep } from "../common/measure.ts";
+import { type Holdings, type Snapshot, type Spent, spentBetween, sumOf, takeSnapshot } from "./balances.ts";
+import { nextStep, view } from "./course.ts";
+import { type BadValidator, badValidators, plants } from "./plants.ts";
+import { openWorld, until, type World } from "./world.ts";
+
+export type Plan = {
+  /** Names of {@link plants}, `honest` aside. */
+  readonly lies: readonly string[];
+  readonly validators: readonly BadValidator[];
+  /** Validators that run `openledger validator`. */
+  readonly honestValidators: number;
+};
+
+export type Row = {
+  readonly name: string;
+  /** What it does, in words. */
+  readonly says: string;
+  readonly honest: boolean;
+  readonly before: Holdings;
+  readonly after: Holdings;
+  readonly spent: Spent;
+  /** Answers that it paid for and that stand, wei. */
+  readonly bought: bigint;
+  /** What it has more, its gas and what is stated aside, wei. */
+  readonly net: bigint;
+  /** A liar has less, an honest party does not. */
+  readonly asItShould: boolean;
+};
+
+export type Result = {
+  readonly rows: readonly Row[];
+  readonly held: { readonly before: Snapshot["held"]; readonly after: Snapshot["held"] };
+  readonly draws: readonly { readonly drawId: number; readonly about: string; readonly outcome: string }[];
+  /** Processes of parties. */
+  readonly processes: number;
+};
+
+const open = 10n ** 18n;
+const day = 86_400;
+/** What every attester bonds: the minimum, and as much as its batch may settle. */
+const bondWei = genesisValues.minimumBondWei + 2n * open;
+const channelWei = 2n * open;
+/** Honest validators hold three quarters of the stake; everyone holds more than a sixteenth, and is drawn. */
+const honestStake = 4n * genesisValues.minimumStakeWei;
+const badStake = genesisValues.minimumStakeWei + 4_000n * open;
+const purse = 100n * open;
+
+type Party = {
+  readonly name: string;
+  readonly says: string;
+  readonly honest: boolean;
+  readonly address: Address;
+};
+
+export async function run(plan: Plan): Promise<Result> {
+  const world = await openWorld();
+  try {
+    return await runIn(world, plan);
+  } finally {
+    await world.close();
+  }
+}
+
+async function runIn(world: World, plan: Plan): Promise<Result> {
+  const { network, developer, payer, chain, contracts } = world;
+  const { AttributionLedger, OpenStaking, ProtocolParameters, DatanetRegistry } = contracts;
+  const read = chain.public;
+  const parties: Party[] = [];
+  const give = async (party: Party, wei: bigint) => {
+    parties.push(party);
+    if (wei > 0n) await network.call("give", { to: party.address, wei });
+    return party;
+  };
+
+  note("The network, a developer and a payer start; a release is trained and published.");
+  const developerAt = await developer.call("address", undefined);
+  await give(
+    { name: "developer", says: "owns model and Datanet", honest: true, address: developerAt },
+    purse,
+  );
+  const payerAt = await payer.call("address", undefined);
+  await give({ name: "payer", says: "pays for answers", honest: true, address: payerAt }, 20n * purse);
+  const contributors = [1, 2, 3].map((n) => world.accountIn(`contributor-${n}`)).sort();
+  for (const [i, address] of contributors.entries())
+    await give({ name: `contributor ${i + 1}`, says: "gave examples", honest: true, address }, 0n);
+  const { release, datanets } = await developer.call("publish", contributors);
+
+  note("Attesters start, each with its bond.");
+  const names = ["honest", ...plan.lies];
+  const attesters = await Promise.all(
+    names.map(async (lie) => {
+      const child = world.attester(lie);
+      const address = await child.call("address", undefined);
+      const { says, decided } = plants(address)[lie]!;
+      return { lie, says, decided, child, address, honest: lie === "honest" };
+    }),
+  );
+  for (const { lie, says, honest, address } of attesters)
+    await give({ name: honest ? "attester" : lie, says, honest, address }, bondWei + purse);
+  const nodes = await Promise.all(attesters.map(({ child }) => child.call("start", { release, bondWei })));
+
+  note("Validators start, each with its stake.");
+  const honestValidators: Address[] = [];
+  const programs = [];
+  for (let n = 1; n <= plan.honestValidators; n++) {
+    const name = `validator-${n}`;
+    const address = world.accountIn(name);
+    honestValidators.push(address);
+    const says = n === 1 ? "openledger validator --open-audits" : "openledger validator";
+    await give({ name: `validator ${n}`, says, honest: true, address }, honestStake + purse);
+    const stakeOpen = honestStake / open;
+    programs.push(world.validator(name, { stakeOpen, nodes: [world.url, ...nodes], audits: n === 1 }));
+  }
+  const bad = await Promise.all(
+    plan.validators.map(async (kind) => {
+      const child = world.badValidator(kind);
+      return { kind, child, address: await child.call("address", undefined) };
+    }),
+  );
+  for (const { kind, child, address } of bad) {
+    await give({ name: kind, says: badValidators[kind], honest: false, address }, badStake + purse);
+    await child.call("join", badStake);
+  }
+  const [treasury, pool] = await Promise.all([
+    read.readContract({ ...ProtocolParameters, functionName: "treasury" }),
+    read.readContract({ ...DatanetRegistry, functionName: "poolOf", args: [1n] }),
+  ]);
+  await give(
+    {
+      name: "treasury",
+      says: "gets what is left of slashes, and gas",
+      honest: true,
+      address: toHex(treasury),
+    },
+    0n,
+  );
+  await give({ name: "common pool", says: "of the Datanet", honest: true, address: toHex(pool) }, 0n);
+  const seats = plan.honestValidators + bad.length;
+  const isOpen = (address: Address) =>
+    read
+      .readContract({ ...OpenStaking, functionName: "stakeOf", args: [BigInt(address)] })
+      .then((stake) => stake > 0n);
+  await until(
+    () => "the validators' pools",
+    async () => ((await Promise.all(honestValidators.map(isOpen))).every(Boolean) ? true : undefined),
+  );
+  await network.call("pass", day + 60);
+  await until(
+    () => `${seats} seats`,
+    async () => ((await readSeats(chain, contracts)).length === seats ? true : undefined),
+  );
+  await network.call("pass", 60);
+
+  const channels: { channelId: `0x${string}`; payer: Address }[] = [];
+  const accounts = [...parties.map(({ address }) => address), world.faucet, world.deployer];
+  const snapshot = () =>
+    takeSnapshot(chain, contracts, {
+      accounts,
+      attesters: attesters.map(({ address }) => address),
+      channels,
+    });
+  const before = await snapshot();
+
+  note("Everybody answers, and settles.");
+  const settled = [];
+  for (const attester of attesters) {
+    const channel = await payer.call("pay", { payee: attester.address, wei: channelWei });
+    channels.push({ channelId: channel.channelId, payer: payerAt });
+    settled.push({
+      ...attester,
+      channel,
+      ...(await attester.child.call("settle", { channel, datanets, developer: developerAt })),
+    });
+  }
+  const colluding = bad.filter(({ kind }) => kind.startsWith("colluding"));
+  for (const [i, { child }] of colluding.entries())
+    await child.call("accuse", { attester: settled[0]!.address, opens: i === 0 });
+
+  note("Validators check, prove, audit, judge.");
+  const standsOf = async (address: Address) =>
+    (await read.readContract({ ...AttributionLedger, functionName: "attesterOf", args: [address] }))[2] > 0n;
+  const proven = settled.filter(({ decided }) => decided === "proof");
+  await until(
+    () => "the proofs",
+    async () =>
+      (await Promise.all(proven.map(({ address }) => standsOf(address)))).some(Boolean) ? undefined : true,
+  );
+  const mute = new Set<Address>();
+  let told = "";
+  for (;;) {
+    for (const { kind, child, address } of bad)
+      if (kind === "copying" && (await child.call("refused", undefined)).reveals > 0) mute.add(address);
+    const step = nextStep(await view(chain, contracts), {
+      honest: new Set(honestValidators),
+      audited: settled.filter(({ decided }) => decided !== "proof").map(({ address }) => address),
+      accused: colluding.length > 0 ? [settled[0]!.address] : [],
+      mute,
+    });
+    if ("over" in step) break;
+    if ("pass" in step) {
+      await network.call("pass", step.pass);
+      continue;
+    }
+    if (step.wait !== told)
+      note(`  ${parties.reduce((text, { name, address }) => text.replace(address, name), step.wait)}`);
+    told = step.wait;
+    await sleep(300);
+  }
+  const draws = (await view(chain, contracts)).draws.map(({ draw }) => ({
+    drawId: draw.drawId,
+    about: attesters.find(({ address }) => address === draw.attester)!.lie,
+    outcome: draw.outcome,
+  }));
+  await Promise.all(programs.map((program) => program.stop()));
+  await Promise.all(bad.map(({ child }) => child.call("stop", undefined)));
+
+  note(
+    "Appeals and windows end: slashes are executed, receipts reported, balances claimed, escrow refunded.",
+  );
+  await network.call("pass", Number(genesisValues.appealSeconds));
+  await developer.call("executeSlashes", undefined);
+  for (const { held } of settled)
+    for (const { receipt, signature } of held) await payer.call("reportLate", { receipt, signature });
+  let bought = 0n;
+  for (const { address, child, intervals, paidWei } of settled) {
+    if (await standsOf(address)) {
+      bought += paidWei;
+      await child.call("claimAll", undefined);
+    } else await payer.call("restore", { attester: address, intervals });
+  }
+  for (const { channel } of settled) await payer.call("startRefund", channel.channelId);
+  await network.call("pass", Number(genesisValues.refundDelaySeconds) + 60);
+  for (const { channel } of settled) await payer.call("refund", channel.channelId);
+
+  const after = await snapshot();
+  const spent = await spentBetween(chain, contracts, before.blockNumber, after.blockNumber);
+  return {
+    rows: parties.map(({ name, says, honest, address }) => {
+      const [was, is] = [before.of.get(address)!, after.of.get(address)!];
+      const own = spent.get(address) ?? { gas: 0n, draws: 0n };
+      const paid = address === payerAt ? bought : 0n;
+      const net = sumOf(is) - sumOf(was) + own.gas + (honest ? own.draws + paid : 0n);
+      return {
+        ...{ name, says, honest, before: was, after: is, spent: own, bought: paid, net },
+        asItShould: honest ? net >= 0n : net < 0n,
+      };
+    }),
+    held: { before: before.held, after: after.held },
+    draws,
+    processes: 3 + attesters.length + seats,
+  };
+}
