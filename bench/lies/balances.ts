@@ -53,7 +53,7 @@ export async function takeSnapshot(
   contracts: ProtocolContracts,
   listed: Listed,
 ): Promise<Snapshot> {
-  const { AttributionLedger, OpenStaking, PaymentChannels, Verdicts, Demands } = contracts;
+  const { AttributionLedger, OpenStaking, PaymentChannels, Verdicts, Demands, ReleaseVerdicts } = contracts;
   const blockNumber = await read.getBlockNumber({ cacheTime: 0 });
   const at = { blockNumber } as const;
   const balance = (address: Address) => read.getBalance({ address, ...at });
@@ -152,7 +152,8 @@ export async function takeSnapshot(
   equal("the pools hold stake, slashes, rewards and credits", inStaking, staked + slashes + earned + credits);
   equal("the pools' credits are those of the accounts", credits, sums.stakeCredit);
   equal("Verdicts holds fees", inVerdicts, fees);
-  equal("Demands holds nothing", await balance(Demands.address), 0n);
+  for (const { address } of [Demands, ReleaseVerdicts])
+    equal(`${address} holds nothing`, await balance(address), 0n);
   const rest = staked - sums.stake + earned - sums.reward;
   equal("all OPEN is there", sums.wallet + inLedger + inStaking + inPayments + inVerdicts, totalSupplyWei);
   const everyone = [...of.values()].reduce((sum, one) => sum + sumOf(one), 0n);

@@ -38,7 +38,8 @@ const writer = (account: typeof faucet) =>
 const { timestamp } = await writer(faucet).public.getBlock();
 await deployProtocol(writer(deployer), {
   leastSeconds: hour,
-  values: genesisValues,
+  // What is settled here is of a release whose index nobody judges: another lie, with rounds of its own.
+  values: { ...genesisValues, attestationRequired: 0n },
   vesting: { start: timestamp, investors: team!.address, team: team!.address },
 });
 const giver = writer(faucet);

@@ -224,7 +224,7 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
     "Appeals and windows end: slashes are executed, receipts reported, balances claimed, escrow refunded.",
   );
   await network.call("pass", Number(genesisValues.appealSeconds));
-  await developer.call("executeSlashes", undefined);
+  await developer.call("settleVerdicts", undefined);
   for (const { held } of settled)
     for (const { receipt, signature } of held) await payer.call("reportLate", { receipt, signature });
   let bought = 0n;
