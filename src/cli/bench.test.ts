@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { benchmarks, define } from "./bench.ts";
 import { CliError, exitCodes } from "./errors.ts";
@@ -15,6 +19,26 @@ test("the benchmarks are the programs in bench/, and another name is refused wit
     (error) =>
       error instanceof CliError && error.exitCode === exitCodes.usage && /chain/.test(error.expected ?? ""),
   );
+});
+
+test("options that a benchmark does not take are refused in a line each, without a stack, with exit code 2", async () => {
+  const bin = fileURLToPath(new URL("./bin.ts", import.meta.url));
+  const names = benchmarks().filter((name) =>
+    readFileSync(new URL(`../../bench/${name}.ts`, import.meta.url), "utf8").includes("parseArgs"),
+  );
+  for (const name of names.slice(0, 3)) {
+    const child = spawn(process.execPath, [bin, "bench", name, "--no-such-option"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let err = "";
+    child.stderr.on("data", (part) => (err += part));
+    const [code] = await once(child, "close");
+    assert.equal(code, exitCodes.usage, err);
+    assert.match(
+      err,
+      /^Unknown option '--no-such-option'.*\nopenledger: The benchmark .* does not take these options\.\n {2}→ .*\n$/,
+    );
+  }
 });
 
 test("--help lists the benchmarks, and after a name that benchmark's options", async () => {

@@ -57,8 +57,14 @@ export function define(command: Command, io: Io): void {
     }
     const script = fileURLToPath(new URL(`${name}.ts`, folder));
     const args = [...given.filter((option) => option !== "--json"), ...(io.json ? ["--json"] : [])];
-    const child = spawn(process.execPath, [script, ...args], { stdio: "inherit" });
+    const errors = new URL("bench-errors.ts", import.meta.url).href;
+    const child = spawn(process.execPath, ["--import", errors, script, ...args], { stdio: "inherit" });
     const [code, signal] = await once(child, "exit");
+    if (code === exitCodes.usage)
+      throw new CliError(`The benchmark ${name} does not take these options.`, {
+        fix: [`./openledger bench ${name} --help says what it takes.`],
+        exitCode: exitCodes.usage,
+      });
     if (code !== 0)
       throw new CliError(`The benchmark ${name} failed (${signal ?? `exit code ${code}`}).`, {
         fix: [`./openledger bench ${name} --help says what it takes, and when it fails.`],

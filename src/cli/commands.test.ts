@@ -121,7 +121,14 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     assert.deepEqual([before.state, checked.verified], ["scored", true]);
     const audit = join(folder, "audit.json");
     await run("verify", receiptId, "--save", audit);
-    assert.equal((await run("verify", audit)).verified, true);
+    const offline = await run("verify", audit);
+    assert.deepEqual([offline.verified, offline.scores], [true, before.scores]);
+    assert.deepEqual(offline.standing, before.standing);
+    assert.equal(offline.calibration.label, before.calibration.label);
+    const people = await openledger(["verify", audit]);
+    assert.match(people.out, /\nproven +scores, threshold, .*\nattested +q is the gradient/);
+    for (const { row } of before.scores)
+      assert.match(people.out, new RegExp(`\\n {2}row ${row}: score .* % ± `));
     const forged = JSON.parse(readFileSync(audit, "utf8"));
     forged.bundle.payments[0].amount = String(BigInt(forged.bundle.payments[0].amount) + 1n);
     writeFileSync(audit, JSON.stringify(forged));
@@ -248,6 +255,8 @@ test("what is not there is said, with exit code 1", async () => {
     [["chat", "nobody", "x"], "model_not_found"],
     [["datanet", "show", "99"], "unknown-datanet"],
     [["receipt", `0x${"ab".repeat(32)}`], "unknown-receipt"],
+    [["verify", `0x${"ab".repeat(32)}`], "unknown-receipt"],
+    [["verify", `0x${"ab".repeat(32)}`, "--retrain"], "unknown-release"],
     [["finetune", "--job", "none"], "unknown-job"],
     [["key", "show", "--key", "sk-ol-forged"], "unknown-key"],
   ];
@@ -275,6 +284,10 @@ test("wrong usage ends with exit code 2 before anything is asked", async (t) => 
       ["key", "create", "--deposit", "1", "--limit", "2"],
       ["key", "create", "--deposit", "0"],
       ["key", "show"],
+      ["validator", "--threads", "x"],
+      ["validator", "--every", "x"],
+      ["verify", "audit.json", "--replay", "--threads", "0"],
+      ["verify", "release.json", "--retrain", "--replay"],
       ["finetune", "--model", "x"],
       ["finetune", "--datanet", "1", "--model", "x"],
       ["finetune", "--datanet", "1@1", "--model", "x", "--evaluation", recipe],

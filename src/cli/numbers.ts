@@ -12,6 +12,13 @@ export function wholeNumber(text: string): bigint {
   throw new InvalidArgumentError("This must be a whole number.");
 }
 
+/** A whole number from 1 to `max`. */
+export const wholeUpTo = (max: number) => (text: string) => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+  throw new InvalidArgumentError(`Expected a whole number from 1 to ${max}.`);
+};
+
 /** Reads 500 or 5% as basis points. */
 export const basisPoints = (text: string): number => parts(text, 10_000);
 

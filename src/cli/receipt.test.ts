@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeCalibration, scoreShares } from "../protocol/index.ts";
+import { describeCalibration, receiptStanding, scoreShares } from "../protocol/index.ts";
 import { type ReceiptJson, showReceipt, splitOf } from "./receipt.ts";
 import { showSpans } from "./receipt-spans.ts";
 
@@ -61,12 +61,17 @@ test("no score is shown without its error bar, nor without how right its release
       },
       calibration: described,
       scores: scoreShares(scores, described),
+      standing: receiptStanding(true),
     };
     return showReceipt(receipt);
   };
   const measured = shown(calibration);
   assert.match(measured, /scores +NO BETTER THAN SHARED WORDS.*LDS 0\.21 \[0\.05, 0\.40\]/);
   assert.match(measured, /0 +900 +75\.0 % ± 8\.1\n +3 +300 +25\.0 % ± 8\.1/);
+  assert.match(
+    measured,
+    /\nproven +scores, threshold.*\nattested +q is.*\nneither +the index.*\nneither +the adapter.*\nneither +the scores/,
+  );
   const unmeasured = shown({});
   assert.match(unmeasured, /NOT CALIBRATED/);
   assert.match(unmeasured, /75\.0 % ± not measured/);

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { type ScoreShare, sameHex } from "../protocol/index.ts";
+import { type ScoreShare, type Standing, sameHex, standingLines } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { fetchAudit } from "./audit-file.ts";
 import { connect } from "./http.ts";
@@ -37,6 +37,7 @@ export type ReceiptJson = {
   };
   readonly calibration: { readonly status: string; readonly label: string } | null;
   readonly scores: readonly ScoreShare[];
+  readonly standing: readonly Standing[];
   readonly proof: { readonly index: number; readonly count: number; readonly finalAtSec: number } | null;
 };
 
@@ -130,6 +131,8 @@ export function showReceipt(receipt: ReceiptJson): string {
       ["OPEN", ({ wei }) => formatOpen(wei), "number"],
       ["Share", ({ wei }) => `${(Number((wei * 100_000n) / fee) / 1_000).toFixed(2)} %`, "number"],
     ]),
+    "",
+    ...standingLines(receipt.standing),
   ].join("\n");
 }
 

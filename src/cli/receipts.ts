@@ -1,7 +1,8 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { formatOpen } from "./amount.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
+import { wholeUpTo } from "./numbers.ts";
 import type { ReceiptState } from "./receipt.ts";
 import { short, table } from "./table.ts";
 import { addressArgument } from "./wallet-account.ts";
@@ -18,21 +19,13 @@ type ListedJson = {
 
 const states: readonly ReceiptState[] = ["scored", "batched", "final", "lost"];
 
-function whole(max: number) {
-  return (text: string) => {
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-    throw new InvalidArgumentError(`Expected a whole number from 1 to ${max}.`);
-  };
-}
-
 type Options = { limit: number; before?: number; payee?: string; state?: string };
 
 /** `openledger receipts`: the newest first. */
 export function define(command: Command, io: Io): void {
   command
-    .option("--limit <number>", "at most so many", whole(100), 20)
-    .option("--before <number>", "those accepted before this one", whole(Number.MAX_SAFE_INTEGER))
+    .option("--limit <number>", "at most so many", wholeUpTo(100), 20)
+    .option("--before <number>", "those accepted before this one", wholeUpTo(Number.MAX_SAFE_INTEGER))
     .option("--payee <address>", "those that pay this address, and how much", addressArgument)
     .addOption(new Option("--state <state>", "those in this state").choices(states))
     .action(async (options: Options) => {

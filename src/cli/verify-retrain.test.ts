@@ -79,12 +79,13 @@ test("a release trained again from a node's public data is the same to the byte,
     [found.reproduction.matches, found.sameMachine, found.distance, found.differences],
     [true, true, null, []],
   );
+  assert.equal(found.calibration.status, "unmeasured");
   release = JSON.parse(readFileSync(saved, "utf8"));
   const people = await call(["verify", id, "--retrain", "--base", base]);
   assert.equal(people.code, 0);
   assert.match(
     people.out,
-    /✓ training +passed\n\nThe adapter was trained again in .* it is the release's, byte for byte\.\n\nNothing failed\./,
+    /✓ training +passed\n\nThe adapter was trained again in .* it is the release's, byte for byte\.\n\nIts scores are NOT CALIBRATED.*\nneither +the index[\s\S]*\n\nNothing failed\./,
   );
   assert.match(people.err, /Training again .*100 %.*loss \d/);
 });

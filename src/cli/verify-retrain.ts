@@ -1,4 +1,5 @@
 import { type ReleaseRetraining, retrainRelease } from "../modelfactory/index.ts";
+import { describeCalibration, releaseStanding, standingLines } from "../protocol/index.ts";
 import { CliError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
@@ -22,11 +23,20 @@ export async function verifyRetrain(io: Io, release: string, { save, base }: Opt
   }).finally(() => bar.end());
   const failed = found.checks.filter(({ status }) => status === "failed");
   const verified = failed.length === 0;
+  const calibration = describeCalibration(material.manifest);
+  const standing = releaseStanding();
   io.result(
-    { verified, ...found },
-    [...found.checks.map(checkLine), "", ...retrainWords(found), "", verified ? "Nothing failed." : ""].join(
-      "\n",
-    ),
+    { verified, ...found, calibration, standing },
+    [
+      ...found.checks.map(checkLine),
+      "",
+      ...retrainWords(found),
+      "",
+      `Its scores are ${calibration.label}`,
+      ...standingLines(standing),
+      "",
+      verified ? "Nothing failed." : "",
+    ].join("\n"),
   );
   if (!verified)
     throw new CliError("The release does not hold.", {

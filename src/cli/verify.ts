@@ -1,11 +1,20 @@
 import type { Command } from "commander";
-import { auditSchema, type Check, nothingFailed, verifyAudit } from "../protocol/index.ts";
+import {
+  auditSchema,
+  type Check,
+  describeCalibration,
+  nothingFailed,
+  receiptStanding,
+  scoreShares,
+  standingLines,
+  verifyAudit,
+} from "../protocol/index.ts";
 import { loadAudit } from "./audit-file.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { withKey } from "./key.ts";
 import { withBase } from "./verify-base.ts";
-import { checkLine } from "./verify-line.ts";
+import { checkLine, shareLine } from "./verify-line.ts";
 
 type Options = {
   save?: string;
@@ -71,12 +80,26 @@ elsewhere the command says what differs, and by how much.`,
         operator: audit.bundle.terms.payees.operator,
       };
       const { gradient: _, ...shown } = replay ?? { gradient: null };
+      const { bundle, manifest } = audit;
+      const calibration = describeCalibration(manifest);
+      const scores = scoreShares(bundle.scores, calibration);
+      const standing = receiptStanding(bundle.query !== "0x");
       io.result(
-        { verified, checks, ...(replay === undefined ? {} : { replay: shown }) },
+        {
+          verified,
+          checks,
+          ...(replay === undefined ? {} : { replay: shown }),
+          calibration,
+          scores,
+          standing,
+        },
         [
           ...all.map(checkLine),
           "",
           ...(replay === undefined ? [] : [replayWords(replay), ""]),
+          ...(scores.length === 0 ? [] : [`Its scores are ${calibration.label}`, ...scores.map(shareLine)]),
+          ...standingLines(standing),
+          "",
           `Issued by ${claimed.operator}\nfor the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.`,
           "",
           verified ? "Nothing failed." : "",

@@ -4,7 +4,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { streamSSE } from "hono/streaming";
 import { DatanetError } from "../datanets/index.ts";
-import { type Digest, describeCalibration, digestSchema, toHex } from "../protocol/index.ts";
+import { type Digest, describeCalibration, digestSchema, releaseStanding, toHex } from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
 import { type FineTuningJob, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { recipeWarnings } from "./recipe.ts";
@@ -124,6 +124,7 @@ const releaseJson = (release: Release) => ({
   ...release,
   object: "release" as const,
   calibration: describeCalibration(release.manifest),
+  standing: releaseStanding(),
 });
 
 /** @param guard lets only the operator through */

@@ -93,6 +93,14 @@ test("the chain's WebSocket opens at /rpc for the node's own names only, and tel
   socket.terminate();
 });
 
+test("the audit of a receipt that is not here is not found, whoever asks for how much of it", async () => {
+  for (const path of ["audit", "audit?full=true"]) {
+    const response = await fetch(`${node.url}/v1/receipts/0x${"ab".repeat(32)}/${path}`);
+    assert.equal(response.status, 404);
+    assert.equal(((await response.json()) as { error: { code: string } }).error.code, "unknown-receipt");
+  }
+});
+
 test("metrics are the operator's to read", async () => {
   assert.equal((await fetch(`${node.url}/metrics`)).status, 401);
   const page = await fetch(`${node.url}/metrics`, {

@@ -6,7 +6,7 @@ import { formatEther } from "viem";
 import { addEthereumChainParameter, proveSupply, totalSupplyWei } from "../chain/index.ts";
 import type { Datanets } from "../datanets/index.ts";
 import type { Inference } from "../inference/index.ts";
-import type { ModelFactory } from "../modelfactory/index.ts";
+import { type ModelFactory, ModelFactoryError } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
 import type { Payments } from "../payments/index.ts";
 import {
@@ -20,7 +20,7 @@ import {
   toHex,
   zeroAddress,
 } from "../protocol/index.ts";
-import type { Settlement } from "../settlement/index.ts";
+import { type Settlement, SettlementError } from "../settlement/index.ts";
 import type { NodeConfig } from "./config.ts";
 import type { NodeNetwork } from "./network.ts";
 import { hasPaid } from "./spans.ts";
@@ -88,7 +88,11 @@ const routes = {
       params: z.object({ receipt: digestSchema }),
       query: z.object({ full: z.enum(["true", "false"]).default("false") }),
     },
-    responses: { 200: json("The audit file"), 401: json("Neither the operator nor who paid") },
+    responses: {
+      200: json("The audit file"),
+      401: json("Neither the operator nor who paid"),
+      404: json("There is no such receipt here, or not its release"),
+    },
   }),
   faucet: createRoute({
     method: "post",
@@ -155,7 +159,9 @@ export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAP
   });
   app.openapi(routes.audit, async (context) => {
     const { receipt } = context.req.valid("param");
-    const audit = await auditOf(services, receipt);
+    const audit = await auditOf(services, receipt).catch(notFound);
+    if (audit instanceof Error)
+      return context.json({ error: { code: audit.code, message: audit.message } }, 404);
     if (context.req.valid("query").full === "false") return context.json(z.encode(auditSchema, audit), 200);
     if (!(await hasPaid(services, context.req.header("authorization"), audit.bundle.receipt))) {
       const refused = await guard(context, async () => {});
@@ -179,6 +185,13 @@ export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAP
     return context.json({ address, amountWei }, 200);
   });
   return app;
+}
+
+/** An audit of what is not here is no fault of the node's. */
+function notFound(error: unknown): SettlementError | ModelFactoryError {
+  if (error instanceof SettlementError && error.code === "unknown-receipt") return error;
+  if (error instanceof ModelFactoryError && error.code === "unknown-release") return error;
+  throw error;
 }
 
 async function auditOf({ settlement, modelFactory, network }: Services, receiptId: Digest): Promise<Audit> {

@@ -12,7 +12,7 @@
  * - `row`: pay-index rows, queries and exact scores
  * - `apportion`, `payout`: how one fee is divided, to the wei
  * - `manifest`: what a release is made from; its digest is the release id
- * - `calibration`: what a manifest says about how right its scores are
+ * - `calibration`: what a manifest says about how right its scores are; `standing`: what is proven, attested, or neither
  * - `voucher`, `receipt`, `eip712`: what payers and operators sign
  * - `relay`: what is signed so that a node sends it and pays for it
  * - `check`, `check-influence`, `check-terms`: everything about a receipt that can be verified offline
@@ -45,5 +45,6 @@ export * from "./receipt.ts";
 export * from "./relay.ts";
 export * from "./row.ts";
 export * from "./schema.ts";
+export * from "./standing.ts";
 export * from "./version.ts";
 export * from "./voucher.ts";

@@ -5,7 +5,9 @@ import {
   type Digest,
   type ReceiptBundle,
   receiptBundleSchema,
+  receiptStanding,
   scoreShares,
+  standings,
 } from "../protocol/index.ts";
 import type { PayeeBalance } from "./balance.ts";
 import type { BatchRow } from "./batch.ts";
@@ -124,6 +126,9 @@ export const receiptOut = listedReceiptOut
         }),
       )
       .openapi({ description: "Listed scores, each with its share of them and ± at 95 %" }),
+    standing: z.array(z.object({ by: z.enum(standings), fact: z.string(), check: z.string() })).openapi({
+      description: "What of this is proven on chain, what validators attest, and what is neither",
+    }),
     signing: z.object({ chainId: z.number(), verifyingContract: hexOut }),
   })
   .openapi("Receipt");
@@ -240,6 +245,7 @@ export function receiptJson(
     proof,
     calibration: calibration ?? null,
     scores: scoreShares(view.bundle.scores, calibration ?? { shareErrorMillionths: null }),
+    standing: receiptStanding(view.bundle.query !== "0x"),
     signing: { chainId, verifyingContract },
   };
 }
