@@ -7,6 +7,7 @@
  * - `attest-index`: a release's index once more, from its data; `index-claims`: what the release says of it; `index-clusters`, `index-examples`,
  *   `row-faults`: what is not as recomputed, in words
  * - `lottery`, `projection`: what draws a validator, and what it commits to; `verdicts`: the contract
+ * - `release-verdicts`: the contract that attests or refutes a release's index, as `verdicts` does receipts
  * - `service`: the validator, round after round; `seat`: its place and its hash chain; `judge`: one receipt; `ballots`: pass, commit, reveal;
  *   `aftermath`: count, charge, accuse, execute; `tables`: what it must not forget; `node-source`: what it asks nodes
  * - `evidence`, `sealing`: texts for drawn validators; `statements`: what validators say off chain; `routes`: both over HTTP, in the node
@@ -18,6 +19,7 @@ export * from "./index-claims.ts";
 export * from "./lottery.ts";
 export * from "./node-source.ts";
 export * from "./projection.ts";
+export * from "./release-verdicts.ts";
 export * from "./replay.ts";
 export * from "./routes.ts";
 export * from "./row-faults.ts";
