@@ -107,7 +107,7 @@ contract ProtocolParametersTest is Fixture {
         list[3] = list[4];
         vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.SetTwice.selector, list[4].id));
         new ProtocolParameters(governance, 1, feeSplit(), list, new Listing[](0));
-        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.SettingsMissing.selector, 1, 26));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolParameters.SettingsMissing.selector, 1, 28));
         new ProtocolParameters(governance, 1, feeSplit(), new Setting[](1), new Listing[](0));
     }
 

@@ -24,6 +24,7 @@ const reasons: Readonly<Record<string, string>> = {
   proveWrongCumulative: "a balance that does not follow from the one before",
   proveMissingBalance: "somebody paid without a balance",
   proveDroppedBalance: "a balance dropped",
+  proveUnattested: "a receipt of a release that was not attested",
   enforce: "a demand that was not answered in time",
 };
 
@@ -70,7 +71,8 @@ type Undoing = Awaited<ReturnType<typeof undoings>>[number];
 
 async function reasonOf({ public: chain, contracts }: ChainView, hash: Hex): Promise<string> {
   const { input, to } = await chain.getTransaction({ hash });
-  for (const abi of [contracts.FraudProofs.abi, contracts.Demands.abi] as readonly Abi[]) {
+  const { FraudProofs, Demands, ReleaseVerdicts } = contracts;
+  for (const { abi } of [FraudProofs, Demands, ReleaseVerdicts] as readonly { abi: Abi }[]) {
     try {
       const { functionName } = decodeFunctionData({ abi, data: input });
       return reasons[functionName] ?? functionName;

@@ -227,10 +227,10 @@ async function ownContent(node: NodeClient, attester: Address, number: bigint) {
 function factsReader(node: NodeClient, chain: ChainView) {
   const facts = chainFacts(chain, chain.contracts);
   const indexes = new Map<Digest, Promise<ReceiptFacts["index"]>>();
-  return async ({ receipts }: PublishedBatch, at: number): Promise<ReceiptFacts> => {
+  return async ({ receipts, committed }: PublishedBatch, at: number): Promise<ReceiptFacts> => {
     const { releaseId, issuedAt, channelId } = (receipts[at] as PublishedBatch["receipts"][number]).receipt;
     const release = await facts.release(releaseId);
-    if (release === undefined) return { release: null, terms: null, index: null };
+    if (release === undefined) return { release: null, terms: null, index: null, settleable: true };
     const [payee] = await chain.public.readContract({
       ...chain.contracts.PaymentChannels,
       functionName: "collectedOf",
@@ -245,6 +245,7 @@ function factsReader(node: NodeClient, chain: ChainView) {
       release: release.facts,
       terms: await facts.terms(release, issuedAt, payee),
       index: await index,
+      settleable: await facts.settleable(releaseId, committed.settledAt),
     };
   };
 }

@@ -141,6 +141,7 @@ export async function openNetwork(
       contracts.FraudProofs.address,
       contracts.Demands.address,
       contracts.Verdicts.address,
+      contracts.ReleaseVerdicts.address,
     ]);
     const readMinTip = async () => {
       minTipWei = await liquidity.public.readContract({

@@ -23,6 +23,7 @@ export function* receiptLies(batch: PublishedBatch, index: number, facts: Receip
   }
   if (receipt.issuedAt < release.publishedAt || receipt.issuedAt > batch.committed.settledAt)
     yield { kind: "time", receipt: opening() };
+  if (!facts.settleable) yield { kind: "attestation", receipt: opening() };
   const price =
     BigInt(receipt.promptTokens) * release.promptWeiPerToken +
     BigInt(receipt.completionTokens) * release.completionWeiPerToken;

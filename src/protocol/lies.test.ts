@@ -108,8 +108,14 @@ describe("one lie planted in a receipt is found, and nothing else", () => {
 
   test("a release that was never published", () => {
     const content = contentOf(1);
-    const lies = liesOf(content, commit(content), { release: null, terms: null, index: null });
-    assert.deepEqual(kindsOf(lies), ["release"]);
+    const nothing = { release: null, terms: null, index: null, settleable: true };
+    assert.deepEqual(kindsOf(liesOf(content, commit(content), nothing)), ["release"]);
+  });
+
+  test("a release that was not attested when the batch was settled", () => {
+    const content = contentOf(1);
+    const lies = liesOf(content, commit(content), { ...facts, settleable: false });
+    assert.deepEqual([...new Set(kindsOf(lies))], ["attestation"]);
   });
 
   test("without the index at hand scores stay unchecked, and what is plain is still found", () => {

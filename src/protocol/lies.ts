@@ -47,6 +47,8 @@ export type ReceiptFacts = {
   readonly terms: TermsFacts | null;
   /** The whole pay index, where it is at hand: without it scores, threshold and omissions stay unchecked. */
   readonly index: { readonly rows: readonly IndexRow[]; open(row: number): RowOpening } | null;
+  /** Whether the batch could hold receipts of the release when it was settled: attested, or the network did not ask for that. */
+  readonly settleable: boolean;
 };
 
 /** Where the intervals that the chain recorded and the receipts do not tile. */
@@ -63,6 +65,8 @@ export type Lie =
   | { readonly kind: "fee"; readonly receipt: ReceiptOpening; readonly expected: bigint }
   /** Issued before its release was published, or after its batch was settled. */
   | { readonly kind: "time"; readonly receipt: ReceiptOpening }
+  /** The release was not attested when the batch was settled, where the network asks for that. */
+  | { readonly kind: "attestation"; readonly receipt: ReceiptOpening }
   /** Entry `position` of the list is wrong; `row` is null where no row is needed to see it. */
   | {
       readonly kind: "score";

@@ -40,6 +40,7 @@ export type DisputeContracts = Pick<
   | "ModelRegistry"
   | "PaymentChannels"
   | "ProtocolParameters"
+  | "ReleaseVerdicts"
 >;
 
 export type DisputeEvent = ChainEvent<Pick<DisputeContracts, "AttributionLedger" | "Demands">>;

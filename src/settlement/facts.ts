@@ -27,6 +27,11 @@ export type ChainFacts = {
    * two seconds ago, which no block can still be given.
    */
   issueTime(nowSec: bigint): Promise<bigint>;
+  /**
+   * Whether a batch settled then, seconds, may hold receipts of the release: it is attested, or the network does not ask for that. Ahead
+   * of now it is as things stand, an attestation that is known to end included.
+   */
+  settleable(releaseId: Digest, at: bigint): Promise<boolean>;
 };
 
 /** How long a block may take from the reading of the clock to its place in the chain, seconds. */
@@ -35,9 +40,12 @@ const releasesKept = 256;
 
 export function chainFacts(
   { public: read, explain }: Pick<ChainReader, "public" | "explain">,
-  contracts: Pick<ProtocolContracts, "ProtocolParameters" | "DatanetRegistry" | "ModelRegistry">,
+  contracts: Pick<
+    ProtocolContracts,
+    "ProtocolParameters" | "DatanetRegistry" | "ModelRegistry" | "ReleaseVerdicts"
+  >,
 ): ChainFacts {
-  const { ProtocolParameters, DatanetRegistry, ModelRegistry } = contracts;
+  const { ProtocolParameters, DatanetRegistry, ModelRegistry, ReleaseVerdicts } = contracts;
   const kept = new Map<Digest, ChainRelease>();
   const addressAt = async (id: string, at: bigint): Promise<Address> => {
     const value = await read.readContract({
@@ -119,6 +127,13 @@ export function chainFacts(
         })),
       };
     },
+    settleable: (releaseId, at) =>
+      read.readContract({
+        ...ReleaseVerdicts,
+        functionName: "settleableAt",
+        args: [releaseId, at],
+        blockTag: "pending",
+      }),
     issueTime: async (nowSec) => {
       const { timestamp } = await read.getBlock({ includeTransactions: false });
       const safe = nowSec - blockSeconds;

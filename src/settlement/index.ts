@@ -58,5 +58,6 @@ export {
   type SettlementDependencies,
   type SettlementStatus,
 } from "./service.ts";
-export { type SettleLimits, type SettleResult, settleLimits, undoneMax } from "./settle.ts";
+export { type SettleLimits, type SettleResult, settleLimits } from "./settle.ts";
+export { undoneMax } from "./waiting.ts";
 export { describeLie, openIndex } from "./watch.ts";

@@ -30,7 +30,7 @@ export type Provable =
  */
 export function prove(
   chain: ChainWriter,
-  { FraudProofs: contract }: Pick<ProtocolContracts, "FraudProofs">,
+  { FraudProofs: contract, ReleaseVerdicts }: Pick<ProtocolContracts, "FraudProofs" | "ReleaseVerdicts">,
   batch: { readonly attester: Address; readonly number: number },
   lie: Provable,
 ) {
@@ -42,6 +42,12 @@ export function prove(
       return chain.write({
         ...contract,
         functionName: "proveWrongTerms",
+        args: [...at, lie.receipt.index, opened(lie.receipt)],
+      });
+    case "attestation":
+      return chain.write({
+        ...ReleaseVerdicts,
+        functionName: "proveUnattested",
         args: [...at, lie.receipt.index, opened(lie.receipt)],
       });
     case "score": {

@@ -38,10 +38,11 @@ import {
   type StoredReceipt,
 } from "./receipt.ts";
 import { type Adopted, adoptReceipts } from "./resettle.ts";
-import { type SettleLimits, type SettleResult, settleLimits, settleOnce, undoneMax } from "./settle.ts";
+import { type SettleLimits, type SettleResult, settleLimits, settleOnce } from "./settle.ts";
 import { refresh } from "./standing.ts";
 import { migrateSettlement } from "./tables.ts";
 import { createTurns, followWhenChanged } from "./turns.ts";
+import { undoneMax } from "./waiting.ts";
 
 export type SettlementDependencies = {
   readonly database: Database;
@@ -50,7 +51,12 @@ export type SettlementDependencies = {
   readonly chain: ChainWriter;
   readonly contracts: Pick<
     ProtocolContracts,
-    "AttributionLedger" | "DatanetRegistry" | "ModelRegistry" | "PaymentChannels" | "ProtocolParameters"
+    | "AttributionLedger"
+    | "DatanetRegistry"
+    | "ModelRegistry"
+    | "PaymentChannels"
+    | "ProtocolParameters"
+    | "ReleaseVerdicts"
   >;
   /** Brings vouchers to the chain: `payments.collect`. */
   readonly collect: (ends: readonly CollectEnd[]) => Promise<CollectResult>;
@@ -152,6 +158,7 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
   const operator = ledger.attester;
   const receiptDomain = domain(chain.chain.id, ledger.address);
   const trees = treeCache({ database, blobs });
+  const facts = chainFacts(chain, contracts);
   const parts = {
     database,
     blobs,
@@ -162,6 +169,7 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
     bondMarginBps: dependencies.bondMarginBps ?? 5_000,
     gasReserveWei: dependencies.gasReserveWei ?? 10n ** 17n,
     collect: dependencies.collect,
+    settleable: facts.settleable,
     ...(dependencies.scheduleBlockAt === undefined ? {} : { scheduleBlockAt: dependencies.scheduleBlockAt }),
     now,
     log,
@@ -276,10 +284,7 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
       await follower.reached(await ledger.blockNumber());
       return listClaims(database, payee);
     },
-    adopt: (openings) =>
-      inTurn(() =>
-        adoptReceipts({ ...parts, chain, contracts, facts: chainFacts(chain, contracts) }, openings),
-      ),
+    adopt: (openings) => inTurn(() => adoptReceipts({ ...parts, chain, contracts, facts }, openings)),
     start: (options) => {
       const loop = startLoop({ database, settle, follow, now, log }, options);
       loops.add(loop);

@@ -1,13 +1,5 @@
 import type { CollectEnd, CollectResult } from "../payments/index.ts";
-import {
-  buildBatch,
-  type Digest,
-  encodeScores,
-  hashReceipt,
-  type ReceiptBundle,
-  toHex,
-  zeroDigest,
-} from "../protocol/index.ts";
+import { buildBatch, type Digest, encodeScores, hashReceipt, toHex, zeroDigest } from "../protocol/index.ts";
 import type { Blobs, Database, Transaction } from "../store/index.ts";
 import {
   type BatchRow,
@@ -20,8 +12,8 @@ import {
 } from "./batch.ts";
 import { SettlementError } from "./errors.ts";
 import type { Ledger } from "./ledger.ts";
-import { decodeBundle } from "./receipt.ts";
 import { recordSettled, refresh, restoreUndone, unfinished } from "./standing.ts";
+import { chainTime, pickWaiting, type Skipped, undoneMax, type Waiting } from "./waiting.ts";
 
 /** How much one batch takes at most. */
 export type SettleLimits = {
@@ -34,9 +26,6 @@ export type SettleLimits = {
 };
 
 export const settleLimits: SettleLimits = { receipts: 1_024, channels: 192, journalLines: 16_384 };
-
-/** Receipts that were in this many undone batches wait for a person: to settle a lie again costs the bond again. */
-export const undoneMax = 2;
 
 /** Batches of one attester that may wait to be final, as the chain has it; the next one is made when the oldest is. */
 const pendingMax = 128;
@@ -52,6 +41,8 @@ export type SettleParts = {
   /** Kept back for gas when the bond is raised, wei. */
   readonly gasReserveWei: bigint;
   readonly collect: (ends: readonly CollectEnd[]) => Promise<CollectResult>;
+  /** Whether a batch settled then, seconds, may hold receipts of the release. */
+  readonly settleable: (releaseId: Digest, at: bigint) => Promise<boolean>;
   /** Asks the chain for a block at this time, seconds, so that windows end when nobody else sends anything. */
   readonly scheduleBlockAt?: (timestampSec: number) => Promise<void>;
   readonly now: () => number;
@@ -66,14 +57,6 @@ export type SettleResult = {
   readonly gas: { readonly collect: bigint; readonly bond: bigint; readonly settle: bigint };
   /** All of it, divided by the receipts; null without a batch. */
   readonly gasPerReceipt: number | null;
-};
-
-type Waiting = {
-  readonly seq: number;
-  readonly id: Digest;
-  readonly channelId: Digest;
-  readonly to: bigint;
-  readonly bundle: ReceiptBundle;
 };
 
 /**
@@ -92,10 +75,9 @@ export async function settleOnce(parts: SettleParts): Promise<SettleResult> {
     return resultOf(batch, [], 0n);
   }
   if (attester.batches - attester.finalised >= pendingMax) return nothing([], 0n);
-  const skipped: { channelId: Digest; reason: string }[] = [];
+  const skipped: Skipped = [];
   await passDisputed(parts);
-  const ripe = await issuedBefore(parts, await pick(parts), skipped);
-  const picked = await collectable(parts, ripe, skipped);
+  const picked = await collectable(parts, await pickWaiting(parts, skipped), skipped);
   if (picked.receipts.length === 0) return nothing(skipped, picked.gasUsed);
   const batch = await prepare(parts, attester.batches, picked);
   return send(parts, batch, skipped);
@@ -111,67 +93,13 @@ function resultOf(batch: BatchRow, skipped: SettleResult["skipped"], bond: bigin
   return { batch, skipped, gas, gasPerReceipt: Math.round(total / batch.receipts.count) };
 }
 
-/**
- * The oldest receipts that wait, within the limits. Receipts are accepted in the order of their channel, so the first ones of
- * the whole list are also the first ones of each channel.
- */
-async function pick({ database, limits }: SettleParts): Promise<Waiting[]> {
-  const rows = await database.query<{
-    seq: number;
-    id: Digest;
-    channelId: Digest;
-    to: bigint;
-    lines: number;
-    bundle: string;
-  }>(
-    `with waiting as (
-       select seq, id, channel_id, to_wei, payment_count, bundle from settlement.receipts
-       where batch_id is null and not lost and channel_id not in
-         (select channel_id from settlement.receipts where batch_id is null and not lost and undone >= $3)
-       order by seq limit $1),
-     chosen as (select channel_id from waiting group by channel_id order by min(seq) limit $2),
-     counted as (select *, sum(payment_count) over (order by seq) as lines from waiting
-       where channel_id in (select channel_id from chosen))
-     select seq, id, channel_id as "channelId", to_wei as "to", lines::bigint as lines, bundle from counted order by seq`,
-    [limits.receipts, limits.channels, undoneMax],
-  );
-  return rows
-    .filter(({ lines }, at) => lines <= limits.journalLines || at === 0)
-    .map(({ bundle, ...row }) => ({ ...row, bundle: decodeBundle(bundle) }));
-}
-
-/** The least that the settling block's time can be, seconds: blocks made on demand carry the wall clock's, others at least the latest one's. */
-async function chainTime({ ledger, now, scheduleBlockAt }: SettleParts): Promise<bigint> {
-  const latest = await ledger.blockTime();
-  const wallClock = BigInt(Math.floor(now() / 1_000));
-  return scheduleBlockAt !== undefined && wallClock > latest ? wallClock : latest;
-}
-
-/** Leaves out what the settling block could precede: a receipt issued after it would be a lie. */
-async function issuedBefore(
-  parts: SettleParts,
-  waiting: readonly Waiting[],
-  skipped: { channelId: Digest; reason: string }[],
-): Promise<Waiting[]> {
-  const time = await chainTime(parts);
-  const early = new Set<Digest>();
-  return waiting.filter(({ channelId, bundle }) => {
-    if (early.has(channelId)) return false;
-    const { issuedAt } = bundle.receipt;
-    if (issuedAt <= time) return true;
-    early.add(channelId);
-    skipped.push({ channelId, reason: `a receipt was issued at ${issuedAt}; the chain's time is ${time}` });
-    return false;
-  });
-}
-
 type Picked = { readonly receipts: readonly Waiting[]; readonly gasUsed: bigint };
 
 /** Brings the vouchers to the chain and keeps the receipts they cover, of channels whose pointer is where their receipts start. */
 async function collectable(
   parts: SettleParts,
   waiting: readonly Waiting[],
-  skipped: { channelId: Digest; reason: string }[],
+  skipped: Skipped,
 ): Promise<Picked> {
   const ends = new Map<Digest, bigint>();
   const starts = new Map<Digest, bigint>();

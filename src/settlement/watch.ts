@@ -29,13 +29,17 @@ import {
 import { SettlementError } from "./errors.ts";
 import type { ChainFacts } from "./facts.ts";
 import { prove } from "./prove.ts";
+import { settlesWithin } from "./waiting.ts";
 import { committedOf, type listWatched, recordFinding, type WatchState } from "./watched.ts";
 
 export type WatchParts = {
   readonly database: Database;
   readonly blobs: Blobs;
   readonly chain: ChainWriter;
-  readonly contracts: Pick<ProtocolContracts, "AttributionLedger" | "PaymentChannels" | "FraudProofs">;
+  readonly contracts: Pick<
+    ProtocolContracts,
+    "AttributionLedger" | "PaymentChannels" | "FraudProofs" | "ReleaseVerdicts"
+  >;
   readonly facts: ChainFacts;
   /** A release's whole pay index, where it is to be had: without it scores stay unchecked. */
   readonly indexOf: (releaseId: Digest) => Promise<readonly IndexRow[] | undefined>;
@@ -125,7 +129,13 @@ export async function truthful(parts: WatchParts, watched: Watched): Promise<Sig
   for (const [i, opening] of content.receipts.entries()) {
     const { receipt } = opening;
     if (broken.has(receipt.channelId)) continue;
-    const facts = await factsOf(parts, receipt, indexes);
+    // What was not attested then may be by now, and is settled again now.
+    const facts = await factsOf(
+      parts,
+      receipt,
+      settlesWithin(BigInt(Math.floor(parts.now() / 1_000))),
+      indexes,
+    );
     const unscored = facts.index === null && opening.query !== "0x";
     if (unscored || !receiptLies(batch, i, facts).next().done) broken.add(receipt.channelId);
     else good.push(opening);
@@ -189,7 +199,7 @@ async function* allLies(
   yield* listLies(batch);
   const indexes = new Map<Digest, Promise<ReceiptFacts["index"]>>();
   for (const [i, { receipt, query }] of batch.receipts.entries()) {
-    const facts = await factsOf(parts, receipt, indexes);
+    const facts = await factsOf(parts, receipt, batch.committed.settledAt, indexes);
     if (facts.release !== null && facts.index === null && query !== "0x") onUnscored();
     yield* receiptLies(batch, i, facts);
     await new Promise((resolve) => setImmediate(resolve));
@@ -199,10 +209,11 @@ async function* allLies(
 async function factsOf(
   { facts, chain, contracts, indexOf }: WatchParts,
   receipt: Receipt,
+  settledAt: bigint,
   indexes: Map<Digest, Promise<ReceiptFacts["index"]>>,
 ): Promise<ReceiptFacts> {
   const release = await facts.release(receipt.releaseId);
-  if (release === undefined) return { release: null, terms: null, index: null };
+  if (release === undefined) return { release: null, terms: null, index: null, settleable: true };
   const [payee] = await chain.public.readContract({
     ...contracts.PaymentChannels,
     functionName: "collectedOf",
@@ -217,6 +228,7 @@ async function factsOf(
     release: release.facts,
     terms: await facts.terms(release, receipt.issuedAt, payee),
     index: await index,
+    settleable: await facts.settleable(receipt.releaseId, settledAt),
   };
 }
 
@@ -276,6 +288,8 @@ export function describeLie(lie: Lie): string {
       return `${lie.kind} of ${lie.balance.balance.payee}.`;
     case "balance-missing":
       return `${lie.payee} has no balance.`;
+    case "attestation":
+      return `the release${at} was not attested when the batch was settled.`;
     default:
       return `${lie.kind}${at}.`;
   }

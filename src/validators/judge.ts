@@ -51,8 +51,14 @@ export async function judge(
   if (onChain === undefined) return wrong("its release was never published");
   const terms = await parts.facts.terms(onChain, receipt.issuedAt, toHex(batch.committed.attester));
   const index: ReceiptFacts["index"] = await openIndex(onChain.facts, release.index);
+  const settleable = await parts.facts.settleable(receipt.releaseId, batch.committed.settledAt);
   if (index === null) return wrong("the index is not the one its release committed to");
-  const { value: lie } = receiptLies(batch, position, { release: onChain.facts, terms, index }).next();
+  const { value: lie } = receiptLies(batch, position, {
+    release: onChain.facts,
+    terms,
+    index,
+    settleable,
+  }).next();
   if (lie) return wrong(describeLie(lie));
   if (query === "0x")
     return { wrong: false, reason: "the payer opted out: nothing is traced", gradient: null };

@@ -58,13 +58,8 @@ before(async () => {
   const version = [datanetId, textDigest("root"), 3, textDigest("CC0-1.0"), textDigest("consents")] as const;
   await owner.write({ ...DatanetRegistry, functionName: "publishVersion", args: version });
   const { logs } = await owner.write({ ...ModelRegistry, functionName: "register", args: ["judged"] });
-  [
-    {
-      args: { modelId },
-    },
-  ] = parseEventLogs({ abi: ModelRegistry.abi, eventName: "ModelRegistered", logs }) as [
-    { args: { modelId: bigint } },
-  ];
+  const [registered] = parseEventLogs({ abi: ModelRegistry.abi, eventName: "ModelRegistered", logs });
+  modelId = registered!.args.modelId;
   for (const validator of validators) {
     await world.client(deployer).send({ to: validator.address, value: stake + 10n * open });
     const args = [BigInt(validator.address), 0] as const;
