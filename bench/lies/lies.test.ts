@@ -51,7 +51,8 @@ async function lies(name: string): Promise<string[]> {
   const { batch, withheld } = openBatch(committed, content);
   assert.deepEqual(withheld, [], "what is published is what is committed");
   const terms = { split: genesisSplit, payees, datanets };
-  const known = { release: facts, terms, index: await openIndex(facts, release.indexRows) };
+  const index = await openIndex(facts, release.indexRows);
+  const known = { release: facts, terms, index, settleable: true };
   const found = [...listLies(batch), ...batch.receipts.flatMap((_, i) => [...receiptLies(batch, i, known)])];
   return [...new Set(found.map(({ kind }) => kind))];
 }

@@ -15,7 +15,7 @@
  * undone batches wait for a person, because settling a lie again costs the bond again.
  *
  * - `receipt`: taking them in, reading them; `batch`: what is stored of a batch, its trees
- * - `settle`: picking, collecting, building, sending; `standing`: what the chain says about batches, and recovering
+ * - `waiting`: picking what the next batch may hold; `settle`: collecting, building, sending; `standing`: what the chain says about batches, and recovering
  * - `claim`, `balance`: what payees have, and getting it to them; `ledger`: the contract; `loop`: settling in the background
  * - `service`, `routes`: the room's functions, and the same over HTTP
  *
