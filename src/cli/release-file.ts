@@ -4,16 +4,30 @@ import { z } from "zod";
 import { fetchVersion } from "../datanets/index.ts";
 import type { ReleaseMaterial, ReleaseRecord } from "../modelfactory/index.ts";
 import {
+  addressSchema,
   base64Schema,
+  bytesSchema,
   type Digest,
   digestSchema,
   type Manifest,
   manifestSchema,
+  maxDimensions,
   toHex,
 } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { ApiError, connect, type NodeClient } from "./http.ts";
 import { now, openChain } from "./purse.ts";
+
+/** What making its index again takes beside that; with `verify --index`. */
+const indexSchema = z.strictObject({
+  contributors: z.array(addressSchema).max(1 << 20),
+  /** Contributors' rows, then null rows: big-endian int16. */
+  rows: z.array(bytesSchema(2, 2 * maxDimensions)).max(1 << 20),
+  adapterConfig: base64Schema,
+  basis: base64Schema,
+  clusters: base64Schema.nullable(),
+  explain: base64Schema.nullable(),
+});
 
 /** A release in one file: what it takes to train it again on another machine that has its base model. */
 const releaseFileSchema = z.strictObject({
@@ -30,17 +44,21 @@ const releaseFileSchema = z.strictObject({
         .nullable(),
     )
     .max(64),
+  index: indexSchema.optional(),
 });
+export type ReleaseFile = z.output<typeof releaseFileSchema>;
 
 const fileBytesMax = 512 * 2 ** 20;
 const adapterBytesMax = 256 * 2 ** 20;
+
+export const isReleaseId = (text: string): boolean => /^0x[0-9a-fA-F]{64}$/.test(text);
 
 /**
  * @param release a release's id, to fetch from the running node, or a file that `save` wrote before
  * @throws CliError where there is neither
  */
 export async function loadRelease(release: string, save?: string): Promise<ReleaseMaterial> {
-  if (!/^0x[0-9a-fA-F]{64}$/.test(release)) return readRelease(release);
+  if (!isReleaseId(release)) return materialOf(readReleaseFile(release));
   const node = connect();
   const material = await fetchRelease(node, release.toLowerCase() as Digest);
   if (save !== undefined) writeFileSync(save, JSON.stringify(fileOf(material)));
@@ -64,11 +82,12 @@ const fileOf = ({
   ),
 });
 
-function readRelease(path: string): ReleaseMaterial {
+/** @throws CliError for a file that is none */
+export function readReleaseFile(path: string): ReleaseFile {
   const unreadable = (why: string, exitCode: 1 | 2, cause?: unknown) =>
     new CliError(`${path} is not a release's file: ${why}`, {
       fix: [
-        "give a release's id, 0x and 64 hex digits, or a file that 'openledger verify <id> --retrain --save <file>' wrote",
+        "give a release's id, 0x and 64 hex digits, or a file that 'openledger verify <id> --retrain --save <file>' or --index wrote",
       ],
       exitCode,
       cause,
@@ -89,14 +108,15 @@ function readRelease(path: string): ReleaseMaterial {
   const read = releaseFileSchema.safeParse(json);
   if (!read.success)
     throw unreadable(z.prettifyError(read.error).replaceAll(/\s+/g, " ").slice(0, 400), exitCodes.failed);
-  const { releaseId, manifest, adapter, versions } = read.data;
-  return {
-    releaseId,
-    manifest,
-    adapter: new Uint8Array(Buffer.from(adapter, "base64")),
-    versions: versions.map((version) => version ?? new Error("It is not in the file.")),
-  };
+  return read.data;
 }
+
+const materialOf = ({ releaseId, manifest, adapter, versions }: ReleaseFile): ReleaseMaterial => ({
+  releaseId,
+  manifest,
+  adapter: new Uint8Array(Buffer.from(adapter, "base64")),
+  versions: versions.map((version) => version ?? new Error("It is not in the file.")),
+});
 
 async function fetchRelease(node: NodeClient, releaseId: Digest): Promise<ReleaseMaterial> {
   const answer = z
@@ -132,7 +152,7 @@ async function bytesOf(response: Response): Promise<Uint8Array> {
 }
 
 /** What the registries on the node's chain say. */
-async function recordOf(
+export async function recordOf(
   node: NodeClient,
   { releaseId, manifest }: { releaseId: Digest; manifest: Manifest },
 ): Promise<ReleaseRecord | null> {

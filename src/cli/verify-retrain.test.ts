@@ -3,7 +3,16 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { bytesDigest, releaseId } from "../protocol/index.ts";
+import {
+  bytesDigest,
+  decodeRow,
+  encodeRow,
+  indexTree,
+  releaseId,
+  toBytes,
+  toHex,
+  zeroAddress,
+} from "../protocol/index.ts";
 import { type Json, openRunning } from "./fixtures/running.ts";
 
 const running = await openRunning({}, true);
@@ -214,4 +223,63 @@ test("another base, a file of something else and an unknown release are told in 
   assert.match(unknown.err, /There is no model or release/);
   const both = await call(["verify", saved, "--retrain", "--replay", "--base", base]);
   assert.equal(both.code, 2);
+});
+
+test("the same release's index is made again bit for bit from what the node serves, and from a file; a longer row in it is named", async () => {
+  const whole = join(folder, "whole.json");
+  const found = await run(
+    "verify",
+    id,
+    "--index",
+    "--base",
+    base,
+    "--save",
+    whole,
+    "--seed",
+    `0x${"ab".repeat(32)}`,
+  );
+  assert.deepEqual(
+    [found.verified, found.identical, found.examples.length, found.apart.threshold],
+    [true, true, 20, 0],
+  );
+  assert.ok(
+    found.checks.every(({ status }: Json) => status === "passed"),
+    JSON.stringify(found.checks),
+  );
+  const names = found.checks.map(({ name }: Json) => name);
+  for (const name of [
+    "release",
+    "registry",
+    "held-out",
+    "clusters",
+    "rows",
+    "null rows",
+    "threshold",
+    "examples",
+  ])
+    assert.ok(names.includes(name), name);
+  const offline = await run("verify", whole, "--index", "--base", base, "--seed", found.seed);
+  assert.deepEqual([offline.witness, offline.identical], [found.witness, true]);
+
+  const lied = JSON.parse(readFileSync(whole, "utf8"));
+  const row = decodeRow(toBytes(lied.index.rows[0])).map((x) => Math.trunc(x / 2));
+  lied.index.rows[0] = toHex(encodeRow(Int16Array.from(row)));
+  const rows = lied.index.rows.map((bytes: `0x${string}`, at: number) => ({
+    row: at,
+    payee: lied.index.contributors[at] ?? zeroAddress,
+    bytes: toBytes(bytes),
+  }));
+  lied.manifest.index.root = indexTree(rows).root;
+  renamed(lied);
+  writeFileSync(whole, JSON.stringify(lied));
+  const { code, out } = await call(["verify", whole, "--index", "--base", base, "--json"]);
+  assert.equal(code, 1);
+  assert.deepEqual(
+    JSON.parse(out)
+      .checks.filter(({ status }: Json) => status === "failed")
+      .map(({ name, found }: Json) => [name, found]),
+    [["rows", [`row 0 of contributor ${lied.index.contributors[0]} is 0.500 times as long as recomputed`]]],
+  );
+  const { code: usage } = await call(["verify", saved, "--index", "--base", base, "--json"]);
+  assert.equal(usage, 2, "a file without an index");
 });

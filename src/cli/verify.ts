@@ -20,6 +20,8 @@ type Options = {
   save?: string;
   replay?: boolean;
   retrain?: boolean;
+  index?: boolean;
+  seed?: string;
   base?: string;
   key?: string;
   threads: number;
@@ -30,7 +32,7 @@ export function define(command: Command, io: Io): void {
   withBase(withKey(command))
     .argument(
       "<what>",
-      "a file, or the id of a receipt (with --retrain: of a release) to fetch from the running node first",
+      "a file, or the id of a receipt (with --retrain or --index: of a release) to fetch from the running node first",
     )
     .option("--save <file>", "keep the file that was fetched, to check it on another machine")
     .option("--replay", "compute the answer's gradient again: takes a full audit file and the base model")
@@ -38,6 +40,11 @@ export function define(command: Command, io: Io): void {
       "--retrain",
       "of a release: train its adapter again, with its recipe, seed and threads; takes the base model",
     )
+    .option(
+      "--index",
+      "of a release: make its index again from its data, without training; takes the base model",
+    )
+    .option("--seed <digest>", "with --index: what examples to check one by one; random unless given")
     .addHelpText(
       "after",
       `
@@ -45,14 +52,21 @@ Needs neither node, chain nor network when given a file. Exits with 1 when a che
 Without --replay it cannot show that the query is this answer's gradient; --replay computes it again, from a file that
 'openledger receipt audit <id> --full --out <file>' writes and from the base model's folder.
 With --retrain the adapter must come out byte for byte where engine, runtime and processor are those that the release names;
-elsewhere the command says what differs, and by how much.`,
+elsewhere the command says what differs, and by how much. With --index rows, null rows, basis, threshold, near duplicates and 64 drawn rows of
+the explain index are made again and compared: it takes about as long as the index took to make.`,
     )
-    .action(async (receipt: string, options: Options) => {
+    .action(async (receipt: string, options: Options, self: Command) => {
+      if ([options.replay, options.retrain, options.index].filter((chosen) => chosen === true).length > 1)
+        throw new CliError(
+          "--replay is about a receipt, --retrain and --index about a release: ask for one of them.",
+          { exitCode: exitCodes.usage },
+        );
+      if (options.index === true) {
+        const { verifyIndex } = await import("./verify-index.ts");
+        const isAsked = self.getOptionValueSource("threads") === "cli";
+        return verifyIndex(io, receipt, { ...options, threads: isAsked ? options.threads : undefined });
+      }
       if (options.retrain === true) {
-        if (options.replay === true)
-          throw new CliError("--replay is about a receipt, --retrain about a release: ask for one of them.", {
-            exitCode: exitCodes.usage,
-          });
         const { verifyRetrain } = await import("./verify-retrain.ts");
         return verifyRetrain(io, receipt, options);
       }

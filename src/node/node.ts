@@ -376,6 +376,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
             adapter: adapter.digest,
             "adapter-config": release.adapterConfig,
             basis: index.basisDigest,
+            clusters: index.clustersDigest,
             explain: index.explainDigest,
           };
           const digest = digests[name];

@@ -4,7 +4,8 @@
  * That a query is the gradient of its answer, and that an index was made as its manifest says, is seen by computing it again.
  *
  * - `replay`: an answer's gradient once more, from its audit file; `tolerance`: how near two machines' queries must be
- * - `attest-index`: a release's index once more, from its data; `index-claims`: what the release says of it; `index-clusters`, `index-examples`,
+ * - `attest-index`: a release's index once more, from its data; `index-source`: what that takes, from a node;
+ *   `index-claims`: what the release says of it; `index-clusters`, `index-examples`,
  *   `row-faults`: what is not as recomputed, in words
  * - `lottery`, `projection`: what draws a validator, and what it commits to; `verdicts`: the contract
  * - `release-verdicts`: the contract that attests or refutes a release's index, as `verdicts` does receipts
@@ -16,6 +17,7 @@ export * from "./attest-index.ts";
 export * from "./errors.ts";
 export * from "./evidence.ts";
 export * from "./index-claims.ts";
+export * from "./index-source.ts";
 export * from "./lottery.ts";
 export * from "./node-source.ts";
 export * from "./projection.ts";

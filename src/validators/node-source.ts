@@ -48,6 +48,8 @@ export type NodeSource = {
   content(attester: string, number: number): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Manifest, index and files, kept. @throws ValidatorError `bad-node` */
   release(releaseId: Digest): Promise<SourcedRelease>;
+  /** One of a release's files. @throws ValidatorError `bad-node`, also where its bytes are not of this digest */
+  file(releaseId: Digest, name: ReleaseFileName, digest: Digest): Promise<Uint8Array>;
   evidence(request: EvidenceRequest): Promise<Sealed>;
   publish(signed: SignedStatement): Promise<void>;
   /** Any of the node's JSON, still to be checked. @throws ValidatorError `bad-node` */
@@ -145,6 +147,7 @@ export function nodeSource(url: string): NodeSource {
       }
       return found;
     },
+    file: named,
     evidence: async (request) =>
       parsed(sealedSchema, "v1/validators/evidence", await post("v1/validators/evidence", request)),
     publish: async (signed) => {

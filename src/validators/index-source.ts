@@ -1,0 +1,54 @@
+/** All that making a release's index again takes, from a node over HTTP. */
+import { type CarriedVersion, fetchVersion, openVersion, type VersionContent } from "../datanets/index.ts";
+import type { Digest, Manifest } from "../protocol/index.ts";
+import type { IndexMaterial } from "./index-claims.ts";
+import type { NodeSource } from "./node-source.ts";
+
+/**
+ * Versions as they were carried here, checked against what a release's manifest says of them.
+ *
+ * @returns in the manifest's order; an Error says why one could not be had, or what is wrong with it
+ */
+export const openVersions = (
+  { datanets }: Pick<Manifest, "datanets">,
+  carried: readonly (CarriedVersion | Error | undefined)[],
+): (VersionContent | Error)[] =>
+  datanets.map((named, i) => {
+    const version = carried[i] ?? new Error("It is not here.");
+    if (version instanceof Error) return version;
+    try {
+      return openVersion(version, named);
+    } catch (error) {
+      return error as Error;
+    }
+  });
+
+/**
+ * @param versionDigests the versions' manifests as the registry on chain has them, where one was asked
+ * @throws ValidatorError `bad-node` where the node does not give the release; data that it does not give is part of the result
+ */
+export async function sourceIndex(
+  source: NodeSource,
+  releaseId: Digest,
+  versionDigests: (manifest: Manifest) => Promise<readonly Digest[] | null>,
+): Promise<IndexMaterial> {
+  const release = await source.release(releaseId);
+  const { manifest } = release;
+  const { clustersDigest, explainDigest } = manifest.index;
+  const whyNot = (error: Error) => error;
+  const missing = () => undefined;
+  const carried: (CarriedVersion | Error)[] = [];
+  for (const named of manifest.datanets)
+    carried.push(await fetchVersion((path) => source.get(path.replace(/^\//, "")), named).catch(whyNot));
+  return {
+    manifest,
+    index: release.index,
+    files: {
+      ...release.files,
+      clusters: await source.file(releaseId, "clusters", clustersDigest).catch(missing),
+      explain: explainDigest && (await source.file(releaseId, "explain", explainDigest).catch(missing)),
+    },
+    versions: openVersions(manifest, carried),
+    versionDigests: await versionDigests(manifest),
+  };
+}
