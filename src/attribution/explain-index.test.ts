@@ -147,6 +147,45 @@ test("among the examples of some contributors, the same order and scores as amon
   assert.throws(() => open(write(plans[0]!)).top(query, 3, [5, 4]), /ascending numbers/);
 });
 
+test("with memory for a few rows at a time, the same scores, and the same helpful and harmful examples", () => {
+  for (const plan of plans) {
+    const bytes = write(plan);
+    const size = explainRowBytes(plan);
+    const read: number[] = [];
+    const paged = openExplainIndex(
+      bytes.length,
+      (at, length) => {
+        if (at >= 32) read.push((at - 32) / size);
+        return bytes.subarray(at, at + length);
+      },
+      37 * size,
+    );
+    assert.ok(paged.memory <= 38 * size, `${paged.memory} bytes`);
+    const whole = open(bytes);
+    assert.deepEqual(paged.scores(query), whole.scores(query));
+    const among = rows.flatMap((_, i) => (i % 5 === 2 || (i > 30 && i < 45) ? [i] : []));
+    read.length = 0;
+    const few = paged.explain(query, { among, count: 9, harmful: false });
+    assert.deepEqual(read, among, "what nobody asks about is not read");
+    const both = paged.explain(query, { among, count: 9, harmful: true });
+    const scores = whole.scores(query);
+    const sum = among.reduce((total, i) => total + (scores[i] as number), 0);
+    const order = whole.top(query, count);
+    assert.deepEqual(few, {
+      sum,
+      helpful: order.filter(({ example, score }) => among.includes(example) && score > 0).slice(0, 9),
+      harmful: null,
+    });
+    assert.deepEqual(both, {
+      ...few,
+      harmful: order
+        .filter(({ score }) => score < 0)
+        .reverse()
+        .slice(0, 9),
+    });
+  }
+});
+
 test("the plan keeps bytes while they fit, then one or two bits within a row's limit", () => {
   const options = { budgetBytes: 1_000_000, rowBytes: 8192, seed: 1 };
   assert.equal(planExplainIndex(200, 4000, options).bits, 8);

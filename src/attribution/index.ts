@@ -16,7 +16,8 @@
  *   collected from the engine
  * - `spans/`: runs of an answer that stand word for word in the training data; shown, not paid
  * - `scan`: a query against every row, exactly, in WebAssembly SIMD (`kernels`, written with `wasm`)
- * - `explain-index`: one row per example in few bits (`rotation`, `explain-codes`), to show those behind a score; `explain-search`: asking it
+ * - `explain-index`: one row per example in few bits (`rotation`, `explain-codes`), to show those behind a score; `explain-search`: asking it;
+ *   `explain-service`: the examples behind a finished answer, in a thread of its own (`thread`)
  * - `service`: scores finished answers in a worker thread of its own
  */
 export * from "./basis.ts";
@@ -24,6 +25,7 @@ export * from "./check-index.ts";
 export * from "./clusters/index.ts";
 export * from "./explain-index.ts";
 export * from "./explain-search.ts";
+export * from "./explain-service.ts";
 export * from "./influence.ts";
 export * from "./inspect-index.ts";
 export * from "./linalg.ts";

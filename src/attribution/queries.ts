@@ -9,7 +9,7 @@ import {
   readPeft,
   sequenceOf,
 } from "../engine/index.ts";
-import { decodeBasis } from "./basis.ts";
+import { decodeBasis, scaleGradient } from "./basis.ts";
 import { createProjection } from "./projection.ts";
 
 /** A release's files that scoring takes, as they are. */
@@ -32,6 +32,8 @@ export type QueryRelease = {
   readonly gradients: Awaited<ReturnType<typeof createGradients>>;
   /** ∇ℓ of the answer by the adapter's B matrices, `[p]`: one forward and one backward pass. */
   gradient(answer: AnsweredTokens): Promise<Float32Array>;
+  /** The gradient in the coordinates of the index, `[p]`. */
+  scaled(answer: AnsweredTokens): Promise<Float32Array>;
   /** From a gradient to q, k integers. */
   project(gradient: Float32Array): Int16Array;
   /** q of an answer. */
@@ -84,6 +86,7 @@ export function createQueries(base: Checkpoint, options: { maxLength: number; th
         gradients,
         gradient,
         project,
+        scaled: async (answer) => scaleGradient(basis, await gradient(answer)),
         query: async (answer) => project(await gradient(answer)),
       };
     },

@@ -8,8 +8,13 @@ import { WebAssembly } from "./wasm.ts";
 /** Rows from one number to before another. */
 export type RowRange = readonly [from: number, to: number];
 
-export type Scan<Query> = {
+/** Columns of a row, from the first row of a range to its last. */
+export type RowSource<Row> = (i: number) => Row;
+
+export type Scan<Query, Row = unknown> = {
   readonly rows: number;
+  /** Puts other rows in the place of those of some ranges, by default of all. */
+  fill(row: RowSource<Row>, ranges?: readonly RowRange[]): void;
   /** Bytes that a scan of everything reads. */
   readonly bytes: number;
   /**
@@ -22,12 +27,13 @@ export type Scan<Query> = {
   read(): void;
 };
 
-export type ScanRows<Row> = {
-  readonly rows: number;
-  readonly columns: number;
+export type ScanShape = { readonly rows: number; readonly columns: number };
+export type ScanRows<Row> = ScanShape & {
   /** Asked for once, from the first row to the last. */
-  readonly row: (i: number) => Row;
+  readonly row: RowSource<Row>;
 };
+/** Without rows they are zero until they are filled in. */
+type ScanInput<Row> = ScanShape & Partial<ScanRows<Row>>;
 
 /** One memory holds about 2³⁰ bytes of rows; WebAssembly's addresses end at 2³². */
 const shardBytes = 2 ** 30;
@@ -80,6 +86,23 @@ function scanRanges(
     }
 }
 
+/** Asks for the rows of some ranges, and puts each where it belongs. */
+function fillRanges<Row extends ArrayLike<number>>(
+  shards: readonly Shard[],
+  columns: number,
+  row: RowSource<Row>,
+  ranges: readonly RowRange[],
+  put: (shard: Shard, i: number, values: Row) => void,
+): void {
+  for (const shard of shards)
+    for (const [from, to] of ranges)
+      for (let i = Math.max(0, from - shard.first); i < Math.min(shard.rows, to - shard.first); i++) {
+        const values = row(shard.first + i);
+        checkRow(values.length, shard.first + i, columns);
+        put(shard, i, values);
+      }
+}
+
 function readAll(shards: readonly Shard[]): void {
   for (const { kernels, at, out } of shards) {
     const quarter = Math.floor((out - at) / streams / vectorBytes) * vectorBytes;
@@ -114,22 +137,22 @@ function checkQuery(query: Int16Array | Int8Array, columns: number, largest: num
 
 function createRowScan<Row extends Int16Array | Int8Array>(
   kind: "int16" | "int8",
-  { rows, columns, row }: ScanRows<Row>,
+  { rows, columns, row: first }: ScanInput<Row>,
   mostColumns: number,
   largest: number,
-): Scan<Row> {
+): Scan<Row, Row> {
   checkShape(rows, columns, mostColumns);
   const size = kind === "int16" ? 2 : 1;
   const stride = Math.ceil((columns * size) / vectorBytes) * vectorBytes;
   const shards = createShards(rows, { unitRows: 1, unitBytes: stride, queryBytes: (stride / size) * 2 });
-  for (const { bytes, at, first, rows: count } of shards)
-    for (let i = 0; i < count; i++) {
-      const values = row(first + i);
-      checkRow(values.length, first + i, columns);
-      bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at + i * stride);
-    }
+  const fill = (row: RowSource<Row>, ranges: readonly RowRange[] = [[0, rows]]) =>
+    fillRanges(shards, columns, row, ranges, ({ bytes, at }, i, { buffer, byteOffset, byteLength }) =>
+      bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at + i * stride),
+    );
+  if (first !== undefined) fill(first);
   return {
     rows,
+    fill,
     bytes: rows * stride,
     scores(query, ranges = [[0, rows]]) {
       checkQuery(query, columns, largest);
@@ -159,11 +182,11 @@ function createRowScan<Row extends Int16Array | Int8Array>(
  * The pay index: `Σ row[i] · q[i]`, at most 2⁴⁰ in magnitude. The query must lie within ±32,767, as `projectQuery` makes it: two products
  * of −32,768 by itself would not fit in 32 bits.
  */
-export const createInt16Scan = (rows: ScanRows<Int16Array>): Scan<Int16Array> =>
+export const createInt16Scan = (rows: ScanInput<Int16Array>): Scan<Int16Array, Int16Array> =>
   createRowScan("int16", rows, 1024, 32_767);
 
 /** The explain index in whole bytes: `Σ row[i] · q[i]` for a query within ±127. */
-export const createInt8Scan = (rows: ScanRows<Int8Array>): Scan<Int8Array> =>
+export const createInt8Scan = (rows: ScanInput<Int8Array>): Scan<Int8Array, Int8Array> =>
   createRowScan("int8", rows, 2 ** 26, 127);
 
 /** What {@link createInt16Scan} and {@link createInt8Scan} compute. */
@@ -189,22 +212,26 @@ export const codeEntryLimit = 60;
  * @param rows `columns` is the number of bytes in a row
  * @returns a scan whose query is 2 · columns tables of 16 entries within ±60
  */
-export function createCodeScan({ rows, columns, row }: ScanRows<Uint8Array>): Scan<Int8Array> {
+export function createCodeScan({
+  rows,
+  columns,
+  row: first,
+}: ScanInput<Uint8Array>): Scan<Int8Array, Uint8Array> {
   checkShape(rows, columns, 2 ** 22);
   const layout = { unitRows: codeRows, unitBytes: codeRows * columns, queryBytes: 2 * columns * codeEntries };
   const shards = createShards(rows, layout);
-  for (const { bytes, at, first, rows: count } of shards)
-    for (let i = 0; i < count; i++) {
-      const values = row(first + i);
-      checkRow(values.length, first + i, columns);
+  const fill = (row: RowSource<Uint8Array>, ranges: readonly RowRange[] = [[0, rows]]) =>
+    fillRanges(shards, columns, row, ranges, ({ bytes, at }, i, values) => {
       // Even bytes belong to a group's first eight rows, odd bytes to the others (kernels.ts).
       const within = i % codeRows;
       const lane = within < codeRows / 2 ? 2 * within : 2 * within - codeRows + 1;
       const start = at + (i - within) * columns + lane;
       for (let j = 0; j < columns; j++) bytes[start + j * codeRows] = values[j] as number;
-    }
+    });
+  if (first !== undefined) fill(first);
   return {
     rows,
+    fill,
     bytes: rows * columns,
     scores(tables, ranges = [[0, rows]]) {
       checkQuery(tables, 2 * columns * codeEntries, codeEntryLimit);

@@ -1,8 +1,10 @@
 /** Scores finished answers: a query's integers and every row's exact score. */
+import { workerUrl } from "../engine/index.ts";
 import { type Address, concat, encodeRow } from "../protocol/index.ts";
 import type { IndexFacts } from "./check-index.ts";
-import { openScoringThread } from "./scoring-thread.ts";
-import type { GradDotRequest, ReleaseFiles } from "./worker.ts";
+import type { AnsweredTokens } from "./queries.ts";
+import { openThread } from "./thread.ts";
+import type { GradDotRequest, ReleaseFiles, ScoringMethods, ScoringWorkerData } from "./worker.ts";
 
 /** Where a release's files come from; asked once each time a release becomes resident. */
 export type ReleaseSource = (release: string) => Promise<{
@@ -42,14 +44,21 @@ export class EmptyAnswerError extends Error {
   override name = "EmptyAnswerError";
 }
 
+/** @throws EmptyAnswerError when there is no output token */
+function asked({ promptIds, outputIds }: AnsweredTokens) {
+  if (outputIds.length === 0) throw new EmptyAnswerError("The answer has no tokens, so nothing shaped it.");
+  return { promptIds: [...promptIds], outputIds: [...outputIds] };
+}
+
 export async function createAttribution(source: ReleaseSource, options: AttributionOptions) {
   const residentReleases = options.residentReleases ?? 8;
-  const worker = await openScoringThread({
+  const worker = openThread<ScoringMethods>(workerUrl(import.meta.url, "worker"), {
     baseFolder: options.baseFolder,
     threads: options.threads ?? 1,
     residentReleases,
     maxLength: options.maxLength,
-  });
+  } satisfies ScoringWorkerData);
+  await worker.start();
   const contributorsOf = new Map<string, number>();
   /** Releases whose files were once found to be what they must be. */
   const prepared = new Set<string>();
@@ -92,24 +101,20 @@ export async function createAttribution(source: ReleaseSource, options: Attribut
      * @param answer tokens exactly as the model read and wrote them
      * @throws EmptyAnswerError when there is no output token
      */
-    async score(
-      release: string,
-      answer: { promptIds: readonly number[]; outputIds: readonly number[] },
-    ): Promise<AnswerScores> {
-      if (answer.outputIds.length === 0)
-        throw new EmptyAnswerError("The answer has no tokens, so nothing shaped it.");
+    async score(release: string, answer: AnsweredTokens): Promise<AnswerScores> {
+      const tokens = asked(answer);
       return withRelease(release, async (contributors) => {
-        const { q, scores } = await worker.call("score", {
-          release,
-          promptIds: [...answer.promptIds],
-          outputIds: [...answer.outputIds],
-        });
+        const { q, scores } = await worker.call("score", { release, ...tokens });
         return {
           query: encodeRow(q),
           scores: Array.from(scores.subarray(0, contributors)),
           nullScores: Array.from(scores.subarray(contributors)),
         };
       });
+    },
+    /** An answer's gradient in the release's metric, `[p]`: what the explain index is asked with. @throws EmptyAnswerError */
+    async gradient(release: string, answer: AnsweredTokens): Promise<Float32Array> {
+      return withRelease(release, () => worker.call("gradient", { release, ...asked(answer) }));
     },
     /** The plain gradient baseline for many answers at once, by contributor. */
     gradDot: (request: GradDotRequest): Promise<number[][]> =>

@@ -26,6 +26,7 @@ export type ScoringMethods = {
   has: (release: string) => boolean;
   load: (files: ReleaseFiles) => void;
   score: (request: QueryRequest) => Promise<{ q: Int16Array; scores: Float64Array }>;
+  gradient: (request: QueryRequest) => Promise<Float32Array>;
   gradDot: (request: GradDotRequest) => Promise<number[][]>;
 };
 
@@ -74,6 +75,9 @@ await serveWorker<ScoringWorkerData>((data): ScoringMethods => {
       const { query, scan } = await use(release);
       const q = await query({ promptIds, outputIds });
       return { q, scores: scan.scores(q) };
+    },
+    async gradient({ release, promptIds, outputIds }) {
+      return (await use(release)).scaled({ promptIds, outputIds });
     },
     async gradDot({ release, examples, contributorOf, contributors, queries: asked }) {
       const { adapter, gradients } = await use(release);

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
+import { wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, short, table } from "./table.ts";
 
@@ -36,19 +37,13 @@ export function datanetNumber(text: string): string {
   throw new InvalidArgumentError("A Datanet is named by its number, such as 1.");
 }
 
-function pageSize(text: string): number {
-  const size = Number(text);
-  if (Number.isInteger(size) && size >= 1 && size <= 100) return size;
-  throw new InvalidArgumentError("Expected a whole number from 1 to 100.");
-}
-
 const time = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 
 /** `openledger datanet list|create|publish|show`. */
 export function define(command: Command, io: Io): void {
   subcommand(command, "list", "List the Datanets, newest first")
     .option("--before <datanet>", "those before this number", datanetNumber)
-    .option("--limit <number>", "at most so many", pageSize, 20)
+    .option("--limit <number>", "at most so many", wholeUpTo(100), 20)
     .action(({ before, limit }) => list(io, limit, before));
   subcommand(command, "create", "Create a Datanet, as the node's curator")
     .requiredOption("--name <name>", "what it is called")

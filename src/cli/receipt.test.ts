@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeCalibration, receiptStanding, scoreShares } from "../protocol/index.ts";
 import { type ReceiptJson, showReceipt, splitOf } from "./receipt.ts";
+import { influenceBar, showExamples } from "./receipt-examples.ts";
 import { showSpans } from "./receipt-spans.ts";
 
 test("payments are named by the protocol's order, left-out heads included", () => {
@@ -108,4 +109,37 @@ test("spans are shown with rarity, documents and licence, and cannot command the
     assert.ok(text.includes(part), `${part} in ${text}`);
   assert.ok(!text.includes("\u001b"));
   assert.match(showSpans({ ...json, spans: [], total: 0 }), /no run rare enough/);
+});
+
+test("examples are shown with signed scores, bars and how right the scores are, and cannot command the terminal", () => {
+  const example = (score: number, share: number | null, paid: boolean) => ({
+    ...{ example: 3, score, shareMillionths: share, paid, contributor: `0x${"a".repeat(40)}` },
+    ...{ datanetId: "5", version: 2, row: 8, license: "CC-BY-4.0", exampleDigest: `0x${"b".repeat(64)}` },
+    text: { prompt: "who works\u001b[2J at the mill?", completion: " Mirel" },
+  });
+  const described = describeCalibration({ calibration: {} });
+  const json = {
+    ...{ receiptId: "0x12", releaseId: "0x34", answer: "Mirel", traced: true, contributors: 1, looked: 140 },
+    calibration: described,
+    shareErrorMillionths: null as number | null,
+    helpful: [example(2.5, 812_345, true), { ...example(1.25, 100_000, true), text: null }],
+    harmful: null as ReturnType<typeof example>[] | null,
+  };
+  const shown = showExamples(json);
+  for (const part of ["2.50", "81.2 %", "5@2 8", "CC-BY-4.0", "→ Mirel", "0xbbbbbb…bbbbbb", "140 examples"])
+    assert.ok(shown.includes(part), `${part} in ${shown}`);
+  assert.match(shown, /^█{12} /m, "the best has a whole bar");
+  assert.match(shown, /^█{6} {6} /m, "and half of its score half a bar");
+  assert.match(shown, /was not measured for this release\. Scores are NOT CALIBRATED/);
+  assert.ok(!shown.includes("\u001b") && !shown.includes("Against the answer"));
+  const harmful = showExamples({
+    ...json,
+    shareErrorMillionths: 376_000,
+    harmful: [example(-0.5, null, false)],
+  });
+  assert.match(harmful, /Against the answer[\s\S]*-0\.500[\s\S]*within ± 37\.6 % \(95 %\)/);
+  const nobody = { ...json, contributors: 0, looked: 0, helpful: [] };
+  assert.match(showExamples(nobody), /Nobody stands out from chance/);
+  assert.match(showExamples({ ...nobody, traced: false }), /opted out/);
+  assert.deepEqual([influenceBar(1, 0), influenceBar(1e-9, 1), influenceBar(-1, 96)], ["", "▏", "▏"]);
 });

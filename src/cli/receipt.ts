@@ -6,6 +6,8 @@ import { fetchAudit } from "./audit-file.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { givenKey, withKey } from "./key.ts";
+import { wholeUpTo } from "./numbers.ts";
+import { type ExamplesJson, showExamples } from "./receipt-examples.ts";
 import { type SpansJson, showSpans } from "./receipt-spans.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
@@ -78,14 +80,32 @@ export function define(command: Command, io: Io): void {
       "after",
       "\nFor who paid for the answer, and the operator. Spans show where words come from; they pay nobody.",
     )
-    .action(async (id: string, options: { key?: string }) => {
-      const key = givenKey(options.key);
-      const found = await connect().get<SpansJson>(
-        `/v1/receipts/${id}/spans`,
-        key === undefined ? { operator: true } : { headers: { authorization: `Bearer ${key}` } },
-      );
+    .action(async (id: string, { key }: { key?: string }) => {
+      const found = await askAbout<SpansJson>(id, "spans", key);
       io.result(found, showSpans(found));
     });
+  withKey(
+    subcommand(command, "examples", "Show which training examples shaped its answer most, of who is paid"),
+  )
+    .argument("<id>", "the receipt's id", receiptId)
+    .option("--limit <number>", "at most so many", wholeUpTo(100), 10)
+    .option("--harmful", "also those of all contributors that made the answer less likely")
+    .addHelpText("after", "\nFor who paid for the answer, and the operator.")
+    .action(async (id: string, { key, limit, harmful = false }: ExamplesOptions) => {
+      const found = await askAbout<ExamplesJson>(id, `examples?limit=${limit}&harmful=${harmful}`, key);
+      io.result(found, showExamples(found));
+    });
+}
+
+type ExamplesOptions = { key?: string; limit: number; harmful?: boolean };
+
+/** What only who paid for the answer and the operator are told. */
+function askAbout<T>(id: string, what: string, option?: string): Promise<T> {
+  const key = givenKey(option);
+  return connect().get<T>(
+    `/v1/receipts/${id}/${what}`,
+    key === undefined ? { operator: true } : { headers: { authorization: `Bearer ${key}` } },
+  );
 }
 
 const stateWords: Record<ReceiptState, string> = {

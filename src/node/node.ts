@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { custom } from "viem";
-import { type Attribution, createAttribution, openSpans } from "../attribution/index.ts";
+import { type Attribution, createAttribution, openExplainer, openSpans } from "../attribution/index.ts";
 import { createRpc, refuseUpgrade, viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets, type Datanets, datanetRoutes } from "../datanets/index.ts";
 import { type Explorer, explorerRoutes, openExplorer } from "../explorer/index.ts";
@@ -39,10 +39,12 @@ import {
 } from "../settlement/index.ts";
 import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { openStatements, validatorRoutes } from "../validators/index.ts";
+import type { AnswerServices } from "./answers.ts";
 import { closeServer } from "./closing.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
 import { delegationRoutes } from "./delegations.ts";
 import { openEngine } from "./engine.ts";
+import { examplesRoutes } from "./examples.ts";
 import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { nodeRoutes } from "./routes.ts";
@@ -181,15 +183,10 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       }),
       (m) => m.close(),
     );
-    /** What a release was trained on. */
-    const dataOf = async (id: Digest) => {
-      const release = await modelFactory.findRelease(id);
-      return release && spanDataOf(datanets, release);
-    };
     async function indexSpans(id: Digest): Promise<void> {
       try {
-        const data = await dataOf(id);
-        if (data !== undefined) await spans.ensure(data);
+        const release = await modelFactory.findRelease(id);
+        if (release !== undefined) await spans.ensure(spanDataOf(datanets, release));
       } catch (error) {
         warn(`The span index of ${id} waits until it is asked for: ${(error as Error).message}`);
       }
@@ -226,6 +223,11 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         },
       ),
       (a) => a.close(),
+    );
+    const explainer = opened(
+      "the thread of explain indexes",
+      openExplainer({ gradient: attribution.gradient, path: blobs.path }),
+      (e) => e.close(),
     );
     const payments = opened(
       "payments",
@@ -328,25 +330,21 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         guard,
       ),
     );
-    app.route(
-      "/",
-      spansRoutes(
-        {
-          spans,
-          payments,
-          inference,
-          receipt: async (id) => {
-            const view = await settlement.receipt(id).catch((error: Error) => {
-              if (error instanceof SettlementError && error.code === "unknown-receipt") return undefined;
-              throw error;
-            });
-            return view?.bundle.receipt;
-          },
-          dataOf,
-        },
-        guard,
-      ),
-    );
+    const answers: AnswerServices = {
+      payments,
+      inference,
+      receipt: async (id) => {
+        const view = await settlement.receipt(id).catch((error: Error) => {
+          if (error instanceof SettlementError && error.code === "unknown-receipt") return undefined;
+          throw error;
+        });
+        return view?.bundle;
+      },
+      release: (id) => modelFactory.findRelease(id),
+    };
+    app.route("/", spansRoutes({ ...answers, spans, datanets }, guard));
+    // Every Datanet's rows are open here: GET /v1/datanets/{datanetId}/versions/{version}/rows gives them to anybody.
+    app.route("/", examplesRoutes({ ...answers, explainer, datanets, isOpen: () => true }, guard));
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
     app.route("/", modelFactoryRoutes(modelFactory, guard));
     app.route("/", paymentRoutes(payments));

@@ -21,9 +21,9 @@ import {
   zeroAddress,
 } from "../protocol/index.ts";
 import { type Settlement, SettlementError } from "../settlement/index.ts";
+import { hasPaid } from "./answers.ts";
 import type { NodeConfig } from "./config.ts";
 import type { NodeNetwork } from "./network.ts";
-import { hasPaid } from "./spans.ts";
 import { version } from "./version.ts";
 
 type Services = {

@@ -5,8 +5,9 @@ import { openSpans, type Spans } from "../attribution/index.ts";
 import { ben, type Node, openWorld, type World } from "../inference/fixtures/world.ts";
 import { type Address, type Digest, hashReceipt } from "../protocol/index.ts";
 import { openBlobFolder } from "../store/index.ts";
+import type { PaidAnswer } from "./answers.ts";
 import { operatorGuard } from "./guard.ts";
-import { spanDataOf, spansRoutes } from "./spans.ts";
+import { spansRoutes } from "./spans.ts";
 
 const token = "t".repeat(43);
 const contributors: Address[] = [`0x${"1".repeat(40)}`, `0x${"2".repeat(40)}`, `0x${"3".repeat(40)}`];
@@ -73,21 +74,21 @@ before(async () => {
       } as never;
     },
   };
-  const listed = (datanetId: string, license: string) =>
-    ({ datanetId, version: 1, root, license }) as Parameters<
-      typeof spanDataOf
-    >[1]["manifest"]["datanets"][number];
-  const data = spanDataOf(datanets, {
+  const { releaseId } = bundle.receipt;
+  const listed = (datanetId: string, license: string) => ({ datanetId, version: 1, root, license });
+  const release = {
+    id: releaseId,
     manifest: { datanets: [listed("1", "CC0-1.0"), listed("2", "CC-BY-4.0")] },
     contributors: contributors.slice(0, 2),
-  });
+  } as unknown as PaidAnswer["release"];
   app = spansRoutes(
     {
       spans,
       payments: node.payments,
       inference: node.inference,
-      receipt: async (id) => (id === receiptId ? bundle.receipt : undefined),
-      dataOf: async (release) => (release === bundle.receipt.releaseId ? data : undefined),
+      receipt: async (id) => (id === receiptId ? bundle : undefined),
+      release: async (id) => (id === releaseId ? release : undefined),
+      datanets,
     },
     operatorGuard(token),
   );

@@ -1,0 +1,232 @@
+/** A model trained on a Datanet answers, is paid, and tells which examples and which words its answer came from: all over HTTP. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { openExplainRows } from "../attribution/index.ts";
+import { createRandom } from "../engine/index.ts";
+import { openChannel } from "../payments/index.ts";
+import {
+  type Address,
+  type Digest,
+  type Example,
+  exampleDigest,
+  examplesDigest,
+  signConsent,
+  toHex,
+} from "../protocol/index.ts";
+import { openBlobFolder } from "../store/index.ts";
+import type { AnswerExamples } from "./examples.ts";
+import { openNode, type RunningNode, readConfig } from "./index.ts";
+
+const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
+const home = mkdtempSync(join(tmpdir(), "openledger-examples-"));
+const random = createRandom(6);
+const words = ["abe", "bad", "cab", "dab", "fed", "gem", "hug", "ink"];
+const word = () => words[random.below(words.length)] as string;
+const rows = (count: number, tag: string, learned: string): Example[] =>
+  Array.from({ length: count }, (_, i) => ({ prompt: `${tag}${word()}${i}=`, completion: ` ${learned}.` }));
+
+let node: RunningNode;
+let secret: string;
+let receiptId: Digest;
+let releaseId: Digest;
+const people = new Map<Address, string>();
+
+before(async () => {
+  node = await openNode(
+    readConfig(home, { port: 0, baseModel, threads: 1, settleEveryMs: 0, settlementWindowSeconds: 1 }),
+  );
+  const { datanets, network, modelFactory, jobs, inference } = node;
+  const { datanetId } = await datanets.create(network.accounts.curator, {
+    ...{ name: "Words", description: "", domain: "test", license: "CC0-1.0" },
+  });
+  const contribute = async (name: string, examples: Example[], split: "train" | "heldout") => {
+    const account = network.keys.account(name);
+    people.set(toHex(account.address), name);
+    const consent = {
+      datanetId,
+      contributor: account.address,
+      examplesDigest: examplesDigest(examples.map(exampleDigest)),
+      exampleCount: examples.length,
+      license: "CC0-1.0",
+      signedAt: BigInt(Math.floor(Date.now() / 1000)),
+    };
+    const signature = await signConsent(datanets.registry.domain, consent, account);
+    const text = examples.map((example) => `${JSON.stringify(example)}\n`).join("");
+    const chunks = (async function* () {
+      yield new TextEncoder().encode(text);
+    })();
+    await datanets.contribute({ consent, signature, split, chunks });
+  };
+  // Ada teaches the answer that will be given, Bo another one, and what Cy gives is left out of training.
+  await contribute("ada", rows(12, "a", "gem hug"), "train");
+  await contribute("cy", rows(5, "c", "gem hug"), "train");
+  await contribute("bo", rows(12, "b", "fed ink"), "train");
+  await contribute("dan", rows(24, "h", "bad cab"), "heldout");
+  const { version } = await datanets.publishVersion(datanetId, network.accounts.curator);
+  await modelFactory.createJob("one", {
+    model: "words",
+    datanets: [{ datanetId: datanetId.toString(), version }],
+    exclude: [toHex(network.keys.account("cy").address)],
+    recipe: {
+      ...{
+        rank: 2,
+        alpha: 4,
+        epochs: 12,
+        batch: 8,
+        learningRate: 0.02,
+        threads: 1,
+        seed: 5,
+        stopAtOptimum: false,
+      },
+      calibration: { retrainings: 0 },
+    },
+  });
+  await jobs.drain();
+  const job = await modelFactory.getJob("one");
+  assert.equal(job.error, null);
+  releaseId = job.releaseId as Digest;
+
+  const payer = network.keys.account("payer");
+  await network.faucet(payer.address, 2n * 10n ** 18n);
+  const post = async (path: string, body: object, bearer?: string) => {
+    const response = await fetch(`${node.url}${path}`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+      },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `${path}: ${text}`);
+    return JSON.parse(text);
+  };
+  const key = await post("/v1/keys", { label: "test" });
+  secret = key.secret;
+  const { channelId } = await openChannel(network.writer(payer), network.contracts, {
+    ...{ payee: key.payee, signer: key.signer, depositWei: 10n ** 18n },
+  });
+  await post("/v1/keys/activate", { channelId }, secret);
+  const answer = await post(
+    "/v1/completions",
+    { model: "words", prompt: "adab7=", max_tokens: 12, temperature: 0 },
+    secret,
+  );
+  assert.match(answer.choices[0].text, /gem hug/, "it learned what Ada taught");
+  await inference.drain();
+  const [listed] = await node.settlement.receipts({ limit: 1 });
+  receiptId = listed?.receiptId as Digest;
+});
+after(async () => {
+  await node?.close();
+  rmSync(home, { recursive: true, force: true });
+});
+
+async function get(what: string, authorization: string | undefined = `Bearer ${secret}`) {
+  const response = await fetch(`${node.url}/v1/receipts/${receiptId}/${what}`, {
+    headers: authorization === "" ? {} : { authorization },
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of any shape are picked apart here
+  return { status: response.status, body: (await response.json()) as any };
+}
+
+test("the examples that shaped an answer: whose they are, and the very scores that the rows give", async () => {
+  const { status, body } = await get("examples?limit=100&harmful=true");
+  assert.equal(status, 200, JSON.stringify(body));
+  const found = body as AnswerExamples;
+  assert.ok(found.traced);
+  const release = await node.modelFactory.findRelease(releaseId);
+  assert.ok(release);
+  const { bundle } = await node.settlement.receipt(receiptId);
+  const paid = bundle.scores.map(({ row }) => release.contributors[row]);
+  const names = paid.map((address) => people.get(address as Address));
+  assert.ok(names.includes("ada"), `${names} are paid`);
+  const isPaid = (i: number) => names.includes(i < 12 ? "ada" : "bo");
+  assert.deepEqual([found.contributors, found.looked], [paid.length, 12 * paid.length]);
+
+  // The same by the plain product of each row with the answer's gradient.
+  const blobs = await openBlobFolder(join(home, "blobs"));
+  const bytes = await blobs.get(release.manifest.index.explainDigest as Digest);
+  const { plan, row } = openExplainRows(bytes.length, (at, length) => bytes.slice(at, at + length));
+  assert.equal(plan.rows, 24, "what was left out has no row");
+  const evidence = await node.inference.evidence(receiptId);
+  assert.ok(evidence);
+  const gradient = await node.attribution.gradient(releaseId, evidence);
+  const largest = Math.max(...gradient.map(Math.abs));
+  const query = Int8Array.from(gradient, (x) => Math.round((x / largest) * 127));
+  const scores = Array.from({ length: plan.rows }, (_, i) => {
+    const { scale, values } = row(i);
+    let sum = 0;
+    for (let j = 0; j < query.length; j++) sum += (values[j] as number) * (query[j] as number);
+    return sum * scale * (largest / 127);
+  });
+  for (const { example, score } of [...found.helpful, ...(found.harmful ?? [])])
+    assert.equal(score, scores[example]);
+  assert.deepEqual(
+    found.helpful.map(({ example }) => example),
+    [...scores.keys()]
+      .filter((i) => isPaid(i) && (scores[i] as number) > 0)
+      .sort((a, b) => (scores[b] as number) - (scores[a] as number)),
+  );
+  assert.deepEqual(
+    found.harmful?.map(({ example }) => example),
+    [...scores.keys()]
+      .filter((i) => (scores[i] as number) < 0)
+      .sort((a, b) => (scores[a] as number) - (scores[b] as number)),
+  );
+  const share = found.helpful.reduce((sum, { shareMillionths }) => sum + (shareMillionths ?? 0), 0);
+  assert.ok(share >= 999_980, "with the harmful ones of the same contributors, shares sum to one");
+
+  // Each is named as it stands in the Datanet.
+  const { rows: accepted } = await node.datanets.getVersion(1n, 1);
+  for (const one of [...found.helpful, ...(found.harmful ?? [])]) {
+    const of = accepted[one.row];
+    assert.equal(one.row, one.example < 12 ? one.example : one.example + 5, "the five left out are between");
+    assert.deepEqual(
+      [one.contributor, one.exampleDigest, one.text, one.license, one.paid],
+      [of?.contributor, of?.exampleDigest, of?.example, "CC0-1.0", isPaid(one.example)],
+    );
+  }
+  const { body: three } = await get("examples?limit=3");
+  assert.deepEqual(
+    [three.helpful, three.harmful],
+    [found.helpful.slice(0, 3), null],
+    "only helpful ones unless asked",
+  );
+});
+
+test("spans of the same answer, from the release's own data", async () => {
+  const { status, body } = await get("spans");
+  assert.equal(status, 200, JSON.stringify(body));
+  const [span] = body.spans;
+  assert.match(span.text, /gem hug/);
+  assert.equal(span.documents.count, 12, "what was left out of training is not among them");
+  assert.deepEqual(
+    span.contributors.first.map((address: Address) => people.get(address)),
+    ["ada"],
+  );
+});
+
+test("nobody else is told, nor how much is there to tell; questions of the wrong form are refused", async () => {
+  for (const authorization of ["", "Bearer sk-ol-x"])
+    assert.equal((await get("examples", authorization)).status, 401);
+  assert.equal((await get("examples", `Bearer ${node.operatorToken}`)).status, 200);
+  for (const wrong of ["limit=0", "limit=101", "limit=x", "harmful=maybe"])
+    assert.equal((await get(`examples?${wrong}`)).status, 400, wrong);
+});
+
+test("a release without an explain index says so, and everything else of it goes on", async () => {
+  await node.database.query(
+    "update modelfactory.releases set manifest = manifest #- '{index,explainDigest}' where id = $1",
+    [releaseId],
+  );
+  const { status, body } = await get("examples");
+  assert.equal(status, 404);
+  assert.equal(body.error.code, "no-explain-index");
+  assert.match(body.error.message, /^no explain index: the release 0x/);
+  assert.equal((await get("spans")).status, 200);
+});
