@@ -182,7 +182,7 @@ contract RegistriesHandler is Fixture {
     /// All of a release but the mark that comes and goes.
     function _digestOf(bytes32 id) private view returns (bytes32) {
         ModelRegistry.Release memory found = models.releaseOf(id);
-        found.deprecated = false;
+        (found.deprecated, found.deprecatedAt) = (false, 0);
         return keccak256(abi.encode(found, models.versionsOf(id)));
     }
 }

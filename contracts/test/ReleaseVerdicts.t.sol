@@ -463,7 +463,7 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         uint256 gas = gasleft();
         releaseVerdicts.open{value: DRAW_FEE}(RELEASE);
         gas -= gasleft();
-        vm.snapshotValue("Verdicts", "round opened over a release among 64 validators", gas);
+        vm.snapshotValue("ReleaseVerdicts", "round opened among 64 validators", gas);
         vm.assertLe(gas, 7_000_000);
     }
 

@@ -140,6 +140,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./stake.ts"),
   },
   {
+    name: "release",
+    group: "Use a running node",
+    summary: "A release's bond, and what validators found of its index",
+    load: () => import("./release.ts"),
+  },
+  {
     name: "dispute",
     group: "Use a running node",
     summary: "Check what attesters settle, prove lies, demand what is withheld",

@@ -45,6 +45,21 @@ const words: Readonly<Record<string, Words>> = {
     actual: open(cumulative),
     fix: ["./openledger channel topup <channel> <amount>"],
   }),
+  // releases
+  UnknownRelease: ([id]) => ({
+    message: `Release ${id} was never published on this chain.`,
+    fix: ["./openledger models"],
+  }),
+  NotDeprecated: ([id]) => ({
+    message: "The bond stays behind a release that may still be chosen.",
+    fix: [`./openledger release deprecate ${id}`],
+  }),
+  TooFewJudges: ([judges, least]) => ({
+    message: "Too few validators have a seat to judge this.",
+    expected: `${least} at least`,
+    actual: String(judges),
+    fix: ["./openledger validator takes a seat, with stake of its own."],
+  }),
   // tokens and vesting
   ERC20InsufficientBalance: ([account, balance, needed]) => ({
     message: `${text(account)} has too little of this token.`,

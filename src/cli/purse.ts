@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Abi, Address, ContractFunctionName, TransactionReceipt } from "viem";
+import type { Abi, Address, ContractFunctionName, LocalAccount, TransactionReceipt } from "viem";
 import {
   type ChainReader,
   type ChainWriter,
@@ -63,10 +63,15 @@ export async function openChain(node: NodeClient): Promise<ChainView> {
   return { ...explaining(chainClients(source)), contracts, operator };
 }
 
-/** As {@link openChain}, with an account of the user's wallet to sign by. */
-export async function openPurse(node: NodeClient, name: string, io: Io): Promise<Purse> {
+/** As {@link openChain}, with an account to sign by: of the user's wallet, unless another is given. */
+export async function openPurse(
+  node: NodeClient,
+  name: string,
+  io: Io,
+  account: LocalAccount = walletAccount(node.settings, name, io),
+): Promise<Purse> {
   const { source, contracts, operator } = await chainOf(node);
-  const writer = chainClients({ ...source, account: walletAccount(node.settings, name, io) });
+  const writer = chainClients({ ...source, account });
   return { ...explaining(writer), contracts, operator, name };
 }
 
