@@ -8,7 +8,7 @@ import { type AnswerPiece, generateChoices } from "./generating.ts";
 import type { Meter } from "./metrics.ts";
 import type { Models, Target } from "./models.ts";
 import { giveUp, newRequests, repeated, reserve, sameQuestion, write } from "./paid-request.ts";
-import type { Releases, ServedRelease } from "./ports.ts";
+import type { MaySell, Releases, ServedRelease } from "./ports.ts";
 import type { Step } from "./receipt-steps.ts";
 import type { Receipting } from "./receipting.ts";
 import type { FinishReason, NewRequest, RequestRecord, WrittenAnswer } from "./record.ts";
@@ -67,6 +67,7 @@ export type AnsweringParts = {
   readonly payments: Pick<Payments, "authenticate" | "reserve" | "release">;
   readonly releases: Pick<Releases, "find">;
   readonly models: Pick<Models, "find">;
+  readonly maySell: MaySell;
   readonly receipting: Receipting;
   readonly meter: Meter;
   readonly now: () => number;
@@ -150,6 +151,7 @@ async function answerPaid(
   const before = await repeated(parts, question, payer);
   if (before.length > 0) return replay(parts, before, listener);
   const requests = await newRequests(parts, question, release, payer);
+  await requireSale(parts, release);
   if (ask.attribution) await requireIndex(parts, release);
   using _places = parts.receipting.admit(requests.length);
   const others = await reserve(parts, requests, payer, question.body);
@@ -174,6 +176,17 @@ async function answerPaid(
     await giveUp(parts, ids, error);
     throw error;
   }
+}
+
+/** What cannot be settled is not sold: it would hold up what follows it in its channel. @throws InferenceError 503 */
+async function requireSale({ maySell }: AnsweringParts, { id, model }: ServedRelease): Promise<void> {
+  if (await maySell(id)) return;
+  throw new InferenceError(
+    503,
+    "not_attested",
+    `Validators have not attested '${model}' (release ${id}), which this network asks for before answers of it are sold. Nothing is charged; its developer has it judged with: openledger release judge ${id}`,
+    { retryAfterMs: 60_000 },
+  );
 }
 
 /** What cannot be attributed is not sold: afterwards would be too late. @throws InferenceError 503 */

@@ -44,7 +44,7 @@ export { type ErrorBody, InferenceError } from "./errors.ts";
 export { type LoadedAdapter, type LoadedAdapters, openLoadedAdapters } from "./loaded-adapters.ts";
 export { type InferenceMetrics, percentile } from "./metrics.ts";
 export type { Models } from "./models.ts";
-export type { DeliverReceipt, ReadTerms, ReceiptTerms, Releases, ServedRelease } from "./ports.ts";
+export type { DeliverReceipt, MaySell, ReadTerms, ReceiptTerms, Releases, ServedRelease } from "./ports.ts";
 export type { OperatorAccount, Step } from "./receipt-steps.ts";
 export type { AnswerEvidence, RequestRecord, RequestState } from "./record.ts";
 export { type Ask, chatRequestSchema, textRequestSchema } from "./request.ts";

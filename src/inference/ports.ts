@@ -52,6 +52,9 @@ export type ReadTerms = (
   nowSec: bigint,
 ) => Promise<ReceiptTerms>;
 
+/** Whether receipts of a release can be settled, now and soon: where a network asks for it, only once validators attested the release. */
+export type MaySell = (releaseId: Digest) => Promise<boolean>;
+
 /**
  * Hands a finished receipt on, once, inside the transaction that ends its request. It must only write to the database.
  */

@@ -204,3 +204,31 @@ test("a scoring thread that ends is started anew, and the answer it was given is
     await attribution.close();
   }
 });
+
+test("answers of a release whose receipts could not be settled are not sold, and nothing is charged", async () => {
+  const attested = { now: false };
+  const asked: string[] = [];
+  const node = await world.openNode(await world.newFolder(), {
+    maySell: async (releaseId) => {
+      asked.push(releaseId);
+      return attested.now;
+    },
+  });
+  const { secret, channelId } = await node.newKey();
+  const ask = () =>
+    node.fetch("/v1/chat/completions", {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
+      body: JSON.stringify({ model: "valley", messages: [{ role: "user", content: "a" }], max_tokens: 4 }),
+    });
+  const refused = await ask();
+  const { error } = (await refused.json()) as { error: { code: string } };
+  assert.deepEqual([refused.status, error.code], [503, "not_attested"]);
+  assert.deepEqual(asked, [world.release.served.id]);
+  const channel = await node.payments.channel(channelId);
+  assert.deepEqual([channel?.charged, channel?.reserved], [0n, 0n]);
+  attested.now = true;
+  assert.equal((await ask()).status, 200);
+  await node.inference.drain();
+  await node.close();
+});

@@ -11,7 +11,7 @@ import type { LoadedAdapters } from "./loaded-adapters.ts";
 import { createMeter, type InferenceMetrics } from "./metrics.ts";
 import { createModels, type Models } from "./models.ts";
 import { releaseRequests } from "./paid-request.ts";
-import type { DeliverReceipt, ReadTerms, Releases } from "./ports.ts";
+import type { DeliverReceipt, MaySell, ReadTerms, Releases } from "./ports.ts";
 import type { OperatorAccount, Step } from "./receipt-steps.ts";
 import { createReceipting } from "./receipting.ts";
 import {
@@ -34,6 +34,8 @@ export type InferenceDependencies = {
   readonly releases: Releases;
   readonly loaded: LoadedAdapters;
   readonly terms: ReadTerms;
+  /** Every release may be sold unless given. */
+  readonly maySell?: MaySell;
   readonly deliver: DeliverReceipt;
   /** Signs receipts; the payee of the payers' channels. */
   readonly operator: OperatorAccount;
@@ -108,6 +110,7 @@ export async function createInference(dependencies: InferenceDependencies): Prom
     payments,
     releases,
     models,
+    maySell: dependencies.maySell ?? (async () => true),
     receipting,
     meter,
     now,

@@ -51,7 +51,7 @@ import { nodeRoutes } from "./routes.ts";
 import { servingMetrics } from "./serving-metrics.ts";
 import { spanDataOf, spansRoutes } from "./spans.ts";
 import { staticRoutes } from "./static.ts";
-import { chainTerms } from "./terms.ts";
+import { chainSale, chainTerms } from "./terms.ts";
 import { version } from "./version.ts";
 
 export type RunningNode = {
@@ -284,6 +284,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         },
         loaded,
         terms: chainTerms(network),
+        maySell: chainSale(network),
         deliver: async (tx, bundle) => {
           await settlement.accept(tx, bundle);
         },
