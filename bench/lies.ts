@@ -1,12 +1,13 @@
 /**
  * Planted lies and bad validators against real validators: who is poorer afterwards?
  *
- *   ./openledger bench lies [--json] [--lies NAME[,NAME …]] [--validators NAME[,NAME …]]
+ *   ./openledger bench lies [--json] [--lies NAME[,NAME …]] [--index-lies NAME[,NAME …]] [--validators NAME[,NAME …]]
  *
  * A network with the parameters that a public one starts with; its clock is turned as soon as everybody has done what can be done. Every
  * party is a process of its own with its own folder and keys: an honest attester and one for each lie, all of the same program, told one
- * lie; four times `openledger validator`; a lazy, a copying and two colluding validators; a payer; a developer. Balances are wallet, bond,
- * stake, rewards, credits and channels, before the first answer and after the last appeal, window and refund.
+ * lie; an honest developer and one for each lie about an index; four times `openledger validator`; a lazy, a copying and two colluding
+ * validators; a payer. Balances are wallet, bonds, stake, rewards, credits and channels, before the first round over a release and after
+ * the last appeal, window and refund.
  *
  * Exit code 1 when a liar has not lost, net of gas, or an honest party has, net of its gas, of the fees of draws it opened and of the
  * answers it bought; or when any OPEN is not accounted for.
@@ -14,10 +15,11 @@
 import { parseArgs } from "node:util";
 import { machine, note } from "./common/measure.ts";
 import { sumOf } from "./lies/balances.ts";
-import { type BadValidator, badValidators, plants } from "./lies/plants.ts";
+import { type BadValidator, badValidators, type IndexLieName, indexLies, plants } from "./lies/plants.ts";
 import { type Plan, type Row, run } from "./lies/run.ts";
 
 const zero = `0x${"0".repeat(40)}` as const;
+export const allIndexLies = Object.keys(indexLies);
 export const allLies = Object.keys(plants(zero)).filter((name) => name !== "honest");
 export const allBadValidators = Object.keys(badValidators);
 
@@ -51,11 +53,20 @@ const printed = ({ name, says, honest, before, after, spent, bought, net, asItSh
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { json: { type: "boolean" }, lies: { type: "string" }, validators: { type: "string" } },
+    options: {
+      json: { type: "boolean" },
+      lies: { type: "string" },
+      "index-lies": { type: "string" },
+      validators: { type: "string" },
+    },
   });
   const on = machine();
   const plan: Plan = {
     lies: chosen(values.lies, allLies),
+    indexLies:
+      values["index-lies"] === undefined
+        ? null
+        : (chosen(values["index-lies"], allIndexLies) as IndexLieName[]),
     validators: chosen(values.validators, allBadValidators) as BadValidator[],
     honestValidators: 4,
   };
@@ -68,7 +79,7 @@ if (import.meta.main) {
     const report = {
       parties: rows,
       heldForNobody: { before: inWords(result.held.before), after: inWords(result.held.after) },
-      draws: result.draws,
+      judged: result.judged,
       processes: result.processes,
       seconds: Math.round(performance.now() / 1000),
       machine: on,

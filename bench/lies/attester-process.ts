@@ -27,6 +27,7 @@ import { openStatements, type Statements } from "../../src/validators/index.ts";
 import { serveChild } from "../common/child.ts";
 import { openParty } from "./party.ts";
 import { type Plant, plants } from "./plants.ts";
+import type { MadeRelease } from "./releases.ts";
 
 const { chain, contracts } = openParty(process.argv.slice(2), "attester");
 const [lie, baseFolder] = process.argv.slice(5) as [string, string];
@@ -50,12 +51,13 @@ export type PaidChannel = {
 const methods = {
   address: () => self,
   /** Listens before it has settled anything. @returns its URL, and how to publish */
-  async start({ release, bondWei }: { release: TestRelease; bondWei: bigint }) {
+  async start({ made, bondWei }: { made: MadeRelease; bondWei: bigint }) {
     await chain.write({ ...AttributionLedger, functionName: "depositBond", value: bondWei });
     served = {
       lines: [],
       evidence: new Map(),
-      release,
+      release: made.release,
+      data: made.data,
       statements: {
         publish: async (signed) => (await opened()).publish(signed),
         list: async (filter) => (await opened()).list(filter),

@@ -1,12 +1,12 @@
 /** What everyone has, to the wei: in the wallet, as bond or stake, and credited; and that nothing came from nowhere or went nowhere. */
-import type { Address } from "viem";
+import { type Abi, type Address, decodeFunctionData } from "viem";
 import { type ChainReader, type ProtocolContracts, totalSupplyWei } from "../../src/chain/index.ts";
 import type { Digest } from "../../src/protocol/index.ts";
 
 /** wei. */
 export type Holdings = {
   readonly wallet: bigint;
-  /** In the ledger. */
+  /** In the ledger, or behind releases. */
   readonly bond: bigint;
   readonly credit: bigint;
   /** In a validator's own pool, with what it has earned there. */
@@ -23,7 +23,7 @@ export type Snapshot = {
   readonly held: {
     /** Slashes of stake under appeal. */
     readonly slashes: bigint;
-    /** Fees of draws that are open. */
+    /** Fees of draws and rounds that were not paid out. */
     readonly fees: bigint;
     /** Settled and not claimed. */
     readonly unclaimed: bigint;
@@ -40,6 +40,7 @@ export type Listed = {
   readonly accounts: readonly Address[];
   readonly attesters: readonly Address[];
   readonly channels: readonly { readonly channelId: Digest; readonly payer: Address }[];
+  readonly releases: readonly { readonly releaseId: Digest; readonly developer: Address }[];
 };
 
 const equal = (what: string, actual: bigint, expected: bigint) => {
@@ -99,13 +100,25 @@ export async function takeSnapshot(
     unclaimed += cumulative - claimed;
   }
 
+  const behind = new Map<Address, bigint>();
+  for (const { releaseId, developer } of listed.releases) {
+    const args = [releaseId] as const;
+    const bond = await read.readContract({ ...ReleaseVerdicts, functionName: "bondOf", args, ...at });
+    behind.set(developer, (behind.get(developer) ?? 0n) + bond);
+  }
   const of = new Map<Address, Holdings>();
-  const sums = { bond: 0n, credit: 0n, stakeCredit: 0n, stake: 0n, reward: 0n, wallet: 0n };
+  const sums = { bond: 0n, credit: 0n, stakeCredit: 0n, stake: 0n, reward: 0n, wallet: 0n, releases: 0n };
   for (const account of listed.accounts) {
     const args = [account] as const;
     const [bond] = await read.readContract({ ...AttributionLedger, functionName: "attesterOf", args, ...at });
     const credit = await read.readContract({ ...AttributionLedger, functionName: "creditOf", args, ...at });
     const stakeCredit = await read.readContract({ ...OpenStaking, functionName: "creditOf", args, ...at });
+    const verdictCredit = await read.readContract({
+      ...ReleaseVerdicts,
+      functionName: "creditOf",
+      args,
+      ...at,
+    });
     const position = await read.readContract({
       ...OpenStaking,
       functionName: "positionOf",
@@ -116,8 +129,8 @@ export async function takeSnapshot(
     const stake = position.bonded + position.unbonding;
     of.set(account, {
       wallet,
-      bond,
-      credit: credit + stakeCredit,
+      bond: bond + (behind.get(account) ?? 0n),
+      credit: credit + stakeCredit + verdictCredit,
       stake,
       reward: position.reward,
       channels: inChannels.get(account) ?? 0n,
@@ -126,6 +139,7 @@ export async function takeSnapshot(
     sums.bond += bond;
     sums.credit += credit;
     sums.stakeCredit += stakeCredit;
+    sums.releases += verdictCredit + (behind.get(account) ?? 0n);
     sums.stake += stake;
     sums.reward += position.reward;
   }
@@ -138,7 +152,9 @@ export async function takeSnapshot(
     await number("unclaimed"),
     await number("credits"),
   ];
-  const fees = await read.readContract({ ...Verdicts, functionName: "feesHeld", ...at });
+  const ofDraws = await read.readContract({ ...Verdicts, functionName: "feesHeld", ...at });
+  const inReleases = await balance(ReleaseVerdicts.address);
+  const fees = ofDraws + inReleases - sums.releases;
   const inLedger = await balance(AttributionLedger.address);
   const inStaking = await balance(OpenStaking.address);
   const inPayments = await balance(PaymentChannels.address);
@@ -151,11 +167,11 @@ export async function takeSnapshot(
   );
   equal("the pools hold stake, slashes, rewards and credits", inStaking, staked + slashes + earned + credits);
   equal("the pools' credits are those of the accounts", credits, sums.stakeCredit);
-  equal("Verdicts holds fees", inVerdicts, fees);
-  for (const { address } of [Demands, ReleaseVerdicts])
-    equal(`${address} holds nothing`, await balance(address), 0n);
+  equal("Verdicts holds fees", inVerdicts, ofDraws);
+  equal("Demands holds nothing", await balance(Demands.address), 0n);
   const rest = staked - sums.stake + earned - sums.reward;
-  equal("all OPEN is there", sums.wallet + inLedger + inStaking + inPayments + inVerdicts, totalSupplyWei);
+  const inContracts = inLedger + inStaking + inPayments + inVerdicts + inReleases;
+  equal("all OPEN is there", sums.wallet + inContracts, totalSupplyWei);
   const everyone = [...of.values()].reduce((sum, one) => sum + sumOf(one), 0n);
   equal("what everyone has", everyone + slashes + fees + unclaimed + rest, totalSupplyWei);
   return { blockNumber, of, held: { slashes, fees, unclaimed, rest } };
@@ -164,25 +180,31 @@ export async function takeSnapshot(
 /** What an account spent besides what it did, wei. */
 export type Spent = {
   readonly gas: bigint;
-  /** Fees sent to open draws. */
+  /** Fees sent to open draws and rounds. */
   readonly draws: bigint;
 };
+
+const openings = ["audit", "accuse", "open"];
 
 /** Gas and fees of every account over blocks, the first excluded. */
 export async function spentBetween(
   { public: read }: ChainReader,
-  { Verdicts }: Pick<ProtocolContracts, "Verdicts">,
+  { Verdicts, ReleaseVerdicts }: Pick<ProtocolContracts, "Verdicts" | "ReleaseVerdicts">,
   first: bigint,
   last: bigint,
 ): Promise<ReadonlyMap<Address, Spent>> {
   const spent = new Map<Address, { gas: bigint; draws: bigint }>();
   for (let blockNumber = first + 1n; blockNumber <= last; blockNumber++) {
     const { transactions } = await read.getBlock({ blockNumber, includeTransactions: true });
-    for (const { hash, from, to, value } of transactions) {
+    for (const { hash, from, to, value, input } of transactions) {
       const { gasUsed, effectiveGasPrice, status } = await read.getTransactionReceipt({ hash });
       const key = from.toLowerCase() as Address;
       const one = spent.get(key) ?? { gas: 0n, draws: 0n };
-      const opens = status === "success" && to?.toLowerCase() === Verdicts.address.toLowerCase();
+      const judge = [Verdicts, ReleaseVerdicts].find(
+        ({ address }) => to?.toLowerCase() === address.toLowerCase(),
+      );
+      const called = judge && decodeFunctionData({ abi: judge.abi as Abi, data: input }).functionName;
+      const opens = status === "success" && called !== undefined && openings.includes(called);
       spent.set(key, { gas: one.gas + gasUsed * effectiveGasPrice, draws: one.draws + (opens ? value : 0n) });
     }
   }

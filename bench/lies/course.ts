@@ -1,21 +1,43 @@
-/** When the clock may be turned: as soon as everyone has done what can be done before the next phase of a draw begins. */
+/** When the clock may be turned: as soon as everyone has done what can be done before the next phase of a draw or a round begins. */
 import type { ChainReader, ProtocolContracts } from "../../src/chain/index.ts";
-import { type Address, zeroDigest } from "../../src/protocol/index.ts";
+import { type Address, type Digest, zeroDigest } from "../../src/protocol/index.ts";
 import {
   chainTime,
-  type Draw,
   drawCount,
   everyReceipt,
   readBallot,
   readDraw,
+  readLastRound,
+  readReleaseBallot,
   readSeats,
-  type SeatedBallot,
 } from "../../src/validators/index.ts";
 
-/** A draw with the ballots of all who are counted in it. */
-export type Ballots = { readonly draw: Draw; readonly ballots: ReadonlyMap<Address, SeatedBallot> };
+type Vote = {
+  readonly answer: string;
+  /** The one it judged. */
+  readonly receipt: number;
+  readonly commitment: Digest;
+  readonly charged: boolean;
+};
 
-export type View = { readonly now: number; readonly draws: readonly Ballots[] };
+/** A draw over a batch, or a round over a release's index. */
+export type Judged = {
+  readonly name: string;
+  /** The batch, or the release. */
+  readonly subject: string;
+  readonly attester: Address | null;
+  /** The accused one; {@link everyReceipt} in an audit and in a round. */
+  readonly receipt: number;
+  readonly commitEnds: number;
+  readonly revealEnds: number;
+  readonly executableAt: number;
+  readonly outcome: string;
+  readonly quorum: string;
+  /** Of all who are counted. */
+  readonly votes: ReadonlyMap<Address, Vote>;
+};
+
+export type View = { readonly now: number; readonly judged: readonly Judged[] };
 
 /** What must have happened before anything is over. */
 export type Expected = {
@@ -31,72 +53,89 @@ export type Expected = {
 /** What is waited for, or how far the clock is turned, or neither: all is over. */
 export type Step = { readonly wait: string } | { readonly pass: number } | { readonly over: true };
 
-export async function view(chain: ChainReader, contracts: ProtocolContracts): Promise<View> {
-  const draws: Ballots[] = [];
+export async function view(
+  chain: ChainReader,
+  contracts: ProtocolContracts,
+  releases: readonly Digest[],
+): Promise<View> {
+  const judged: Judged[] = [];
   const seats = await readSeats(chain, contracts);
+  for (const releaseId of releases) {
+    const round = await readLastRound(chain, contracts, releaseId);
+    if (round === undefined) continue;
+    const votes = new Map<Address, Vote>();
+    for (const seat of seats) {
+      const ballot = await readReleaseBallot(chain, contracts, releaseId, round.round, seat);
+      if (ballot.weight > 0n) votes.set(seat, { ...ballot, receipt: everyReceipt });
+    }
+    const name = `the round over ${releaseId}`;
+    judged.push({ ...round, name, subject: releaseId, attester: null, receipt: everyReceipt, votes });
+  }
   const count = await drawCount(chain, contracts);
   for (let drawId = 1; drawId <= count; drawId++) {
-    const ballots = new Map<Address, SeatedBallot>();
+    const votes = new Map<Address, Vote>();
     for (const seat of seats) {
       const ballot = await readBallot(chain, contracts, drawId, seat);
-      if (ballot.weight > 0n) ballots.set(seat, ballot);
+      if (ballot.weight > 0n) votes.set(seat, ballot);
     }
-    draws.push({ draw: await readDraw(chain, contracts, drawId), ballots });
+    const draw = await readDraw(chain, contracts, drawId);
+    judged.push({ ...draw, name: `draw ${drawId}`, subject: draw.batchId, votes });
   }
-  return { now: await chainTime(chain), draws };
+  return { now: await chainTime(chain), judged };
 }
 
-const gave = ({ answer }: SeatedBallot) => answer === "right" || answer === "wrong";
+const gave = ({ answer }: Vote) => answer === "right" || answer === "wrong";
+/** Found wrong, and not carried out. */
+const isDue = ({ outcome }: Judged) => outcome === "wrong" || outcome === "refuted";
 
-/** Verdicts that are against a quorum's on the same receipt of the same batch, and silences, that nobody has charged. */
-function uncharged(draws: readonly Ballots[]): string[] {
-  return draws.flatMap(({ draw, ballots }) =>
-    [...ballots].flatMap(([validator, ballot]) => {
-      const against = draws.some(
-        ({ draw: by }) =>
-          by.receipt !== everyReceipt &&
-          by.batchId === draw.batchId &&
-          by.receipt === ballot.receipt &&
+/** Verdicts that are against a quorum's on the same thing, and silences, that nobody has charged. */
+function uncharged(judged: readonly Judged[]): string[] {
+  return judged.flatMap(({ subject, name, votes }) =>
+    [...votes].flatMap(([validator, vote]) => {
+      const against = judged.some(
+        (by) =>
+          by.subject === subject &&
+          by.receipt === vote.receipt &&
           by.quorum !== "none" &&
-          gave(ballot) &&
-          ballot.answer !== by.quorum,
+          gave(vote) &&
+          vote.answer !== by.quorum,
       );
-      const owes = against || ballot.answer === "none";
-      return owes && !ballot.charged ? [`a charge of ${validator} in draw ${draw.drawId}`] : [];
+      const owes = against || vote.answer === "none";
+      return owes && !vote.charged ? [`a charge of ${validator} in ${name}`] : [];
     }),
   );
 }
 
-export function nextStep({ now, draws }: View, { honest, audited, accused, mute }: Expected): Step {
+export function nextStep({ now, judged }: View, { honest, audited, accused, mute }: Expected): Step {
   const wait = (what: string): Step => ({ wait: what });
-  const has = (attester: Address, receipt: number) =>
-    draws.some(({ draw }) => draw.attester === attester && draw.receipt === receipt);
+  const has = (attester: Address | null, receipt: number) =>
+    judged.some((one) => one.attester === attester && one.receipt === receipt);
   for (const attester of audited) if (!has(attester, everyReceipt)) return wait(`an audit of ${attester}`);
   for (const attester of accused) if (!has(attester, 0)) return wait(`an accusation of ${attester}`);
-  for (const { draw, ballots } of draws) {
-    if (draw.outcome === "open" && now >= draw.revealEnds) return wait(`a count of draw ${draw.drawId}`);
-    if (draw.receipt === everyReceipt)
-      for (const [validator, { answer, receipt }] of ballots)
-        if (honest.has(validator) && answer === "wrong" && !has(draw.attester, receipt))
-          return wait(`an accusation of receipt ${receipt} of ${draw.attester}`);
-    if (draw.outcome === "wrong" && now >= draw.executableAt) return wait(`draw ${draw.drawId} carried out`);
-    if (draw.outcome !== "open") continue;
-    for (const [validator, { answer, commitment, charged }] of ballots) {
+  for (const one of judged) {
+    const { name, attester, commitEnds, votes } = one;
+    if (one.outcome === "open" && now >= one.revealEnds) return wait(`a count of ${name}`);
+    if (attester !== null && one.receipt === everyReceipt)
+      for (const [validator, { answer, receipt }] of votes)
+        if (honest.has(validator) && answer === "wrong" && !has(attester, receipt))
+          return wait(`an accusation of receipt ${receipt} of ${attester}`);
+    if (isDue(one) && now >= one.executableAt) return wait(`${name} to be carried out`);
+    if (one.outcome !== "open") continue;
+    for (const [validator, { answer, commitment, charged }] of votes) {
       if (answer !== "none" || charged) continue;
-      if (now < draw.commitEnds && commitment === zeroDigest)
-        return wait(`a commitment of ${validator} in draw ${draw.drawId}`);
-      if (now >= draw.commitEnds && !mute.has(validator))
-        return wait(`what ${validator} reveals in draw ${draw.drawId}`);
+      if (now < commitEnds && commitment === zeroDigest)
+        return wait(`a commitment of ${validator} in ${name}`);
+      if (now >= commitEnds && !mute.has(validator)) return wait(`what ${validator} reveals in ${name}`);
     }
   }
-  const ends = draws
-    .flatMap(({ draw }) => {
-      if (draw.outcome === "open") return [draw.commitEnds, draw.revealEnds];
-      return draw.outcome === "wrong" ? [draw.executableAt] : [];
+  const ends = judged
+    .flatMap((one) => {
+      if (one.outcome === "open") return [one.commitEnds, one.revealEnds];
+      return isDue(one) ? [one.executableAt] : [];
     })
     .filter((end) => end > now);
-  if (draws.some(({ draw }) => draw.outcome === "open")) return { pass: Math.min(...ends) - now + 1 };
-  const [owed] = uncharged(draws);
-  if (owed !== undefined) return wait(owed);
-  return ends.length > 0 ? { pass: Math.min(...ends) - now + 1 } : { over: true };
+  const turn: Step = ends.length > 0 ? { pass: Math.min(...ends) - now + 1 } : { over: true };
+  if (judged.some(({ outcome }) => outcome === "open")) return turn;
+  const [owed] = uncharged(judged);
+  return owed === undefined ? turn : wait(owed);
 }

@@ -1,50 +1,79 @@
-/** A developer's process: trains a release, publishes it with the Datanet it is of; later does what anyone may when appeals are over. */
-import type { Address } from "viem";
-import { CallRevertedError } from "../../src/chain/index.ts";
-import { makeRelease } from "../../src/inference/fixtures/release.ts";
-import { tinyBaseName } from "../../src/openlora/fixtures/tiny-base.ts";
-import { toHex } from "../../src/protocol/index.ts";
-import { publishTestRelease } from "../../src/validators/fixtures/attester.ts";
-import { drawCount, readSeats } from "../../src/validators/index.ts";
+/**
+ * A developer's process: makes a release, publishes it, puts the bond behind it, serves what it was made of, and has validators judge it. The
+ * honest one also does what anyone may when appeals are over.
+ */
+import { CallRevertedError, type ContractWrite } from "../../src/chain/index.ts";
+import { type Digest, toHex } from "../../src/protocol/index.ts";
+import {
+  publishTestModel,
+  publishTestVersion,
+  serveAttester,
+} from "../../src/validators/fixtures/attester.ts";
+import {
+  backRelease,
+  drawCount,
+  executeRefutation,
+  openRound,
+  readReleaseStanding,
+  readSeats,
+} from "../../src/validators/index.ts";
 import { serveChild } from "../common/child.ts";
 import { openParty } from "./party.ts";
+import type { IndexLieName } from "./plants.ts";
+import { makeLyingRelease } from "./releases.ts";
 
 const { chain, contracts } = openParty(process.argv.slice(2), "developer");
-const baseFolder = process.argv[5] as string;
-const { OpenStaking, Verdicts } = contracts;
-const price = { promptWeiPerToken: "1000000000000000", completionWeiPerToken: "10000000000000000" };
+const lie = process.argv[5] as IndexLieName | "honest";
+const { OpenStaking, ReleaseVerdicts, Verdicts } = contracts;
+const made = await makeLyingRelease(lie, toHex(chain.account.address));
+const { release } = made;
+const { id } = release.served;
+
+/** What anyone may do, and may have been done. */
+// biome-ignore lint/suspicious/noExplicitAny: any call of any of the contracts
+async function attempt(call: ContractWrite<any, any>): Promise<void> {
+  await chain.write(call).catch((error: Error) => {
+    if (!(error instanceof CallRevertedError)) throw error;
+  });
+}
 
 const methods = {
   address: () => toHex(chain.account.address),
-  /** @param contributors in ascending order */
-  async publish(contributors: Address[]) {
-    const developer = toHex(chain.account.address);
-    const release = await makeRelease({
-      model: "valley",
-      baseFolder,
-      baseName: tinyBaseName,
-      contributors: contributors.map((one) => toHex(one)),
-      developer,
-      datanetId: 1n,
-      price,
-      seed: 7,
-      thresholdMillionths: 500_000,
-    });
-    return { release, ...(await publishTestRelease(chain, contracts, release)) };
+  /** The Datanet that every release here is of. @returns its payees, and the release */
+  async publishData() {
+    return { made, datanets: await publishTestVersion(chain, contracts, release, made.versionDigest) };
   },
-  /** Executes slashes, and pays every validator, honest or not, its parts of the fees of draws. */
-  async settleVerdicts() {
+  async publish() {
+    await publishTestModel(chain, contracts, release);
+    return id;
+  },
+  /** @returns the URL of its node */
+  async serve() {
+    const statements = { publish: () => Promise.reject(new Error("not here")), list: async () => [] };
+    const served = { lines: [], evidence: new Map(), release, data: made.data, statements };
+    return (await serveAttester(chain, contracts, served)).url;
+  },
+  async back(wei: bigint) {
+    await backRelease(chain, contracts, id, wei);
+  },
+  async openRound() {
+    await openRound(chain, contracts, id);
+  },
+  /** Executes what is due, and pays every validator, honest or not, its parts of fees. */
+  async settleVerdicts(releases: Digest[]) {
     const slashes = await chain.public.readContract({ ...OpenStaking, functionName: "slashCount" });
-    for (let id = 1n; id <= slashes; id++)
-      await chain.write({ ...OpenStaking, functionName: "executeSlash", args: [id] });
+    for (let slash = 1n; slash <= slashes; slash++)
+      await chain.write({ ...OpenStaking, functionName: "executeSlash", args: [slash] });
     const seats = await readSeats(chain, contracts);
     for (let drawId = await drawCount(chain, contracts); drawId >= 1; drawId--)
       for (const seat of seats)
-        await chain
-          .write({ ...Verdicts, functionName: "payFee", args: [BigInt(drawId), seat] })
-          .catch((error: Error) => {
-            if (!(error instanceof CallRevertedError)) throw error; // paid already, or not earned
-          });
+        await attempt({ ...Verdicts, functionName: "payFee", args: [BigInt(drawId), seat] });
+    for (const one of releases) {
+      if ((await readReleaseStanding(chain, contracts, one)).outcome === "refuted")
+        await executeRefutation(chain, contracts, one);
+      for (const seat of seats)
+        await attempt({ ...ReleaseVerdicts, functionName: "payFee", args: [one, 1n, seat] });
+    }
   },
 };
 export type DeveloperMethods = typeof methods;

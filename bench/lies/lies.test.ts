@@ -1,9 +1,6 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { loadCheckpoint } from "../../src/engine/index.ts";
-import { makeRelease } from "../../src/inference/fixtures/release.ts";
-import { tinyBaseName, writeTinyBase } from "../../src/openlora/fixtures/tiny-base.ts";
 import { at, payees } from "../../src/protocol/fixtures/batch.ts";
 import {
   type CommittedBatch,
@@ -17,23 +14,18 @@ import {
 import { openIndex } from "../../src/settlement/index.ts";
 import { makeAnswers } from "../../src/validators/fixtures/attester.ts";
 import { plants } from "./plants.ts";
+import { makeLyingRelease } from "./releases.ts";
 import { run } from "./run.ts";
+import { baseFolder } from "./world.ts";
 
-const contributors = [20_011, 20_012, 20_013].map(at);
-const datanets = [{ owner: at(5), pool: at(6), acceptedExamples: 24 }];
-const baseFolder = writeTinyBase();
-after(() => rmSync(baseFolder, { recursive: true, force: true }));
+const datanets = [{ owner: at(5), pool: at(6), acceptedExamples: 28 }];
 const base = loadCheckpoint(baseFolder);
-const price = { promptWeiPerToken: "1000000000000000", completionWeiPerToken: "10000000000000000" };
-const release = await makeRelease({
-  ...{ model: "valley", baseFolder, baseName: tinyBaseName, contributors, developer: payees.developer },
-  ...{ datanetId: 1n, price, seed: 7, thresholdMillionths: 500_000 },
-});
+const { release } = await makeLyingRelease("honest", payees.developer);
 const { index } = release.served.manifest;
 const facts: ReleaseFacts = {
   publishedAt: 1n,
-  promptWeiPerToken: BigInt(price.promptWeiPerToken),
-  completionWeiPerToken: BigInt(price.completionWeiPerToken),
+  promptWeiPerToken: BigInt(release.served.manifest.price.promptWeiPerToken),
+  completionWeiPerToken: BigInt(release.served.manifest.price.completionWeiPerToken),
   root: index.root,
   rows: index.contributors + index.nullRows,
   contributors: index.contributors,
@@ -66,12 +58,11 @@ test("each lie of an attester is one lie; what only a quorum or the holder sees 
 test("a lie that is proven and one that is judged cost their attesters a bond, and no honest party anything", {
   timeout: 300_000,
 }, async () => {
-  const { rows, draws } = await run({ lies: ["score", "query"], validators: [], honestValidators: 3 });
+  const plan = { lies: ["score", "query"], indexLies: null, validators: [], honestValidators: 3 };
+  const { rows, judged } = await run(plan);
   for (const { name, net, asItShould } of rows) assert.ok(asItShould, `${name}: ${net} wei`);
   const bond = 1_000n * 10n ** 18n;
   for (const liar of ["score", "query"]) assert.equal(rows.find(({ name }) => name === liar)!.net, -bond);
-  assert.deepEqual(
-    draws.filter(({ outcome }) => outcome === "executed").map(({ about }) => about),
-    ["query"],
-  );
+  const undone = judged.filter(({ outcome }) => outcome === "executed").map(({ about }) => about);
+  assert.deepEqual(undone, ["accusation of query"]);
 });

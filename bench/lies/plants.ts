@@ -1,5 +1,5 @@
 /**
- * The lies of attesters. Each is one step done falsely; what comes before and after it is what an honest attester does.
+ * The lies of attesters, developers and validators. Each of an attester's is one step done falsely; what comes before and after it is what an honest attester does.
  *
  * A step that lies does so in the first answer in which it can: an answer that lists nobody has no score to falsify.
  */
@@ -173,3 +173,11 @@ export const badValidators = {
   colludingB: "votes with it",
 } as const;
 export type BadValidator = keyof typeof badValidators;
+
+/** The lies of developers about their release's index, in words. */
+export const indexLies = {
+  inflated: "doubles its favourite's row in the index",
+  nulls: "publishes a null row at a quarter of its length",
+  merged: "leaves a row out as a copy that it is not",
+} as const;
+export type IndexLieName = keyof typeof indexLies;

@@ -1,18 +1,20 @@
 /** One run: everybody is given what they need, balances are read, the liars lie, everything that follows happens, balances are read again. */
 import type { Address } from "viem";
 import { genesisValues } from "../../src/chain/index.ts";
-import { toHex } from "../../src/protocol/index.ts";
-import { readSeats } from "../../src/validators/index.ts";
+import { type Digest, toHex } from "../../src/protocol/index.ts";
+import { everyReceipt, readSeats } from "../../src/validators/index.ts";
 import { note, sleep } from "../common/measure.ts";
 import { type Holdings, type Snapshot, type Spent, spentBetween, sumOf, takeSnapshot } from "./balances.ts";
-import { nextStep, view } from "./course.ts";
-import { type BadValidator, badValidators, plants } from "./plants.ts";
+import { type Expected, nextStep, view } from "./course.ts";
+import { type BadValidator, badValidators, type IndexLieName, indexLies, plants } from "./plants.ts";
 import { openWorld, until, type World } from "./world.ts";
 
 export type Plan = {
   /** Names of {@link plants}, `honest` aside. */
   readonly lies: readonly string[];
   readonly validators: readonly BadValidator[];
+  /** Of developers; null: on a network that settles what nobody has attested. */
+  readonly indexLies: readonly IndexLieName[] | null;
   /** Validators that run `openledger validator`. */
   readonly honestValidators: number;
 };
@@ -36,7 +38,8 @@ export type Row = {
 export type Result = {
   readonly rows: readonly Row[];
   readonly held: { readonly before: Snapshot["held"]; readonly after: Snapshot["held"] };
-  readonly draws: readonly { readonly drawId: number; readonly about: string; readonly outcome: string }[];
+  /** What was judged, and how it came out. */
+  readonly judged: readonly { readonly about: string; readonly outcome: string }[];
   /** Processes of parties. */
   readonly processes: number;
 };
@@ -46,9 +49,10 @@ const day = 86_400;
 /** What every attester bonds: the minimum, and as much as its batch may settle. */
 const bondWei = genesisValues.minimumBondWei + 2n * open;
 const channelWei = 2n * open;
-/** Honest validators hold three quarters of the stake; everyone holds more than a sixteenth, and is drawn. */
+const { releaseBondWei } = genesisValues;
+/** Honest validators hold more than two thirds of the stake; everyone holds more than a sixteenth, slashed too, and is drawn. */
 const honestStake = 4n * genesisValues.minimumStakeWei;
-const badStake = genesisValues.minimumStakeWei + 4_000n * open;
+const badStake = genesisValues.minimumStakeWei + 8_000n * open;
 const purse = 100n * open;
 
 type Party = {
@@ -59,7 +63,7 @@ type Party = {
 };
 
 export async function run(plan: Plan): Promise<Result> {
-  const world = await openWorld();
+  const world = await openWorld(plan.indexLies !== null);
   try {
     return await runIn(world, plan);
   } finally {
@@ -68,7 +72,7 @@ export async function run(plan: Plan): Promise<Result> {
 }
 
 async function runIn(world: World, plan: Plan): Promise<Result> {
-  const { network, developer, payer, chain, contracts } = world;
+  const { network, payer, chain, contracts } = world;
   const { AttributionLedger, OpenStaking, ProtocolParameters, DatanetRegistry } = contracts;
   const read = chain.public;
   const parties: Party[] = [];
@@ -78,18 +82,32 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
     return party;
   };
 
-  note("The network, a developer and a payer start; a release is trained and published.");
-  const developerAt = await developer.call("address", undefined);
-  await give(
-    { name: "developer", says: "owns model and Datanet", honest: true, address: developerAt },
-    purse,
+  note("The network, developers and a payer start; a release is trained, and published with its index.");
+  const developers = await Promise.all(
+    (["honest", ...(plan.indexLies ?? [])] as const).map(async (lie) => {
+      const child = world.developer(lie);
+      return { lie, child, address: await child.call("address", undefined), honest: lie === "honest" };
+    }),
   );
+  for (const { lie, address, honest } of developers) {
+    const says = lie === "honest" ? "owns model and Datanet" : indexLies[lie];
+    await give({ name: honest ? "developer" : lie, says, honest, address }, releaseBondWei + purse);
+  }
+  const { child: developer, address: developerAt } = developers[0]!;
   const payerAt = await payer.call("address", undefined);
   await give({ name: "payer", says: "pays for answers", honest: true, address: payerAt }, 20n * purse);
-  const contributors = [1, 2, 3].map((n) => world.accountIn(`contributor-${n}`)).sort();
-  for (const [i, address] of contributors.entries())
+  const { made, datanets } = await developer.call("publishData", undefined);
+  for (const [i, address] of made.contributors.entries())
     await give({ name: `contributor ${i + 1}`, says: "gave examples", honest: true, address }, 0n);
-  const { release, datanets } = await developer.call("publish", contributors);
+  const releases: { releaseId: Digest; developer: Address }[] = [];
+  const nodes = [world.url];
+  for (const { child, address } of developers) {
+    releases.push({ releaseId: await child.call("publish", undefined), developer: address });
+    if (plan.indexLies === null) continue;
+    await child.call("back", releaseBondWei);
+    nodes.push(await child.call("serve", undefined));
+  }
+  const releaseIds = releases.map(({ releaseId }) => releaseId);
 
   note("Attesters start, each with its bond.");
   const names = ["honest", ...plan.lies];
@@ -103,7 +121,7 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
   );
   for (const { lie, says, honest, address } of attesters)
     await give({ name: honest ? "attester" : lie, says, honest, address }, bondWei + purse);
-  const nodes = await Promise.all(attesters.map(({ child }) => child.call("start", { release, bondWei })));
+  nodes.push(...(await Promise.all(attesters.map(({ child }) => child.call("start", { made, bondWei })))));
 
   note("Validators start, each with its stake.");
   const honestValidators: Address[] = [];
@@ -115,7 +133,7 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
     const says = n === 1 ? "openledger validator --open-audits" : "openledger validator";
     await give({ name: `validator ${n}`, says, honest: true, address }, honestStake + purse);
     const stakeOpen = honestStake / open;
-    programs.push(world.validator(name, { stakeOpen, nodes: [world.url, ...nodes], audits: n === 1 }));
+    programs.push(world.validator(name, { stakeOpen, nodes, audits: n === 1 }));
   }
   const bad = await Promise.all(
     plan.validators.map(async (kind) => {
@@ -161,11 +179,35 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
   const accounts = [...parties.map(({ address }) => address), world.faucet, world.deployer];
   const snapshot = () =>
     takeSnapshot(chain, contracts, {
-      accounts,
+      ...{ accounts, channels, releases },
       attesters: attesters.map(({ address }) => address),
-      channels,
     });
   const before = await snapshot();
+
+  const mute = new Set<Address>();
+  /** Turns the clock whenever nothing more can be done, until everything is decided and carried out. */
+  const drive = async (expected: Pick<Expected, "audited" | "accused">) => {
+    for (let told = ""; ; ) {
+      for (const { kind, child, address } of bad)
+        if (kind === "copying" && (await child.call("refused", undefined)).reveals > 0) mute.add(address);
+      const honest = new Set(honestValidators);
+      const step = nextStep(await view(chain, contracts, releaseIds), { honest, mute, ...expected });
+      if ("over" in step) return;
+      if ("pass" in step) await network.call("pass", step.pass);
+      else if (step.wait !== told) {
+        told = step.wait;
+        note(`  ${parties.reduce((text, { name, address }) => text.replace(address, name), told)}`);
+      }
+      await sleep(300);
+    }
+  };
+
+  if (plan.indexLies !== null) {
+    note("Developers have their releases judged.");
+    for (const { child } of bad) await child.call("watch", { all: releaseIds, honest: releaseIds[0]! });
+    for (const { child } of developers) await child.call("openRound", undefined);
+    await drive({ audited: [], accused: [] });
+  }
 
   note("Everybody answers, and settles.");
   const settled = [];
@@ -191,32 +233,11 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
     async () =>
       (await Promise.all(proven.map(({ address }) => standsOf(address)))).some(Boolean) ? undefined : true,
   );
-  const mute = new Set<Address>();
-  let told = "";
-  for (;;) {
-    for (const { kind, child, address } of bad)
-      if (kind === "copying" && (await child.call("refused", undefined)).reveals > 0) mute.add(address);
-    const step = nextStep(await view(chain, contracts), {
-      honest: new Set(honestValidators),
-      audited: settled.filter(({ decided }) => decided !== "proof").map(({ address }) => address),
-      accused: colluding.length > 0 ? [settled[0]!.address] : [],
-      mute,
-    });
-    if ("over" in step) break;
-    if ("pass" in step) {
-      await network.call("pass", step.pass);
-      continue;
-    }
-    if (step.wait !== told)
-      note(`  ${parties.reduce((text, { name, address }) => text.replace(address, name), step.wait)}`);
-    told = step.wait;
-    await sleep(300);
-  }
-  const draws = (await view(chain, contracts)).draws.map(({ draw }) => ({
-    drawId: draw.drawId,
-    about: attesters.find(({ address }) => address === draw.attester)!.lie,
-    outcome: draw.outcome,
-  }));
+  await drive({
+    audited: settled.filter(({ decided }) => decided !== "proof").map(({ address }) => address),
+    accused: colluding.length > 0 ? [settled[0]!.address] : [],
+  });
+  const { judged } = await view(chain, contracts, releaseIds);
   await Promise.all(programs.map((program) => program.stop()));
   await Promise.all(bad.map(({ child }) => child.call("stop", undefined)));
 
@@ -224,7 +245,7 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
     "Appeals and windows end: slashes are executed, receipts reported, balances claimed, escrow refunded.",
   );
   await network.call("pass", Number(genesisValues.appealSeconds));
-  await developer.call("settleVerdicts", undefined);
+  await developer.call("settleVerdicts", releaseIds);
   for (const { held } of settled)
     for (const { receipt, signature } of held) await payer.call("reportLate", { receipt, signature });
   let bought = 0n;
@@ -252,7 +273,15 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
       };
     }),
     held: { before: before.held, after: after.held },
-    draws,
-    processes: 3 + attesters.length + seats,
+    judged: judged.map(({ attester, subject, receipt, outcome }) => {
+      if (attester === null) {
+        const { lie } = developers[releaseIds.indexOf(subject as Digest)]!;
+        return { about: `the release of ${lie === "honest" ? "developer" : lie}`, outcome };
+      }
+      const { lie } = attesters.find(({ address }) => address === attester)!;
+      const what = receipt === everyReceipt ? "audit" : "accusation";
+      return { about: `${what} of ${lie === "honest" ? "attester" : lie}`, outcome };
+    }),
+    processes: 2 + developers.length + attesters.length + seats,
   };
 }

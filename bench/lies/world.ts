@@ -1,7 +1,7 @@
 /** Starts every party in a process of its own, and ends them all. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync, rmSync } from "node:fs";
+import { mkdirSync, openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,6 @@ import {
   type ProtocolContracts,
   protocolContracts,
 } from "../../src/chain/index.ts";
-import { writeTinyBase } from "../../src/openlora/fixtures/tiny-base.ts";
 import { toHex } from "../../src/protocol/index.ts";
 import { type Child, type ChildMethods, startChild } from "../common/child.ts";
 import { scratchFolder, sleep } from "../common/measure.ts";
@@ -25,6 +24,8 @@ import type { PayerMethods } from "./payer-process.ts";
 import type { BadValidatorMethods } from "./validator-process.ts";
 
 const bin = fileURLToPath(new URL("../../src/cli/bin.ts", import.meta.url));
+/** The base model of every release here. */
+export const baseFolder = fileURLToPath(new URL("../../src/engine/fixtures/llama-untied", import.meta.url));
 const giveUpMs = 900_000;
 /** Dozens of processes load the same modules: they are read and compiled once. */
 const cache = { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache") };
@@ -46,8 +47,8 @@ export async function until<T>(
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
 
-/** The network, a developer and a payer; attesters and validators are started from here. */
-export async function openWorld() {
+/** The network and a payer; developers, attesters and validators are started from here. @param attested whether releases must be */
+export async function openWorld(attested: boolean) {
   process.setMaxListeners(100); // each process that is started is ended with this one
   const scratch = scratchFolder("openledger-lies-");
   const folder = (name: string) => {
@@ -65,9 +66,10 @@ export async function openWorld() {
     for (const end of closers.splice(0).reverse()) await end();
   };
   try {
-    const base = writeTinyBase();
-    closers.push(async () => rmSync(base, { recursive: true, force: true }));
-    const network = child<NetworkMethods>("./network-process.ts", [folder("network")]);
+    const network = child<NetworkMethods>("./network-process.ts", [
+      folder("network"),
+      attested ? "attested" : "unattested",
+    ]);
     const { url, faucet, deployer } = await network.call("where", undefined);
     const said = (await (await fetch(`${url}/v1/network`)).json()) as {
       network: { contracts: Record<string, Address> };
@@ -79,16 +81,15 @@ export async function openWorld() {
       child<M>(script, [folder(name), url, JSON.stringify(addresses), ...rest]);
     return {
       url,
-      base,
       chain,
       contracts,
       network,
       faucet: toHex(faucet),
       deployer: toHex(deployer),
-      developer: party<DeveloperMethods>("./developer-process.ts", "developer", base),
+      developer: (lie: string) => party<DeveloperMethods>("./developer-process.ts", `developer-${lie}`, lie),
       payer: party<PayerMethods>("./payer-process.ts", "payer"),
       attester: (lie: string) =>
-        party<AttesterMethods>("./attester-process.ts", `attester-${lie}`, lie, base),
+        party<AttesterMethods>("./attester-process.ts", `attester-${lie}`, lie, baseFolder),
       badValidator: (kind: string) =>
         party<BadValidatorMethods>("./validator-process.ts", `validator-${kind}`, kind),
       /** A keystore as the program makes it, so that the validator can be given what it stakes. */
@@ -101,7 +102,7 @@ export async function openWorld() {
       ) {
         const at = folder(name);
         const log = openSync(join(at, "log"), "a");
-        const args = [bin, "validator", "--home", join(at, "home"), "--base", base, "--every", "1"];
+        const args = [bin, "validator", "--home", join(at, "home"), "--base", baseFolder, "--every", "1"];
         args.push("--stake", String(stakeOpen), ...nodes.flatMap((node) => ["--node", node]));
         if (audits) args.push("--open-audits");
         const program = spawn(process.execPath, args, {
