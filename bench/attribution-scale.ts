@@ -95,6 +95,8 @@ async function measure(plan: Plan) {
     explainRowsPerSec: scans?.explainCodes.rowsPerSec ?? null,
     bandwidthRatio:
       scans === null ? null : Math.min(...Object.values(scans).map((scan) => scan.bandwidthRatio)),
+    explainBytesPerRow: build?.explain.bytesPerRow ?? null,
+    explainBuildSec: build?.explain.seconds ?? null,
     scans,
     build,
     machine: { ...on, threads: 1, loadAfter: machine().loadBefore },
@@ -115,7 +117,7 @@ function table({ scans, build }: Result): string {
       `${build.examples} examples of ${build.tokensPerExample} tokens by ${build.contributors} contributors, p = ${build.width}: ${build.seconds} s (${build.cpuSeconds} s of processor time)`,
       `memory: ${memory.growthMiB} MiB above ${memory.residentBeforeMiB} (${memory.heldMiB} held); files ${memory.filesMiB} MiB; an N × p matrix would be ${memory.matrixMiB}`,
       `pay index: k = ${build.k}, basis ${build.payBytes.basis} bytes, rows ${build.payBytes.rows}`,
-      `explain index: ${explain.bits} bits, ${explain.bytesPerRow} bytes a row, rank correlation with float rows ${explain.rankCorrelation}, best ten in common ${explain.top10Overlap}`,
+      `explain index: ${explain.bits} bits, ${explain.bytesPerRow} bytes a row, ${explain.seconds} s of the build, rank correlation with float rows ${explain.rankCorrelation}, best ten in common ${explain.top10Overlap}`,
     );
   }
   return lines.join("\n");

@@ -36,6 +36,8 @@ export type SolvedRows = {
   readonly squares: Float64Array;
   /** `[queries, all rows]`. */
   readonly scores: Float64Array;
+  /** What the rows wanted one by one took. */
+  readonly eachSeconds: number;
 };
 
 /** Adds up the members' columns of one layer: every example is read once, in order. */
@@ -72,6 +74,7 @@ export async function solveRows(
   const gram = new Float64Array(kept * kept);
   const squares = new Float64Array(m);
   const scores = new Float64Array(asked * m);
+  let eachMs = 0;
   for (const [layer, { length: w }] of blocks.entries()) {
     const invert = await invertLayer(
       products,
@@ -102,12 +105,14 @@ export async function solveRows(
       const part = await products.timesTransposed(queries.file.readLayer(layer, 0, asked), all, asked, m, w);
       for (let i = 0; i < scores.length; i++) scores[i] = (scores[i] as number) + (part[i] as number);
     }
+    const begun = performance.now();
     if (each !== undefined)
       for (let at = 0; at < each.rows; at += slab) {
         const count = Math.min(slab, each.rows - at);
         each.file.writeLayer(layer, at, await invert(each.file.readLayer(layer, at, count), count));
       }
+    eachMs += performance.now() - begun;
     onProgress(layer + 1);
   }
-  return { rows, gram, squares, scores };
+  return { rows, gram, squares, scores, eachSeconds: eachMs / 1000 };
 }

@@ -29,6 +29,7 @@ import {
   share,
   type Valley,
 } from "./demo-valley.ts";
+import type { ExamplesJson } from "./receipt-examples.ts";
 
 const open = 10n ** 18n;
 const model = "valley";
@@ -222,6 +223,21 @@ export async function collectReceipts(
       payments: bundle.payments.map(({ payee, amount }) => ({ payee, amount: BigInt(amount) })),
     };
   });
+}
+
+/** The three examples behind the first answer that is right and pays somebody. */
+export async function firstExamples(
+  { api, valley }: DemoContext,
+  receipts: readonly Receipted[],
+  right: readonly boolean[],
+  bearer: string,
+) {
+  for (const [i, { receiptId }] of receipts.entries()) {
+    if (right[i] !== true) continue;
+    const { helpful } = await api.get<ExamplesJson>(`/v1/receipts/${receiptId}/examples?limit=3`, bearer);
+    if (helpful.length > 0) return { question: valley.questions[i] as Question, helpful };
+  }
+  return undefined;
 }
 
 /** Who was paid best, and what the owner got of the contributors' money, over the questions given. */

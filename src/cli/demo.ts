@@ -13,6 +13,7 @@ import {
   contributeValley,
   demoContext,
   fineTune,
+  firstExamples,
   judgeControl,
   judgePay,
   rightOnes,
@@ -24,6 +25,7 @@ import {
 import { contributorNames, readValley, share } from "./demo-valley.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
+import { excerpt } from "./receipt-examples.ts";
 
 const open = 10n ** 18n;
 const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
@@ -129,7 +131,10 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
       contributors,
       right.map(() => true),
     );
-    const hitRates = await baselines(context, releaseId, answers, right);
+    const [hitRates, shaped] = await Promise.all([
+      baselines(context, releaseId, answers, right),
+      firstExamples(context, receipts, right, secret),
+    ]);
     tell.say(
       `\n${table([
         ["who named the fact's owner", "right"],
@@ -142,6 +147,17 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
     tell.say(
       `The owner receives ${percent(judged.ownerShare)} of the contributors' money; ${judged.toPool} of ${judged.judged} answers pay the common pool`,
     );
+    if (shaped !== undefined)
+      tell.say(
+        `The examples that shaped the answer to “${shaped.question.question}” most:\n\n${table([
+          ["example", "by", "share"],
+          ...shaped.helpful.map(({ text, contributor, shareMillionths }) => [
+            text === null ? "" : excerpt(text),
+            contributorNames[(contributors as readonly string[]).indexOf(contributor)] ?? "",
+            percent((shareMillionths ?? 0) / 1e6),
+          ]),
+        ])}\n`,
+      );
 
     tell.chapter("The receipts are settled on chain, and everyone claims");
     const money = await settleAndClaim(context, receipts, contributors);

@@ -80,7 +80,7 @@ const errorLine = ({ shareErrorMillionths: error }: ExamplesJson) =>
     : `A contributor's share is within ± ${percents(error)} (95 %); single examples' were not measured.`;
 
 /** What is learned of it: the end of the prompt, and the completion. */
-function excerpt(example: Example): string {
+export function excerpt(example: Example): string {
   const [before, learned] =
     "messages" in example
       ? [example.messages.at(-2)?.content ?? "", example.messages.at(-1)?.content ?? ""]
