@@ -79,6 +79,9 @@ const forms: Readonly<Record<string, (name: string) => boolean>> = {
   "B, q and v": (name) => /\.(q|v)_proj\.lora_B$/.test(name),
 };
 
+/** What a release reads. */
+const defaultForm = "B, seven modules";
+
 async function pointOf(
   material: Material,
   products: Products,
@@ -106,7 +109,7 @@ async function pointOf(
   return point;
 }
 
-/** The default form at every size; at the whole, every form and number of draws. */
+/** What a release reads at every size; of the whole also by draws, and in every other form. */
 export async function sizePoints(options: {
   task: Task;
   base: Checkpoint;
@@ -140,9 +143,10 @@ export async function sizePoints(options: {
     );
     const seconds = (cpuMs() - before) / 1000;
     for (const [read, has] of Object.entries(forms)) {
-      if (!isWhole && read !== "B, seven modules") continue;
+      const isDefault = read === defaultForm;
+      if (!isWhole && !isDefault) continue;
       const own = onlySegments(material, has);
-      for (const draws of isWhole ? [1, 2, 4, 8] : [4])
+      for (const draws of isWhole && isDefault ? [1, 2, 4, 8] : [4])
         points.push(await pointOf(own, products, read, draws, runs, draws === most ? seconds : null));
     }
   }
