@@ -68,7 +68,7 @@ export async function makeLyingRelease(
       indexRows: material.index,
     },
     data: { carried, clusters: clusters as Uint8Array },
-    versionDigest: material.versionDigests?.[0] as Digest,
+    versionDigest: material.registered?.versions[0] as Digest,
     contributors,
   };
 }

@@ -152,7 +152,7 @@ async function bytesOf(response: Response): Promise<Uint8Array> {
 }
 
 /** What the registries on the node's chain say. */
-export async function recordOf(
+async function recordOf(
   node: NodeClient,
   { releaseId, manifest }: { releaseId: Digest; manifest: Manifest },
 ): Promise<ReleaseRecord | null> {

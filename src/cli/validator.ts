@@ -59,7 +59,8 @@ export function define(command: Command, io: Io): void {
       "after",
       `
 A round reads every batch that can be challenged and proves what is wrong with it, takes a seat in the lottery, and answers each draw:
-who is drawn computes the answer's gradient again, commits to a verdict, and reveals it. What was committed stands in the folder before it
+who is drawn computes the answer's gradient again, commits to a verdict, and reveals it. In a round over a release it makes the release's
+index again and judges that. What was committed stands in the folder before it
 is sent, so the program may be stopped at any time; but whoever is away when it is drawn is charged for silence.
 It needs the base model's folder (--base), OPEN for gas, and a pool with the governed minimum of its own stake (--stake).`,
     )
@@ -172,7 +173,7 @@ async function ensurePool(
   await chain.write({ ...contracts.OpenStaking, functionName: "open", args: [poolId, 0], value: stake });
 }
 
-function describe(address: Address, { seated, found, steps }: Round): string {
+function describe(address: Address, { seated, found, steps, releases }: Round): string {
   return [
     `Validator ${address}${seated ? "" : ": no seat yet, its stake does not earn before the next epoch"}`,
     ...found.map(
@@ -180,5 +181,6 @@ function describe(address: Address, { seated, found, steps }: Round): string {
         `batch ${number} of ${attester}: ${state}${detail ? `: ${detail}` : ""}`,
     ),
     ...steps.map(({ drawId, step }) => `draw ${drawId}: ${step}`),
+    ...releases.map(({ releaseId, round, step }) => `round ${round} of release ${releaseId}: ${step}`),
   ].join("\n");
 }

@@ -16,13 +16,15 @@ import {
   indexTolerance,
   nodeSource,
   openVersions,
+  readRegistered,
   sourceIndex,
 } from "../validators/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
-import { isReleaseId, type ReleaseFile, readReleaseFile, recordOf } from "./release-file.ts";
+import { openChain } from "./purse.ts";
+import { isReleaseId, type ReleaseFile, readReleaseFile } from "./release-file.ts";
 import { openBase } from "./verify-base.ts";
 import { checkLine } from "./verify-line.ts";
 
@@ -39,14 +41,13 @@ export async function verifyIndex(io: Io, release: string, options: Options): Pr
   const seed = digestSchema.safeParse(options.seed ?? toHex(new Uint8Array(randomBytes(32))));
   if (!seed.success) throw new CliError("--seed takes 0x and 64 hex digits.", { exitCode: exitCodes.usage });
   const base = await openBase(options.base);
-  const { releaseId, material, onChain } = await load(release, options.save);
+  const { releaseId, material } = await load(release, options.save);
   const bar = progressBar(io, "Making the index again");
   const attest = createAttester(base, { threads: options.threads });
   const found = await attest(material, { seed: seed.data, onProgress: bar.update }).finally(() => bar.end());
   const actual = releaseIdOf(material.manifest);
   const checks: ShownCheck[] = [
     { name: "release", status: actual === releaseId ? "passed" : "failed", expected: releaseId, actual },
-    ...(onChain === null ? [] : [{ name: "registry", ...onChain }]),
     ...found.checks,
   ];
   const failed = checks.filter(({ status }) => status === "failed");
@@ -98,30 +99,22 @@ export function indexWords({
   ];
 }
 
-type Loaded = {
-  readonly releaseId: Digest;
-  readonly material: IndexMaterial;
-  /** Whether the chain knows the release by this index; null where no chain was asked. */
-  readonly onChain: Pick<Check, "status" | "expected" | "actual"> | null;
-};
-
-async function load(release: string, save: string | undefined): Promise<Loaded> {
+async function load(
+  release: string,
+  save: string | undefined,
+): Promise<{ releaseId: Digest; material: IndexMaterial }> {
   if (!isReleaseId(release)) {
     const file = readReleaseFile(release);
-    return { releaseId: file.releaseId, material: materialOf(release, file), onChain: null };
+    return { releaseId: file.releaseId, material: materialOf(release, file) };
   }
   const releaseId = release.toLowerCase() as Digest;
   const node = connect();
-  let onChain: Loaded["onChain"] = null;
-  const material = await sourceIndex(nodeSource(node.url), releaseId, async (manifest) => {
-    const record = await recordOf(node, { releaseId, manifest });
-    const expected = manifest.index.root;
-    const actual = record?.indexRoot ?? "no such release";
-    onChain = { status: expected === actual ? "passed" : "failed", expected, actual };
-    return record?.versions ?? null;
-  });
+  const { contracts, ...chain } = await openChain(node);
+  const material = await sourceIndex(nodeSource(node.url), releaseId, (manifest) =>
+    readRegistered(chain, contracts, manifest),
+  );
   if (save !== undefined) writeFileSync(save, JSON.stringify(fileOf(releaseId, material)));
-  return { releaseId, material, onChain };
+  return { releaseId, material };
 }
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
@@ -178,6 +171,6 @@ function materialOf(path: string, { manifest, adapter, versions, index }: Releas
       manifest,
       versions.map((version) => version ?? undefined),
     ),
-    versionDigests: null,
+    registered: null,
   };
 }

@@ -13,7 +13,6 @@ import {
   addressSchema,
   bytesDigest,
   type Check,
-  type Digest,
   decodeRow,
   type IndexRow,
   indexTree,
@@ -21,6 +20,7 @@ import {
   sameHex,
 } from "../protocol/index.ts";
 import type { SourcedRelease } from "./node-source.ts";
+import type { Registered } from "./registered.ts";
 
 /** What is checked of an index, in the order in which it is reported. */
 export type IndexCheckName =
@@ -30,6 +30,8 @@ export type IndexCheckName =
   | "files"
   /** The rows give the root that the manifest commits to. */
   | "root"
+  /** The chain knows the release by this base, adapter, index and data, and this c. */
+  | "registry"
   /** The Datanet versions are those that the manifest names. */
   | "data"
   /** Their manifests, which alone name held-out rows, are those on chain. */
@@ -70,8 +72,8 @@ export type IndexMaterial = Pick<SourcedRelease, "manifest" | "index"> & {
   };
   /** The versions that the manifest names, checked against their roots; why not where one could not be had. */
   readonly versions: readonly (VersionContent | Error)[];
-  /** Digests of the versions' manifests as the registry on chain has them; null where no chain was asked. */
-  readonly versionDigests: readonly Digest[] | null;
+  /** What the chain says of it; null where none was asked. */
+  readonly registered: Registered | null;
 };
 
 /** Everything that making the index again takes. */
@@ -108,6 +110,8 @@ export function openClaims(
     opened !== undefined &&
     check("files", digests, `${bytesDigest(files.adapter)} and ${bytesDigest(files.basis)}`);
   const isRoot = check("root", told.root, rootOf(told, index));
+  if (material.registered !== null)
+    check("registry", material.registered.expected, material.registered.actual);
   const rows = openData(material, check);
   const recipe = openMethod(manifest, check);
   if (opened === undefined || !areFiles || !isRoot || rows === undefined || recipe === undefined)
@@ -152,7 +156,7 @@ type CheckOf = Parameters<typeof openClaims>[2];
 
 /** The rows that training saw, from the versions that the manifest names. */
 function openData(
-  { manifest, versions, versionDigests }: IndexMaterial,
+  { manifest, versions, registered }: IndexMaterial,
   check: CheckOf,
 ): ReturnType<typeof rowsOf> | undefined {
   const faults: string[] = [];
@@ -193,10 +197,10 @@ function openData(
       );
   const named = manifest.datanets.map(({ root }) => root).join(", ");
   check("data", named, faults.length === 0 ? named : "others", faults);
-  if (versionDigests !== null && contents.length === manifest.datanets.length)
+  if (registered !== null && contents.length === manifest.datanets.length)
     check(
       "held-out",
-      versionDigests.join(", "),
+      registered.versions.join(", "),
       contents.map(({ manifestDigest }) => manifestDigest).join(", "),
     );
   return faults.length === 0 ? rows : undefined;

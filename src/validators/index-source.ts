@@ -3,6 +3,7 @@ import { type CarriedVersion, fetchVersion, openVersion, type VersionContent } f
 import type { Digest, Manifest } from "../protocol/index.ts";
 import type { IndexMaterial } from "./index-claims.ts";
 import type { NodeSource } from "./node-source.ts";
+import type { Registered } from "./registered.ts";
 
 /**
  * Versions as they were carried here, checked against what a release's manifest says of them.
@@ -24,13 +25,13 @@ export const openVersions = (
   });
 
 /**
- * @param versionDigests the versions' manifests as the registry on chain has them, where one was asked
+ * @param registered asks the chain (`readRegistered`)
  * @throws ValidatorError `bad-node` where the node does not give the release; data that it does not give is part of the result
  */
 export async function sourceIndex(
   source: NodeSource,
   releaseId: Digest,
-  versionDigests: (manifest: Manifest) => Promise<readonly Digest[] | null>,
+  registered: (manifest: Manifest) => Promise<Registered>,
 ): Promise<IndexMaterial> {
   const release = await source.release(releaseId);
   const { manifest } = release;
@@ -49,6 +50,6 @@ export async function sourceIndex(
       explain: explainDigest && (await source.file(releaseId, "explain", explainDigest).catch(missing)),
     },
     versions: openVersions(manifest, carried),
-    versionDigests: await versionDigests(manifest),
+    registered: await registered(manifest),
   };
 }

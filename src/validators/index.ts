@@ -6,11 +6,12 @@
  * - `replay`: an answer's gradient once more, from its audit file; `tolerance`: how near two machines' queries must be
  * - `attest-index`: a release's index once more, from its data; `index-source`: what that takes, from a node;
  *   `index-claims`: what the release says of it; `index-clusters`, `index-examples`,
- *   `row-faults`: what is not as recomputed, in words
+ *   `row-faults`: what is not as recomputed, in words; `registered`: what the chain says of it
  * - `lottery`, `projection`: what draws a validator, and what it commits to; `verdicts`: the contract
  * - `release-verdicts`: the contract that attests or refutes a release's index, as `verdicts` does receipts
  * - `service`: the validator, round after round; `seat`: its place and its hash chain; `judge`: one receipt; `ballots`: pass, commit, reveal;
  *   `aftermath`: count, charge, accuse, execute; `tables`: what it must not forget; `node-source`: what it asks nodes
+ * - `release-verdicts`: the contract; `release-rounds`: its rounds, answered; `judge-release`: one release; `release-tables`: what is kept of them
  * - `evidence`, `sealing`: texts for drawn validators; `statements`: what validators say off chain; `routes`: both over HTTP, in the node
  */
 export * from "./attest-index.ts";
@@ -21,6 +22,7 @@ export * from "./index-source.ts";
 export * from "./lottery.ts";
 export * from "./node-source.ts";
 export * from "./projection.ts";
+export * from "./registered.ts";
 export * from "./release-verdicts.ts";
 export * from "./replay.ts";
 export * from "./routes.ts";

@@ -8,12 +8,16 @@ import { type Address, bytesDigest, type Digest, sameHex, toHex } from "../proto
 import { chainFacts, type Disputes, openDisputes } from "../settlement/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
 import { type AftermathParts, accuse, attempt, endDraw } from "./aftermath.ts";
+import { createAttester } from "./attest-index.ts";
 import { type BallotStep, stepBallot } from "./ballots.ts";
 import { ValidatorError } from "./errors.ts";
 import { evidenceSchema, signEvidenceRequest } from "./evidence.ts";
 import { type Judgement, type JudgeParts, judge } from "./judge.ts";
+import { judgeRelease } from "./judge-release.ts";
 import { batchIdOf, everyReceipt } from "./lottery.ts";
 import type { NodeSource } from "./node-source.ts";
+import { openReleaseRounds, type ReleaseStep } from "./release-rounds.ts";
+import type { StoredReleaseVerdict } from "./release-tables.ts";
 import { createReplayer } from "./replay.ts";
 import { sealingKey, unseal } from "./sealing.ts";
 import { takeSeat } from "./seat.ts";
@@ -51,6 +55,12 @@ export type Round = {
     readonly detail: string | null;
   }[];
   readonly steps: readonly { readonly drawId: number; readonly step: BallotStep }[];
+  /** Rounds over releases' indexes. */
+  readonly releases: readonly {
+    readonly releaseId: Digest;
+    readonly round: number;
+    readonly step: ReleaseStep;
+  }[];
 };
 
 export type Validator = {
@@ -131,6 +141,18 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
     now,
     log,
   };
+  const attest = createAttester(base);
+  const releases = await openReleaseRounds({
+    database,
+    chain,
+    contracts,
+    judge: (releaseId, seed) =>
+      judgeRelease({ chain, contracts, attest, nodes: () => nodes.values() }, releaseId, seed),
+    publish: publishIndex,
+    ...(dependencies.onBlock === undefined ? {} : { onBlock: dependencies.onBlock }),
+    now,
+    log,
+  });
   const aftermath: AftermathParts = {
     database,
     chain,
@@ -156,6 +178,32 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
       },
     };
     await sourceOf(draw.attester).publish(await signStatement(where, statement, chain.account as never));
+  }
+
+  /** What was found of a release's index, and the witness behind its digest on chain; every node may keep it. */
+  async function publishIndex({
+    releaseId,
+    round,
+    wrong,
+    reason,
+    witness,
+  }: StoredReleaseVerdict): Promise<void> {
+    const statement: Statement = {
+      schema: "openledger/statement/1",
+      kind: "index",
+      subject: releaseId,
+      validator: me,
+      issuedAt: Math.floor(now() / 1_000),
+      body: {
+        round,
+        verdict: wrong ? "wrong" : "right",
+        reason: reason.replaceAll(/[^\x20-\x7e]/g, "?"),
+        witness: toHex(witness),
+        digest: bytesDigest(witness),
+      },
+    };
+    const signed = await signStatement(where, statement, chain.account as never);
+    for (const source of nodes.values()) await source.publish(signed);
   }
 
   /** One audit a batch, by whoever opens it first. */
@@ -207,10 +255,12 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
         log("warn", `Draw ${drawId}: ${error.message}`);
       }
     }
+    const releaseSteps = await releases.step();
     return {
       seated: seat !== undefined,
       found: found.map(({ attester, number, state, detail }) => ({ attester, number, state, detail })),
       steps,
+      releases: releaseSteps,
     };
   }
 
@@ -240,6 +290,7 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
       closed = true;
       clearTimeout(timer);
       await running;
+      await releases.stop();
       await disputes.close();
     },
   };
