@@ -11,7 +11,6 @@ export type AnswerPiece = { readonly text: string; readonly logprobs?: readonly 
 
 export type GeneratingParts = {
   readonly openlora: Pick<OpenLora, "generate">;
-  readonly now: () => number;
   /** Longest time an answer may take; it ends with what there is of it. */
   readonly answerMsMax: number;
 };
@@ -35,14 +34,15 @@ function startsOf({ prompts, n, seed }: Ask): Start[] {
  * @throws OpenLoraError; InferenceError when there is nothing to deliver
  */
 export async function generateChoices(
-  { openlora, now, answerMsMax }: GeneratingParts,
+  { openlora, answerMsMax }: GeneratingParts,
   ask: Ask,
   run: { readonly adapter: Digest | undefined; readonly tenant: string; readonly signal: AbortSignal },
   onPiece: (choice: number, piece: AnswerPiece) => void,
 ): Promise<{ written: WrittenAnswer[]; cutShort: boolean }> {
   const broken = new AbortController();
   const signal = AbortSignal.any([run.signal, broken.signal]);
-  const deadlineAtMs = now() + answerMsMax;
+  // OpenLoRA's clock is the machine's, read at once and never again: a clock that jumps ends no answer.
+  const deadlineAtMs = Date.now() + answerMsMax;
   let failure: { readonly error: unknown } | undefined;
   const generateOne = async ({ prompt, seed }: Start, choice: number): Promise<Generation | undefined> => {
     try {

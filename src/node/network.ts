@@ -18,6 +18,7 @@ import {
   protocolAddresses,
   totalSupplyWei,
 } from "../chain/index.ts";
+import { forwardClock } from "./clock.ts";
 import type { NodeConfig } from "./config.ts";
 
 const open = 10n ** 18n;
@@ -53,6 +54,8 @@ export type NodeNetwork = {
   readonly keys: Keystore;
   readonly accounts: Readonly<Record<NodeAccount, LocalAccount>>;
   readonly reader: ChainReader;
+  /** The clock that blocks are timed by: what is said of the chain goes by the same. */
+  readonly nowMs: () => number;
   /** The writer of an account: one per account, because it gives out the account's nonces. */
   writer(account: LocalAccount): ChainWriter;
   /** Gives OPEN of the liquidity account away: local networks only. */
@@ -65,6 +68,7 @@ export async function openNetwork(
   rpcUrl: () => string,
   log: (message: string) => void,
   onStep: (step: string) => void = () => {},
+  nowMs: () => number = forwardClock(),
 ): Promise<NodeNetwork> {
   const keys = openKeystore(join(config.home, "keys.json"));
   const addresses = protocolAddresses(keys.account("deployer").address);
@@ -80,6 +84,7 @@ export async function openNetwork(
     genesis,
     feeCollector: addresses.OpenTimelock,
     minTipWei: () => minTipWei,
+    nowMs,
     ...(config.engineMemoryMiB === undefined ? {} : { engineMemoryBytes: config.engineMemoryMiB * 2 ** 20 }),
     log: (level, message) => {
       if (level !== "info") log(message);
@@ -161,6 +166,7 @@ export async function openNetwork(
       keys,
       accounts,
       reader: liquidity,
+      nowMs,
       writer,
       faucet,
       close: async () => {

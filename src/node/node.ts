@@ -231,13 +231,23 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     const payments = opened(
       "payments",
-      await openPayments({ database, jobs, keystore: keys, chain: operator, contracts, onBlock, log: write }),
+      await openPayments({
+        database,
+        jobs,
+        now: network.nowMs,
+        keystore: keys,
+        chain: operator,
+        contracts,
+        onBlock,
+        log: write,
+      }),
       (p) => p.close(),
     );
     const settlement = opened(
       "settlement",
       await openSettlement({
         database,
+        now: network.nowMs,
         blobs,
         chain: operator,
         contracts,
@@ -271,6 +281,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       "inference",
       await createInference({
         database,
+        now: network.nowMs,
         jobs,
         openlora: openLora,
         attribution,
