@@ -84,7 +84,9 @@ for (const name of chosen) {
   const tailPatch = await time("tail-patch", () =>
     tailPatchFigures(base, task, run, material, scores.reference),
   );
-  const paid = await time("pay and explain index", () => payScores(base, task, table, run));
+  const paid = await time("pay and explain index", () =>
+    payScores(base, task, table, run, { single: !values.quick }),
+  );
   const pay = await time("rules", () => payFigures(task, table, paid));
   const seeds = await time("across seeds", async () => {
     const float = paid.explain.float!;

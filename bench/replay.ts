@@ -105,7 +105,7 @@ const terms: QueryTerms = {
   influenceShare: 0.45,
 };
 
-type Difference = { distance: number; units: number; moved: number; border: number };
+type Difference = { distance: number; units: number; moved: number; border: boolean };
 const found: Record<"again" | "threads" | "positions" | "batch", Difference[]> = {
   again: [],
   threads: [],
@@ -138,12 +138,12 @@ for (const { question, answer } of read<{ question: string; answer: string }>("q
     ["batch", inBatch],
   ] as const) {
     const again = await compute();
-    const { distance, moved, border } = compareQueries(q, again, terms, { ...tolerance, noise: 0 });
+    const { distance, moved, border } = compareQueries(q, again, terms, tolerance);
     const units = Math.max(...again.map((x, i) => Math.abs(x - (q[i] as number))));
-    found[name].push({ distance, units, moved, border: border.length });
+    found[name].push({ distance, units, moved, border });
   }
 }
-const most = (name: keyof typeof found, key: keyof Difference) =>
+const most = (name: keyof typeof found, key: "distance" | "units" | "moved") =>
   Math.max(...found[name].map((each) => each[key]));
 const report = Object.fromEntries(
   (Object.keys(found) as (keyof typeof found)[]).map((name) => [
@@ -152,8 +152,8 @@ const report = Object.fromEntries(
       distanceMost: most(name, "distance"),
       unitsMost: most(name, "units"),
       movedMost: most(name, "moved"),
-      /** Answers whose list of the paid changed. */
-      listsChanged: found[name].filter(({ border }) => border > 0).length,
+      /** Answers that pay contributors by one q and pools by the other. */
+      turned: found[name].filter(({ border }) => border).length,
     },
   ]),
 );
@@ -176,9 +176,9 @@ const result = {
 };
 if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
 else {
-  for (const [name, { distanceMost, unitsMost, movedMost, listsChanged }] of Object.entries(report))
+  for (const [name, { distanceMost, unitsMost, movedMost, turned }] of Object.entries(report))
     note(
-      `${name.padEnd(10)} ‖Δq‖ ≤ ${distanceMost.toExponential(2)} ‖q‖, ${unitsMost} units, ${(100 * movedMost).toFixed(5)} % of a fee, ${listsChanged} lists changed`,
+      `${name.padEnd(10)} ‖Δq‖ ≤ ${distanceMost.toExponential(2)} ‖q‖, ${unitsMost} units, ${(100 * movedMost).toFixed(5)} % of a fee, ${turned} turned between contributors and pools`,
     );
   note(
     `any q within ${tolerance.distance}: at most ${rounded(100 * (middle ?? 0), 3)} % of a fee at the median, ${rounded(100 * Math.max(...bounds), 3)} % at worst`,

@@ -19,7 +19,13 @@ import {
   type OptimizerState,
   positionsFor,
 } from "../../src/engine/index.ts";
-import { genesisSplit, type Influence, type PaymentKind, payout } from "../../src/protocol/index.ts";
+import {
+  apportion,
+  genesisSplit,
+  type Influence,
+  type PaymentKind,
+  payout,
+} from "../../src/protocol/index.ts";
 import type { Row, World } from "./world.ts";
 
 export type Trained = {
@@ -106,17 +112,22 @@ export async function openModel(
       return world.questions.map((_, n): Answer => {
         const q = projectQuery(index.basis, asked.subarray(n * p, (n + 1) * p));
         const all = index.rows.map((row) => row.reduce((sum, x, i) => sum + x * (q[i] as number), 0));
+        const rows = index.contributorOfRow.length;
         return {
-          scores: all.slice(0, contributors),
-          nullScores: all.slice(contributors),
+          scores: all.slice(0, rows),
+          nullScores: all.slice(rows),
           thresholdMillionths: index.thresholdMillionths,
+          contributorOfRow: index.contributorOfRow,
         };
       });
     },
   };
 }
 
-export type Answer = Omit<Influence, "contributors">;
+export type Answer = Omit<Influence, "contributors"> & {
+  /** By row of the index, whose it is. */
+  readonly contributorOfRow: readonly number[];
+};
 
 /** One unit of money a question. */
 export const fee = 10n ** 18n;
@@ -132,11 +143,10 @@ export type Paid = {
 /**
  * What the questions pay, together.
  *
- * @param threshold whether chance's reach counts, or any positive score is paid
+ * @param defended as releases pay; else each contributor in proportion to its sum, where that is positive
  */
-export function paid(answers: readonly Answer[], threshold: boolean): Paid {
-  const count = answers[0]?.scores.length as number;
-  const contributors = new Array<bigint>(count).fill(0n);
+export function paid(answers: readonly Answer[], contributors: number, defended: boolean): Paid {
+  const earned = new Array<bigint>(contributors).fill(0n);
   const heads = {
     operator: 0n,
     treasury: 0n,
@@ -147,24 +157,35 @@ export function paid(answers: readonly Answer[], threshold: boolean): Paid {
     pool: 0n,
   };
   for (const answer of answers) {
+    const { scores, contributorOfRow } = answer;
     const { payments } = payout({
       fee,
       split: genesisSplit,
       payees: { operator: address(1), treasury: address(2), developer: address(3), stakers: address(4) },
       datanets: [{ owner: address(5), pool: address(6), acceptedExamples: 1 }],
-      influence: {
-        ...answer,
-        contributors: contributors.map((_, c) => address(100 + c)),
-        thresholdMillionths: threshold ? answer.thresholdMillionths : 0,
-      },
+      influence: defended ? { ...answer, contributors: contributorOfRow.map((c) => address(100 + c)) } : null,
     });
+    const sums = new Array<number>(contributors).fill(0);
+    for (const [row, c] of contributorOfRow.entries())
+      sums[c] = (sums[c] as number) + (scores[row] as number);
+    const positive = sums.map((sum) => BigInt(Math.max(0, sum)));
+    const plain = !defended && positive.some((sum) => sum > 0n);
     for (const { kind, amount, at } of payments) {
-      heads[kind] += amount;
-      if (kind === "contributor")
-        contributors[at as number] = (contributors[at as number] as bigint) + amount;
+      if (plain && kind === "pool")
+        apportion(amount, positive).forEach((part, c) => {
+          heads.contributor += part;
+          earned[c] = (earned[c] as bigint) + part;
+        });
+      else {
+        heads[kind] += amount;
+        if (kind === "contributor") {
+          const c = contributorOfRow[at as number] as number;
+          earned[c] = (earned[c] as bigint) + amount;
+        }
+      }
     }
   }
-  return { contributors, heads };
+  return { contributors: earned, heads };
 }
 
 /** The same questions paid by BM25's sums, to compare with: what matching words would pay. In millionths of a score's unit. */
@@ -176,7 +197,7 @@ export function lexicalAnswers(world: World, rows: readonly Row[]): Answer[] {
       const c = rows[i]?.contributor as number;
       scores[c] = (scores[c] as number) + Math.round(1e6 * x);
     });
-    return { scores, nullScores: [0], thresholdMillionths: 0 };
+    return { scores, nullScores: [0], thresholdMillionths: 0, contributorOfRow: [...scores.keys()] };
   });
 }
 

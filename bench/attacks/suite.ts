@@ -14,9 +14,9 @@ import {
 import type { Row, World } from "./world.ts";
 
 export type Outcome = {
-  /** The attacker's payout over its honest one, when every positive sum of all rows is paid, without clusters or threshold. */
+  /** The attacker's payout over its honest one, when every contributor is paid by its sum where that is positive, copies and all. */
   readonly undefended: number;
-  /** The same with clusters and threshold, both times. */
+  /** As releases pay, both times. */
   readonly defended: number;
   /** The same if matching words were paid (BM25). */
   readonly lexical: number;
@@ -64,9 +64,9 @@ export async function settle(
     model,
     representatives,
     answers,
-    undefended: paid(plain, false),
-    defended: paid(answers, true),
-    lexical: paid(lexicalAnswers(world, rows), false),
+    undefended: paid(plain, world.contributors, false),
+    defended: paid(answers, world.contributors, true),
+    lexical: paid(lexicalAnswers(world, rows), world.contributors, false),
     accuracy: await accuracy(world, trained),
   };
 }
@@ -120,8 +120,8 @@ export async function splitUp(world: World, honest: Settled): Promise<Outcome> {
   };
   const after = {
     ...honest,
-    undefended: joined(paid(plain, false)),
-    defended: joined(paid(clean, true)),
+    undefended: joined(paid(plain, all, false)),
+    defended: joined(paid(clean, all, true)),
   };
   return outcomeOf(world, { name: "splitting", about: "", bound: 1.05, added: () => [] }, honest, after);
 }
@@ -132,7 +132,7 @@ export async function splitUp(world: World, honest: Settled): Promise<Outcome> {
  */
 export function selfQuery(world: World, honest: Settled) {
   const own = honest.answers.filter((_, n) => world.questions[n]?.owner === attacker);
-  const { contributors, heads } = paid(own, true);
+  const { contributors, heads } = paid(own, world.contributors, true);
   const fees = Object.values(heads).reduce((sum, amount) => sum + amount, 0n);
   const contributor = contributors[attacker] as bigint;
   const owner = contributor + heads.owner;

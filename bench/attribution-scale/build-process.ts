@@ -142,6 +142,7 @@ async function build(shape: BuildShape) {
   const peak = status("VmHWM");
   const cost = payIndexCost({
     ...shape,
+    rows: index.contributorOfRow.length,
     width: p,
     widestLayer: Math.max(...layerBlocks(gradients.segments).map(({ length }) => length)),
     options,
@@ -169,6 +170,7 @@ async function build(shape: BuildShape) {
   return {
     examples: shape.examples,
     contributors: shape.contributors,
+    rows: index.contributorOfRow.length,
     heldOut: shape.heldOut,
     tokensPerExample: rounded(tokens / sequences.length, 1),
     width: p,

@@ -3,13 +3,13 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { paySums } from "../../src/attribution/index.ts";
-import { loadCheckpoint } from "../../src/engine/index.ts";
+import { type PayoutRule, paySums } from "../../src/attribution/index.ts";
+import { createRandom, loadCheckpoint } from "../../src/engine/index.ts";
 import { scratchFolder } from "../common/measure.ts";
 import { baseFolder } from "./base.ts";
 import { jobsOf, keptBy } from "./counterfactual.ts";
 import { mislabel } from "./mislabelled.ts";
-import { payoutRules, splittingGain } from "./rules.ts";
+import { payoutRules, ruleInForce, splittingGain } from "./rules.ts";
 import { formatRetraining, readTable } from "./table.ts";
 import { fitRow, formatTask, maxLength, readTask, rowSequence, taskNames } from "./task.ts";
 
@@ -112,10 +112,25 @@ test("splitting gains nothing where all examples help, and much where they cance
     contributors: [0, 1].map((c) => examples.slice(20 * c, 20 * c + 20).reduce((sum, x) => sum + x, 0)),
     threshold: 0,
     chance: 0,
+    hardlyChance: 0,
   });
   assert.ok(Math.abs(splittingGain(paySums, [answer(Array(40).fill(1))], 2) - 1) < 1e-9);
   const noise = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? 1 : -0.9));
   assert.ok(splittingGain(paySums, [answer(noise)], 2) > 1.05);
+  // Ten contributors of twenty examples, of whom about as many harm as help.
+  const random = createRandom(4);
+  const mixed = Array.from({ length: 30 }, () => {
+    const examples = Array.from({ length: 200 }, () => random.normal() + 0.1);
+    const contributorOf = examples.map((_, i) => Math.floor(i / 20));
+    const contributors = Array.from({ length: 10 }, (_, c) =>
+      examples.slice(20 * c, 20 * c + 20).reduce((sum, x) => sum + x, 0),
+    );
+    return { examples, contributorOf, contributors, threshold: 0, chance: 0, hardlyChance: 0 };
+  });
+  const [sums, rows] = [paySums, payoutRules[ruleInForce] as PayoutRule].map((rule) =>
+    splittingGain(rule, mixed, 10),
+  ) as [number, number];
+  assert.ok(sums > 1.5 && rows <= 1.05, `${sums}, ${rows}`);
   for (const [name, rule] of Object.entries(payoutRules)) {
     const shares = rule(answer(noise));
     const sum = shares.reduce((total, share) => total + share, 0);

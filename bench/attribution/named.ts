@@ -9,9 +9,7 @@ import { rounded } from "../common/measure.ts";
 import { committedResult } from "../common/results.ts";
 import type { Measured } from "./bars.ts";
 import { queryCost } from "./query-cost.ts";
-
-/** Of the rules side by side, the one that releases are paid by. */
-export const ruleInForce = "above T";
+import { ruleInForce } from "./rules.ts";
 
 /** Payout error of the rule in force by task, and the most that an index loses of LDS on any task. */
 export function worstOf(tasks: Measured) {

@@ -5,8 +5,11 @@ import {
   defaultPayIndexOptions,
   lds,
   leaveOneOutEffects,
+  type PayIndex,
+  type PayIndexInput,
+  type PayIndexOptions,
+  type PayoutRule,
   payoutError,
-  paySumsAbove,
   projectQuery,
   scaleGradient,
 } from "../../src/attribution/index.ts";
@@ -16,24 +19,40 @@ import { rounded } from "../common/measure.ts";
 import { querySequences } from "./counterfactual.ts";
 import { createExplainForms, type ExplainScores } from "./explain.ts";
 import { type Figure, figure } from "./figure.ts";
-import { type ChancedAnswer, payoutRules, splittingGain } from "./rules.ts";
+import { type ChancedAnswer, needsChance, payoutRules, ruleInForce, splittingGain } from "./rules.ts";
 import { finalOf, type Run } from "./run.ts";
 import type { Table } from "./table.ts";
 import { rowSequence, type Task } from "./task.ts";
 
-export type PayScores = {
-  /** `[Q,C]` exact integers, and the same before rounding. */
+/** Scores of a task's reference answers by one index. */
+export type IndexScores = {
+  /** `[Q,R]` exact integers of contributors' rows, and the same before rounding. */
   readonly integers: Float64Array;
   readonly floats: Float32Array;
-  /** T of each question. */
-  readonly thresholds: Float64Array;
-  readonly thresholdMillionths: number;
+  readonly contributorOfRow: readonly number[];
+  /** `[Q]`: the highest null score, an exact integer. */
+  readonly chance: Float64Array;
+  /** The part of it that somebody exceeds in 5 % of unrelated questions. */
+  readonly hardlyChance: number;
+};
+
+export type PayScores = {
+  /** By the index that a release gets. */
+  readonly released: IndexScores;
+  /** By one with a single row for each contributor, and null rows of that size; undefined where it was not asked for. */
+  readonly single: IndexScores | undefined;
   /** Of single examples, by each form an explain index takes. */
   readonly explain: ExplainScores;
 };
 
 /** The scores of a task's reference answers by the index of its final adapter. */
-export async function payScores(base: Checkpoint, task: Task, table: Table, run: Run): Promise<PayScores> {
+export async function payScores(
+  base: Checkpoint,
+  task: Task,
+  table: Table,
+  run: Run,
+  { single = false }: { single?: boolean } = {},
+): Promise<PayScores> {
   const { adapter, moments } = finalOf(run);
   const sequences = task.train.map((row) => rowSequence(base.tokenizer, row));
   const heldOut = task.heldOut.map((row) => rowSequence(base.tokenizer, row));
@@ -43,53 +62,62 @@ export async function payScores(base: Checkpoint, task: Task, table: Table, run:
     positions: positionsFor([...sequences, ...heldOut, ...reference]),
     threads: 1,
   });
-  const contributors = task.contributors.length;
-  const forms = createExplainForms(sequences.length, gradients.width);
-  const index = await buildPayIndex(
-    {
-      gradients,
-      adapter,
-      secondMoments: new Map([...moments.optimizer.moments].map(([name, { v }]) => [name, v])),
-      beta2: moments.beta2,
-      steps: moments.optimizer.step,
-      sequences,
-      contributorOf: task.train.map(({ contributor }) => contributor),
-      contributors,
-      heldOut,
-      calibration: { sets: [], queries: reference },
-      explain: forms.take,
-    },
-    { ...defaultPayIndexOptions, threads: 1 },
-  );
   const { data } = await gradients.rows(adapter, reference);
-  const questions = reference.length;
-  const integers = new Float64Array(questions * contributors);
-  const floats = new Float32Array(questions * contributors);
-  const rows = index.rows.length;
-  const thresholds = new Float64Array(questions);
-  const scaled: Float32Array[] = [];
-  for (let q = 0; q < questions; q++) {
-    const gradient = data.subarray(q * gradients.width, (q + 1) * gradients.width);
-    const query = projectQuery(index.basis, gradient);
-    scaled.push(scaleGradient(index.basis, gradient));
-    const scores = index.rows.map((row) => score(row, query));
-    integers.set(scores.slice(0, contributors), q * contributors);
-    floats.set(index.calibration!.rows.subarray(q * rows, q * rows + contributors), q * contributors);
-    const chance = Math.max(0, ...scores.slice(contributors));
-    thresholds[q] = Math.floor((chance * index.thresholdMillionths) / 1e6);
-  }
+  const gradientOf = (q: number) => data.subarray(q * gradients.width, (q + 1) * gradients.width);
+  const build = (more: Pick<PayIndexInput, "explain">, options: Partial<PayIndexOptions> = {}) =>
+    buildPayIndex(
+      {
+        gradients,
+        adapter,
+        secondMoments: new Map([...moments.optimizer.moments].map(([name, { v }]) => [name, v])),
+        beta2: moments.beta2,
+        steps: moments.optimizer.step,
+        sequences,
+        contributorOf: task.train.map(({ contributor }) => contributor),
+        contributors: task.contributors.length,
+        heldOut,
+        calibration: { sets: [], queries: reference },
+        ...more,
+      },
+      { ...defaultPayIndexOptions, threads: 1, ...options },
+    );
+  const forms = createExplainForms(sequences.length, gradients.width);
+  const index = await build({ explain: forms.take });
   return {
-    integers,
-    floats,
-    thresholds,
-    thresholdMillionths: index.thresholdMillionths,
-    explain: forms.score(scaled),
+    released: indexScores(index, reference.length, gradientOf),
+    single: single
+      ? indexScores(await build({}, { examplesPerRow: sequences.length }), reference.length, gradientOf)
+      : undefined,
+    explain: forms.score(reference.map((_, q) => scaleGradient(index.basis, gradientOf(q)))),
   };
 }
 
+function indexScores(
+  { rows, basis, calibration, contributorOfRow, report }: PayIndex,
+  questions: number,
+  gradientOf: (question: number) => Float32Array,
+): IndexScores {
+  const count = contributorOfRow.length;
+  const integers = new Float64Array(questions * count);
+  const floats = new Float32Array(questions * count);
+  const chance = new Float64Array(questions);
+  for (let q = 0; q < questions; q++) {
+    const query = projectQuery(basis, gradientOf(q));
+    const scores = rows.map((row) => score(row, query));
+    integers.set(scores.slice(0, count), q * count);
+    floats.set(calibration!.rows.subarray(q * rows.length, q * rows.length + count), q * count);
+    chance[q] = Math.max(0, ...scores.slice(count));
+  }
+  return { integers, floats, contributorOfRow, chance, hardlyChance: report.chance };
+}
+
 export type PayFigures = {
-  thresholdMillionths: number;
-  /** Part of the questions for which nobody is above the threshold. */
+  /** Most examples to a row, and how many rows that makes. */
+  examplesPerRow: number;
+  rows: number;
+  /** The part of the highest null score that somebody exceeds in 5 % of unrelated questions. */
+  hardlyChance: number;
+  /** Part of the questions for which nobody is above the cut. */
   nobodyPaid: number;
   /** Payout error by rule, where every contributor was left out once; and what splitting oneself into ten gains. */
   error?: Record<string, Figure>;
@@ -106,30 +134,41 @@ export function payFigures(task: Task, table: Table, pay: PayScores): PayFigures
   const left = table.runs.filter(({ kind, seed }) => kind === "one-contributor" && seed === 1);
   const whole = table.runs.filter(({ kind, seed }) => kind === "contributors" && seed === 1);
   const full = table.runs.filter(({ kind, seed }) => kind === "full" && seed === 1);
-  // In the unit of single examples, so that rules that read those can be held against the others.
-  const answers: ChancedAnswer[] = Array.from({ length: questions }, (_, q) => {
-    const own = (values: Float64Array | Float32Array): number[] =>
-      Array.from(values.subarray(q * contributors, (q + 1) * contributors));
+  const { released, single } = pay;
+  const rowsOf = (of: IndexScores, q: number) => {
+    const width = of.contributorOfRow.length;
+    const own = (values: Float64Array | Float32Array) =>
+      Array.from(values.subarray(q * width, (q + 1) * width));
     const size = (values: readonly number[]) => values.reduce((sum, x) => sum + Math.abs(x), 0);
-    const unit = size(own(pay.floats)) / size(own(pay.integers));
-    const threshold = (pay.thresholds[q] as number) * unit;
+    // One unit of an integer, in that of single examples, so that rules that read those can be held against the others.
+    return { scores: own(of.integers), unit: size(own(of.floats)) / size(own(of.integers)) };
+  };
+  const answers: ChancedAnswer[] = Array.from({ length: questions }, (_, q) => {
+    const { scores, unit } = rowsOf(released, q);
+    const sums = new Array<number>(contributors).fill(0);
+    for (const [row, c] of released.contributorOfRow.entries())
+      sums[c] = (sums[c] as number) + (scores[row] as number) * unit;
+    const chance = single === undefined ? Number.NaN : (single.chance[q] as number) * rowsOf(single, q).unit;
     return {
       examples: examples.subarray(q * n, (q + 1) * n),
       contributorOf,
-      contributors: own(pay.integers).map((x) => x * unit),
-      threshold,
-      chance: (threshold * 1e6) / pay.thresholdMillionths,
+      contributors: sums,
+      threshold: (released.chance[q] as number) * unit * defaultPayIndexOptions.threshold,
+      chance,
+      hardlyChance: chance * (single?.hardlyChance ?? Number.NaN),
     };
   });
-  const paid = answers.map((answer) => paySumsAbove(answer).some((share) => share > 0));
+  const rules = Object.entries(payoutRules).filter(([name]) => single !== undefined || !needsChance(name));
+  const paid = answers.map((answer) =>
+    (payoutRules[ruleInForce] as PayoutRule)(answer).some((share) => share > 0),
+  );
   const figures: PayFigures = {
-    thresholdMillionths: pay.thresholdMillionths,
+    examplesPerRow: defaultPayIndexOptions.examplesPerRow,
+    rows: released.contributorOfRow.length,
+    hardlyChance: rounded(released.hardlyChance, 4),
     nobodyPaid: paid.filter((one) => !one).length / questions,
     splitting: Object.fromEntries(
-      Object.entries(payoutRules).map(([name, rule]) => [
-        name,
-        rounded(splittingGain(rule, answers, contributors), 3),
-      ]),
+      rules.map(([name, rule]) => [name, rounded(splittingGain(rule, answers, contributors), 3)]),
     ),
     indexLossOfLds: {},
     rowBytes: {},
@@ -145,16 +184,21 @@ export function payFigures(task: Task, table: Table, pay: PayScores): PayFigures
   if (left.length === contributors) {
     const effects = leaveOneOutEffects(full, left, contributorOf, contributors);
     figures.error = Object.fromEntries(
-      Object.entries(payoutRules).map(([name, rule]) => [
-        name,
-        figure(payoutError(answers.map(rule), effects)),
-      ]),
+      rules.map(([name, rule]) => [name, figure(payoutError(answers.map(rule), effects))]),
     );
   }
   if (whole.length > 0) {
-    const by = (scores: Float64Array | Float32Array) =>
-      contributorLds(Float32Array.from(scores), whole, contributorOf).mean;
-    figures.indexLossOfLds.pay = 1 - by(pay.integers) / by(pay.floats);
+    // Of the sums of contributors' rows: retrainings leave out contributors, not rows.
+    const by = (values: Float64Array | Float32Array) => {
+      const sums = new Float32Array(questions * contributors);
+      for (let q = 0; q < questions; q++)
+        for (const [row, c] of released.contributorOfRow.entries())
+          sums[q * contributors + c] =
+            (sums[q * contributors + c] as number) +
+            (values[q * released.contributorOfRow.length + row] as number);
+      return contributorLds(sums, whole, contributorOf).mean;
+    };
+    figures.indexLossOfLds.pay = 1 - by(released.integers) / by(released.floats);
   }
   return figures;
 }

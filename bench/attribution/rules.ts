@@ -1,5 +1,8 @@
 /** Rules of paying, side by side: how far each is from what contributors were worth, and what splitting oneself gains under it. */
 import {
+  defaultPayIndexOptions,
+  groupRows,
+  maxDimensions,
   type PayoutRule,
   payExcess,
   paySums,
@@ -9,12 +12,21 @@ import {
   type ScoredAnswer,
 } from "../../src/attribution/index.ts";
 import { createRandom } from "../../src/engine/index.ts";
+import { aboveCut, payWeights } from "../../src/protocol/index.ts";
 
-/** With T as a multiple of the highest null score. */
-const atChance =
-  (rule: PayoutRule, multiple: number): PayoutRule =>
+/** A scored answer with what chance reaches, in the unit of the scores; NaN where that was not measured. */
+export type ChancedAnswer = ScoredAnswer & {
+  /** The highest score of a null row of a contributor's size. */
+  readonly chance: number;
+  /** What somebody exceeds in 5 % of unrelated questions. */
+  readonly hardlyChance: number;
+};
+
+/** With T from the null rows of contributors' sizes. */
+const over =
+  (rule: PayoutRule, reach: "chance" | "hardlyChance", part = 1): PayoutRule =>
   (answer) =>
-    rule({ ...answer, threshold: multiple * (answer as ChancedAnswer).chance });
+    rule({ ...answer, threshold: part * (answer as ChancedAnswer)[reach] });
 
 /** In proportion to S, where it is above a part of the highest S of the answer. */
 const aboveBest =
@@ -24,19 +36,44 @@ const aboveBest =
     return positiveShares(Float64Array.from(contributors, (s) => (s > part * best ? s : 0)));
   };
 
-/** A scored answer with the highest null score, in the unit of the scores; `threshold` is the release's own. */
-export type ChancedAnswer = ScoredAnswer & { readonly chance: number };
+/** As releases pay: rows of a few examples, by what they have above the cut, in the protocol's integers. */
+const byRows: PayoutRule = ({ examples, contributorOf, contributors, threshold }) => {
+  const { members, contributorOfRow } = groupRows(contributorOf, contributors.length, {
+    examplesPerRow: defaultPayIndexOptions.examplesPerRow,
+    mostRows: maxDimensions - defaultPayIndexOptions.nullRows,
+  });
+  const sums = members.map((of) => of.reduce((sum, i) => sum + (examples[i] as number), 0));
+  const unit = Math.max(threshold, ...sums.map(Math.abs)) / 2 ** 40;
+  const least = BigInt(Math.floor(threshold / unit));
+  const listed = aboveCut(
+    sums.map((sum) => Math.round(sum / unit)),
+    least,
+  );
+  const shares = new Float64Array(contributors.length);
+  payWeights(listed, least).forEach((weight, i) => {
+    const c = contributorOfRow[listed[i]?.row as number] as number;
+    shares[c] = (shares[c] as number) + Number(weight);
+  });
+  return positiveShares(shares);
+};
+
+/** Of the rules side by side, the one that releases are paid by. */
+export const ruleInForce = "rows above the cut";
 
 export const payoutRules: Readonly<Record<string, PayoutRule>> = {
+  [ruleInForce]: byRows,
   sums: paySums,
-  "above T": paySumsAbove,
-  "above chance": atChance(paySumsAbove, 1),
-  "excess over chance": atChance(payExcess, 1),
-  "above a quarter of chance": atChance(paySumsAbove, 0.25),
+  "above T": over(paySumsAbove, "hardlyChance"),
+  "above chance": over(paySumsAbove, "chance"),
+  "excess over chance": over(payExcess, "chance"),
+  "above a quarter of chance": over(paySumsAbove, "chance", 0.25),
   "above a quarter of the best": aboveBest(0.25),
   "top 10 examples": payTop(10),
   "top 64 examples": payTop(64),
 };
+
+/** Whether a rule reads what null rows of contributors' sizes reach. */
+export const needsChance = (rule: string): boolean => /T$|chance$/.test(rule);
 
 /** How many times as much a contributor is paid after dealing its examples out to `parts` identities; the mean over contributors. */
 export function splittingGain(

@@ -142,6 +142,7 @@ export async function prepareHome(home: string, sizes: Sizes, payers: number): P
         basisDigest,
         scale: "1",
         contributors: contributors.length,
+        examplesPerRow: Math.ceil(sizes.examples / sizes.contributors),
         nullRows,
         k,
         root: tree.root,
@@ -149,7 +150,7 @@ export async function prepareHome(home: string, sizes: Sizes, payers: number): P
         clustersDigest: none,
       },
       calibration: {},
-      payoutRule: 1,
+      payoutRule: 2,
       parentRelease: null,
       price: {
         promptWeiPerToken: `${price.promptWeiPerToken}`,

@@ -262,6 +262,39 @@ contract FraudTest is Fixture {
         }
     }
 
+    /// Two contributors' rows, of which the second scores as it may: whether it is above a fifth of the first decides whether to list
+    /// it is a lie, or to leave it out.
+    function testFuzz_theCutDecides(int16 best, int16 other) public {
+        vm.assume(best > 0 && other <= best);
+        bytes[3] memory rows_ = [abi.encodePacked(best), abi.encodePacked(other), abi.encodePacked(int16(-1))];
+        bytes32[] memory leaves = new bytes32[](3);
+        for (uint32 i = 0; i < 3; ++i) {
+            leaves[i] = leaf(abi.encode(i, i == 2 ? address(0) : payer, keccak256(rows_[i])));
+        }
+        bytes32 right = keccak256(abi.encodePacked(leaves[2], bytes32(0)));
+        bytes32 left = keccak256(abi.encodePacked(leaves[0], leaves[1]));
+        bytes32 releaseId = keccak256(abi.encode("cut", best, other));
+        vm.prank(developer);
+        models.publishRelease(
+            modelId, release(releaseId, keccak256(abi.encodePacked(left, right)), 3, 2, 1, 1_000_000)
+        );
+        Receipt memory receipt = receiptOf(ids[0], 1000);
+        receipt.releaseId = releaseId;
+        bool isAbove = other > best / 5;
+        bytes memory list = abi.encodePacked(uint32(0), int64(best));
+        if (!isAbove) list = bytes.concat(list, abi.encodePacked(uint32(1), int64(other)));
+        ScoreEvidence memory evidence = settleOne(receipt, list, abi.encodePacked(int16(1)));
+        if (isAbove) {
+            (evidence.row, evidence.rowPayee) = (rows_[1], payer);
+            evidence.rowProof = new bytes32[](2);
+            (evidence.rowProof[0], evidence.rowProof[1]) = (leaves[0], right);
+            proofs.proveOmission(operator, 0, 1, evidence);
+        } else {
+            evidence.position = 1;
+            _prove(0, evidence);
+        }
+    }
+
     // ---------------------------------------------------------------- inside
 
     function _batch(string memory path, uint32 number, uint256 count)

@@ -166,7 +166,7 @@ abstract contract Honest is Fixture {
     // ---------------------------------------------------------------- dividing
 
     /// The payments of an answer, and the parts they come from; zeros are left out of the payments only.
-    function payout(uint256 fee, bytes memory scores)
+    function payout(uint256 fee, bytes memory scores, int64 threshold)
         internal
         view
         returns (Payment[] memory payments, Parts memory parts)
@@ -179,11 +179,8 @@ abstract contract Honest is Fixture {
         uint256 owners = parts.heads[4] / 10;
         parts.owners = apportion(owners, examples);
         uint256 listed = scores.length / 12;
-        uint256[] memory weights = new uint256[](listed);
-        for (uint256 i = 0; i < listed; ++i) {
-            (, weights[i]) = _entry(scores, i);
-        }
-        parts.influence = apportion(parts.heads[4] - owners, listed == 0 ? examples : weights);
+        parts.influence =
+            apportion(parts.heads[4] - owners, listed == 0 ? examples : _weights(scores, threshold));
 
         payments = new Payment[](6 + parts.influence.length);
         uint256 count;
@@ -316,7 +313,7 @@ abstract contract Honest is Fixture {
         (evidence.receipt, evidence.receiptProof) = (opened.receipt, opened.proof);
         (evidence.receiptIndex, evidence.position) = (uint32(i), uint32(position));
         (evidence.scores, evidence.payments) = (d.scores[i], d.payments[i]);
-        (, Parts memory parts) = payout(opened.receipt.to - opened.receipt.from, d.scores[i]);
+        (, Parts memory parts) = payout(opened.receipt.to - opened.receipt.from, d.scores[i], opened.receipt.threshold);
         (evidence.heads, evidence.owners, evidence.influence) = (parts.heads, parts.owners, parts.influence);
     }
 
@@ -377,7 +374,7 @@ abstract contract Honest is Fixture {
             d.scores[i] = _list(query, r.threshold);
         }
         r.scoresDigest = keccak256(d.scores[i]);
-        (d.payments[i],) = payout(r.to - from, d.scores[i]);
+        (d.payments[i],) = payout(r.to - from, d.scores[i], r.threshold);
         r.splitDigest = keccak256(abi.encode(d.payments[i]));
     }
 
@@ -394,10 +391,29 @@ abstract contract Honest is Fixture {
         threshold = highest > 0 ? int64(highest) : int64(0);
     }
 
+    /// What each score has above the cut. A list that lies may hold what is not above it; no payment follows from that.
+    function _weights(bytes memory scores, int64 threshold) private pure returns (uint256[] memory weights) {
+        weights = new uint256[](scores.length / 12);
+        uint256 cut;
+        for (uint256 i = 0; i < weights.length; ++i) {
+            (, weights[i]) = _entry(scores, i);
+            if (weights[i] / 5 > cut) cut = weights[i] / 5;
+        }
+        if (threshold > 0 && uint64(threshold) > cut) cut = uint64(threshold);
+        for (uint256 i = 0; i < weights.length; ++i) {
+            weights[i] = weights[i] > cut ? weights[i] - cut : 1;
+        }
+    }
+
     function _list(bytes memory query, int64 threshold) private view returns (bytes memory list) {
+        int256 cut = threshold;
+        for (uint256 i = 0; i < CONTRIBUTORS; ++i) {
+            int256 part = slowDot(rows[i], query) / 5;
+            if (part > cut) cut = part;
+        }
         for (uint32 i = 0; i < CONTRIBUTORS; ++i) {
             int256 score = slowDot(rows[i], query);
-            if (score > threshold) list = bytes.concat(list, abi.encodePacked(i, int64(score)));
+            if (score > cut) list = bytes.concat(list, abi.encodePacked(i, int64(score)));
         }
     }
 

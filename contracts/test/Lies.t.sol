@@ -661,7 +661,7 @@ contract LiesTest is Honest {
     /// Receipt `i` pays what its list says, and everything that follows is built on it.
     function _pay(Draft memory d, uint256 i) private view {
         d.receipts[i].scoresDigest = keccak256(d.scores[i]);
-        (d.payments[i],) = payout(_fee(d, i), d.scores[i]);
+        (d.payments[i],) = payout(_fee(d, i), d.scores[i], d.receipts[i].threshold);
         d.receipts[i].splitDigest = keccak256(abi.encode(d.payments[i]));
         finish(d, first.balances);
     }

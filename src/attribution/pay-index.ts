@@ -15,13 +15,14 @@ import {
 } from "../engine/index.ts";
 import type { Basis } from "./basis.ts";
 import { representativesOf } from "./clusters/index.ts";
-import { integerRows } from "./index-basis.ts";
+import { integerRows, maxDimensions } from "./index-basis.ts";
 import { gradientFile, thinning, trainingGradients } from "./index-gradients.ts";
 import { type Sums, solveRows } from "./index-rows.ts";
 import { adamMetric, layerBlocks } from "./influence.ts";
 import { type IndexInspection, inspectedFile } from "./inspect-index.ts";
 import { createProducts } from "./linalg.ts";
 import { createProjection } from "./projection.ts";
+import { groupRows } from "./row-groups.ts";
 import { createInt16Scan } from "./scan.ts";
 import { createScratch } from "./scratch.ts";
 
@@ -32,11 +33,11 @@ export type PayIndexOptions = {
   damping: number;
   /** Most sampled gradients the curvature is fitted on; more examples are thinned evenly. */
   maxFisherRows: number;
+  /** Rows of a contributor's examples take at most so many, unless there would be more rows than dimensions. */
+  examplesPerRow: number;
   nullRows: number;
-  /** Share of answers about things never taught for which somebody may still be paid. */
-  falseDiscovery: number;
-  /** c is never set below this, whatever the held-out answers say. */
-  thresholdMin: number;
+  /** c: nothing is paid for what does not exceed this part of the highest null score. */
+  threshold: number;
   seed: number;
   threads: number;
   /** Where temporary files go, by default the system's folder for them; {@link payIndexCost} says how large they get. */
@@ -47,9 +48,9 @@ export const defaultPayIndexOptions: PayIndexOptions = {
   samples: 4,
   damping: 0.2,
   maxFisherRows: 3072,
+  examplesPerRow: 8,
   nullRows: 199,
-  falseDiscovery: 0.05,
-  thresholdMin: 0.5,
+  threshold: 0.1,
   seed: 1,
   threads: 2,
 };
@@ -74,7 +75,7 @@ export type PayIndexInput = IndexMetric & {
   representatives?: ArrayLike<number>;
   /** Examples of the same kind that were never trained on. */
   heldOut: readonly Sequence[];
-  /** Which of them have the form of answers to questions: the threshold is set on those, when there are at least 20. */
+  /** Which of them have the form of answers to questions: how far chance reaches is measured on those, when there are at least 20. */
   heldOutIsAnswer?: readonly boolean[];
   /**
    * Score these answers, too, in floating point: against sums over sets of examples, to be held against retrainings on just those sets, and
@@ -91,13 +92,16 @@ export type PayIndexInput = IndexMetric & {
 export type CalibrationScores = {
   /** `[Q, sets]`: Σ over a set's examples. */
   sets: Float32Array;
-  /** `[Q, C + null rows]`. */
+  /** `[Q, rows]`, null rows last. */
   rows: Float32Array;
 };
 
 export type PayIndex = {
-  /** `contributors` rows, then null rows; each k integers in ±32,767. */
+  /** Contributors' rows, then null rows; each k integers in ±32,767. */
   rows: Int16Array[];
+  /** Of each of the former, whose it is; and the most examples that one stands for. */
+  contributorOfRow: readonly number[];
+  examplesPerRow: number;
   k: number;
   basis: Basis;
   /** What one unit of a row is worth. */
@@ -112,8 +116,10 @@ export type PayIndex = {
     width: number;
     fisherRows: number;
     bytes: number;
-    /** Share of held-out answers that would pay somebody, at the threshold chosen. */
+    /** Share of held-out answers that would pay somebody. */
     falseDiscovery: number;
+    /** The part of the highest null score that somebody's score exceeds in 5 % of held-out answers: what exceeds it is hardly chance. */
+    chance: number;
     /** Norm of trained examples' rows over held-out examples' rows, root mean squares. */
     nullScale: number;
     seconds: number;
@@ -137,16 +143,17 @@ const mostProbes = 64;
 export function payIndexCost(shape: {
   examples: number;
   heldOut: number;
-  contributors: number;
+  /** Contributors' rows. */
+  rows: number;
   width: number;
   widestLayer: number;
   options: Pick<PayIndexOptions, "samples" | "maxFisherRows" | "nullRows">;
 }): { memory: number; files: number } {
-  const { examples, heldOut, contributors, width: p, widestLayer: w, options } = shape;
+  const { examples, heldOut, rows, width: p, widestLayer: w, options } = shape;
   const { fisherRows: n } = thinning(examples, options);
-  const t = contributors + options.nullRows;
+  const t = rows + options.nullRows;
   const m = t + 2 * Math.min(mostProbes, examples, heldOut);
-  const k = Math.min(t, 1024);
+  const k = Math.min(t, maxDimensions);
   // Products return from the runtime through a copy: what it returns is counted twice.
   const solving = 4 * w * (n + m + 5 * 256) + 8 * n * n + 8 * t * t + 4 * 256 * (6 * n + 2 * t);
   const rounding = 4 * w * (t + 3 * k) + 8 * 3 * t * t + k * p + 2 * t * k;
@@ -221,7 +228,7 @@ export async function buildPayIndex(
     (done) => onProgress("gradients", done, sequences.length),
   );
 
-  // Held-out examples: one half makes null rows, the other asks questions to set the threshold by.
+  // Held-out examples: one half makes null rows, the other asks questions.
   const order = shuffle(Array.from(heldOut.keys()), createRandom(options.seed, 42));
   const half = Math.ceil(order.length / 2);
   const sequencesAt = (numbers: readonly number[]) => numbers.map((i) => heldOut[i] as Sequence);
@@ -234,13 +241,15 @@ export async function buildPayIndex(
   const calibrationQueries = calibration?.queries ?? [];
   const calibrated = await fileOf(calibrationQueries, true);
 
-  // What becomes rows: contributors' sums, null sums of as many held-out examples, single rows of both kinds to compare their lengths, and
-  // sums over sets.
-  const members = Array.from({ length: contributors }, (): number[] => []);
-  for (const [example, contributor] of contributorOf.entries()) members[contributor]?.push(example);
+  // What becomes rows: sums of contributors' examples, null sums of as many held-out examples, single rows of both kinds to compare their
+  // lengths, and sums over sets.
+  const { members, contributorOfRow, examplesPerRow } = groupRows(contributorOf, contributors, {
+    examplesPerRow: options.examplesPerRow,
+    mostRows: maxDimensions - options.nullRows,
+  });
   const draws = createRandom(options.seed, 43);
   const nullMembers = Array.from({ length: options.nullRows }, (_, n) =>
-    Array.from({ length: Math.max(1, members[n % contributors]?.length ?? 0) }, () => draws.below(half)),
+    Array.from({ length: Math.max(1, members[n % members.length]?.length ?? 0) }, () => draws.below(half)),
   );
   const probes = Math.min(mostProbes, sequences.length, heldOut.length);
   const evenly = Array.from({ length: probes }, (_, i) => [Math.round((i * sequences.length) / probes)]);
@@ -259,7 +268,7 @@ export async function buildPayIndex(
     inspect && inspectedFile(scratch, blocks, inspect, training.own, { file: nullMaterial, rows: half });
   const each = explain === undefined ? inspected : { file: training.own, rows: sequences.length };
   const products = await createProducts(options.threads);
-  const total = contributors + options.nullRows;
+  const total = members.length + options.nullRows;
   const solved = await solveRows(
     products,
     {
@@ -290,7 +299,7 @@ export async function buildPayIndex(
   const squaresFrom = (first: number) =>
     solved.squares.subarray(first, first + probes).reduce((sum, square) => sum + square, 0);
   const nullScale = Math.sqrt(squaresFrom(total) / squaresFrom(total + probes));
-  const factors = Float64Array.from({ length: total }, (_, i) => (i < contributors ? 1 : nullScale));
+  const factors = Float64Array.from({ length: total }, (_, i) => (i < members.length ? 1 : nullScale));
 
   if (inspect !== undefined && inspected !== undefined)
     await inspect.take({
@@ -314,11 +323,12 @@ export async function buildPayIndex(
 
   const scan = createInt16Scan({ rows: total, columns: basis.k, row: (i) => rows[i] as Int16Array });
   const project = createProjection(basis);
-  const { thresholdMillionths, falseDiscovery } = chooseThreshold(contributors, asked.length, options, (i) =>
-    scan.scores(project(queries.row(i))),
-  );
+  const thresholdMillionths = Math.round(options.threshold * 1e6);
+  const ratios = overChance(members.length, asked.length, (i) => scan.scores(project(queries.row(i))));
   return {
     rows,
+    contributorOfRow,
+    examplesPerRow,
     k: basis.k,
     basis,
     scale,
@@ -332,7 +342,8 @@ export async function buildPayIndex(
       width: p,
       fisherRows: training.fisherRows,
       bytes: basis.k * p + 4 * (basis.k + p) + total * basis.k * 2,
-      falseDiscovery,
+      falseDiscovery: ratios.filter((ratio) => ratio * 1e6 > thresholdMillionths).length / asked.length,
+      chance: ratios[Math.floor(0.95 * (asked.length - 1))] as number,
       nullScale,
       seconds: (performance.now() - started) / 1000,
       explainSeconds,
@@ -357,31 +368,12 @@ function calibrationScores(
   };
 }
 
-/**
- * The smallest c, but no less than the least allowed, for which, over questions about things nobody taught, somebody's score passes
- * c · (highest null score) in at most the share of cases asked for.
- *
- * @param score every row's score for a question
- */
-function chooseThreshold(
-  contributors: number,
-  questions: number,
-  options: Pick<PayIndexOptions, "falseDiscovery" | "thresholdMin">,
-  score: (question: number) => Float64Array,
-) {
-  const ratios: number[] = [];
-  for (let i = 0; i < questions; i++) {
+/** Of questions about things nobody taught, the highest contributors' score over the highest null score; ascending. */
+function overChance(rows: number, questions: number, score: (question: number) => Float64Array): number[] {
+  return Array.from({ length: questions }, (_, i) => {
     const scores = score(i);
-    const best = Math.max(...scores.subarray(0, contributors));
-    const chance = Math.max(0, ...scores.subarray(contributors));
-    ratios.push(best <= 0 ? 0 : chance === 0 ? Number.POSITIVE_INFINITY : best / chance);
-  }
-  ratios.sort((a, b) => a - b);
-  const allowed = Math.floor(options.falseDiscovery * questions);
-  const ratio = Math.max(options.thresholdMin, ratios[questions - 1 - allowed] as number);
-  const thresholdMillionths = Math.min(Math.ceil(ratio * 1_000_000), 100_000_000);
-  return {
-    thresholdMillionths,
-    falseDiscovery: ratios.filter((r) => r * 1_000_000 > thresholdMillionths).length / questions,
-  };
+    const best = Math.max(...scores.subarray(0, rows));
+    const chance = Math.max(0, ...scores.subarray(rows));
+    return best <= 0 ? 0 : chance === 0 ? Number.POSITIVE_INFINITY : best / chance;
+  }).sort((a, b) => a - b);
 }

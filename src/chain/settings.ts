@@ -38,7 +38,7 @@ export const genesisValues = {
   minimumBondWei: 1_000n * open,
   registrationFeeWei: 10n * open,
   proverRewardBps: 3_000n,
-  minimumThresholdMillionths: 500_000n,
+  minimumThresholdMillionths: 100_000n,
   demandFeeWei: open / 10n,
   refundDelaySeconds: 30n * day,
   receiptDeadlineSeconds: 7n * day,

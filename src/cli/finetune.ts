@@ -307,7 +307,9 @@ function showJob(job: JobJson): string {
         ]),
     ...(indexed === null
       ? []
-      : [`Pay index: ${indexed.contributors.length} contributors, ${indexed.nullRows} null rows.`]),
+      : [
+          `Pay index: ${indexed.contributors.length} rows of ${new Set(indexed.contributors).size} contributors, ${indexed.nullRows} null rows.`,
+        ]),
     ...(calibrated === null ? [] : [labelOf(calibrated.facts ?? {})]),
     ...(releaseId === null
       ? []

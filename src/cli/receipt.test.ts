@@ -54,28 +54,34 @@ test("no score is shown without its error bar, nor without how right its release
       ...{ acceptedAtMs: 1, batchNumber: null, transactionHash: null, proof: null },
       bundle: {
         receipt: { promptTokens: 1, completionTokens: 1, threshold: "0" },
-        ...{ query: "0x00", scores, payments: [] },
+        query: "0x00",
+        scores,
+        payments: [
+          { payee: "0x00000000000000000000000000000000000000c1", amount: "4" },
+          { payee: "0x00000000000000000000000000000000000000c2", amount: "4" },
+          { payee: "0x00000000000000000000000000000000000000c1", amount: "2" },
+        ],
         terms: {
           payees: { operator: address, treasury: address, developer: address, stakers: address },
           datanets: [],
         },
       },
       calibration: described,
-      scores: scoreShares(scores, described),
+      scores: scoreShares(scores, 0n, described),
       standing: receiptStanding(true),
     };
     return showReceipt(receipt);
   };
   const measured = shown(calibration);
   assert.match(measured, /scores +NO BETTER THAN SHARED WORDS.*LDS 0\.21 \[0\.05, 0\.40\]/);
-  assert.match(measured, /0 +900 +75\.0 % ± 8\.1\n +3 +300 +25\.0 % ± 8\.1/);
+  assert.match(measured, /c1 +\S+ +60\.00 % +60\.0 % ± 8\.1\n.*c2 +\S+ +40\.00 % +40\.0 % ± 8\.1/);
   assert.match(
     measured,
     /\nproven +scores, threshold.*\nattested +q is.*\nneither +the index.*\nneither +the adapter.*\nneither +the scores/,
   );
   const unmeasured = shown({});
   assert.match(unmeasured, /NOT CALIBRATED/);
-  assert.match(unmeasured, /75\.0 % ± not measured/);
+  assert.match(unmeasured, /60\.0 % ± not measured/);
 });
 
 test("spans are shown with rarity, documents and licence, and cannot command the terminal", () => {

@@ -119,7 +119,9 @@ const stateWords: Record<ReceiptState, string> = {
 export function showReceipt(receipt: ReceiptJson): string {
   const { bundle, proof } = receipt;
   const fee = BigInt(receipt.feeWei);
-  const rows = splitOf(bundle);
+  const rows = byPayee(splitOf(bundle));
+  const influenceWei = rows.reduce((sum, { who, wei }) => (who === "contributor" ? sum + wei : sum), 0n);
+  const off = receipt.scores[0]?.errorMillionths ?? null;
   return [
     pairs([
       ["receipt", receipt.receiptId],
@@ -134,22 +136,21 @@ export function showReceipt(receipt: ReceiptJson): string {
       ["traced", bundle.query === "0x" ? "no: the payer opted out" : influenceWords(bundle.scores.length)],
       ...(receipt.calibration === null ? [] : ([["scores", receipt.calibration.label]] as const)),
     ]),
-    ...(receipt.scores.length === 0
-      ? []
-      : [
-          "",
-          table(receipt.scores, [
-            ["Row", ({ row }) => row, "number"],
-            ["Score", ({ score }) => score.toLocaleString("en-US"), "number"],
-            ["Share of scores", shareText, "number"],
-          ]),
-        ]),
     "",
     table(rows, [
       ["Paid to", ({ who }) => who],
       ["Address", ({ payee }) => payee],
       ["OPEN", ({ wei }) => formatOpen(wei), "number"],
       ["Share", ({ wei }) => `${(Number((wei * 100_000n) / fee) / 1_000).toFixed(2)} %`, "number"],
+      ...(influenceWei === 0n
+        ? []
+        : ([
+            [
+              "Of influence",
+              ({ who, wei }: Paid) => (who === "contributor" ? shareText(wei, influenceWei, off) : ""),
+              "number",
+            ],
+          ] as const)),
     ]),
     "",
     ...standingLines(receipt.standing),
@@ -158,14 +159,26 @@ export function showReceipt(receipt: ReceiptJson): string {
 
 const percents = (millionths: number) => (millionths / 10_000).toFixed(1);
 
-/** No score without its error bar. */
-const shareText = ({ shareMillionths, errorMillionths }: ScoreShare) =>
-  `${percents(shareMillionths)} % ${errorMillionths === null ? "± not measured" : `± ${percents(errorMillionths)}`}`;
+/** No share without its error bar. */
+const shareText = (wei: bigint, of: bigint, errorMillionths: number | null) =>
+  `${percents(Number((wei * 1_000_000n) / of))} % ${errorMillionths === null ? "± not measured" : `± ${percents(errorMillionths)}`}`;
 
 const influenceWords = (listed: number) =>
   listed === 0
     ? "yes: nobody stands out from chance, the common pools are paid"
-    : `yes: ${listed} ${listed === 1 ? "contributor stands" : "contributors stand"} out from chance`;
+    : `yes: ${listed} ${listed === 1 ? "row is" : "rows are"} above the cut`;
+
+type Paid = { who: string; payee: string; wei: bigint };
+
+/** A contributor has several rows, and is shown once, where its first stands. */
+function byPayee(paid: readonly Paid[]): Paid[] {
+  const found = new Map<string, Paid>();
+  for (const [i, { who, payee, wei }] of paid.entries()) {
+    const key = who === "contributor" ? payee : `${i}`;
+    found.set(key, { who, payee, wei: wei + (found.get(key)?.wei ?? 0n) });
+  }
+  return [...found.values()];
+}
 
 /**
  * Who is paid as what. Payments stand in the protocol's order: operator, treasury, developer, stakers, owners, then contributors by row,
@@ -175,11 +188,7 @@ export function splitOf({
   payments,
   terms,
   scores,
-}: Pick<ReceiptJson["bundle"], "payments" | "terms" | "scores">): {
-  who: string;
-  payee: string;
-  wei: bigint;
-}[] {
+}: Pick<ReceiptJson["bundle"], "payments" | "terms" | "scores">): Paid[] {
   const heads: readonly (readonly [string, `0x${string}`])[] = [
     ...(["operator", "treasury", "developer", "stakers"] as const).map(
       (head) => [head, terms.payees[head]] as const,

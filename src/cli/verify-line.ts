@@ -17,6 +17,15 @@ export function checkLine({
 
 const percents = (millionths: number) => (millionths / 10_000).toFixed(1);
 
-/** A listed score with its share; no share without its error bar. */
-export const shareLine = ({ row, score, shareMillionths, errorMillionths }: ScoreShare): string =>
-  `  row ${row}: score ${score.toLocaleString("en-US")}, share ${percents(shareMillionths)} % ± ${errorMillionths === null ? "not measured" : percents(errorMillionths)}`;
+/** What each contributor's rows are paid of the influence part, together, with its error bar. */
+export function contributorLines(scores: readonly ScoreShare[], payees: readonly string[]): string[] {
+  const shares = new Map<string, number>();
+  for (const { row, shareMillionths } of scores) {
+    const payee = payees[row] ?? `row ${row}`;
+    shares.set(payee, (shares.get(payee) ?? 0) + shareMillionths);
+  }
+  const off = scores[0]?.errorMillionths ?? null;
+  return [...shares].map(
+    ([payee, share]) => `  ${payee}: ${percents(share)} % ± ${off === null ? "not measured" : percents(off)}`,
+  );
+}

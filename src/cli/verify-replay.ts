@@ -17,6 +17,6 @@ export function replayWords({ comparison, seconds }: Replay): string {
   return [
     `The query was computed again in ${seconds.toFixed(1)} s: it differs by ${distance.toExponential(2)} of its length (${tolerance.distance} allowed),`,
     `which moves ${(100 * moved).toFixed(4)} % of the fee (${100 * tolerance.moved} % allowed).`,
-    ...(border.length > 0 ? [`${border.length} contributors stand too near to the threshold to tell.`] : []),
+    ...(border ? ["Its highest score is too near to the threshold to say whether anybody is paid."] : []),
   ].join("\n");
 }

@@ -14,7 +14,7 @@ import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { withKey } from "./key.ts";
 import { withBase } from "./verify-base.ts";
-import { checkLine, shareLine } from "./verify-line.ts";
+import { checkLine, contributorLines } from "./verify-line.ts";
 
 type Options = {
   save?: string;
@@ -96,7 +96,7 @@ the explain index are made again and compared: it takes about as long as the ind
       const { gradient: _, ...shown } = replay ?? { gradient: null };
       const { bundle, manifest } = audit;
       const calibration = describeCalibration(manifest);
-      const scores = scoreShares(bundle.scores, calibration);
+      const scores = scoreShares(bundle.scores, bundle.receipt.threshold, calibration);
       const standing = receiptStanding(bundle.query !== "0x");
       io.result(
         {
@@ -111,7 +111,9 @@ the explain index are made again and compared: it takes about as long as the ind
           ...all.map(checkLine),
           "",
           ...(replay === undefined ? [] : [replayWords(replay), ""]),
-          ...(scores.length === 0 ? [] : [`Its scores are ${calibration.label}`, ...scores.map(shareLine)]),
+          ...(scores.length === 0
+            ? []
+            : [`Its scores are ${calibration.label}`, ...contributorLines(scores, audit.index.contributors)]),
           ...standingLines(standing),
           "",
           `Issued by ${claimed.operator}\nfor the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.`,

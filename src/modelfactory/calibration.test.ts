@@ -33,11 +33,12 @@ function table(predicted: number[][], words: number[][]): CalibrationTable {
     contributorOf: Array.from({ length: examples }, (_, i) => i % contributors),
     predicted: sums(predicted),
     words: sums(words),
-    contributors: truth.map((of) =>
+    rows: truth.map((of) =>
       Array.from({ length: contributors }, (_, c) =>
         of.reduce((sum, score, i) => (i % contributors === c ? sum + score : sum), 0),
       ),
     ),
+    contributorOfRow: Array.from({ length: contributors }, (_, c) => c),
     thresholds: truth.map(() => 0),
     tokens: truth.map(() => 1),
     released: truth.map(() => 9),
@@ -86,15 +87,21 @@ test("the score of sums is the score of the examples they are sums of", () => {
   assert.deepEqual([actual.mean, actual.lo, actual.hi], expected);
 });
 
-test("scores that are the effects have no error; the error of others covers 95 % of shares not seen", () => {
+test("scores that are the effects err by the cut alone; the error of others covers 95 % of shares not seen", () => {
   const exact = table(truth, truth);
-  assert.ok((shareError(exact) as number) <= 1);
-  assert.equal(shareError({ ...exact, groups: [], leftOut: [] }), null);
+  // Nine equal contributors, of whom one has ten times the effect: what the cut takes off is a fifth of that.
+  const apart = Array.from({ length: contributors }, (_, c) => (c === 0 ? 10 : 3));
+  const [first, rest] = [10 / (10 + 3 * (contributors - 1)), 8 / (8 + contributors - 1)];
   assert.equal(
-    shareError({ ...exact, contributors: exact.contributors.slice(0, 3) }),
-    null,
-    "too few to tell",
+    shareError({
+      ...exact,
+      rows: exact.rows.map(() => apart),
+      leftOut: apart.map((effect) => exact.rows.map(() => 9 + effect)),
+    }),
+    Math.ceil(Math.abs(first - rest) * 1e6),
   );
+  assert.equal(shareError({ ...exact, groups: [], leftOut: [] }), null);
+  assert.equal(shareError({ ...exact, rows: exact.rows.slice(0, 3) }), null, "too few to tell");
 
   const many = 600;
   const positive = Array.from({ length: many }, () =>
@@ -102,7 +109,8 @@ test("scores that are the effects have no error; the error of others covers 95 %
   );
   const scored = positive.map((effects) => effects.map((x) => x * Math.exp(0.4 * random.normal())));
   const part = (from: number, to: number) => ({
-    contributors: scored.slice(from, to),
+    rows: scored.slice(from, to),
+    contributorOfRow: exact.contributorOfRow,
     thresholds: Array<number>(to - from).fill(0),
     tokens: Array<number>(to - from).fill(2),
     released: Array<number>(to - from).fill(1),
@@ -111,13 +119,14 @@ test("scores that are the effects have no error; the error of others covers 95 %
       positive.slice(from, to).map((x) => 1 + (x[c as number] as number) / 2),
     ),
   });
-  const error = (shareError(part(0, 100)) as number) / 1e6;
-  const shares = (of: readonly number[]) => of.map((x) => x / of.reduce((sum, y) => sum + y, 0));
-  const missed = positive
-    .slice(100)
-    .flatMap((of, i) =>
-      shares(of).map((x, c) => Math.abs(x - (shares(scored[100 + i] as number[])[c] as number))),
-    );
+  const error = (shareError(part(0, 300)) as number) / 1e6;
+  const parts = (of: readonly number[]) => of.map((x) => x / of.reduce((sum, y) => sum + y, 0));
+  const paid = (of: readonly number[]) => parts(of.map((x) => Math.max(0, x - Math.max(...of) / 5)));
+  const missed = positive.slice(300).flatMap((of, i) => {
+    const shares = paid(scored[300 + i] as number[]);
+    const listed = parts(of.map((x, c) => (shares[c] === 0 ? 0 : x)));
+    return shares.flatMap((share, c) => (share === 0 ? [] : Math.abs(share - (listed[c] as number))));
+  });
   const covered = missed.filter((x) => x <= error).length / missed.length;
   assert.ok(covered > 0.93 && covered < 0.97, `${covered}`);
 });

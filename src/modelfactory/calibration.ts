@@ -11,7 +11,7 @@ import {
   type QueryEstimate,
 } from "../attribution/index.ts";
 import { createRandom, type Example, shuffle } from "../engine/index.ts";
-import type { MillionthsEstimate } from "../protocol/index.ts";
+import { cutDivisor, type MillionthsEstimate } from "../protocol/index.ts";
 import type { JobSpec } from "./job.ts";
 import type { Recipe } from "./recipe.ts";
 import { drawRows } from "./training.ts";
@@ -25,9 +25,10 @@ export type Foretold = {
   /** `[Q][M]`: sum of the scores of the examples that retraining m kept; the same of BM25. */
   predicted: number[][];
   words: number[][];
-  /** `[Q][C]`: contributors' scores, in the unit of `predicted`. */
-  contributors: number[][];
-  /** `[Q]`: what a contributor's score had to exceed. */
+  /** `[Q][C]`: contributors' rows' scores, in the unit of `predicted`; and by row, whose it is. */
+  rows: number[][];
+  contributorOfRow: number[];
+  /** `[Q]`: the threshold against chance, in the same unit. */
   thresholds: number[];
   /** `[Q]`: target tokens of the answers, and their mean loss under the release, nats per token. */
   tokens: number[];
@@ -127,14 +128,15 @@ export function foretell(parts: {
   sets: readonly ReadonlySet<number>[];
   scores: CalibrationScores;
   contributorOf: number[];
-  contributors: number;
+  contributorOfRow: readonly number[];
   thresholdMillionths: number;
   texts: readonly string[];
   queries: readonly string[];
   tokens: number[];
   released: number[];
 }): Foretold {
-  const { sets, scores, contributors, queries } = parts;
+  const { sets, scores, contributorOfRow, queries } = parts;
+  const rows = contributorOfRow.length;
   const width = scores.rows.length / queries.length;
   const rowsOf = (values: Float32Array, count: number, from = 0, to = count) =>
     queries.map((_, q) => Array.from(values.subarray(q * count + from, q * count + to)));
@@ -152,8 +154,9 @@ export function foretell(parts: {
         return sum;
       });
     }),
-    contributors: rowsOf(scores.rows, width, 0, contributors),
-    thresholds: rowsOf(scores.rows, width, contributors, width).map(
+    rows: rowsOf(scores.rows, width, 0, rows),
+    contributorOfRow: [...contributorOfRow],
+    thresholds: rowsOf(scores.rows, width, rows, width).map(
       (nulls) =>
         (parts.thresholdMillionths / 1e6) * nulls.reduce((highest, score) => Math.max(highest, score), 0),
     ),
@@ -174,29 +177,34 @@ const column = (m: number, of: number) => Uint8Array.from({ length: of }, (_, i)
 const sharesMin = 20;
 
 /**
- * How far a contributor's share of an answer's listed scores is from its share of what leaving contributors out really does: the 95 % quantile,
- * with the correction of split conformal prediction (Lei et al. 2018, arXiv 1604.04173), of |share of scores − share of positive effects| over
+ * How far a contributor's share of what an answer pays for influence is from its share of what leaving contributors out really does: the 95 % quantile,
+ * with the correction of split conformal prediction (Lei et al. 2018, arXiv 1604.04173), of |share − share of positive effects| over
  * answers and groups that are listed. It holds for answers like those it was measured on.
  *
  * @returns millionths; null where too few shares were seen
  */
 export function shareError({
-  contributors,
+  rows,
+  contributorOfRow,
   thresholds,
   tokens,
   released,
   groups,
   leftOut,
-}: Pick<CalibrationTable, "contributors" | "thresholds" | "tokens" | "released" | "groups" | "leftOut">):
-  | number
-  | null {
+}: Pick<
+  CalibrationTable,
+  "rows" | "contributorOfRow" | "thresholds" | "tokens" | "released" | "groups" | "leftOut"
+>): number | null {
   const errors: number[] = [];
-  for (const [q, scores] of contributors.entries()) {
+  for (const [q, scores] of rows.entries()) {
+    const best = scores.reduce((most, score) => Math.max(most, score), 0);
+    const cut = Math.max(thresholds[q] as number, best / Number(cutDivisor));
     const listed = groups.map((group) =>
-      group.reduce((sum, c) => {
-        const score = scores[c] as number;
-        return score > (thresholds[q] as number) ? sum + score : sum;
-      }, 0),
+      scores.reduce(
+        (sum, score, row) =>
+          group.includes(contributorOfRow[row] as number) ? sum + Math.max(0, score - cut) : sum,
+        0,
+      ),
     );
     const effects = groups.map((_, g) => {
       const rise = (leftOut[g]?.[q] as number) - (released[q] as number);

@@ -97,12 +97,15 @@ export type Evaluated = z.infer<typeof evaluatedSchema>;
 export const indexedSchema = z.object({
   basis: digestSchema,
   rows: digestSchema,
+  /** Payees of the contributors' rows, by row. */
   contributors: z.array(addressSchema),
+  examplesPerRow: z.number(),
   nullRows: z.number(),
   k: z.number(),
   scale: z.string(),
   thresholdMillionths: z.number(),
   falseDiscovery: z.number(),
+  chance: z.number(),
   heldOut: z.number(),
   fisherRows: z.number(),
   bytes: z.number(),
@@ -220,6 +223,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
       basisDigest: indexed.basis,
       scale: indexed.scale,
       contributors: indexed.contributors.length,
+      examplesPerRow: indexed.examplesPerRow,
       nullRows: indexed.nullRows,
       k: indexed.k,
       root: parts.indexRoot,
@@ -229,12 +233,13 @@ export function buildManifest(parts: ReleaseParts): Manifest {
     },
     calibration: {
       falseDiscoveryMillionths: millionths(indexed.falseDiscovery),
+      chanceMillionths: millionths(indexed.chance),
       heldOutExamples: indexed.heldOut,
       ...(parts.calibrated.facts === null
         ? { lds: null }
         : { ...parts.calibrated.facts, tableDigest: parts.calibrated.table }),
     },
-    payoutRule: 1,
+    payoutRule: 2,
     parentRelease: parts.parentRelease,
     price: {
       promptWeiPerToken: parts.price.promptWeiPerToken.toString(),

@@ -234,12 +234,15 @@ async function index(
   return {
     basis: await blobs.put(result.basis),
     rows: await blobs.put(Buffer.concat(result.rows.map((row) => encodeRow(row)))),
-    contributors: rows.contributors,
-    nullRows: result.rows.length - rows.contributors.length,
+    contributors: result.contributorOfRow.map((c) => rows.contributors[c] as Address),
+    examplesPerRow: result.examplesPerRow,
+    nullRows: result.rows.length - result.contributorOfRow.length,
     k: result.k,
     scale: decimalFraction(result.scale),
     thresholdMillionths: result.thresholdMillionths,
     falseDiscovery: result.report.falseDiscovery,
+    // JSON has no infinity: where no null row ever scores, chance reaches nowhere, and a hundred times as far says as much.
+    chance: Math.min(result.report.chance, 100),
     heldOut: result.report.heldOut,
     fisherRows: result.report.fisherRows,
     bytes: result.report.bytes,

@@ -192,7 +192,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
               sets: sets(kept),
               scores,
               contributorOf: whose,
-              contributors,
+              contributorOfRow: index.contributorOfRow,
               thresholdMillionths: index.thresholdMillionths,
               texts: kept.map((i) => exampleText(examples[i] as Example)),
               queries: asked.kept.map((i) => exampleText(calibration?.queries[i] as Example)),

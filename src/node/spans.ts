@@ -119,7 +119,7 @@ export function spanDataOf(datanets: Pick<Datanets, "getVersion">, release: Trai
   const { manifest, contributors } = release;
   return {
     key: jsonDigest({
-      contributors,
+      contributors: [...new Set(contributors)],
       versions: manifest.datanets.map(({ datanetId, version, root }) => ({ datanetId, version, root })),
     }),
     sources: manifest.datanets.map(({ datanetId, version, license }) => ({ datanetId, version, license })),

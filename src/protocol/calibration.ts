@@ -1,6 +1,8 @@
 /** How right a release's scores are, as its manifest states it, sorted out for whoever shows a score. */
 import { z } from "zod";
 import type { Manifest } from "./manifest.ts";
+import { payWeights } from "./payout.ts";
+import type { ScoreEntry } from "./row.ts";
 
 /** A mean and its 95 % interval, in millionths. */
 const estimateSchema = z.object({ mean: z.int(), lo: z.int(), hi: z.int() });
@@ -17,7 +19,7 @@ const measuredSchema = z.looseObject({
   /** What another seed's retrainings predict, at most. */
   ceiling: estimateSchema.nullable(),
   separates: z.boolean(),
-  /** 95 % of contributors' shares of what an answer's listed scores sum to are within this, millionths; null when it could not be told. */
+  /** 95 % of contributors' shares of what an answer pays for influence are within this, millionths; null when it could not be told. */
   shareErrorMillionths: z.int().min(0).nullable(),
 });
 
@@ -51,28 +53,28 @@ export function calibrationLabel(calibration: Calibration): string {
     : `NO BETTER THAN SHARED WORDS: scores predict retraining no better than BM25 does; ${figures}`;
 }
 
-/** A listed score as a part of an answer's listed scores, with its interval. */
+/** What a listed row is paid of an answer's influence, with its interval. */
 export type ScoreShare = {
   readonly row: number;
   readonly score: number;
   readonly shareMillionths: number;
-  /** The share is within this with 95 % confidence, and the score within as much of the sum of listed scores; null where nothing tells. */
+  /** A contributor's share, the sum of its rows', is within this with 95 % confidence; null where nothing tells. */
   readonly errorMillionths: number | null;
-  readonly scoreError: number | null;
 };
 
-/** No score stands without its error bar: the shares of an answer's listed scores, each with ±. */
+/** No score stands without its error bar: what each listed row is paid of the influence part, with ±. */
 export function scoreShares(
-  scores: readonly { readonly row: number; readonly score: number }[],
+  scores: readonly ScoreEntry[],
+  threshold: bigint,
   { shareErrorMillionths }: Pick<Calibration, "shareErrorMillionths">,
 ): ScoreShare[] {
-  const sum = scores.reduce((total, { score }) => total + score, 0);
-  return scores.map(({ row, score }) => ({
+  const weights = payWeights(scores, threshold).map(Number);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return scores.map(({ row, score }, i) => ({
     row,
     score,
-    shareMillionths: sum > 0 ? Math.round((score / sum) * 1e6) : 0,
+    shareMillionths: Math.round(((weights[i] as number) / sum) * 1e6),
     errorMillionths: shareErrorMillionths,
-    scoreError: shareErrorMillionths === null ? null : Math.ceil((sum * shareErrorMillionths) / 1e6),
   }));
 }
 

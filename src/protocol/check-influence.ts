@@ -3,7 +3,7 @@ import type { Check, CheckContext, OpenedRow } from "./check.ts";
 import { attempt, compare, unchecked } from "./check.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Influence, Payment } from "./payout.ts";
-import { payout, thresholdOf } from "./payout.ts";
+import { cutOf, payout, thresholdOf } from "./payout.ts";
 import { verifyPositional } from "./positional.ts";
 import type { ReceiptBundle } from "./receipt.ts";
 import type { IndexRow, ScoreEntry } from "./row.ts";
@@ -130,12 +130,16 @@ function byOpened(
     receipt.thresholdRow < contributors
       ? `a row from ${contributors} on`
       : `row ${receipt.thresholdRow}, ${threshold}`;
-  const extra = listed.filter((entry) => entry.row >= contributors || entry.score <= receipt.threshold);
+  const cut = cutOf(
+    listed.map((entry) => entry.score),
+    receipt.threshold,
+  );
+  const extra = listed.filter((entry) => entry.row >= contributors || entry.score <= cut);
   return [
     compare("scores", list(exact), list(listed)),
     compare("threshold", expected, `row ${receipt.thresholdRow}, ${receipt.threshold}`),
     extra.length > 0
-      ? compare("omission", `only contributors above ${receipt.threshold}`, list(extra))
+      ? compare("omission", `only contributors above ${cut}`, list(extra))
       : unchecked("omission", "the rows of the whole index"),
     checkPayments(bundle, manifest, {
       contributors: listed.map(({ row }) => rows.get(row)!.payee),

@@ -3,7 +3,7 @@ import { sameHex, toBytes, toHex } from "./bytes.ts";
 import { bytesDigest } from "./digest.ts";
 import type { Lie, ReceiptFacts, ReleaseFacts } from "./lies.ts";
 import type { Payment } from "./payout.ts";
-import { maxPaidContributors, payoutOf, thresholdOf } from "./payout.ts";
+import { cutOf, maxPaidRows, payoutOf, payWeights, thresholdOf } from "./payout.ts";
 import type { OpenedReceipt, PublishedBatch } from "./published.ts";
 import { openReceipt } from "./published.ts";
 import type { ScoreEntry } from "./row.ts";
@@ -53,11 +53,12 @@ function findWrongScore(
   if (list === undefined) return { position: 0, row: null };
   const bytes = toBytes(query);
   const q = bytes.length === 2 * k ? decodeRow(bytes) : undefined;
+  const cut = cutOfList(list, receipt.threshold);
   for (const [position, entry] of list.entries()) {
     const plain =
       q === undefined ||
       entry.row >= contributors ||
-      BigInt(entry.score) <= receipt.threshold ||
+      BigInt(entry.score) <= cut ||
       (position > 0 && entry.row <= list[position - 1]!.row);
     if (plain) return { position, row: null };
     if (index !== null && scoreOf(index, entry.row, q) !== entry.score)
@@ -101,16 +102,23 @@ function findOmission(
   if (index === null || bytes.length !== 2 * k) return undefined;
   const q = decodeRow(bytes);
   const listed = new Set(list.map(({ row }) => row));
+  const cut = cutOfList(list, receipt.threshold);
   for (let row = 0; row < contributors; row++) {
     if (listed.has(row)) continue;
     const exact = scoreOf(index, row, q);
-    if (exact === undefined || BigInt(exact) <= receipt.threshold) continue;
+    if (exact === undefined || BigInt(exact) <= cut) continue;
     const comesBefore = (other: ScoreEntry) =>
       exact > other.score || (exact === other.score && row < other.row);
-    if (list.length < maxPaidContributors || list.some(comesBefore)) return row;
+    if (list.length < maxPaidRows || list.some(comesBefore)) return row;
   }
   return undefined;
 }
+
+const cutOfList = (list: readonly ScoreEntry[], threshold: bigint): bigint =>
+  cutOf(
+    list.map(({ score }) => score),
+    threshold,
+  );
 
 /**
  * As the chain takes it: a row that is not k integers long has no score. To name one is a lie, to leave it out is none, and what else is
@@ -143,7 +151,7 @@ function findWrongPayment(
   const expected = paid[position];
   const payment = expected === undefined ? null : { payee: toHex(expected.payee), amount: expected.amount };
   const examples = datanets.map((datanet) => BigInt(datanet.acceptedExamples));
-  const weights = list.length === 0 ? examples : list.map((entry) => BigInt(entry.score));
+  const weights = list.length === 0 ? examples : payWeights(list, receipt.threshold);
   const { operator, treasury, developer, stakers } = heads;
   const parts = {
     heads: [operator, treasury, developer, stakers, heads.owners + heads.influence],

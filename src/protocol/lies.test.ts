@@ -76,8 +76,8 @@ describe("one lie planted in a receipt is found, and nothing else", () => {
           fc.pre(kind !== "threshold" || changed.threshold >= 0n);
           const lies = liesOf(content);
           assert.ok(lies.length > 0, "it is found");
-          // A threshold that is moved may leave out, or let in, who lies between the two.
-          const allowed = kind === "threshold" ? ["threshold", "omission", "score"] : [kind];
+          // A threshold that is moved may leave out, or let in, who lies between the two, and divides otherwise.
+          const allowed = kind === "threshold" ? ["threshold", "omission", "score", "split"] : [kind];
           assert.ok(lies.some((lie) => lie.kind === kind));
           assert.deepEqual(
             kindsOf(lies).filter((found) => !allowed.includes(found)),

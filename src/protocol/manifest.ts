@@ -70,8 +70,10 @@ export const manifestSchema = z.strictObject({
     basisDigest: digestSchema,
     /** One unit of a row, before it was rounded to an integer. */
     scale: fractionSchema,
-    /** Contributor rows, C. */
+    /** Contributors' rows, C; a contributor has as many as its examples need. */
     contributors: uint32Schema.min(1),
+    /** Most examples that one of them stands for. */
+    examplesPerRow: uint32Schema.min(1),
     /** Null rows, N; 199 or more for a false discovery rate of 5 % to be more than a guess. */
     nullRows: uint32Schema.min(1),
     /** Dimensions of a row. */
@@ -88,7 +90,7 @@ export const manifestSchema = z.strictObject({
   /** How well the scores predict retraining: LDS with its interval, the ceiling, false discovery. */
   calibration: facts,
   /** Version of section 5 of docs/protocol.md. */
-  payoutRule: z.literal(1),
+  payoutRule: z.literal(2),
   /** The release this one was made from. */
   parentRelease: digestSchema.nullable(),
   price: z.strictObject({ promptWeiPerToken: decimalSchema, completionWeiPerToken: decimalSchema }),

@@ -6,11 +6,14 @@ import { bytesDigest } from "./digest.ts";
 import { ProtocolError } from "./error.ts";
 import type { ScoreEntry } from "./row.ts";
 
-/** The most contributors one answer pays: the highest scores win, ties to the lower row. */
-export const maxPaidContributors = 256;
+/** The most rows one answer pays: the highest scores win, ties to the lower row. */
+export const maxPaidRows = 256;
 
 /** Thresholds are stated in millionths of the highest null score. */
 export const millionths = 1_000_000n;
+
+/** A row is paid for what its score has above this part of the answer's highest score. */
+export const cutDivisor = 5n;
 
 /** Under which head a payment falls; for people to read, not hashed. */
 export type PaymentKind =
@@ -82,7 +85,7 @@ export type Listing = {
 export type Payout = {
   /** In the hashed order: operator, treasury, developer, stakers, owners, then contributors by row or pools; no zeros. */
   readonly payments: readonly ExplainedPayment[];
-  /** The contributors that are paid or would be if their part were not zero wei, by row. */
+  /** The rows that are paid or would be if their part were not zero wei, ascending. */
   readonly scores: readonly ScoreEntry[];
   /** The index row of the highest null score, the lowest such row; 0 without attribution. */
   readonly thresholdRow: number;
@@ -117,17 +120,40 @@ export function thresholdOf(
 }
 
 /**
- * The contributors above the threshold, at most 256: the highest scores, ties to the lower row.
+ * The cut: what a row's score must exceed to be paid, and what is taken off it when it is. It is the threshold or a fifth of the highest score,
+ * whichever is higher, so it follows from the listed scores alone.
+ *
+ * @param scores of which the highest counts: all of an answer's, or the listed ones
+ */
+export function cutOf(scores: Iterable<number>, threshold: bigint): bigint {
+  let best = 0;
+  for (const value of scores) if (value > best) best = value;
+  const part = BigInt(best) / cutDivisor;
+  return part > threshold ? part : threshold;
+}
+
+/**
+ * The rows above the cut, at most 256: the highest scores, ties to the lower row.
  *
  * @returns them by ascending row
  */
-export function aboveThreshold(scores: ArrayLike<number>, threshold: bigint): ScoreEntry[] {
+export function aboveCut(scores: ArrayLike<number>, threshold: bigint): ScoreEntry[] {
+  const cut = cutOf(Array.from(scores), threshold);
   const above: ScoreEntry[] = [];
   for (let row = 0; row < scores.length; row++)
-    if (scores[row]! > threshold) above.push({ row, score: scores[row]! });
-  if (above.length <= maxPaidContributors) return above;
+    if (scores[row]! > cut) above.push({ row, score: scores[row]! });
+  if (above.length <= maxPaidRows) return above;
   above.sort((a, b) => b.score - a.score || a.row - b.row);
-  return above.slice(0, maxPaidContributors).sort((a, b) => a.row - b.row);
+  return above.slice(0, maxPaidRows).sort((a, b) => a.row - b.row);
+}
+
+/** What each listed score is paid by: what it has above the cut. */
+export function payWeights(listed: readonly ScoreEntry[], threshold: bigint): bigint[] {
+  const cut = cutOf(
+    listed.map(({ score }) => score),
+    threshold,
+  );
+  return listed.map(({ score }) => BigInt(score) - cut);
 }
 
 /**
@@ -169,10 +195,7 @@ export function payoutOf(
     payments.push({ kind: "owner", payee: datanets[at]!.owner, amount, at });
   });
   if (scores.length > 0) {
-    const parts = apportion(
-      heads.influence,
-      scores.map((entry) => BigInt(entry.score)),
-    );
+    const parts = apportion(heads.influence, payWeights(scores, threshold));
     scores.forEach(({ row }, i) => {
       payments.push({ kind: "contributor", payee: contributors[row]!, amount: parts[i]!, at: row });
     });
@@ -194,7 +217,7 @@ export function payoutOf(
   };
 }
 
-/** Who is above the threshold. @throws ProtocolError if there are not as many scores as contributors, or no null score */
+/** Who is above the cut. @throws ProtocolError if there are not as many scores as contributors, or no null score */
 export function listInfluence(influence: Influence): Listing {
   const { contributors, scores, nullScores, thresholdMillionths } = influence;
   if (contributors.length !== scores.length)
@@ -203,7 +226,7 @@ export function listInfluence(influence: Influence): Listing {
       `${contributors.length} contributors need as many scores; got ${scores.length}.`,
     );
   const { thresholdRow, threshold } = thresholdOf(nullScores, thresholdMillionths, contributors.length);
-  return { scores: aboveThreshold(scores, threshold), thresholdRow, threshold };
+  return { scores: aboveCut(scores, threshold), thresholdRow, threshold };
 }
 
 /** @returns `keccak256(abi.encode((address payee, uint256 amount)[]))`, what a receipt commits to. */

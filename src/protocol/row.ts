@@ -62,7 +62,7 @@ export function score(row: ArrayLike<number>, q: ArrayLike<number>): number {
 
 /** One row of a release's pay index. */
 export type IndexRow = {
-  /** Position in the index: contributors first, sorted by address, then null rows. */
+  /** Position in the index: contributors' rows first, sorted by address, then null rows. */
   readonly row: number;
   /** Who is paid for this row; the zero address for null rows. */
   readonly payee: Address;
@@ -76,11 +76,11 @@ export function indexPayload({ row, payee, bytes }: IndexRow): Uint8Array {
 }
 
 /**
- * The positional tree of a pay index. Row i must carry position i; contributors come first, in ascending order of
- * address (so nobody has two rows), and null rows follow, with the zero address as payee.
+ * The positional tree of a pay index. Row i must carry position i; contributors' rows come first, in ascending order
+ * of address, and null rows follow, with the zero address as payee.
  *
- * @param rows - contributors, then null rows, all of the same length
- * @returns the tree and how many of its leaves are contributors
+ * @param rows - contributors' rows, then null rows, all of the same length
+ * @returns the tree and how many of its leaves are contributors'
  * @throws ProtocolError `order` or `length`, naming the row
  */
 export function indexTree(rows: readonly IndexRow[]): PositionalTree & { readonly contributors: number } {
@@ -94,7 +94,7 @@ export function indexTree(rows: readonly IndexRow[]): PositionalTree & { readonl
         `Row ${i} must have ${rows[0]!.bytes.length} bytes; got ${bytes.length}.`,
       );
     const ordered =
-      i < contributors ? i === 0 || lower(rows[i - 1]!.payee) < lower(payee) : payee === zeroAddress;
+      i < contributors ? i === 0 || lower(rows[i - 1]!.payee) <= lower(payee) : payee === zeroAddress;
     if (!ordered)
       throw new ProtocolError(
         "order",

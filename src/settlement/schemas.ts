@@ -122,10 +122,12 @@ export const receiptOut = listedReceiptOut
           score: z.number(),
           shareMillionths: z.int(),
           errorMillionths: z.int().nullable(),
-          scoreError: z.number().nullable(),
         }),
       )
-      .openapi({ description: "Listed scores, each with its share of them and ± at 95 %" }),
+      .openapi({
+        description:
+          "Listed rows, each with its share of what influence is paid, and how far a contributor's share may be off at 95 %",
+      }),
     standing: z.array(z.object({ by: z.enum(standings), fact: z.string(), check: z.string() })).openapi({
       description: "What of this is proven on chain, what validators attest, and what is neither",
     }),
@@ -244,7 +246,11 @@ export function receiptJson(
     bundle: bundleJson(view.bundle),
     proof,
     calibration: calibration ?? null,
-    scores: scoreShares(view.bundle.scores, calibration ?? { shareErrorMillionths: null }),
+    scores: scoreShares(
+      view.bundle.scores,
+      view.bundle.receipt.threshold,
+      calibration ?? { shareErrorMillionths: null },
+    ),
     standing: receiptStanding(view.bundle.query !== "0x"),
     signing: { chainId, verifyingContract },
   };

@@ -5,10 +5,25 @@
  *
  * Where engine, runtime and processor are the release's, everything agrees bit for bit; elsewhere within {@link indexTolerance}.
  */
-import { encodeBasis, holdAgainst, type Representatives, type RowsApart } from "../attribution/index.ts";
+import {
+  defaultPayIndexOptions,
+  encodeBasis,
+  groupRows,
+  holdAgainst,
+  maxDimensions,
+  type PublishedIndex,
+  type Representatives,
+  type RowsApart,
+} from "../attribution/index.ts";
 import { createRandom, loadCheckpoint, shuffle } from "../engine/index.ts";
 import { type BaseModel, buildReleaseIndex, engineVersion, isOfBase } from "../modelfactory/index.ts";
-import { bytesDigest, type Digest, encodeRow, releaseId as releaseIdOf } from "../protocol/index.ts";
+import {
+  type Address,
+  bytesDigest,
+  type Digest,
+  encodeRow,
+  releaseId as releaseIdOf,
+} from "../protocol/index.ts";
 import { type IndexCheck, type IndexCheckName, type IndexMaterial, openClaims } from "./index-claims.ts";
 import { type ClusterClaims, compareClusters, openClusters } from "./index-clusters.ts";
 import { compareExamples, type ExamplesApart } from "./index-examples.ts";
@@ -98,7 +113,9 @@ export function createAttester(
       return done();
     }
 
-    const { adapter, basis, recipe, rows, published } = claims;
+    const { adapter, basis, recipe, rows } = claims;
+    let payees: readonly Address[] = [];
+    let published: PublishedIndex | undefined;
     const draw = (stream: number) => createRandom(Number(BigInt(seed) & 0xffff_ffff_ffffn), stream);
     let clusters: ClusterClaims | undefined;
     let singles: readonly number[] = [];
@@ -131,6 +148,16 @@ export function createAttester(
           clusters = openClusters(files.clusters, manifest.index.clustersDigest, found);
           const representatives = clusters.representatives ?? found.representatives;
           const alone = found.kept.map((_, at) => at).filter((at) => representatives[at] === at);
+          const groups = groupRows(
+            alone.map((at) => rows.contributorOf[found.kept[at] as number] as number),
+            rows.contributors.length,
+            {
+              examplesPerRow: defaultPayIndexOptions.examplesPerRow,
+              mostRows: maxDimensions - manifest.index.nullRows,
+            },
+          );
+          payees = groups.contributorOfRow.map((c) => rows.contributors[c] as Address);
+          published = claims.published(payees, groups.examplesPerRow);
           const chosen = shuffle(alone, draw(1))
             .slice(0, drawn)
             .sort((a, b) => a - b);
@@ -144,7 +171,7 @@ export function createAttester(
                 return Array.from({ length: drawn }, () => random.below(count));
               },
               take: async (exact) => {
-                held = await holdAgainst(exact, published);
+                held = await holdAgainst(exact, published as PublishedIndex);
                 witness = projectGradient(exact.heldOut(), seed);
                 if (files.explain !== undefined)
                   examples = compareExamples(
@@ -168,11 +195,9 @@ export function createAttester(
     );
     const { contributors, nullRows } = manifest.index;
     const nameOf = (row: number) =>
-      row < rows.contributors.length
-        ? `row ${row} of contributor ${rows.contributors[row]}`
-        : `null row ${row - rows.contributors.length}`;
+      row < payees.length ? `row ${row} of contributor ${payees[row]}` : `null row ${row - payees.length}`;
     const faults = rowFaults(held as RowsApart, nameOf, tolerance);
-    const isNull = ({ row }: { row: number }) => row >= rows.contributors.length;
+    const isNull = ({ row }: { row: number }) => row >= payees.length;
     const words = (list: RowFaults["rows"]) => list.map(({ what }) => what);
     const all = (count: number, wrong: number) => `${count - wrong} of ${count} rows as recomputed`;
     const own = words(faults.rows.filter((fault) => !isNull(fault)));

@@ -82,7 +82,8 @@ export type OpenedClaims = {
   readonly adapter: Adapter;
   readonly basis: Basis;
   readonly rows: ReturnType<typeof rowsOf>;
-  readonly published: PublishedIndex;
+  /** The index as it was published, in the order in which it is made again. @param expected by row, whose it must be */
+  readonly published: (expected: readonly Address[], examplesPerRow: number) => PublishedIndex;
   /** λ and samples, as the manifest states them. */
   readonly damping: number;
   readonly samples: number;
@@ -118,14 +119,16 @@ export function openClaims(
     return undefined;
   checkMetric(opened.basis.metric, check);
   const { adapter, basis } = opened;
-  const claimed = claimedRows(manifest, index, rows.contributors, check);
   if (basis.k !== told.k) {
     check("files", `a basis of ${told.k} directions`, `${basis.k}`);
     return undefined;
   }
   return {
     ...{ recipe, adapter, basis, rows },
-    published: { basis, scale: Number(told.scale), rows: claimed },
+    published: (expected, examplesPerRow) => {
+      check("contributors", `rows of ${examplesPerRow} examples`, `rows of ${told.examplesPerRow} examples`);
+      return { basis, scale: Number(told.scale), rows: claimedRows(manifest, index, expected, check) };
+    },
     damping: Number(told.lambda),
     samples: told.samples,
   };
@@ -241,35 +244,38 @@ function checkMetric(metric: Float32Array, check: CheckOf): void {
   check("metric", expected, holds ? expected : `one of ${(least / mean).toFixed(4)} of it`);
 }
 
-/** Rows in the order in which they are made again: whom the data names, then null rows; zeros where the index has none. */
+/** Rows in the order in which they are made again: of whom the data names, then null rows; zeros where the index has none. */
 function claimedRows(
   { index: { contributors, nullRows, k } }: Manifest,
   index: readonly IndexRow[],
   expected: readonly Address[],
   check: CheckOf,
 ): Int16Array[] {
-  const payees = index.slice(0, contributors).map(({ payee }) => payee);
-  const faults = expected
-    .filter((address) => !payees.some((payee) => sameHex(payee, address)))
-    .map((address) => `${address} has examples and no row`);
-  payees.forEach((payee, row) => {
-    if (!expected.some((address) => sameHex(payee, address)))
-      faults.push(`row ${row} is that of ${payee}, who has no example`);
-    else if (
-      expected[row] !== undefined &&
-      payees.length === expected.length &&
-      !sameHex(payee, expected[row])
-    )
-      faults.push(`row ${row} should be that of ${expected[row]}, and is that of ${payee}`);
+  const own = index.slice(0, contributors);
+  const faults: string[] = [];
+  const taken = new Set<IndexRow>();
+  const claimed = expected.map((address) => {
+    const found = own.find((row) => !taken.has(row) && sameHex(row.payee, address));
+    if (found === undefined) faults.push(`${address} has examples and lacks a row`);
+    else taken.add(found);
+    return found;
   });
+  for (const row of own)
+    if (!taken.has(row)) faults.push(`row ${row.row} is that of ${row.payee}, who has no example for it`);
+  for (const [at, row] of claimed.entries())
+    if (row !== undefined && faults.length === 0 && row.row !== at)
+      faults.push(`row ${at} should be that of ${expected[at]}, and is that of ${own[at]?.payee}`);
   const list = (addresses: readonly Address[]) => addresses.join(", ").slice(0, 400);
-  check("contributors", list(expected), faults.length === 0 ? list(expected) : list(payees), faults);
+  check(
+    "contributors",
+    list(expected),
+    faults.length === 0 ? list(expected) : list(own.map(({ payee }) => payee)),
+    faults,
+  );
   const rowOf = (row: IndexRow | undefined) =>
     row === undefined ? new Int16Array(k) : Int16Array.from(decodeRow(row.bytes));
   return [
-    ...expected.map((address) =>
-      rowOf(index.find(({ row, payee }) => row < contributors && sameHex(payee, address))),
-    ),
+    ...claimed.map(rowOf),
     ...Array.from({ length: nullRows }, (_, n) => rowOf(index[contributors + n])),
   ];
 }

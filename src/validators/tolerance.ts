@@ -5,10 +5,19 @@
  * right if it is as near as honest machines are to each other (`distance`) and pays as the right one pays (`moved`). The second is what
  * the first is for: whoever bends q within its distance still moves no more than the stated part of a fee.
  *
- * Being listed is a step, so a fee could turn over by the last bit of a score. Where a score is nearer to the threshold than machines
- * are to each other (`noise`), the receipt's own list is followed: nobody could tell which is right.
+ * What is paid moves with the scores: who comes to stand above the cut starts from nothing. One step is left, from the last contributor to the
+ * common pools. Where the highest score is nearer to the threshold than machines are to each other (`noise`), nobody could tell which is right, and
+ * both are.
  */
-import { aboveThreshold, score, thresholdOf } from "../protocol/index.ts";
+import {
+  aboveCut,
+  cutDivisor,
+  cutOf,
+  payWeights,
+  type ScoreEntry,
+  score,
+  thresholdOf,
+} from "../protocol/index.ts";
 
 export type Tolerance = {
   /** Most that ‖q − q′‖ may be of ‖q′‖. */
@@ -36,8 +45,8 @@ export type QueryComparison = {
   readonly distance: number;
   /** Part of the fee that goes to others, 0 to 1. */
   readonly moved: number;
-  /** Contributors' rows too near to the threshold to say whether they are paid. */
-  readonly border: readonly number[];
+  /** Whether the highest score is too near to the threshold to say if anybody is paid. */
+  readonly border: boolean;
   /** Whether both are within tolerance. */
   readonly within: boolean;
 };
@@ -56,45 +65,48 @@ export function relativeDistance(a: ArrayLike<number>, b: ArrayLike<number>): nu
   return difference === 0 ? 0 : difference / (norm(b) || 1);
 }
 
-/** Contributors' scores, who stands above the threshold, and by how much each may be off. */
-function scoring(
-  q: ArrayLike<number>,
-  { rows, contributors, thresholdMillionths }: QueryTerms,
-  noise: number,
-) {
+function scoring(q: ArrayLike<number>, { rows, contributors, thresholdMillionths }: QueryTerms) {
   const all = rows.map((row) => score(row, q));
   const { threshold, thresholdRow } = thresholdOf(all.slice(contributors), thresholdMillionths, contributors);
   const scores = all.slice(0, contributors);
-  const listed = new Set(aboveThreshold(scores, threshold).map(({ row }) => row));
-  const unit = noise * norm(q);
-  const nullNorm = (thresholdMillionths / 1e6) * norm(rows[thresholdRow] as ArrayLike<number>);
-  const isNear = (row: number) =>
-    Math.abs((scores[row] as number) - Number(threshold)) <=
-    unit * (norm(rows[row] as ArrayLike<number>) + nullNorm);
-  return { scores, listed, isNear };
-}
-
-/** What part of the influence head each listed contributor gets. */
-function shares(scores: readonly number[], listed: ReadonlySet<number>): Map<number, number> {
-  const kept = [...listed].map((row) => [row, Math.max(0, scores[row] as number)] as const);
-  const sum = kept.reduce((total, [, value]) => total + value, 0);
-  return new Map(kept.map(([row, value]) => [row, sum === 0 ? 1 / kept.length : value / sum]));
+  const listed = aboveCut(scores, threshold);
+  const weights = new Map(
+    payWeights(listed, threshold).map((weight, i) => [(listed[i] as ScoreEntry).row, Number(weight)]),
+  );
+  const sum = [...weights.values()].reduce((total, weight) => total + weight, 0);
+  const bestRow = scores.indexOf(Math.max(...scores));
+  return {
+    scores,
+    weights,
+    sum,
+    bestRow,
+    threshold: Number(threshold),
+    thresholdRow,
+    cut: Number(cutOf(scores, threshold)),
+  };
 }
 
 /**
- * An upper bound on what any query within a distance of this one moves of a fee, as long as it lists the same contributors. A score
- * changes by at most δ_c = d ‖q‖ ‖row_c‖ (Cauchy–Schwarz), and with S = Σ S_c the parts by ½ Σ |Δp_c| ≤ Σ δ_c / (S − Σ δ_c).
+ * An upper bound on what any query within a distance of this one moves of a fee. A score changes by at most δ_c = d ‖q‖ ‖row_c‖ (Cauchy–Schwarz),
+ * the cut by at most δ, a fifth of the largest δ_c or c times the largest of a null row; a weight by at most δ_c + δ, where the score comes that
+ * near to the cut; and with W = Σ w_c the parts by ½ Σ |Δp_c| ≤ Σ |Δw_c| / (W − Σ |Δw_c|).
  *
  * @returns a part of the fee, at most the influence head's
  */
 export function mostMoved(q: ArrayLike<number>, terms: QueryTerms, distance: number): number {
-  const { scores, listed } = scoring(q, terms, 0);
-  const sum = [...listed].reduce((total, row) => total + (scores[row] as number), 0);
-  const off = [...listed].reduce((total, row) => total + norm(terms.rows[row] as ArrayLike<number>), 0);
-  const change = distance * norm(q) * off;
-  return listed.size < 2
-    ? 0
-    : terms.influenceShare * Math.min(1, change >= sum ? 1 : change / (sum - change));
+  const { rows, contributors, thresholdMillionths, influenceShare } = terms;
+  const { scores, sum, cut } = scoring(q, terms);
+  const offs = rows.map((row) => distance * norm(q) * norm(row));
+  const cutOff = Math.max(
+    Math.max(...offs.slice(0, contributors)) / Number(cutDivisor),
+    (thresholdMillionths / 1e6) * Math.max(...offs.slice(contributors)),
+  );
+  let change = 0;
+  for (const [row, value] of scores.entries()) {
+    const off = (offs[row] as number) + cutOff;
+    if (value + off > cut) change += off;
+  }
+  return sum === 0 ? 0 : influenceShare * Math.min(1, change >= sum ? 1 : change / (sum - change));
 }
 
 /**
@@ -108,21 +120,23 @@ export function compareQueries(
   allowed: Tolerance = tolerance,
 ): QueryComparison {
   const distance = relativeDistance(published, computed);
-  const theirs = scoring(published, terms, allowed.noise);
-  const mine = scoring(computed, terms, allowed.noise);
-  const border = Array.from({ length: terms.contributors }, (_, row) => row).filter(
-    (row) => theirs.listed.has(row) !== mine.listed.has(row) && mine.isNear(row),
-  );
-  const listed = new Set(mine.listed);
-  for (const row of border)
-    if (theirs.listed.has(row)) listed.add(row);
-    else listed.delete(row);
-  const [a, b] = [shares(theirs.scores, theirs.listed), shares(mine.scores, listed)];
+  const [theirs, mine] = [scoring(published, terms), scoring(computed, terms)];
+  const { rows, thresholdMillionths, influenceShare } = terms;
+  const size = (row: number) => norm(rows[row] as ArrayLike<number>);
+  const unsure =
+    allowed.noise *
+    norm(computed) *
+    (size(mine.bestRow) + (thresholdMillionths / 1e6) * size(mine.thresholdRow));
+  const border =
+    (theirs.sum === 0) !== (mine.sum === 0) &&
+    Math.abs((mine.scores[mine.bestRow] as number) - mine.threshold) <= unsure;
   let difference = 0;
-  for (const row of new Set([...a.keys(), ...b.keys()]))
-    difference += Math.abs((a.get(row) ?? 0) - (b.get(row) ?? 0));
+  for (const row of new Set([...theirs.weights.keys(), ...mine.weights.keys()]))
+    difference += Math.abs(
+      (theirs.weights.get(row) ?? 0) / (theirs.sum || 1) - (mine.weights.get(row) ?? 0) / (mine.sum || 1),
+    );
   // Without anybody listed the pools are paid: one more payee on either side.
-  difference += Math.abs(Number(a.size === 0) - Number(b.size === 0));
-  const moved = (difference / 2) * terms.influenceShare;
+  difference += Math.abs(Number(theirs.sum === 0) - Number(mine.sum === 0));
+  const moved = border ? 0 : (difference / 2) * influenceShare;
   return { distance, moved, border, within: distance <= allowed.distance && moved <= allowed.moved };
 }

@@ -41,7 +41,7 @@ library Lies {
     uint256 private constant MILLIONTHS = 1_000_000;
 
     /// @notice The list is not whole entries; or its entry `position` names a row that does not ascend or is no
-    /// contributor, or a score that is not above the receipt's threshold, or not the dot product of row and query.
+    /// contributor, or a score that is not above the cut (shown without opening its row), or not the dot product of row and query.
     function requireWrongScore(ScoreEvidence calldata evidence, ReleaseIndex memory index)
         internal
         pure
@@ -53,6 +53,10 @@ library Lies {
         if (position >= evidence.scores.length / Scores.ENTRY) revert Positional.BadProof();
         (uint32 row, int64 score) = Scores.entry(evidence.scores, position);
         if (row >= index.contributors || score <= receipt.threshold) return (address(0), 0);
+        // Whoever opens the row says that its score is wrong, and needs no cut: the list may be long.
+        if (evidence.row.length == 0 && score <= Scores.cut(evidence.scores, receipt.threshold)) {
+            return (address(0), 0);
+        }
         if (position != 0) {
             (uint32 before,) = Scores.entry(evidence.scores, position - 1);
             if (row <= before) return (address(0), 0);
@@ -86,7 +90,7 @@ library Lies {
         if (!wrong) revert ThresholdIsRight(nullRow, threshold);
     }
 
-    /// @notice Contributor `row` scores above the threshold and is not listed, although fewer than 256 are, or although
+    /// @notice Contributor `row` scores above the cut and is not listed, although fewer than 256 are, or although
     /// it comes before one that is (a higher score, or the same and a lower row).
     function requireOmission(ScoreEvidence calldata evidence, ReleaseIndex memory index, uint32 row)
         internal
@@ -98,7 +102,7 @@ library Lies {
         if (evidence.receipt.queryDigest == NO_QUERY) revert NotOmitted(row, 0);
         (bool misshapen, int256 exact) = _score(evidence, index, row, false);
         if (misshapen) return (address(0), 0);
-        if (exact <= evidence.receipt.threshold) revert NotOmitted(row, exact);
+        if (exact <= Scores.cut(evidence.scores, evidence.receipt.threshold)) revert NotOmitted(row, exact);
 
         uint256 count = evidence.scores.length / Scores.ENTRY;
         bool comesBefore = count < Scores.MAX_ENTRIES;

@@ -6,8 +6,10 @@ pragma solidity 0.8.34;
 library Scores {
     /// Bytes of one listed score: uint32 row ‖ int64 score, big-endian.
     uint256 internal constant ENTRY = 12;
-    /// The most contributors one answer pays.
+    /// The most rows one answer pays.
     uint256 internal constant MAX_ENTRIES = 256;
+    /// A row is paid for what its score has above this part of the answer's highest score.
+    int256 internal constant CUT_DIVISOR = 5;
 
     error DifferentLengths(uint256 rowBytes, uint256 queryBytes);
 
@@ -64,6 +66,21 @@ library Scores {
         uint256 at = position * ENTRY;
         row = uint32(bytes4(list[at:at + 4]));
         score = int64(uint64(bytes8(list[at + 4:at + ENTRY])));
+    }
+
+    /// @notice What a score must exceed to be listed, and what is taken off it when it is: the threshold or a fifth of the highest listed
+    /// score, whichever is higher. The list MUST be well formed.
+    function cut(bytes calldata list, int64 threshold) internal pure returns (int256 highest) {
+        assembly ("memory-safe") {
+            let end := add(list.offset, list.length)
+            for { let at := list.offset } lt(at, end) { at := add(at, ENTRY) } {
+                // The score follows the four bytes of its row.
+                let score := signextend(7, shr(192, shl(32, calldataload(at))))
+                if sgt(score, highest) { highest := score }
+            }
+        }
+        highest /= CUT_DIVISOR;
+        if (threshold > highest) highest = threshold;
     }
 
     /// @notice Whether the list is whole entries, at most 256 of them.

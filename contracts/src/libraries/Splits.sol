@@ -134,19 +134,26 @@ library Splits {
                 dues[at + i].amount = evidence.influence[i];
             }
         } else {
-            uint256[] memory weights = new uint256[](listed);
-            for (uint256 i = 0; i < listed; ++i) {
-                (uint32 row, int64 score) = Scores.entry(evidence.scores, i);
-                if (score <= 0) return (true, dues);
-                weights[i] = uint64(score);
-                (dues[at + i].isContributor, dues[at + i].row) = (true, row);
-            }
+            uint256[] memory weights = _weights(evidence.scores, evidence.receipt.threshold);
+            if (weights.length == 0) return (true, dues);
             _requireParts(influence, weights, evidence.influence);
             for (uint256 i = 0; i < listed; ++i) {
-                dues[at + i].amount = evidence.influence[i];
+                (dues[at + i].row,) = Scores.entry(evidence.scores, i);
+                (dues[at + i].isContributor, dues[at + i].amount) = (true, evidence.influence[i]);
             }
         }
         _dropZeros(dues);
+    }
+
+    /// What each listed score has above the cut; none if one of them has nothing.
+    function _weights(bytes calldata scores, int64 threshold) private pure returns (uint256[] memory weights) {
+        int256 cut = Scores.cut(scores, threshold);
+        weights = new uint256[](scores.length / Scores.ENTRY);
+        for (uint256 i = 0; i < weights.length; ++i) {
+            (, int64 score) = Scores.entry(scores, i);
+            if (score <= cut) return new uint256[](0);
+            weights[i] = uint256(score - cut);
+        }
     }
 
     function _terms(bytes32 releaseId, address operator, ModelRegistry models)
