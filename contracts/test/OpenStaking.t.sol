@@ -324,10 +324,15 @@ contract OpenStakingTest is StakingFixture {
             vm.prank(others[i]);
             staking.slash(o);
         }
+        vm.prank(staking.releaseVerdicts());
+        vm.assertEq(staking.slash(o), 1);
         o.poolId = staking.AGENT_POOLS() + 1;
-        vm.expectRevert(abi.encodeWithSelector(OpenStaking.NotSlasher.selector, o.poolId, verdicts));
-        vm.prank(verdicts);
-        staking.slash(o);
+        address[2] memory judges = [verdicts, staking.releaseVerdicts()];
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(OpenStaking.NotSlasher.selector, o.poolId, judges[i]));
+            vm.prank(judges[i]);
+            staking.slash(o);
+        }
     }
 
     // ---------------------------------------------------------------- rounding
