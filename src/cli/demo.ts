@@ -156,7 +156,7 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
             contributorNames[(contributors as readonly string[]).indexOf(contributor)] ?? "",
             percent((shareMillionths ?? 0) / 1e6),
           ]),
-        ])}\n`,
+        ])}`,
       );
 
     tell.chapter("The receipts are settled on chain, and everyone claims");

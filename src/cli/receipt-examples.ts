@@ -85,6 +85,8 @@ export function excerpt(example: Example): string {
     "messages" in example
       ? [example.messages.at(-2)?.content ?? "", example.messages.at(-1)?.content ?? ""]
       : [example.prompt, example.completion];
-  const prompt = [...plain(before).replace(/\s+/g, " ")].slice(-Math.floor(textMax / 2)).join("");
-  return oneLine(`${prompt} → ${learned.trim()}`, textMax);
+  const words = plain(before).trim().split(/\s+/);
+  let from = words.length;
+  for (let length = 0; from > 0 && length < textMax / 2; ) length += (words[--from] as string).length + 1;
+  return oneLine(`${from > 0 ? "… " : ""}${words.slice(from).join(" ")} → ${learned.trim()}`, textMax);
 }

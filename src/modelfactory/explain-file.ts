@@ -1,6 +1,11 @@
 /** The explain index of a release as it is built: a file that row after row is written to. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { createExplainWriter, defaultExplainOptions, planExplainIndex } from "../attribution/index.ts";
+import {
+  createExplainWriter,
+  defaultExplainOptions,
+  type ExplainPlan,
+  planExplainIndex,
+} from "../attribution/index.ts";
 
 export type ExplainFile = {
   /** @param example greater than that of the call before */
@@ -9,6 +14,15 @@ export type ExplainFile = {
   end(): void;
   [Symbol.dispose](): void;
 };
+
+/** A blob takes no more: from 131,072 examples on, rows are shorter than the default. */
+const mostBytes = 2 ** 30;
+
+/** How an explain index of so many examples lies in its blob. @param width p, numbers in a gradient */
+export function planExplainFile(examples: number, width: number, seed: number): ExplainPlan {
+  const rowBytes = Math.min(defaultExplainOptions.rowBytes, Math.floor((mostBytes - 32) / examples));
+  return planExplainIndex(examples, width, { ...defaultExplainOptions, rowBytes, seed });
+}
 
 /** Row i is that of example i, and empty where an example has none: it cannot be read, or is a near duplicate. */
 export function createExplainFile(path: string, examples: number, seed: number): ExplainFile {
@@ -23,10 +37,9 @@ export function createExplainFile(path: string, examples: number, seed: number):
   };
   return {
     add(row, example) {
-      writer ??= createExplainWriter(
-        planExplainIndex(examples, row.length, { ...defaultExplainOptions, seed }),
-        write,
-      );
+      writer ??= createExplainWriter(planExplainFile(examples, row.length, seed), write);
+      if (example < next)
+        throw new RangeError(`Rows of an explain index come in order; ${example} came after ${next - 1}.`);
       emptyTo(example);
       writer.add(row);
       next++;
