@@ -42,7 +42,7 @@ before(async () => {
   const { ProtocolParameters, OpenStaking } = world.contracts;
   for (const [id, value] of [
     ["releaseBondWei", bond],
-    ["minimumThresholdMillionths", 500_000n],
+    ["minimumThresholdMillionths", 100_000n],
   ] as const) {
     const args = [stringToHex(id, { size: 32 }), value] as const;
     await world.client(deployer).write({ ...ProtocolParameters, functionName: "set", args });
