@@ -157,7 +157,7 @@ async function recordOf(
   { releaseId, manifest }: { releaseId: Digest; manifest: Manifest },
 ): Promise<ReleaseRecord | null> {
   const { public: chain, contracts } = await openChain(node);
-  const { ModelRegistry, DatanetRegistry } = contracts;
+  const { ModelRegistry, DatanetRegistry, ReleaseVerdicts } = contracts;
   const read = { ...ModelRegistry, args: [releaseId], ...now } as const;
   if (!(await chain.readContract({ ...read, functionName: "releaseExists" }))) return null;
   const { baseDigest, adapterDigest, index } = await chain.readContract({
@@ -179,5 +179,11 @@ async function recordOf(
     adapterDigest: toHex(adapterDigest),
     indexRoot: toHex(index.root),
     versions: versions.map(({ metadataDigest }) => toHex(metadataDigest)),
+    attested: await chain.readContract({
+      ...ReleaseVerdicts,
+      functionName: "isAttested",
+      args: [releaseId],
+      ...now,
+    }),
   };
 }

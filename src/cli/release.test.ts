@@ -47,6 +47,8 @@ test("a release's bond: shown, put up by its owner, kept while it may be chosen,
     );
     const { out } = await call(["release", "show", releaseId]);
     assert.match(out, /state +never judged/);
+    assert.equal(shown.calibration, null);
+    assert.match(out, /How right its scores are is not known here/);
     assert.match(out, /receipts +settled: this network does not ask for attestation/);
     assert.match(out, /→ \.\/openledger release bond 0x/);
   });

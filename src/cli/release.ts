@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import type { LocalAccount } from "viem";
 import { openKeystore } from "../chain/index.ts";
-import { type Digest, sameHex, toHex } from "../protocol/index.ts";
+import { type DescribedCalibration, type Digest, sameHex, toHex } from "../protocol/index.ts";
 import {
   backRelease,
   executeRefutation,
@@ -18,7 +18,7 @@ import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { explainRevert } from "./contract-errors.ts";
 import { showTime } from "./dates.ts";
 import { CliError, exitCodes } from "./errors.ts";
-import { connect, type NodeClient } from "./http.ts";
+import { ApiError, connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { assertFunds, type ChainView, now, openChain, openPurse, type Purse, transact } from "./purse.ts";
 import { subcommand } from "./subcommand.ts";
@@ -187,9 +187,32 @@ function describe(standing: ReleaseStanding): string {
   return pairs(lines);
 }
 
+/** How right its scores are, where the node has its manifest: the chain alone does not say. */
+async function calibrationOf(node: NodeClient, releaseId: Digest): Promise<DescribedCalibration | null> {
+  try {
+    return (await node.get<{ calibration: DescribedCalibration }>(`/v1/releases/${releaseId}`)).calibration;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
 async function show(io: Io, releaseId: Digest): Promise<void> {
-  const standing = await standingOf(await openChain(connect()), releaseId);
-  io.result(standing, [describe(standing), ...nextStep(standing)].join("\n"));
+  const node = connect();
+  const [standing, calibration] = await Promise.all([
+    openChain(node).then((chain) => standingOf(chain, releaseId)),
+    calibrationOf(node, releaseId),
+  ]);
+  io.result(
+    { ...standing, calibration },
+    [
+      describe(standing),
+      calibration === null
+        ? "How right its scores are is not known here: this node has no manifest of it."
+        : `Its scores are ${calibration.label}`,
+      ...nextStep(standing),
+    ].join("\n"),
+  );
 }
 
 function nextStep({

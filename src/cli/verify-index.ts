@@ -3,8 +3,11 @@ import { writeFileSync } from "node:fs";
 import {
   type Check,
   type Digest,
+  describeCalibration,
   digestSchema,
   releaseId as releaseIdOf,
+  releaseStanding,
+  standingLines,
   toBytes,
   toHex,
   zeroAddress,
@@ -52,15 +55,20 @@ export async function verifyIndex(io: Io, release: string, options: Options): Pr
   ];
   const failed = checks.filter(({ status }) => status === "failed");
   const verified = failed.length === 0;
+  const calibration = describeCalibration(material.manifest);
+  const standing = releaseStanding();
   const { checks: _, witness, ...shown } = found;
   io.result(
-    { verified, ...shown, checks, seed: seed.data, witness: toHex(witness) },
+    { verified, ...shown, checks, seed: seed.data, witness: toHex(witness), calibration, standing },
     [
       ...checks.map((check) =>
         [checkLine(check), ...(check.found ?? []).map((what) => `    ${what}`)].join("\n"),
       ),
       "",
       ...indexWords(found),
+      "",
+      `Its scores are ${calibration.label}`,
+      ...standingLines(standing),
       "",
       verified ? "Nothing failed." : "",
     ].join("\n"),

@@ -89,6 +89,9 @@ test("a release trained again from a node's public data is the same to the byte,
     [true, true, null, []],
   );
   assert.equal(found.calibration.status, "unmeasured");
+  assert.match(found.standing[0].check, /validators have not attested it/);
+  const { outcome, calibration } = await run("release", "show", id);
+  assert.deepEqual([outcome, calibration.status], ["none", "unmeasured"]);
   release = JSON.parse(readFileSync(saved, "utf8"));
   const people = await call(["verify", id, "--retrain", "--base", base]);
   assert.equal(people.code, 0);

@@ -24,7 +24,7 @@ export async function verifyRetrain(io: Io, release: string, { save, base }: Opt
   const failed = found.checks.filter(({ status }) => status === "failed");
   const verified = failed.length === 0;
   const calibration = describeCalibration(material.manifest);
-  const standing = releaseStanding();
+  const standing = releaseStanding(material.onChain?.attested);
   io.result(
     { verified, ...found, calibration, standing },
     [

@@ -39,6 +39,8 @@ export type ReleaseRecord = {
   readonly indexRoot: Digest;
   /** Manifest digests of the Datanet versions, in the order in which the release names them. */
   readonly versions: readonly Digest[];
+  /** Whether validators have attested the index. */
+  readonly attested: boolean;
 };
 
 /**
@@ -164,7 +166,7 @@ function judge(
 }
 
 function checkRegistry({ manifest, onChain }: ReleaseMaterial, checks: ReleaseCheck[]): void {
-  const facts = (of: Omit<ReleaseRecord, "versions">) =>
+  const facts = (of: Pick<ReleaseRecord, "baseDigest" | "adapterDigest" | "indexRoot">) =>
     `base ${of.baseDigest}, adapter ${of.adapterDigest}, index ${of.indexRoot}`;
   const expected = facts({
     baseDigest: baseDigest(manifest.base),

@@ -120,15 +120,22 @@ const jobJson = (job: FineTuningJob) => {
     spec: { ...spec, evaluationExamples: evaluation.length },
   };
 };
-const releaseJson = (release: Release) => ({
+const releaseJson = (release: Release, attested: boolean | undefined) => ({
   ...release,
   object: "release" as const,
   calibration: describeCalibration(release.manifest),
-  standing: releaseStanding(),
+  standing: releaseStanding(attested),
 });
 
-/** @param guard lets only the operator through */
-export function modelFactoryRoutes(service: ModelFactory, guard: MiddlewareHandler): OpenAPIHono {
+/**
+ * @param guard lets only the operator through
+ * @param attestedOf whether validators have attested a release's index
+ */
+export function modelFactoryRoutes(
+  service: ModelFactory,
+  guard: MiddlewareHandler,
+  attestedOf?: (releaseId: Digest) => Promise<boolean>,
+): OpenAPIHono {
   const app = new OpenAPIHono();
   const failure = (context: Context, status: 400 | 403 | 404, code: string, message: string) =>
     context.json({ error: { code, message } }, status);
@@ -204,9 +211,10 @@ export function modelFactoryRoutes(service: ModelFactory, guard: MiddlewareHandl
       }
     }) as never;
   });
-  app.openapi(routes.release, async (context) =>
-    context.json(releaseJson(await found(context.req.valid("param").release)), 200),
-  );
+  app.openapi(routes.release, async (context) => {
+    const release = await found(context.req.valid("param").release);
+    return context.json(releaseJson(release, await attestedOf?.(release.id)), 200);
+  });
   app.openapi(routes.index, async (context) => {
     const { id, manifest } = await found(context.req.valid("param").release);
     const { rows, release } = await service.releaseIndex(digestSchema.parse(id) as Digest);

@@ -358,14 +358,29 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     // Every Datanet's rows are open here: GET /v1/datanets/{datanetId}/versions/{version}/rows gives them to anybody.
     app.route("/", examplesRoutes({ ...answers, explainer, datanets, isOpen: () => true }, guard));
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
-    app.route("/", modelFactoryRoutes(modelFactory, guard));
+    const attestedOf = (release: Digest) =>
+      network.reader.public.readContract({
+        ...contracts.ReleaseVerdicts,
+        functionName: "isAttested",
+        args: [release],
+        blockTag: "pending",
+      });
+    app.route("/", modelFactoryRoutes(modelFactory, guard, attestedOf));
     app.route("/", paymentRoutes(payments));
     const relays = await openRelays({ database, chain: operator, contracts, settlement });
     const calibrationOf = async (release: Digest) => {
       const found = await modelFactory.findRelease(release);
       return found === undefined ? undefined : describeCalibration(found.manifest);
     };
-    app.route("/", settlementRoutes(settlement, { guard, claim: relays.claim, calibration: calibrationOf }));
+    app.route(
+      "/",
+      settlementRoutes(settlement, {
+        guard,
+        claim: relays.claim,
+        calibration: calibrationOf,
+        attested: attestedOf,
+      }),
+    );
     app.route("/", relayRoutes(relays));
     app.route("/", delegationRoutes(operator, contracts, relays.allow));
     app.route("/", disputeRoutes(disputes, guard, settlement));

@@ -23,8 +23,8 @@ export function releaseStanding(attested?: boolean): Standing[] {
         attested === true
           ? "validators computed it again and found it right"
           : attested === false
-            ? "validators have not attested it"
-            : "the developer says so, unless validators attested it",
+            ? "validators have not attested it; verify <release> --index makes it again"
+            : "unless validators attested it; verify <release> --index makes it again",
     },
     {
       by: "neither",

@@ -38,6 +38,8 @@ export type SettlementRoutesOptions = {
   readonly claim?: (payee: Address) => Promise<ClaimResult>;
   /** How right a release's scores are; shown with every receipt of it. */
   readonly calibration?: (releaseId: Digest) => Promise<DescribedCalibration | undefined>;
+  /** Whether validators have attested a release's index; shown with every receipt of it. */
+  readonly attested?: (releaseId: Digest) => Promise<boolean>;
 };
 
 const statusOf: Record<SettlementErrorCode, 400 | 404 | 409 | 503> = {
@@ -247,8 +249,11 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
   });
   app.openapi(routes.receipt, async (context) => {
     const view = await service.receipt(context.req.valid("param").receiptId);
-    const calibration = await options.calibration?.(view.releaseId);
-    return context.json(receiptJson(view, service.domain, calibration), 200);
+    const [calibration, attested] = await Promise.all([
+      options.calibration?.(view.releaseId),
+      options.attested?.(view.releaseId),
+    ]);
+    return context.json(receiptJson(view, service.domain, calibration, attested), 200);
   });
   app.openapi(routes.balance, async (context) => {
     const { address } = context.req.valid("param");

@@ -238,6 +238,7 @@ export function receiptJson(
   view: ReceiptView,
   signing: { chainId: number; verifyingContract: Address },
   calibration: DescribedCalibration | undefined,
+  attested: boolean | undefined,
 ): z.input<typeof receiptOut> {
   const proof = view.proof && { ...view.proof, siblings: [...view.proof.siblings] };
   const { chainId, verifyingContract } = signing;
@@ -251,7 +252,7 @@ export function receiptJson(
       view.bundle.receipt.threshold,
       calibration ?? { shareErrorMillionths: null },
     ),
-    standing: receiptStanding(view.bundle.query !== "0x"),
+    standing: receiptStanding(view.bundle.query !== "0x", attested),
     signing: { chainId, verifyingContract },
   };
 }
