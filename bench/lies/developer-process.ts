@@ -4,6 +4,7 @@
  */
 import { CallRevertedError, type ContractWrite } from "../../src/chain/index.ts";
 import { type Digest, toHex } from "../../src/protocol/index.ts";
+import { openScratchDatabase } from "../../src/store/index.ts";
 import {
   publishTestModel,
   publishTestVersion,
@@ -14,6 +15,7 @@ import {
   drawCount,
   executeRefutation,
   openRound,
+  openStatements,
   readReleaseStanding,
   readSeats,
 } from "../../src/validators/index.ts";
@@ -49,7 +51,7 @@ const methods = {
   },
   /** @returns the URL of its node */
   async serve() {
-    const statements = { publish: () => Promise.reject(new Error("not here")), list: async () => [] };
+    const statements = await openStatements({ database: await openScratchDatabase(), chain, contracts });
     const served = { lines: [], evidence: new Map(), release, data: made.data, statements };
     return (await serveAttester(chain, contracts, served)).url;
   },
