@@ -18,7 +18,7 @@ export type MadeRelease = {
   readonly data: ReleaseData;
   /** Of the Datanet version's manifest, as the chain names it. */
   readonly versionDigest: Digest;
-  /** Payees of the contributor rows. */
+  /** In ascending order; each may have several rows. */
   readonly contributors: readonly Address[];
 };
 
@@ -40,12 +40,12 @@ export async function makeLyingRelease(
   const copied = ({ representatives }: { representatives: Uint32Array }) =>
     representatives.map((at, i) => (i === 12 ? 0 : at));
   const made = await makeIndexRelease(lie === "merged" ? { representatives: copied } : {}, seed);
-  const { contributors, carried } = made;
+  const { contributors, payees, carried } = made;
   const material =
     lie === "inflated"
       ? withRow(made, 1, 2)
       : lie === "nulls"
-        ? withRow(made, contributors.length + 8, 0.25)
+        ? withRow(made, payees.length + 8, 0.25)
         : made.material;
   const manifest: Manifest = { ...material.manifest, developer, price };
   const { adapter, adapterConfig, basis, clusters, explain } = material.files;
@@ -55,7 +55,7 @@ export async function makeLyingRelease(
         id: releaseId(manifest),
         model: "valley",
         manifest,
-        contributors,
+        contributors: payees,
         createdAtMs: manifest.createdAtMs,
       },
       files: {
