@@ -77,7 +77,7 @@ export function influenceBar(score: number, most: number): string {
 const errorLine = ({ shareErrorMillionths: error }: ExamplesJson) =>
   error === null
     ? "How far a share is off was not measured for this release."
-    : `A contributor's share is within ± ${percents(error)} (95 %); single examples' were not measured.`;
+    : `A contributor's share of the money is within ± ${percents(error)} (95 %); single examples' were not measured.`;
 
 /** What is learned of it: the end of the prompt, and the completion. */
 export function excerpt(example: Example): string {

@@ -37,7 +37,8 @@ const exampleOut = z.object({
       "Influence, in the release's own unit: above 0 it made the answer likelier, below 0 less likely",
   }),
   shareMillionths: z.int().nullable().openapi({
-    description: "Of the sum over all examples of the paid contributors; null without such a sum",
+    description:
+      "Of the sum over all examples of the paid contributors, not of the money; null without such a sum",
   }),
   paid: z.boolean().openapi({ description: "Whether its contributor is paid for this answer" }),
   contributor: z.string(),
