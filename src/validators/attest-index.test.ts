@@ -224,6 +224,18 @@ test("a metric that no optimizer leaves, and rows of the explain index that are 
   );
 });
 
+test("what no index can be made from is said, not thrown", async () => {
+  const metric = basis.metric.map((x, i) => (i === 5 ? Number.NaN : x));
+  const found = await attest(
+    withIndex(release.material, { files: { basis: encodeBasis({ ...basis, metric }) } }),
+  );
+  assert.deepEqual([found.identical, found.witness.length], [null, 0]);
+  assert.ok(
+    failed(found).some(({ name: check }) => check === "rows"),
+    JSON.stringify(failed(found)),
+  );
+});
+
 test("without the right data, files or rows nothing is computed, and what is missing is said", async () => {
   const other = await makeIndexRelease({}, 6);
   const { material } = release;

@@ -7,15 +7,15 @@
  */
 import {
   defaultPayIndexOptions,
+  type ExactRows,
   encodeBasis,
   groupRows,
   holdAgainst,
   maxDimensions,
-  type PublishedIndex,
   type Representatives,
   type RowsApart,
 } from "../attribution/index.ts";
-import { createRandom, loadCheckpoint, shuffle } from "../engine/index.ts";
+import { type Checkpoint, createRandom, loadCheckpoint, shuffle } from "../engine/index.ts";
 import { type BaseModel, buildReleaseIndex, engineVersion, isOfBase } from "../modelfactory/index.ts";
 import {
   type Address,
@@ -24,7 +24,13 @@ import {
   encodeRow,
   releaseId as releaseIdOf,
 } from "../protocol/index.ts";
-import { type IndexCheck, type IndexCheckName, type IndexMaterial, openClaims } from "./index-claims.ts";
+import {
+  type IndexCheck,
+  type IndexCheckName,
+  type IndexMaterial,
+  type OpenedClaims,
+  openClaims,
+} from "./index-claims.ts";
 import { type ClusterClaims, compareClusters, openClusters } from "./index-clusters.ts";
 import { compareExamples, type ExamplesApart } from "./index-examples.ts";
 import { projectGradient } from "./projection.ts";
@@ -85,7 +91,7 @@ export function createAttester(
     { seed, onProgress = () => {} }: AttestOptions,
   ): Promise<IndexAttestation> {
     const started = performance.now();
-    const { manifest, files } = material;
+    const { manifest } = material;
     const checks: IndexCheck[] = [];
     const check = (name: IndexCheckName, expected: string, actual: string, found: readonly string[] = []) => {
       const passed = expected === actual && found.length === 0;
@@ -113,90 +119,22 @@ export function createAttester(
       return done();
     }
 
-    const { adapter, basis, recipe, rows } = claims;
-    let payees: readonly Address[] = [];
-    let published: PublishedIndex | undefined;
-    const draw = (stream: number) => createRandom(Number(BigInt(seed) & 0xffff_ffff_ffffn), stream);
-    let clusters: ClusterClaims | undefined;
-    let singles: readonly number[] = [];
-    let held: RowsApart | undefined;
-    let witness: Uint8Array = new Uint8Array();
-    let examples: ExamplesApart | undefined;
-    const names = Object.keys(stages) as (keyof typeof stages)[];
-    const report = (stage: string, part: number) => {
-      const at = names.indexOf(stage as keyof typeof stages);
-      const before = names.slice(0, at).reduce((sum, name) => sum + stages[name], 0);
-      onProgress(Math.round(1000 * (before + part * (stages[names[at] ?? "basis"] ?? 0))), 1000, stage);
-    };
-    let again: Representatives | undefined;
-    const built = await buildReleaseIndex(
-      checkpoint(),
-      { recipe, adapter, ...rows, contributors: rows.contributors.length },
-      {
-        metric: () => basis.metric,
-        options: {
-          damping: claims.damping,
-          samples: claims.samples,
-          nullRows: manifest.index.nullRows,
-          threads: options.threads ?? manifest.threads,
-          ...(options.scratchFolder === undefined ? {} : { scratchFolder: options.scratchFolder }),
-        },
-        onProgress: (stage, at, of) => report(stage, of === 0 ? 1 : at / of),
-        more: (found) => {
-          // Rows are made with the near duplicates that the release names: whether those are right is a check of its own.
-          again = found.representatives;
-          clusters = openClusters(files.clusters, manifest.index.clustersDigest, found);
-          const representatives = clusters.representatives ?? found.representatives;
-          const alone = found.kept.map((_, at) => at).filter((at) => representatives[at] === at);
-          const groups = groupRows(
-            alone.map((at) => rows.contributorOf[found.kept[at] as number] as number),
-            rows.contributors.length,
-            {
-              examplesPerRow: defaultPayIndexOptions.examplesPerRow,
-              mostRows: maxDimensions - manifest.index.nullRows,
-            },
-          );
-          payees = groups.contributorOfRow.map((c) => rows.contributors[c] as Address);
-          published = claims.published(payees, groups.examplesPerRow);
-          const chosen = shuffle(alone, draw(1))
-            .slice(0, drawn)
-            .sort((a, b) => a - b);
-          singles = chosen.map((at) => found.kept[at] as number);
-          return {
-            representatives,
-            inspect: {
-              examples: chosen,
-              heldOut: (count) => {
-                const random = draw(2);
-                return Array.from({ length: drawn }, () => random.below(count));
-              },
-              take: async (exact) => {
-                held = await holdAgainst(exact, published as PublishedIndex);
-                witness = projectGradient(exact.heldOut(), seed);
-                if (files.explain !== undefined)
-                  examples = compareExamples(
-                    files.explain,
-                    { digest: manifest.index.explainDigest, rows: rows.examples.length, seed: recipe.seed },
-                    singles,
-                    exact.example,
-                  );
-              },
-            },
-          };
-        },
-      },
-    );
-
-    compareClusters(
-      clusters as ClusterClaims,
-      { again: again as Representatives, kept: built.kept },
-      rows,
-      check,
-    );
+    const { rows } = claims;
+    const made = await makeAgain(checkpoint(), material, claims, {
+      ...{ seed, onProgress },
+      threads: options.threads ?? manifest.threads,
+      scratchFolder: options.scratchFolder,
+    }).catch((error: Error) => error);
+    if (made instanceof Error) {
+      check("rows", "an index of this data", `none: ${made.message}`.slice(0, 400));
+      return done();
+    }
+    const { built, held, payees, witness, singles, examples } = made;
+    compareClusters(made.clusters, { again: made.again, kept: built.kept }, rows, check);
     const { contributors, nullRows } = manifest.index;
     const nameOf = (row: number) =>
       row < payees.length ? `row ${row} of contributor ${payees[row]}` : `null row ${row - payees.length}`;
-    const faults = rowFaults(held as RowsApart, nameOf, tolerance);
+    const faults = rowFaults(held, nameOf, tolerance);
     const isNull = ({ row }: { row: number }) => row >= payees.length;
     const words = (list: RowFaults["rows"]) => list.map(({ what }) => what);
     const all = (count: number, wrong: number) => `${count - wrong} of ${count} rows as recomputed`;
@@ -248,4 +186,83 @@ export function createAttester(
       witness,
     });
   };
+}
+
+type Making = AttestOptions & { readonly threads: number; readonly scratchFolder: string | undefined };
+
+/** What is known once the near duplicates are, and once the rows are solved. */
+type Found = {
+  readonly clusters: ClusterClaims;
+  readonly again: Representatives;
+  /** Payees of the contributors' rows, and the numbers of the examples that are looked at one by one. */
+  readonly payees: readonly Address[];
+  readonly singles: readonly number[];
+};
+type Seen = {
+  readonly held: RowsApart;
+  readonly witness: Uint8Array;
+  readonly examples: ExamplesApart | undefined;
+};
+
+/** Makes an index again, by the near duplicates that the release names: whether those are right is a check of its own. */
+async function makeAgain(
+  base: Checkpoint,
+  { manifest, files }: IndexMaterial,
+  claims: OpenedClaims,
+  { seed, threads, scratchFolder, onProgress = () => {} }: Making,
+): Promise<Found & Seen & { built: Awaited<ReturnType<typeof buildReleaseIndex>> }> {
+  const { adapter, basis, recipe, rows, damping, samples } = claims;
+  const { nullRows, clustersDigest, explainDigest } = manifest.index;
+  const draw = (stream: number) => createRandom(Number(BigInt(seed) & 0xffff_ffff_ffffn), stream);
+  const names = Object.keys(stages) as (keyof typeof stages)[];
+  const report = (stage: string, part: number) => {
+    const at = names.indexOf(stage as keyof typeof stages);
+    const before = names.slice(0, at).reduce((sum, name) => sum + stages[name], 0);
+    onProgress(Math.round(1000 * (before + part * (stages[names[at] ?? "basis"] ?? 0))), 1000, stage);
+  };
+  const { promise: found, resolve: onFound } = Promise.withResolvers<Found>();
+  const { promise: seen, resolve: onSeen } = Promise.withResolvers<Seen>();
+  const built = await buildReleaseIndex(
+    base,
+    { recipe, adapter, ...rows, contributors: rows.contributors.length },
+    {
+      metric: () => basis.metric,
+      options: { damping, samples, nullRows, threads, ...(scratchFolder !== undefined && { scratchFolder }) },
+      onProgress: (stage, at, of) => report(stage, of === 0 ? 1 : at / of),
+      more: ({ representatives: again, kept }) => {
+        const clusters = openClusters(files.clusters, clustersDigest, { kept });
+        const representatives = clusters.representatives ?? again;
+        const alone = [...kept.keys()].filter((at) => representatives[at] === at);
+        const { contributorOfRow, examplesPerRow } = groupRows(
+          alone.map((at) => rows.contributorOf[kept[at] as number] as number),
+          rows.contributors.length,
+          {
+            examplesPerRow: defaultPayIndexOptions.examplesPerRow,
+            mostRows: maxDimensions - nullRows,
+          },
+        );
+        const payees = contributorOfRow.map((contributor) => rows.contributors[contributor] as Address);
+        const published = claims.published(payees, examplesPerRow);
+        const chosen = shuffle(alone, draw(1))
+          .slice(0, drawn)
+          .sort((a, b) => a - b);
+        const singles = chosen.map((at) => kept[at] as number);
+        onFound({ clusters, again, payees, singles });
+        const take = async (exact: ExactRows) => {
+          const told = { digest: explainDigest, rows: rows.examples.length, seed: recipe.seed };
+          onSeen({
+            held: await holdAgainst(exact, published),
+            witness: projectGradient(exact.heldOut(), seed),
+            examples: files.explain && compareExamples(files.explain, told, singles, exact.example),
+          });
+        };
+        const heldOut = (count: number) => {
+          const random = draw(2);
+          return Array.from({ length: drawn }, () => random.below(count));
+        };
+        return { representatives, inspect: { examples: chosen, heldOut, take } };
+      },
+    },
+  );
+  return { built, ...(await found), ...(await seen) };
 }
