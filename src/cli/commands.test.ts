@@ -131,8 +131,8 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     assert.equal(offline.calibration.label, before.calibration.label);
     const people = await openledger(["verify", audit]);
     assert.match(people.out, /\nproven +scores, threshold, .*\nattested +q is the gradient/);
-    for (const { row } of before.scores)
-      assert.match(people.out, new RegExp(`\\n {2}row ${row}: score .* % ± `));
+    const shares = people.out.match(/^ {2}0x[0-9a-f]{40}: [\d.]+ % ± \S+/gm) ?? [];
+    assert.equal(shares.length > 0, before.scores.length > 0, "no share without its error bar");
     const forged = JSON.parse(readFileSync(audit, "utf8"));
     forged.bundle.payments[0].amount = String(BigInt(forged.bundle.payments[0].amount) + 1n);
     writeFileSync(audit, JSON.stringify(forged));
