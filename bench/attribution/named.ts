@@ -66,7 +66,9 @@ async function resultOf(benchmark: string, quick: boolean) {
   return { result: JSON.parse(stdout), from: "this run" };
 }
 
-type AttackOutcome = { undefended: number; defended: number; bound: number | null };
+/** null: the honest payout is nothing. */
+type AttackOutcome = { undefended: number | null; defended: number | null; bound: number | null };
+const digits = (value: number | null) => (value === null ? null : rounded(value, 3));
 
 /** What other benchmarks measure. `sources` says of every figure whether it is of this run or of which file. */
 export async function fromOthers(quick: boolean) {
@@ -86,7 +88,7 @@ export async function fromOthers(quick: boolean) {
           ...Object.fromEntries(
             Object.entries(outcomes).map(([name, { undefended, defended, bound }]) => [
               name,
-              { undefended: rounded(undefended, 3), defended: rounded(defended, 3), bound },
+              { undefended: digits(undefended), defended: digits(defended), bound },
             ]),
           ),
           selfQuery,
