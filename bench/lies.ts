@@ -63,10 +63,7 @@ if (import.meta.main) {
   const on = machine();
   const plan: Plan = {
     lies: chosen(values.lies, allLies),
-    indexLies:
-      values["index-lies"] === undefined
-        ? null
-        : (chosen(values["index-lies"], allIndexLies) as IndexLieName[]),
+    indexLies: chosen(values["index-lies"], allIndexLies) as IndexLieName[],
     validators: chosen(values.validators, allBadValidators) as BadValidator[],
     honestValidators: 4,
   };
