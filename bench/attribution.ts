@@ -5,7 +5,8 @@
  *
  * Tasks and the retrainings' losses are committed under bench/results/attribution. --quick trains each task's full model again (five
  * trainings, held against the committed losses as a check), scores it by every method and takes the retrainings as they stand: under ten
- * minutes on two cores. What it does not measure itself it takes from other benchmarks' committed results, and `sources` names them.
+ * minutes on two cores. Left out then: one step on a method's choice, directions beyond the adapter's, more draws and a second seed of hot
+ * training, and rules that need null rows of contributors' sizes. What it does not measure itself it takes from other benchmarks' committed results, and `sources` names them.
  * Without --quick what is missing in the tables is retrained first, from where they stand (with --tables in another folder, from
  * nothing: about 1,000 retrainings, 7 seconds of a core each), and the other benchmarks are run. --out also writes the JSON down. Tasks are made by
  * bench/attribution/make-tasks.ts and the base by bench/attribution/base.ts, both from the data folder that the base's report names.
@@ -74,16 +75,19 @@ for (const name of chosen) {
   note(`${name}: trained again, largest difference of a loss ${repeated.toExponential(1)}`);
   if (name === "shakespeare-hot") {
     hot = await time("hot training", () =>
-      hotFigures(base, task, table, run, products, (what) => note(`${name}: ${what}`)),
+      hotFigures(base, task, table, run, products, {
+        quick: values.quick,
+        onProgress: (what) => note(`${name}: ${what}`),
+      }),
     );
     continue;
   }
   const material = await time("gradients", () => materialOf(base, task, table, run));
   const scores = await time("methods", () => scoreTask(material, task.queries.length, products));
   const figures = await time("statistics", () => figuresOf(task, table, scores, defaultMethod));
-  const tailPatch = await time("tail-patch", () =>
-    tailPatchFigures(base, task, run, material, scores.reference),
-  );
+  const tailPatch = values.quick
+    ? undefined
+    : await time("tail-patch", () => tailPatchFigures(base, task, run, material, scores.reference));
   const paid = await time("pay and explain index", () =>
     payScores(base, task, table, run, { single: !values.quick }),
   );
@@ -92,17 +96,17 @@ for (const name of chosen) {
     const float = paid.explain.float!;
     const ours = seedFigures(table, scores.reference.get(defaultMethod) as Float32Array, material.width);
     if (ours === undefined) return undefined;
-    const wide = await widenedScores(base, task, table, run, products);
+    const wide = values.quick ? undefined : await widenedScores(base, task, table, run, products);
     return {
       default: ours,
       release: seedFigures(table, float.scores, float.rowBytes / 4),
-      widened: seedFigures(table, wide.scores, wide.width),
+      ...(wide && { widened: seedFigures(table, wide.scores, wide.width) }),
     };
   });
   const removed = removedFigures(name, table, values.tables);
   tasks[name] = {
     ...figures,
-    tailPatch,
+    ...(tailPatch && { tailPatch }),
     ...(removed && { removed }),
     ...(seeds && { seeds }),
     pay,
@@ -162,7 +166,7 @@ function report({ tasks, hot, mislabelAuc, missed, seconds, parts, ...rest }: ty
         `  ${method.padEnd(12)}  ${show(one).padEnd(20)}  ${show(contributorLds?.[method as MethodName])}`,
       );
     lines.push(
-      `  loss after one step on the highest twentieth: ${tailPatch.adamfisher ? `${show(tailPatch.adamfisher)} lower, by chance ${show(tailPatch.chance)}` : "-"}`,
+      `  loss after one step on the highest twentieth: ${tailPatch?.adamfisher ? `${show(tailPatch.adamfisher)} lower, by chance ${show(tailPatch.chance)}` : "-"}`,
     );
     lines.push(
       `  on another seed ${show(crossSeed)}, ceiling ${show(ceiling)}; on generated answers ${show(generatedLds)}`,

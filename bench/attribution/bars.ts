@@ -9,7 +9,7 @@ import type { SeedFigures } from "./seeds.ts";
 
 export type MeasuredTask = TaskFigures & {
   /** Fall of a question's loss after one step on what a method ranks highest. */
-  tailPatch: Record<string, Figure>;
+  tailPatch?: Record<string, Figure>;
   /** Rise of a question's loss when that is left out in training. */
   removed?: RemovedFigures;
   /** The default, a release's index, and the default along more directions, against another seed's retrainings. */

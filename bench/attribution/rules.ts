@@ -36,38 +36,51 @@ const aboveBest =
     return positiveShares(Float64Array.from(contributors, (s) => (s > part * best ? s : 0)));
   };
 
-/** As releases pay: rows of a few examples, by what they have above the cut, in the protocol's integers. */
-const byRows: PayoutRule = ({ examples, contributorOf, contributors, threshold }) => {
-  const { members, contributorOfRow } = groupRows(contributorOf, contributors.length, {
-    examplesPerRow: defaultPayIndexOptions.examplesPerRow,
-    mostRows: maxDimensions - defaultPayIndexOptions.nullRows,
-  });
-  const sums = members.map((of) => of.reduce((sum, i) => sum + (examples[i] as number), 0));
-  const unit = Math.max(threshold, ...sums.map(Math.abs)) / 2 ** 40;
-  const least = BigInt(Math.floor(threshold / unit));
-  const listed = aboveCut(
-    sums.map((sum) => Math.round(sum / unit)),
-    least,
-  );
-  const shares = new Float64Array(contributors.length);
-  payWeights(listed, least).forEach((weight, i) => {
-    const c = contributorOfRow[listed[i]?.row as number] as number;
-    shares[c] = (shares[c] as number) + Number(weight);
-  });
-  return positiveShares(shares);
-};
+/** Rows of a few examples, by what they have above the cut; as releases do, in the protocol's integers, where the cut is not another. */
+const byRows =
+  (examplesPerRow: number, divisor?: number): PayoutRule =>
+  ({ examples, contributorOf, contributors, threshold }) => {
+    const { members, contributorOfRow } = groupRows(contributorOf, contributors.length, {
+      examplesPerRow,
+      mostRows: maxDimensions - defaultPayIndexOptions.nullRows,
+    });
+    const sums = members.map((of) => of.reduce((sum, i) => sum + (examples[i] as number), 0));
+    const shares = new Float64Array(contributors.length);
+    const add = (row: number, weight: number) => {
+      const c = contributorOfRow[row] as number;
+      shares[c] = (shares[c] as number) + weight;
+    };
+    if (divisor !== undefined) {
+      const cut = Math.max(0, ...sums) / divisor;
+      for (const [row, sum] of sums.entries()) add(row, Math.max(0, sum - cut));
+      return positiveShares(shares);
+    }
+    const unit = Math.max(threshold, ...sums.map(Math.abs)) / 2 ** 40;
+    const least = BigInt(Math.floor(threshold / unit));
+    const listed = aboveCut(
+      sums.map((sum) => Math.round(sum / unit)),
+      least,
+    );
+    for (const [i, weight] of payWeights(listed, least).entries())
+      add(listed[i]?.row as number, Number(weight));
+    return positiveShares(shares);
+  };
 
 /** Of the rules side by side, the one that releases are paid by. */
 export const ruleInForce = "rows above the cut";
 
 export const payoutRules: Readonly<Record<string, PayoutRule>> = {
-  [ruleInForce]: byRows,
+  [ruleInForce]: byRows(defaultPayIndexOptions.examplesPerRow),
   sums: paySums,
   "above T": over(paySumsAbove, "hardlyChance"),
   "above chance": over(paySumsAbove, "chance"),
   "excess over chance": over(payExcess, "chance"),
   "above a quarter of chance": over(paySumsAbove, "chance", 0.25),
   "above a quarter of the best": aboveBest(0.25),
+  "rows of 2 above a twentieth": byRows(2, 20),
+  "rows of 8 above a twentieth": byRows(8, 20),
+  "rows of 3 above a tenth": byRows(3, 10),
+  "rows of 8 above a tenth": byRows(8, 10),
   "top 10 examples": payTop(10),
   "top 64 examples": payTop(64),
 };
