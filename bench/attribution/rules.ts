@@ -2,7 +2,6 @@
 import {
   defaultPayIndexOptions,
   groupRows,
-  maxDimensions,
   type PayoutRule,
   payExcess,
   paySums,
@@ -42,7 +41,7 @@ const byRows =
   ({ examples, contributorOf, contributors, threshold }) => {
     const { members, contributorOfRow } = groupRows(contributorOf, contributors.length, {
       examplesPerRow,
-      mostRows: maxDimensions - defaultPayIndexOptions.nullRows,
+      nullRows: defaultPayIndexOptions.nullRows,
     });
     const sums = members.map((of) => of.reduce((sum, i) => sum + (examples[i] as number), 0));
     const shares = new Float64Array(contributors.length);

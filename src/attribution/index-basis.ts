@@ -1,11 +1,9 @@
 /** The last pass of an index: an orthonormal basis of the rows' span, and the rows' coordinates as integers. */
+import { maxDimensions } from "../protocol/index.ts";
 import type { Basis } from "./basis.ts";
 import type { LayerBlock } from "./influence.ts";
 import { orthonormalise, type Products } from "./linalg.ts";
 import type { RowFile } from "./scratch.ts";
-
-/** Most dimensions of a row (docs/protocol.md, section 4). */
-export const maxDimensions = 1024;
 
 /**
  * @param file rows `[total,p]`; basis vectors are written over them

@@ -27,7 +27,6 @@ export * from "./clusters/index.ts";
 export * from "./explain-index.ts";
 export * from "./explain-search.ts";
 export * from "./explain-service.ts";
-export { maxDimensions } from "./index-basis.ts";
 export * from "./influence.ts";
 export * from "./inspect-index.ts";
 export * from "./linalg.ts";

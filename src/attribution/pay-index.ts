@@ -13,9 +13,10 @@ import {
   type Sequence,
   shuffle,
 } from "../engine/index.ts";
+import { maxDimensions } from "../protocol/index.ts";
 import type { Basis } from "./basis.ts";
 import { representativesOf } from "./clusters/index.ts";
-import { integerRows, maxDimensions } from "./index-basis.ts";
+import { integerRows } from "./index-basis.ts";
 import { gradientFile, thinning, trainingGradients } from "./index-gradients.ts";
 import { type Sums, solveRows } from "./index-rows.ts";
 import { adamMetric, layerBlocks } from "./influence.ts";
@@ -245,7 +246,7 @@ export async function buildPayIndex(
   // lengths, and sums over sets.
   const { members, contributorOfRow, examplesPerRow } = groupRows(contributorOf, contributors, {
     examplesPerRow: options.examplesPerRow,
-    mostRows: maxDimensions - options.nullRows,
+    nullRows: options.nullRows,
   });
   const draws = createRandom(options.seed, 43);
   const nullMembers = Array.from({ length: options.nullRows }, (_, n) =>

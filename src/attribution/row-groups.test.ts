@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { maxDimensions } from "../protocol/index.ts";
 import { groupRows } from "./row-groups.ts";
 
 test("every example stands in one row of its contributor's, in order, and rows are as even as they go", () => {
@@ -14,7 +15,10 @@ test("every example stands in one row of its contributor's, in order, and rows a
       fc.integer({ min: 1, max: 9 }),
       fc.integer({ min: 1, max: 60 }),
       ([contributors, contributorOf], examplesPerRow, mostRows) => {
-        const groups = groupRows(contributorOf, contributors, { examplesPerRow, mostRows });
+        const groups = groupRows(contributorOf, contributors, {
+          examplesPerRow,
+          nullRows: maxDimensions - mostRows,
+        });
         const { members, contributorOfRow } = groups;
         assert.equal(members.length, contributorOfRow.length);
         assert.ok(members.length <= Math.max(mostRows, contributors));
@@ -39,7 +43,8 @@ test("every example stands in one row of its contributor's, in order, and rows a
 
 test("rows stay at the size asked for as long as there are few enough", () => {
   const contributorOf = Array.from({ length: 100 }, (_, i) => i % 2);
-  const rows = (mostRows: number) => groupRows(contributorOf, 2, { examplesPerRow: 8, mostRows });
+  const rows = (mostRows: number) =>
+    groupRows(contributorOf, 2, { examplesPerRow: 8, nullRows: maxDimensions - mostRows });
   assert.deepEqual([rows(14).members.length, rows(14).examplesPerRow], [14, 8]);
   assert.deepEqual([rows(13).members.length, rows(13).examplesPerRow], [12, 9]);
   assert.deepEqual([rows(2).members.length, rows(2).examplesPerRow], [2, 50]);

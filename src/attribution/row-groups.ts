@@ -5,6 +5,8 @@
  * examples out to more names is paid for the one without paying for the other. Rows of about the same number of examples, whoever's they are,
  * leave nothing to gain by that (docs/attribution.md, "Payment").
  */
+import { maxDimensions } from "../protocol/index.ts";
+
 export type RowGroups = {
   /** The examples of each row; a contributor's rows stand together, in the contributors' order. */
   readonly members: readonly (readonly number[])[];
@@ -17,8 +19,8 @@ export type RowGroups = {
 export type RowGroupOptions = {
   /** Most examples to a row, unless that makes too many rows. */
   readonly examplesPerRow: number;
-  /** Most rows: beyond, rows take more examples, until every contributor has one row. */
-  readonly mostRows: number;
+  /** With more rows than there are dimensions beside these, rows take more examples, until every contributor has one row. */
+  readonly nullRows: number;
 };
 
 /**
@@ -37,7 +39,8 @@ export function groupRows(
   const total = (most: number) => rowsWith(most).reduce((sum, rows) => sum + rows, 0);
   const largest = own.reduce((most, { length }) => Math.max(most, length), 1);
   let examplesPerRow = options.examplesPerRow;
-  while (examplesPerRow < largest && total(examplesPerRow) > options.mostRows) examplesPerRow++;
+  while (examplesPerRow < largest && total(examplesPerRow) > maxDimensions - options.nullRows)
+    examplesPerRow++;
   const rows = rowsWith(examplesPerRow);
   return {
     members: own.flatMap((examples, c) => {

@@ -11,6 +11,7 @@ import { type ExamplesJson, showExamples } from "./receipt-examples.ts";
 import { type SpansJson, showSpans } from "./receipt-spans.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
+import { percents } from "./verify-line.ts";
 
 export type ReceiptState = "scored" | "batched" | "final" | "lost";
 
@@ -156,8 +157,6 @@ export function showReceipt(receipt: ReceiptJson): string {
     ...standingLines(receipt.standing),
   ].join("\n");
 }
-
-const percents = (millionths: number) => (millionths / 10_000).toFixed(1);
 
 /** No share without its error bar. */
 const shareText = (wei: bigint, of: bigint, errorMillionths: number | null) =>

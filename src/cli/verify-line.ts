@@ -15,7 +15,8 @@ export function checkLine({
   return status === "unchecked" ? `${head}: needs ${short(expected)}` : head;
 }
 
-const percents = (millionths: number) => (millionths / 10_000).toFixed(1);
+/** Millionths as percent, without the sign. */
+export const percents = (millionths: number) => (millionths / 10_000).toFixed(1);
 
 /** What each contributor's rows are paid of the influence part, together, with its error bar. */
 export function contributorLines(scores: readonly ScoreShare[], payees: readonly string[]): string[] {

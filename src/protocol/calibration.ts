@@ -68,12 +68,13 @@ export function scoreShares(
   threshold: bigint,
   { shareErrorMillionths }: Pick<Calibration, "shareErrorMillionths">,
 ): ScoreShare[] {
-  const weights = payWeights(scores, threshold).map(Number);
+  // A list that lies may hold what is not above the cut: it is shown, too, and pays nothing.
+  const weights = payWeights(scores, threshold).map((weight) => Math.max(0, Number(weight)));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return scores.map(({ row, score }, i) => ({
     row,
     score,
-    shareMillionths: Math.round(((weights[i] as number) / sum) * 1e6),
+    shareMillionths: sum > 0 ? Math.round(((weights[i] as number) / sum) * 1e6) : 0,
     errorMillionths: shareErrorMillionths,
   }));
 }

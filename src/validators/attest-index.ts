@@ -11,7 +11,6 @@ import {
   encodeBasis,
   groupRows,
   holdAgainst,
-  maxDimensions,
   type Representatives,
   type RowsApart,
 } from "../attribution/index.ts";
@@ -238,7 +237,7 @@ async function makeAgain(
           rows.contributors.length,
           {
             examplesPerRow: defaultPayIndexOptions.examplesPerRow,
-            mostRows: maxDimensions - nullRows,
+            nullRows,
           },
         );
         const payees = contributorOfRow.map((contributor) => rows.contributors[contributor] as Address);
