@@ -26,8 +26,6 @@ import { type TrainedRow, trainedRows } from "./trained-rows.ts";
 export type ExamplesServices = AnswerServices & {
   readonly explainer: Pick<Explainer, "explain">;
   readonly datanets: Pick<Datanets, "getVersion">;
-  /** Whether anybody may read the texts of a Datanet. */
-  readonly isOpen: (datanetId: string) => boolean;
 };
 
 const exampleOut = z.object({
@@ -49,8 +47,7 @@ const exampleOut = z.object({
   exampleDigest: z.string(),
   text: exampleSchema.nullable().openapi({
     type: "object",
-    description:
-      "The example; null where the Datanet is not open to everybody, or it is longer than 65,536 characters",
+    description: "The example; null where it is longer than 65,536 characters",
   }),
 });
 const examplesOut = z
@@ -151,7 +148,7 @@ async function examplesOf(
         ...{ example, score, contributor, datanetId, version, row, license, exampleDigest },
         shareMillionths: found.sum > 0 ? Math.round((score / found.sum) * 1e6) : null,
         paid: paid.has(contributor),
-        text: services.isOpen(datanetId) && JSON.stringify(text).length <= shownMax ? text : null,
+        text: JSON.stringify(text).length <= shownMax ? text : null,
       };
     });
   return {

@@ -355,8 +355,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       release: (id) => modelFactory.findRelease(id),
     };
     app.route("/", spansRoutes({ ...answers, spans, datanets }, guard));
-    // Every Datanet's rows are open here: GET /v1/datanets/{datanetId}/versions/{version}/rows gives them to anybody.
-    app.route("/", examplesRoutes({ ...answers, explainer, datanets, isOpen: () => true }, guard));
+    app.route("/", examplesRoutes({ ...answers, explainer, datanets }, guard));
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
     const attestedOf = (release: Digest) =>
       network.reader.public.readContract({
