@@ -9,9 +9,9 @@ import { givenKey, withKey } from "./key.ts";
 import { wholeUpTo } from "./numbers.ts";
 import { type ExamplesJson, showExamples } from "./receipt-examples.ts";
 import { type SpansJson, showSpans } from "./receipt-spans.ts";
+import { percents } from "./score-lines.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
-import { percents } from "./verify-line.ts";
 
 export type ReceiptState = "scored" | "batched" | "final" | "lost";
 

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { fetchVersion } from "../datanets/index.ts";
-import type { ReleaseMaterial, ReleaseRecord } from "../modelfactory/index.ts";
+import { type ReleaseMaterial, readRegistered } from "../modelfactory/index.ts";
 import {
   addressSchema,
   base64Schema,
@@ -12,21 +12,33 @@ import {
   type Manifest,
   manifestSchema,
   maxDimensions,
+  toBytes,
   toHex,
 } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { ApiError, connect, type NodeClient } from "./http.ts";
-import { now, openChain } from "./purse.ts";
+import { openChain } from "./purse.ts";
+
+/** Bytes that JSON holds as text. */
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
+const base64 = z.codec(base64Schema, bytes, {
+  decode: (text) => new Uint8Array(Buffer.from(text, "base64")),
+  encode: (bytes) => Buffer.from(bytes).toString("base64"),
+});
+const rowBytes = z.codec(bytesSchema(2, 2 * maxDimensions), bytes, {
+  decode: toBytes,
+  encode: toHex,
+});
 
 /** What making its index again takes beside that; with `verify --index`. */
 const indexSchema = z.strictObject({
   contributors: z.array(addressSchema).max(1 << 20),
   /** Contributors' rows, then null rows: big-endian int16. */
-  rows: z.array(bytesSchema(2, 2 * maxDimensions)).max(1 << 20),
-  adapterConfig: base64Schema,
-  basis: base64Schema,
-  clusters: base64Schema.nullable(),
-  explain: base64Schema.nullable(),
+  rows: z.array(rowBytes).max(1 << 20),
+  adapterConfig: base64,
+  basis: base64,
+  clusters: base64.nullable(),
+  explain: base64.nullable(),
 });
 
 /** A release in one file: what it takes to train it again on another machine that has its base model. */
@@ -35,7 +47,7 @@ const releaseFileSchema = z.strictObject({
   releaseId: digestSchema,
   manifest: manifestSchema,
   /** The adapter's tensors. */
-  adapter: base64Schema,
+  adapter: base64,
   /** The versions that the manifest names, in its order; null where there was none to fetch. */
   versions: z
     .array(
@@ -46,44 +58,57 @@ const releaseFileSchema = z.strictObject({
     .max(64),
   index: indexSchema.optional(),
 });
-export type ReleaseFile = z.output<typeof releaseFileSchema>;
+
+type ReleaseFile = z.output<typeof releaseFileSchema>;
+
+/** A release as a file or a node gives it; with its index where that was asked for. */
+export type LoadedRelease = ReleaseMaterial & Pick<ReleaseFile, "index">;
 
 const fileBytesMax = 512 * 2 ** 20;
 const adapterBytesMax = 256 * 2 ** 20;
 
-export const isReleaseId = (text: string): boolean => /^0x[0-9a-fA-F]{64}$/.test(text);
+/** What a command asks a node for; the rest is the same for all. */
+export type FetchParts = (
+  node: NodeClient,
+  releaseId: Digest,
+) => Promise<Pick<LoadedRelease, "manifest" | "adapter" | "index">>;
 
 /**
  * @param release a release's id, to fetch from the running node, or a file that `save` wrote before
  * @throws CliError where there is neither
  */
-export async function loadRelease(release: string, save?: string): Promise<ReleaseMaterial> {
-  if (!isReleaseId(release)) return materialOf(readReleaseFile(release));
+export async function loadRelease(
+  release: string,
+  save: string | undefined,
+  fetchParts: FetchParts,
+): Promise<LoadedRelease> {
+  if (!/^0x[0-9a-fA-F]{64}$/.test(release)) return readReleaseFile(release);
+  const releaseId = release.toLowerCase() as Digest;
   const node = connect();
-  const material = await fetchRelease(node, release.toLowerCase() as Digest);
-  if (save !== undefined) writeFileSync(save, JSON.stringify(fileOf(material)));
-  return { ...material, onChain: await recordOf(node, material) };
+  const parts = await fetchParts(node, releaseId);
+  const { contracts, ...chain } = await openChain(node);
+  const loaded: LoadedRelease = {
+    releaseId,
+    ...parts,
+    versions: await fetchVersions(node, parts.manifest),
+    registered: await readRegistered(chain, contracts, parts.manifest),
+  };
+  if (save !== undefined) writeFileSync(save, JSON.stringify(fileOf(loaded)));
+  return loaded;
 }
 
-const fileOf = ({
-  releaseId,
-  manifest,
-  adapter,
-  versions,
-}: ReleaseMaterial): z.input<typeof releaseFileSchema> => ({
-  schema: "openledger/release-file/1",
-  releaseId,
-  manifest,
-  adapter: Buffer.from(adapter).toString("base64"),
-  versions: versions.map((version) =>
-    version instanceof Error
-      ? null
-      : { manifest: version.manifest, rows: [...version.rows], heldout: [...version.heldout] },
-  ),
-});
+const fileOf = ({ registered: _, versions, ...loaded }: LoadedRelease) =>
+  z.encode(releaseFileSchema, {
+    ...{ schema: "openledger/release-file/1", ...loaded },
+    versions: versions.map((version) =>
+      version instanceof Error
+        ? null
+        : { manifest: version.manifest, rows: [...version.rows], heldout: [...version.heldout] },
+    ),
+  });
 
 /** @throws CliError for a file that is none */
-export function readReleaseFile(path: string): ReleaseFile {
+function readReleaseFile(path: string): LoadedRelease {
   const unreadable = (why: string, exitCode: 1 | 2, cause?: unknown) =>
     new CliError(`${path} is not a release's file: ${why}`, {
       fix: [
@@ -108,17 +133,16 @@ export function readReleaseFile(path: string): ReleaseFile {
   const read = releaseFileSchema.safeParse(json);
   if (!read.success)
     throw unreadable(z.prettifyError(read.error).replaceAll(/\s+/g, " ").slice(0, 400), exitCodes.failed);
-  return read.data;
+  const { schema: _, versions, ...file } = read.data;
+  return {
+    ...file,
+    versions: versions.map((version) => version ?? new Error("It is not in the file.")),
+    registered: null,
+  };
 }
 
-const materialOf = ({ releaseId, manifest, adapter, versions }: ReleaseFile): ReleaseMaterial => ({
-  releaseId,
-  manifest,
-  adapter: new Uint8Array(Buffer.from(adapter, "base64")),
-  versions: versions.map((version) => version ?? new Error("It is not in the file.")),
-});
-
-async function fetchRelease(node: NodeClient, releaseId: Digest): Promise<ReleaseMaterial> {
+/** Manifest and adapter. */
+export const fetchAdapter: FetchParts = async (node, releaseId) => {
   const answer = z
     .object({ manifest: manifestSchema })
     .safeParse(await node.get(`/v1/releases/${releaseId}`));
@@ -126,18 +150,21 @@ async function fetchRelease(node: NodeClient, releaseId: Digest): Promise<Releas
     throw new CliError(`${node.url} gives no manifest of ${releaseId}.`, {
       actual: z.prettifyError(answer.error).replaceAll(/\s+/g, " ").slice(0, 400),
     });
-  const { manifest } = answer.data;
   const adapter = await bytesOf(await node.send("GET", `/v1/releases/${releaseId}/files/adapter`));
-  const versions: ReleaseMaterial["versions"][number][] = [];
+  return { manifest: answer.data.manifest, adapter };
+};
+
+async function fetchVersions(node: NodeClient, { datanets }: Manifest): Promise<LoadedRelease["versions"]> {
+  const versions: LoadedRelease["versions"][number][] = [];
   // A node that does not give a version is an answer about the release; one that does not answer at all is not.
-  for (const { datanetId, version } of manifest.datanets)
+  for (const { datanetId, version } of datanets)
     versions.push(
       await fetchVersion((path) => node.get(path), { datanetId, version }).catch((error: Error) => {
         if (error instanceof CliError && !(error instanceof ApiError)) throw error;
         return error;
       }),
     );
-  return { releaseId, manifest, adapter, versions };
+  return versions;
 }
 
 async function bytesOf(response: Response): Promise<Uint8Array> {
@@ -149,41 +176,4 @@ async function bytesOf(response: Response): Promise<Uint8Array> {
     parts.push(part);
   }
   return new Uint8Array(Buffer.concat(parts));
-}
-
-/** What the registries on the node's chain say. */
-async function recordOf(
-  node: NodeClient,
-  { releaseId, manifest }: { releaseId: Digest; manifest: Manifest },
-): Promise<ReleaseRecord | null> {
-  const { public: chain, contracts } = await openChain(node);
-  const { ModelRegistry, DatanetRegistry, ReleaseVerdicts } = contracts;
-  const read = { ...ModelRegistry, args: [releaseId], ...now } as const;
-  if (!(await chain.readContract({ ...read, functionName: "releaseExists" }))) return null;
-  const { baseDigest, adapterDigest, index } = await chain.readContract({
-    ...read,
-    functionName: "releaseOf",
-  });
-  const versions = await Promise.all(
-    manifest.datanets.map(({ datanetId, version }) =>
-      chain.readContract({
-        ...DatanetRegistry,
-        functionName: "versionOf",
-        args: [BigInt(datanetId), BigInt(version)],
-        ...now,
-      }),
-    ),
-  );
-  return {
-    baseDigest: toHex(baseDigest),
-    adapterDigest: toHex(adapterDigest),
-    indexRoot: toHex(index.root),
-    versions: versions.map(({ metadataDigest }) => toHex(metadataDigest)),
-    attested: await chain.readContract({
-      ...ReleaseVerdicts,
-      functionName: "isAttested",
-      args: [releaseId],
-      ...now,
-    }),
-  };
 }

@@ -1,14 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import {
-  type Check,
-  type Digest,
   describeCalibration,
   digestSchema,
   releaseId as releaseIdOf,
   releaseStanding,
   standingLines,
-  toBytes,
   toHex,
   zeroAddress,
 } from "../protocol/index.ts";
@@ -19,17 +15,14 @@ import {
   indexTolerance,
   nodeSource,
   openVersions,
-  readRegistered,
   sourceIndex,
 } from "../validators/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
-import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
-import { openChain } from "./purse.ts";
-import { isReleaseId, type ReleaseFile, readReleaseFile } from "./release-file.ts";
+import { type FetchParts, type LoadedRelease, loadRelease } from "./release-file.ts";
 import { openBase } from "./verify-base.ts";
-import { checkLine } from "./verify-line.ts";
+import { reportVerification, type ShownCheck } from "./verify-report.ts";
 
 type Options = {
   save?: string | undefined;
@@ -44,46 +37,29 @@ export async function verifyIndex(io: Io, release: string, options: Options): Pr
   const seed = digestSchema.safeParse(options.seed ?? toHex(new Uint8Array(randomBytes(32))));
   if (!seed.success) throw new CliError("--seed takes 0x and 64 hex digits.", { exitCode: exitCodes.usage });
   const base = await openBase(options.base);
-  const { releaseId, material } = await load(release, options.save);
+  const loaded = await loadRelease(release, options.save, fetchIndex);
+  const material = materialOf(release, loaded);
   const bar = progressBar(io, "Making the index again");
   const attest = createAttester(base, { threads: options.threads });
   const found = await attest(material, { seed: seed.data, onProgress: bar.update }).finally(() => bar.end());
-  const actual = releaseIdOf(material.manifest);
+  const [expected, actual] = [loaded.releaseId, releaseIdOf(material.manifest)];
   const checks: ShownCheck[] = [
-    { name: "release", status: actual === releaseId ? "passed" : "failed", expected: releaseId, actual },
+    { name: "release", status: actual === expected ? "passed" : "failed", expected, actual },
     ...found.checks,
   ];
-  const failed = checks.filter(({ status }) => status === "failed");
-  const verified = failed.length === 0;
   const calibration = describeCalibration(material.manifest);
-  const standing = releaseStanding();
+  const standing = releaseStanding(material.registered?.attested);
   const { checks: _, witness, ...shown } = found;
-  io.result(
-    { verified, ...shown, checks, seed: seed.data, witness: toHex(witness), calibration, standing },
-    [
-      ...checks.map((check) =>
-        [checkLine(check), ...(check.found ?? []).map((what) => `    ${what}`)].join("\n"),
-      ),
-      "",
-      ...indexWords(found),
-      "",
-      `Its scores are ${calibration.label}`,
-      ...standingLines(standing),
-      "",
-      verified ? "Nothing failed." : "",
-    ].join("\n"),
-  );
-  if (!verified)
-    throw new CliError("The release's index does not hold.", {
-      expected: "every check passed, or could not be made",
-      actual: `failed: ${failed.map(({ name }) => name).join(", ")}`,
-    });
+  reportVerification(io, {
+    what: "The release's index",
+    checks,
+    json: { ...shown, checks, seed: seed.data, witness: toHex(witness), calibration, standing },
+    paragraphs: [indexWords(found), [`Its scores are ${calibration.label}`, ...standingLines(standing)]],
+  });
 }
 
-type ShownCheck = Omit<Check, "name"> & { readonly name: string; readonly found?: readonly string[] };
-
 /** What was found, in words. */
-export function indexWords({
+function indexWords({
   identical,
   apart,
   examples,
@@ -107,78 +83,40 @@ export function indexWords({
   ];
 }
 
-async function load(
-  release: string,
-  save: string | undefined,
-): Promise<{ releaseId: Digest; material: IndexMaterial }> {
-  if (!isReleaseId(release)) {
-    const file = readReleaseFile(release);
-    return { releaseId: file.releaseId, material: materialOf(release, file) };
-  }
-  const releaseId = release.toLowerCase() as Digest;
-  const node = connect();
-  const { contracts, ...chain } = await openChain(node);
-  const material = await sourceIndex(nodeSource(node.url), releaseId, (manifest) =>
-    readRegistered(chain, contracts, manifest),
-  );
-  if (save !== undefined) writeFileSync(save, JSON.stringify(fileOf(releaseId, material)));
-  return { releaseId, material };
-}
-
-const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
-const bytesOf = (text: string) => new Uint8Array(Buffer.from(text, "base64"));
-
-function fileOf(releaseId: Digest, { manifest, index, files, versions }: IndexMaterial): ReleaseFile {
+/** Everything but the data. */
+const fetchIndex: FetchParts = async (node, releaseId) => {
+  const { manifest, index, files } = await sourceIndex(nodeSource(node.url), releaseId);
+  const { adapter, adapterConfig, basis, clusters = null, explain = null } = files;
   return {
-    schema: "openledger/release-file/1",
-    releaseId,
     manifest,
-    adapter: base64(files.adapter),
-    versions: versions.map((version) =>
-      version instanceof Error
-        ? null
-        : {
-            manifest: version.manifest,
-            rows: version.rows.map(({ example }) => example),
-            heldout: version.heldout.map(({ example }) => example),
-          },
-    ),
+    adapter,
     index: {
       contributors: index.slice(0, manifest.index.contributors).map(({ payee }) => payee),
-      rows: index.map(({ bytes }) => toHex(bytes)),
-      adapterConfig: base64(files.adapterConfig),
-      basis: base64(files.basis),
-      clusters: files.clusters === undefined ? null : base64(files.clusters),
-      explain: files.explain === undefined ? null : base64(files.explain),
+      rows: index.map(({ bytes }) => bytes),
+      ...{ adapterConfig, basis, clusters, explain },
     },
   };
-}
+};
 
-function materialOf(path: string, { manifest, adapter, versions, index }: ReleaseFile): IndexMaterial {
+function materialOf(
+  release: string,
+  { manifest, adapter, versions, index, registered }: LoadedRelease,
+): IndexMaterial {
   if (index === undefined)
-    throw new CliError(`${path} does not hold the release's index.`, {
+    throw new CliError(`${release} does not hold the release's index.`, {
       fix: ["openledger verify <release id> --index --save <file> writes one that does"],
       exitCode: exitCodes.usage,
     });
   const { contributors, rows, adapterConfig, basis, clusters, explain } = index;
   return {
     manifest,
-    index: rows.map((bytes, row) => ({
-      row,
-      payee: contributors[row] ?? zeroAddress,
-      bytes: toBytes(bytes),
-    })),
+    index: rows.map((bytes, row) => ({ row, payee: contributors[row] ?? zeroAddress, bytes })),
     files: {
-      adapterConfig: bytesOf(adapterConfig),
-      adapter: bytesOf(adapter),
-      basis: bytesOf(basis),
-      clusters: clusters === null ? undefined : bytesOf(clusters),
-      explain: explain === null ? undefined : bytesOf(explain),
+      ...{ adapterConfig, adapter, basis },
+      clusters: clusters ?? undefined,
+      explain: explain ?? undefined,
     },
-    versions: openVersions(
-      manifest,
-      versions.map((version) => version ?? undefined),
-    ),
-    registered: null,
+    versions: openVersions(manifest, versions),
+    registered,
   };
 }

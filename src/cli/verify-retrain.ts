@@ -1,17 +1,16 @@
 import { type ReleaseRetraining, retrainRelease } from "../modelfactory/index.ts";
 import { describeCalibration, releaseStanding, standingLines } from "../protocol/index.ts";
-import { CliError } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
-import { loadRelease } from "./release-file.ts";
+import { fetchAdapter, loadRelease } from "./release-file.ts";
 import { openBase } from "./verify-base.ts";
-import { checkLine } from "./verify-line.ts";
+import { reportVerification } from "./verify-report.ts";
 
 type Options = { save?: string | undefined; base?: string | undefined };
 
 /** `verify --retrain`: a release's adapter trained again from its manifest. */
 export async function verifyRetrain(io: Io, release: string, { save, base }: Options): Promise<void> {
-  const material = await loadRelease(release, save);
+  const material = await loadRelease(release, save, fetchAdapter);
   const opened = await openBase(base);
   const bar = progressBar(io, "Training again");
   let heldOut = "";
@@ -21,34 +20,20 @@ export async function verifyRetrain(io: Io, release: string, { save, base }: Opt
     },
     onStep: ({ step, steps, loss }) => bar.update(step, steps, `loss ${loss.toFixed(3)}${heldOut}`),
   }).finally(() => bar.end());
-  const failed = found.checks.filter(({ status }) => status === "failed");
-  const verified = failed.length === 0;
   const calibration = describeCalibration(material.manifest);
-  const standing = releaseStanding(material.onChain?.attested);
-  io.result(
-    { verified, ...found, calibration, standing },
-    [
-      ...found.checks.map(checkLine),
-      "",
-      ...retrainWords(found),
-      "",
-      `Its scores are ${calibration.label}`,
-      ...standingLines(standing),
-      "",
-      verified ? "Nothing failed." : "",
-    ].join("\n"),
-  );
-  if (!verified)
-    throw new CliError("The release does not hold.", {
-      expected: "every check passed, or could not be made",
-      actual: `failed: ${failed.map(({ name }) => name).join(", ")}`,
-    });
+  const standing = releaseStanding(material.registered?.attested);
+  reportVerification(io, {
+    what: "The release",
+    checks: found.checks,
+    json: { ...found, calibration, standing },
+    paragraphs: [retrainWords(found), [`Its scores are ${calibration.label}`, ...standingLines(standing)]],
+  });
 }
 
 const shown = 5;
 
 /** What a retraining found, in words. */
-export function retrainWords({
+function retrainWords({
   reproduction,
   sameMachine,
   differences,

@@ -3,7 +3,6 @@ import {
   auditSchema,
   type Check,
   describeCalibration,
-  nothingFailed,
   receiptStanding,
   scoreShares,
   standingLines,
@@ -13,8 +12,9 @@ import { loadAudit } from "./audit-file.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { withKey } from "./key.ts";
+import { contributorLines } from "./score-lines.ts";
 import { withBase } from "./verify-base.ts";
-import { checkLine, contributorLines } from "./verify-line.ts";
+import { reportVerification } from "./verify-report.ts";
 
 type Options = {
   save?: string;
@@ -85,8 +85,6 @@ the explain index are made again and compared: it takes about as long as the ind
       const { replayAudit, replayWords } = await import("./verify-replay.ts");
       const replay = options.replay === true ? await replayAudit(audit, options) : undefined;
       const all = [...checks, ...(replay?.checks ?? [])];
-      const failed = all.filter(({ status }) => status === "failed");
-      const verified = nothingFailed(checks) && failed.length === 0;
       // Whose word it is: a file forged whole, with another operator's key, can only be told by this.
       const claimed = {
         chainId: audit.domain.chainId,
@@ -98,33 +96,29 @@ the explain index are made again and compared: it takes about as long as the ind
       const calibration = describeCalibration(manifest);
       const scores = scoreShares(bundle.scores, bundle.receipt.threshold, calibration);
       const standing = receiptStanding(bundle.query !== "0x");
-      io.result(
-        {
-          verified,
-          checks,
+      reportVerification(io, {
+        what: "The receipt",
+        checks: all,
+        json: {
+          ...{ checks, calibration, scores, standing },
           ...(replay === undefined ? {} : { replay: shown }),
-          calibration,
-          scores,
-          standing,
         },
-        [
-          ...all.map(checkLine),
-          "",
-          ...(replay === undefined ? [] : [replayWords(replay), ""]),
-          ...(scores.length === 0
-            ? []
-            : [`Its scores are ${calibration.label}`, ...contributorLines(scores, audit.index.contributors)]),
-          ...standingLines(standing),
-          "",
-          `Issued by ${claimed.operator}\nfor the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.`,
-          "",
-          verified ? "Nothing failed." : "",
-        ].join("\n"),
-      );
-      if (!verified)
-        throw new CliError("The receipt does not hold.", {
-          expected: "every check passed, or could not be made",
-          actual: `failed: ${failed.map(({ name }) => name).join(", ")}`,
-        });
+        paragraphs: [
+          replay === undefined ? [] : [replayWords(replay)],
+          [
+            ...(scores.length === 0
+              ? []
+              : [
+                  `Its scores are ${calibration.label}`,
+                  ...contributorLines(scores, audit.index.contributors),
+                ]),
+            ...standingLines(standing),
+          ],
+          [
+            `Issued by ${claimed.operator}`,
+            `for the ledger ${claimed.ledger} on chain ${claimed.chainId}: compare them with the network's.`,
+          ],
+        ],
+      });
     });
 }

@@ -10,6 +10,7 @@ import { bytesDigest, type Check, type Digest, type Manifest, releaseId } from "
 import { type AdapterDistance, adapterDistance } from "./adapter-distance.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { recipeOf } from "./recipe.ts";
+import type { Registered } from "./registered.ts";
 import { type BaseModel, baseDigest, engineVersion, isOfBase } from "./release.ts";
 import {
   type Difference,
@@ -28,19 +29,8 @@ export type ReleaseMaterial = {
   readonly adapter: Uint8Array;
   /** In the manifest's order; an Error says why one could not be had. */
   readonly versions: readonly (CarriedVersion | Error)[];
-  /** What the registries say of it; null where they know no such release, undefined where nobody asked. */
-  readonly onChain?: ReleaseRecord | null;
-};
-
-/** What the chain keeps of a release, and of the versions it names. */
-export type ReleaseRecord = {
-  readonly baseDigest: Digest;
-  readonly adapterDigest: Digest;
-  readonly indexRoot: Digest;
-  /** Manifest digests of the Datanet versions, in the order in which the release names them. */
-  readonly versions: readonly Digest[];
-  /** Whether validators have attested the index. */
-  readonly attested: boolean;
+  /** What the chain says of it; null where none was asked. */
+  readonly registered: Registered | null;
 };
 
 /**
@@ -74,7 +64,9 @@ export async function retrainRelease(
   const add = (name: string, expected: string, actual: string) =>
     checks.push({ name, status: expected === actual ? "passed" : "failed", expected, actual });
   add("release", material.releaseId, releaseId(manifest));
-  checkRegistry(material, checks);
+  if (material.registered === null)
+    checks.push({ name: "registry", status: "unchecked", expected: "the chain", actual: "not asked" });
+  else add("registry", material.registered.expected, material.registered.actual);
   const isBase = isOfBase(manifest, base);
   add("base", baseDigest(manifest.base), baseDigest(base));
   const adapter = bytesDigest(material.adapter);
@@ -165,22 +157,6 @@ function judge(
   });
 }
 
-function checkRegistry({ manifest, onChain }: ReleaseMaterial, checks: ReleaseCheck[]): void {
-  const facts = (of: Pick<ReleaseRecord, "baseDigest" | "adapterDigest" | "indexRoot">) =>
-    `base ${of.baseDigest}, adapter ${of.adapterDigest}, index ${of.indexRoot}`;
-  const expected = facts({
-    baseDigest: baseDigest(manifest.base),
-    adapterDigest: manifest.adapter.digest,
-    indexRoot: manifest.index.root,
-  });
-  if (onChain === undefined)
-    checks.push({ name: "registry", status: "unchecked", expected: "the chain", actual: "not asked" });
-  else {
-    const actual = onChain === null ? "no such release" : facts(onChain);
-    checks.push({ name: "registry", status: expected === actual ? "passed" : "failed", expected, actual });
-  }
-}
-
 /** @returns whether there is something to train by */
 function checkRecipe(manifest: Manifest, checks: ReleaseCheck[]): boolean {
   const { seed, threads, adapter } = manifest;
@@ -203,14 +179,14 @@ function checkRecipe(manifest: Manifest, checks: ReleaseCheck[]): boolean {
 }
 
 function openVersions(
-  { manifest, versions, onChain }: ReleaseMaterial,
+  { manifest, versions, registered }: ReleaseMaterial,
   checks: ReleaseCheck[],
 ): VersionContent[] {
   return manifest.datanets.flatMap((named, i) => {
     const { datanetId, version } = named;
     const name = `datanet ${datanetId}@${version}`;
     const expected = versionWords(named);
-    const manifestDigest = onChain?.versions[i];
+    const manifestDigest = registered?.versions[i];
     try {
       const carried = versions[i] ?? new Error("It is not in the file.");
       if (carried instanceof Error) throw carried;

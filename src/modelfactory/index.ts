@@ -8,7 +8,8 @@
  * - `reproduce`: a release's training again, from its manifest; `check-release`: whether that gives its adapter; `adapter-distance`: by how
  *   much not
  * - `release-index`: its pay index, made here and made again by who checks it
- * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract
+ * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract; `registered`: what it and
+ *   its like say of a release
  * - `base-model`, `base-corpus`, `base-profiles`: how `models/openledger-tiny` is made
  * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-plan`: what the hub says of it, checked;
  *   `hub-model`: what is kept of that; `hub-file`: one file; `hub-http`: where requests may lead; `model-folder`: what is in a folder
@@ -27,6 +28,7 @@ export * from "./job.ts";
 export * from "./model-card.ts";
 export * from "./model-folder.ts";
 export * from "./recipe.ts";
+export * from "./registered.ts";
 export * from "./registry.ts";
 export * from "./release.ts";
 export * from "./release-index.ts";

@@ -1,9 +1,9 @@
 /** All that making a release's index again takes, from a node over HTTP. */
 import { type CarriedVersion, fetchVersion, openVersion, type VersionContent } from "../datanets/index.ts";
+import type { Registered } from "../modelfactory/index.ts";
 import type { Digest, Manifest } from "../protocol/index.ts";
 import type { IndexMaterial } from "./index-claims.ts";
 import type { NodeSource } from "./node-source.ts";
-import type { Registered } from "./registered.ts";
 
 /**
  * Versions as they were carried here, checked against what a release's manifest says of them.
@@ -25,30 +25,46 @@ export const openVersions = (
   });
 
 /**
- * @param registered asks the chain (`readRegistered`)
- * @throws ValidatorError `bad-node` where the node does not give the release; data that it does not give is part of the result
+ * A release's index with the files that only checking it takes; undefined where the node does not give them.
+ *
+ * @throws ValidatorError `bad-node` where the node does not give the release
  */
 export async function sourceIndex(
   source: NodeSource,
   releaseId: Digest,
-  registered: (manifest: Manifest) => Promise<Registered>,
-): Promise<IndexMaterial> {
-  const release = await source.release(releaseId);
-  const { manifest } = release;
+): Promise<Pick<IndexMaterial, "manifest" | "index" | "files">> {
+  const { manifest, index, files } = await source.release(releaseId);
   const { clustersDigest, explainDigest } = manifest.index;
-  const whyNot = (error: Error) => error;
   const missing = () => undefined;
-  const carried: (CarriedVersion | Error)[] = [];
-  for (const named of manifest.datanets)
-    carried.push(await fetchVersion((path) => source.get(path.replace(/^\//, "")), named).catch(whyNot));
   return {
     manifest,
-    index: release.index,
+    index,
     files: {
-      ...release.files,
+      ...files,
       clusters: await source.file(releaseId, "clusters", clustersDigest).catch(missing),
       explain: explainDigest && (await source.file(releaseId, "explain", explainDigest).catch(missing)),
     },
+  };
+}
+
+/**
+ * @param registered asks the chain (`readRegistered`)
+ * @throws ValidatorError `bad-node` where the node does not give the release; data that it does not give is part of the result
+ */
+export async function sourceMaterial(
+  source: NodeSource,
+  releaseId: Digest,
+  registered: (manifest: Manifest) => Promise<Registered>,
+): Promise<IndexMaterial> {
+  const release = await sourceIndex(source, releaseId);
+  const { manifest } = release;
+  const carried: (CarriedVersion | Error)[] = [];
+  for (const named of manifest.datanets)
+    carried.push(
+      await fetchVersion((path) => source.get(path.replace(/^\//, "")), named).catch((error: Error) => error),
+    );
+  return {
+    ...release,
     versions: openVersions(manifest, carried),
     registered: await registered(manifest),
   };

@@ -6,7 +6,7 @@
  * - `replay`: an answer's gradient once more, from its audit file; `tolerance`: how near two machines' queries must be
  * - `attest-index`: a release's index once more, from its data; `index-source`: what that takes, from a node;
  *   `index-claims`: what the release says of it; `index-clusters`, `index-examples`,
- *   `row-faults`: what is not as recomputed, in words; `registered`: what the chain says of it
+ *   `row-faults`: what is not as recomputed, in words
  * - `lottery`, `projection`: what draws a validator, and what it commits to; `verdicts`: the contract
  * - `release-verdicts`: the contract that attests or refutes a release's index, as `verdicts` does receipts
  * - `service`: the validator, round after round; `seat`: its place and its hash chain; `judge`: one receipt; `ballots`: pass, commit, reveal;
@@ -22,7 +22,6 @@ export * from "./index-source.ts";
 export * from "./lottery.ts";
 export * from "./node-source.ts";
 export * from "./projection.ts";
-export * from "./registered.ts";
 export * from "./release-verdicts.ts";
 export * from "./replay.ts";
 export * from "./routes.ts";

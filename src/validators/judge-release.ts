@@ -1,16 +1,16 @@
 /** One release judged: what a node gives of it is made again, and every check that fails speaks against it. */
 import type { ChainReader, ProtocolContracts } from "../chain/index.ts";
+import { readRegistered } from "../modelfactory/index.ts";
 import type { Digest } from "../protocol/index.ts";
 import type { createAttester } from "./attest-index.ts";
 import { ValidatorError } from "./errors.ts";
-import { sourceIndex } from "./index-source.ts";
+import { sourceMaterial } from "./index-source.ts";
 import type { NodeSource } from "./node-source.ts";
-import { readRegistered } from "./registered.ts";
 import type { ReleaseJudgement } from "./release-rounds.ts";
 
 export type JudgeReleaseParts = {
   readonly chain: Pick<ChainReader, "public">;
-  readonly contracts: Pick<ProtocolContracts, "ModelRegistry" | "DatanetRegistry">;
+  readonly contracts: Pick<ProtocolContracts, "ModelRegistry" | "DatanetRegistry" | "ReleaseVerdicts">;
   readonly attest: ReturnType<typeof createAttester>;
   /** Asked in this order, until one gives the release. */
   readonly nodes: () => Iterable<NodeSource>;
@@ -24,7 +24,7 @@ export async function judgeRelease(
 ): Promise<ReleaseJudgement> {
   const refusals: string[] = [];
   for (const source of nodes()) {
-    const material = await sourceIndex(source, releaseId, (manifest) =>
+    const material = await sourceMaterial(source, releaseId, (manifest) =>
       readRegistered(chain, contracts, manifest),
     ).catch((error: Error) => error);
     if (material instanceof Error) {
