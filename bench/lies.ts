@@ -9,8 +9,8 @@
  * validators; a payer. Balances are wallet, bonds, stake, rewards, credits and channels, before the first round over a release and after
  * the last appeal, window and refund.
  *
- * Exit code 1 when a liar has not lost, net of gas, or an honest party has, net of its gas, of the fees of draws it opened and of the
- * answers it bought; or when any OPEN is not accounted for.
+ * Exit code 1 when a liar has not lost, net of gas, or an honest party has, net of its gas and of the answers it bought, the fees of what
+ * it had judged included; or when any OPEN is not accounted for.
  */
 import { parseArgs } from "node:util";
 import { machine, note } from "./common/measure.ts";

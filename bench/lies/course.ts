@@ -17,6 +17,8 @@ type Vote = {
   /** The one it judged. */
   readonly receipt: number;
   readonly commitment: Digest;
+  /** Digest of the gradient's projection; {@link zeroDigest} in a round. */
+  readonly projection: Digest;
   readonly charged: boolean;
 };
 
@@ -66,7 +68,7 @@ export async function view(
     const votes = new Map<Address, Vote>();
     for (const seat of seats) {
       const ballot = await readReleaseBallot(chain, contracts, releaseId, round.round, seat);
-      if (ballot.weight > 0n) votes.set(seat, { ...ballot, receipt: everyReceipt });
+      if (ballot.weight > 0n) votes.set(seat, { ...ballot, receipt: everyReceipt, projection: zeroDigest });
     }
     const name = `the round over ${releaseId}`;
     judged.push({ ...round, name, subject: releaseId, attester: null, receipt: everyReceipt, votes });
@@ -88,10 +90,26 @@ const gave = ({ answer }: Vote) => answer === "right" || answer === "wrong";
 /** Found wrong, and not carried out. */
 const isDue = ({ outcome }: Judged) => outcome === "wrong" || outcome === "refuted";
 
-/** Verdicts that are against a quorum's on the same thing, and silences, that nobody has charged. */
-function uncharged(judged: readonly Judged[]): string[] {
-  return judged.flatMap(({ subject, name, votes }) =>
-    [...votes].flatMap(([validator, vote]) => {
+/** What the honest, all on one machine, have computed of a receipt that they found right. */
+function seen(
+  { subject }: Judged,
+  receipt: number,
+  judged: readonly Judged[],
+  honest: ReadonlySet<Address>,
+): Digest | undefined {
+  for (const one of judged)
+    if (one.subject === subject)
+      for (const [validator, vote] of one.votes)
+        if (honest.has(validator) && vote.receipt === receipt && vote.answer === "right")
+          return vote.projection;
+  return undefined;
+}
+
+/** Verdicts that are against a quorum's on the same thing, projections that were made up, and silences, that nobody has charged. */
+function uncharged(judged: readonly Judged[], honest: ReadonlySet<Address>): string[] {
+  return judged.flatMap((one) => {
+    const { subject, name, votes } = one;
+    return [...votes].flatMap(([validator, vote]) => {
       const against = judged.some(
         (by) =>
           by.subject === subject &&
@@ -100,9 +118,26 @@ function uncharged(judged: readonly Judged[]): string[] {
           gave(vote) &&
           vote.answer !== by.quorum,
       );
-      const owes = against || vote.answer === "none";
+      const found = judged.some(
+        (by) => by.subject === subject && by.receipt === vote.receipt && by.quorum === "right",
+      );
+      const madeUp =
+        found && vote.answer === "right" && vote.projection !== seen(one, vote.receipt, judged, honest);
+      const owes = against || madeUp || vote.answer === "none";
       return owes && !vote.charged ? [`a charge of ${validator} in ${name}`] : [];
-    }),
+    });
+  });
+}
+
+/** Whether an honest validator has found an audited receipt wrong, or another one has called it right and not looked. */
+function needsAccusation(audit: Judged, receipt: number, honest: ReadonlySet<Address>): boolean {
+  const votes = [...audit.votes].filter(([, vote]) => vote.receipt === receipt);
+  if (votes.some(([validator, { answer }]) => honest.has(validator) && answer === "wrong")) return true;
+  const truth = seen(audit, receipt, [audit], honest);
+  return (
+    audit.outcome !== "open" &&
+    truth !== undefined &&
+    votes.some(([, { answer, projection }]) => answer === "right" && projection !== truth)
   );
 }
 
@@ -116,8 +151,8 @@ export function nextStep({ now, judged }: View, { honest, audited, accused, mute
     const { name, attester, commitEnds, votes } = one;
     if (one.outcome === "open" && now >= one.revealEnds) return wait(`a count of ${name}`);
     if (attester !== null && one.receipt === everyReceipt)
-      for (const [validator, { answer, receipt }] of votes)
-        if (honest.has(validator) && answer === "wrong" && !has(attester, receipt))
+      for (const { receipt } of votes.values())
+        if (needsAccusation(one, receipt, honest) && !has(attester, receipt))
           return wait(`an accusation of receipt ${receipt} of ${attester}`);
     if (isDue(one) && now >= one.executableAt) return wait(`${name} to be carried out`);
     if (one.outcome !== "open") continue;
@@ -136,6 +171,6 @@ export function nextStep({ now, judged }: View, { honest, audited, accused, mute
     .filter((end) => end > now);
   const turn: Step = ends.length > 0 ? { pass: Math.min(...ends) - now + 1 } : { over: true };
   if (judged.some(({ outcome }) => outcome === "open")) return turn;
-  const [owed] = uncharged(judged);
+  const [owed] = uncharged(judged, honest);
   return owed === undefined ? turn : wait(owed);
 }

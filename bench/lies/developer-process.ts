@@ -26,7 +26,7 @@ import { makeLyingRelease } from "./releases.ts";
 
 const { chain, contracts } = openParty(process.argv.slice(2), "developer");
 const lie = process.argv[5] as IndexLieName | "honest";
-const { OpenStaking, ReleaseVerdicts, Verdicts } = contracts;
+const { ReleaseVerdicts, Verdicts } = contracts;
 const made = await makeLyingRelease(lie, toHex(chain.account.address));
 const { release } = made;
 const { id } = release.served;
@@ -63,9 +63,6 @@ const methods = {
   },
   /** Executes what is due, and pays every validator, honest or not, its parts of fees. */
   async settleVerdicts(releases: Digest[]) {
-    const slashes = await chain.public.readContract({ ...OpenStaking, functionName: "slashCount" });
-    for (let slash = 1n; slash <= slashes; slash++)
-      await chain.write({ ...OpenStaking, functionName: "executeSlash", args: [slash] });
     const seats = await readSeats(chain, contracts);
     for (let drawId = await drawCount(chain, contracts); drawId >= 1; drawId--)
       for (const seat of seats)

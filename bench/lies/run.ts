@@ -29,7 +29,7 @@ export type Row = {
   readonly spent: Spent;
   /** Answers that it paid for and that stand, wei. */
   readonly bought: bigint;
-  /** What it has more, its gas and what is stated aside, wei. */
+  /** What it has more, its gas and the answers it bought aside, wei. */
   readonly net: bigint;
   /** A liar has less, an honest party does not. */
   readonly asItShould: boolean;
@@ -238,13 +238,19 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
     accused: colluding.length > 0 ? [settled[0]!.address] : [],
   });
   const { judged } = await view(chain, contracts, releaseIds);
-  await Promise.all(programs.map((program) => program.stop()));
   await Promise.all(bad.map(({ child }) => child.call("stop", undefined)));
 
   note(
     "Appeals and windows end: slashes are executed, receipts reported, balances claimed, escrow refunded.",
   );
-  await network.call("pass", Number(genesisValues.appealSeconds));
+  // Those that others reported are executed a day later.
+  await network.call("pass", Number(genesisValues.appealSeconds) + day + 60);
+  await until(
+    () => "the slashes to be executed",
+    async () =>
+      (await read.readContract({ ...OpenStaking, functionName: "escrowed" })) === 0n ? true : undefined,
+  );
+  await Promise.all(programs.map((program) => program.stop()));
   await developer.call("settleVerdicts", releaseIds);
   for (const { held } of settled)
     for (const { receipt, signature } of held) await payer.call("reportLate", { receipt, signature });
@@ -266,7 +272,7 @@ async function runIn(world: World, plan: Plan): Promise<Result> {
       const [was, is] = [before.of.get(address)!, after.of.get(address)!];
       const own = spent.get(address) ?? { gas: 0n, draws: 0n };
       const paid = address === payerAt ? bought : 0n;
-      const net = sumOf(is) - sumOf(was) + own.gas + (honest ? own.draws + paid : 0n);
+      const net = sumOf(is) - sumOf(was) + own.gas + paid;
       return {
         ...{ name, says, honest, before: was, after: is, spent: own, bought: paid, net },
         asItShould: honest ? net >= 0n : net < 0n,

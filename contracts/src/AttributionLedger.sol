@@ -194,9 +194,18 @@ contract AttributionLedger is Pointers, EIP712 {
         _undo(attester, number, prover, harmed, harm);
     }
 
-    /// @notice Undoes a batch that a quorum found wrong, after the appeal. Only for `Verdicts`; nobody is its prover.
-    function slashByQuorum(address attester, uint256 number, address harmed, uint256 harm) external only(verdicts) {
-        _undo(attester, number, address(0), harmed, harm);
+    /// @notice Undoes a batch that a quorum found wrong, after the appeal. Only for `Verdicts`.
+    /// @param accuser who opened the accusation, for `accuserFee` wei
+    /// @param auditor who opened the audit that had found it, for `auditorFee` wei; zero for nobody
+    function slashByQuorum(
+        address attester,
+        uint256 number,
+        address accuser,
+        uint256 accuserFee,
+        address auditor,
+        uint256 auditorFee
+    ) external only(verdicts) {
+        _undoJudged(attester, number, accuser, accuserFee, auditor, auditorFee);
     }
 
     /// @notice Keeps a batch from being final before `until`, while a verdict or an appeal is under way. Only for `Verdicts`.

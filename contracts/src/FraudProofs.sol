@@ -5,6 +5,7 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {AttributionLedger} from "./AttributionLedger.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
+import {PaymentChannels} from "./PaymentChannels.sol";
 import {Batch, Batches, ChannelInterval} from "./libraries/Batches.sol";
 import {BalancesAround, Journals, LinesAround, OpenedBalance, OpenedLine} from "./libraries/Journals.sol";
 import {Lies, ScoreEvidence} from "./libraries/Lies.sol";
@@ -29,9 +30,10 @@ contract FraudProofs {
 
     AttributionLedger public immutable ledger;
     ModelRegistry public immutable models;
+    PaymentChannels private immutable channels;
 
     constructor(AttributionLedger ledger_, ModelRegistry models_) {
-        (ledger, models) = (ledger_, models_);
+        (ledger, models, channels) = (ledger_, models_, ledger_.channels());
     }
 
     // ---------------------------------------------------------------- scores
@@ -269,7 +271,7 @@ contract FraudProofs {
     }
 
     function _operatorOf(bytes32 channelId) private view returns (address operator) {
-        (operator,) = ledger.channels().collectedOf(channelId);
+        (operator,) = channels.collectedOf(channelId);
     }
 
     function _requireScores(address attester, uint256 number, ScoreEvidence calldata evidence) private view {
@@ -298,7 +300,7 @@ contract FraudProofs {
     }
 
     function _payerOf(bytes32 channelId) private view returns (address) {
-        return ledger.channels().payerOf(channelId);
+        return channels.payerOf(channelId);
     }
 
     function _undo(address attester, uint256 number, address harmed, uint256 harm) private {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {AttributionLedger} from "./AttributionLedger.sol";
 import {ModelRegistry} from "./ModelRegistry.sol";
-import {Offence, OpenStaking, Reason} from "./OpenStaking.sol";
+import {OpenStaking, Reason} from "./OpenStaking.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
 import {Verdicts} from "./Verdicts.sol";
 import {Batch, Batches} from "./libraries/Batches.sol";
 import {Commitment, Positional} from "./libraries/Positional.sol";
 import {OpenedReceipt, Receipt, Receipts} from "./libraries/Receipts.sol";
+import {Jury} from "./verdicts/Jury.sol";
 
 /// @title Verdicts of validators on the index of a release, and the developer's bond behind it
 /// @notice That a release's index is made of its data as its manifest says (rows, sums, null rows, threshold, clusters) is checked
@@ -36,7 +36,7 @@ import {OpenedReceipt, Receipt, Receipts} from "./libraries/Receipts.sol";
 ///    settled in good faith is not caught by it.
 /// 6. No batch of an attested release, nor one settled where attestation is not asked for, can be undone here.
 /// 7. This contract holds exactly the bonds, the credits, and the fees of rounds that were not paid out yet.
-contract ReleaseVerdicts is ReentrancyGuardTransient {
+contract ReleaseVerdicts is Jury {
     using Batches for Batch;
     using Checkpoints for Checkpoints.Trace208;
     using Positional for Commitment;
@@ -75,7 +75,7 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
         uint96 total;
         uint96 right;
         uint96 wrong;
-        /// The fee; once resolved, each winner's part of it, wei.
+        /// What opening it cost, wei.
         uint96 fee;
     }
 
@@ -90,22 +90,17 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
     }
 
     error NotOwner(uint256 modelId, address caller);
-    error NotGovernance(address caller, address governance);
-    error WrongFee(uint256 sent, uint256 fee);
     error WrongOutcome(bytes32 releaseId, Outcome outcome);
-    error WrongPhase(uint256 from, uint256 until, uint256 now_);
     error WrongCommitment(bytes32 given, bytes32 expected);
     error BondTooSmall(uint256 bond, uint256 needed);
     error NotDeprecated(bytes32 releaseId);
     error TooEarly(uint256 until);
-    error TooFewJudges(uint256 judges, uint256 least);
     error NotCounted(bytes32 releaseId, uint256 round, address validator);
     error AlreadyRevealed(bytes32 releaseId, address validator);
     error NothingToCharge(bytes32 releaseId, uint256 round, address validator);
     error NothingToPay(bytes32 releaseId, uint256 round, address validator);
     error NothingToWithdraw();
     error IsSettleable(bytes32 releaseId);
-    error TransferFailed(address to, uint256 amount);
 
     event BondDeposited(bytes32 indexed releaseId, address indexed from, uint256 amount, uint256 bond);
     event BondWithdrawn(bytes32 indexed releaseId, address indexed to, uint256 amount);
@@ -142,11 +137,7 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
     event CreditWithdrawn(address indexed account, uint256 amount);
 
     uint256 private constant WHOLE = 10_000;
-    /// @notice The fewest validators that decide anything.
-    uint256 public constant MIN_JUDGES = 3;
 
-    ProtocolParameters public immutable parameters;
-    OpenStaking public immutable staking;
     Verdicts public immutable verdicts;
     ModelRegistry public immutable models;
     AttributionLedger public immutable ledger;
@@ -171,8 +162,8 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
         Verdicts verdicts_,
         ModelRegistry models_,
         AttributionLedger ledger_
-    ) {
-        (parameters, staking, verdicts, models, ledger) = (parameters_, staking_, verdicts_, models_, ledger_);
+    ) Jury(parameters_, staking_) {
+        (verdicts, models, ledger) = (verdicts_, models_, ledger_);
         since = block.timestamp;
     }
 
@@ -223,8 +214,7 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
     /// @notice Opens a round over a release with its bond. By anyone; one at a time, and no longer once a quorum decided, unless
     /// governance overturned it or the bond was withdrawn. The value sent MUST be the governed fee.
     function open(bytes32 releaseId) external payable returns (uint256 round) {
-        uint256 fee = parameters.demandFeeWei();
-        if (msg.value != fee) revert WrongFee(msg.value, fee);
+        uint96 fee = _takeFee();
         (uint256 bond, uint256 needed) = (bondOf[releaseId], parameters.releaseBondWei());
         if (bond < needed) revert BondTooSmall(bond, needed);
         Outcome last = _last(releaseId).outcome;
@@ -235,7 +225,7 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
         round = ++roundsOf[releaseId];
         Round storage r = _rounds[releaseId][round];
         uint256 phase = parameters.verdictSeconds();
-        (r.opener, r.outcome, r.fee) = (msg.sender, Outcome.Open, fee.toUint96());
+        (r.opener, r.outcome, r.fee) = (msg.sender, Outcome.Open, fee);
         (r.commitEnds, r.revealEnds) = (uint48(block.timestamp + phase), uint48(block.timestamp + 2 * phase));
         r.total = _count(releaseId, round).toUint96();
         emit RoundOpened(releaseId, round, msg.sender, r.total, r.commitEnds, r.revealEnds);
@@ -286,14 +276,13 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
             r.executableAt = uint48(block.timestamp + parameters.appealSeconds());
         }
         emit Resolved(releaseId, round, r.outcome, r.right, r.wrong, r.total, r.executableAt);
-        _divideFee(r);
+        _payRest(r.fee, _winners(r));
     }
 
     /// @notice Governance sets aside what a quorum found: an attestation, or a refutation whose bond is not lost yet. Nobody can be
     /// charged by it any more, and the release may be judged again.
     function overturn(bytes32 releaseId) external {
-        address governance = parameters.owner();
-        if (msg.sender != governance) revert NotGovernance(msg.sender, governance);
+        _onlyGovernance();
         Round storage r = _last(releaseId);
         if (r.outcome != Outcome.Attested && r.outcome != Outcome.Refuted) revert WrongOutcome(releaseId, r.outcome);
         if (r.outcome == Outcome.Attested) _end(releaseId);
@@ -301,15 +290,17 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
         emit Overturned(releaseId, roundsOf[releaseId]);
     }
 
-    /// @notice Takes the bond of a refuted release, after the appeal: the governed part, three tenths at most, for who opened the
-    /// round, the rest for the treasury. So whoever has a release of their own refuted loses seven tenths. By anyone.
+    /// @notice Takes the bond of a refuted release, after the appeal: who opened the round gets its fee back and the governed part,
+    /// three tenths at most, of what is left; the rest is for the treasury. So whoever has a release of their own refuted loses
+    /// seven tenths of the bond, the fee aside. By anyone.
     function execute(bytes32 releaseId) external {
         Round storage r = _last(releaseId);
         if (r.outcome != Outcome.Refuted) revert WrongOutcome(releaseId, r.outcome);
         _requirePhase(r.executableAt, type(uint48).max);
         r.outcome = Outcome.Executed;
         uint256 bond = bondOf[releaseId];
-        uint256 reward = bond * parameters.proverRewardBps() / WHOLE;
+        uint256 cost = Math.min(bond, r.fee);
+        uint256 reward = cost + (bond - cost) * parameters.proverRewardBps() / WHOLE;
         bondOf[releaseId] = 0;
         creditOf[r.opener] += reward;
         creditOf[parameters.treasury()] += bond - reward;
@@ -365,11 +356,10 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
         Round storage r = _rounds[releaseId][round];
         Ballot storage b = _counted(releaseId, round, validator);
         bool won = b.answer != Answer.None && (r.quorum == Answer.None || b.answer == r.quorum);
-        if (r.outcome == Outcome.Open || !won || b.paid || r.fee == 0) {
-            revert NothingToPay(releaseId, round, validator);
-        }
+        uint256 part = won ? r.fee / _winners(r) : 0;
+        if (r.outcome == Outcome.Open || b.paid || part == 0) revert NothingToPay(releaseId, round, validator);
         b.paid = true;
-        staking.reward{value: r.fee}(uint160(validator));
+        staking.reward{value: part}(uint160(validator));
     }
 
     // ---------------------------------------------------------------- views
@@ -426,26 +416,21 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
             total += weight;
             judges += 1;
         }
-        if (judges < MIN_JUDGES) revert TooFewJudges(judges, MIN_JUDGES);
+        _requireJudges(judges);
     }
 
-    /// Two thirds of all stake that judges; who stayed silent counts.
+    /// Of all stake that judges; who stayed silent counts.
     function _quorum(Round storage r) private view returns (Answer) {
-        uint256 needed = 2 * uint256(r.total);
-        if (r.wrongCount >= MIN_JUDGES && 3 * uint256(r.wrong) >= needed) return Answer.Wrong;
-        if (r.rightCount >= MIN_JUDGES && 3 * uint256(r.right) >= needed) return Answer.Right;
+        if (_decides(r.wrong, r.wrongCount, r.total)) return Answer.Wrong;
+        if (_decides(r.right, r.rightCount, r.total)) return Answer.Right;
         return Answer.None;
     }
 
-    /// Turns the fee into each winner's part; what does not divide, and a fee nobody won, is for all stakers.
-    function _divideFee(Round storage r) private {
-        uint256 winners = uint256(r.rightCount) + r.wrongCount;
-        if (r.quorum == Answer.Right) winners = r.rightCount;
-        if (r.quorum == Answer.Wrong) winners = r.wrongCount;
-        uint256 part = winners == 0 ? 0 : r.fee / winners;
-        uint256 rest = r.fee - part * winners;
-        r.fee = uint96(part);
-        if (rest != 0) _send(address(staking), rest);
+    /// Among how many the fee is divided: those who agreed with the quorum; without one, all who revealed.
+    function _winners(Round storage r) private view returns (uint256) {
+        if (r.quorum == Answer.Right) return r.rightCount;
+        if (r.quorum == Answer.Wrong) return r.wrongCount;
+        return uint256(r.rightCount) + r.wrongCount;
     }
 
     function _charge(bytes32 releaseId, uint256 round, address validator, Ballot storage b, Reason reason)
@@ -454,18 +439,7 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
     {
         if (b.charged) revert NothingToCharge(releaseId, round, validator);
         b.charged = true;
-        slashId = staking.slash(
-            Offence({
-                poolId: uint160(validator),
-                liable: validator,
-                bps: uint16(parameters.quorumSlashBps()),
-                reason: reason,
-                evidence: keccak256(abi.encode(releaseId, round)),
-                reporter: msg.sender,
-                harmed: address(0),
-                harm: 0
-            })
-        );
+        slashId = _slash(validator, reason, keccak256(abi.encode(releaseId, round)), msg.sender);
         emit Charged(releaseId, round, validator, reason, slashId);
     }
 
@@ -494,14 +468,5 @@ contract ReleaseVerdicts is ReentrancyGuardTransient {
     function _requireOwner(bytes32 releaseId) private view {
         uint256 modelId = models.releaseOf(releaseId).modelId;
         if (msg.sender != models.ownerOf(modelId)) revert NotOwner(modelId, msg.sender);
-    }
-
-    function _requirePhase(uint256 from, uint256 until) private view {
-        if (block.timestamp < from || block.timestamp >= until) revert WrongPhase(from, until, block.timestamp);
-    }
-
-    function _send(address to, uint256 amount) private {
-        (bool sent,) = to.call{value: amount}("");
-        if (!sent) revert TransferFailed(to, amount);
     }
 }

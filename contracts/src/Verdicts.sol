@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.34;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {AttributionLedger} from "./AttributionLedger.sol";
-import {Offence, OpenStaking, Reason} from "./OpenStaking.sol";
+import {OpenStaking, Reason} from "./OpenStaking.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
 import {Batch} from "./libraries/Batches.sol";
 import {Draws, Lottery} from "./libraries/Draws.sol";
-import {Commitment, Positional} from "./libraries/Positional.sol";
-import {Receipt, Receipts} from "./libraries/Receipts.sol";
+import {Projections} from "./libraries/Projections.sol";
+import {Jury} from "./verdicts/Jury.sol";
 
 /// @title Verdicts of validators on what no proof on chain can decide
 /// @notice That a receipt's query is the gradient of its answer is checked by running the model again, off chain, and decided
@@ -22,20 +21,21 @@ import {Receipt, Receipts} from "./libraries/Receipts.sol";
 /// it with the preimage; who is not shows the preimage, so that every silence is seen.
 ///
 /// A verdict names the digest of the gradient's projection under a seed made of batch and receipt, which the published query
-/// does not yield: so nobody can agree without having run the model. Projections are compared, within the tolerance between
-/// machines, off chain; here only the digest is kept.
+/// does not yield: so nobody can agree without having run the model. It is revealed with the verdict; where a quorum found a
+/// receipt right, whoever shows another one than two thirds of the stake do had not looked.
+///
+/// Who accuses a receipt that is found wrong gets the fee back and a part of the slash, shared with whoever paid for the audit in
+/// which a validator found it before; an accusation that is not upheld costs its fee.
 ///
 /// Promises:
 /// 1. Only an accusation that at least two thirds of the seated stake, silent stake included, and at least three validators
 ///    found wrong undoes a batch, and only after the appeal, in which governance may overturn it.
-/// 2. A validator is slashed only for silence, or for a verdict against such a quorum on that very receipt; once a verdict; and
-///    each such slash waits for its own appeal.
+/// 2. A validator is slashed only for silence, or for a verdict against such a quorum on that very receipt, or for a projection
+///    far from those of as many who found it right; once a verdict; and each such slash waits for its own appeal.
 /// 3. Nobody judges their own batch, nor one that was settled before they committed to their chain.
 /// 4. Preimages are consumed one by one, in the order of the draws; no chain is replaced while its validator owes an answer.
 /// 5. This contract holds exactly the fees of draws that were not paid out yet.
-contract Verdicts is ReentrancyGuardTransient {
-    using Positional for Commitment;
-    using Receipts for Receipt;
+contract Verdicts is Jury {
     using SafeCast for uint256;
 
     enum Outcome {
@@ -87,7 +87,10 @@ contract Verdicts is ReentrancyGuardTransient {
         uint96 wrong;
         uint16 rightCount;
         uint16 wrongCount;
-        /// The fee; once resolved, each winner's part of it, wei.
+        /// Of an accusation: the audit in which somebody had found that receipt wrong before; 0 for none.
+        uint32 audit;
+        /// Who opened it, and for what fee, wei.
+        address opener;
         uint96 fee;
     }
 
@@ -110,16 +113,13 @@ contract Verdicts is ReentrancyGuardTransient {
     error StillOwes(address validator, uint256 draws);
     error NoRoom(uint256 seats);
     error ZeroTip();
-    error TooFewJudges(uint256 judges, uint256 least);
     error TooLateToOpen(uint256 until);
     error NoSuchReceipt(uint256 receipt, uint256 count);
     error AlreadyDrawn(uint256 drawId);
-    error WrongFee(uint256 sent, uint256 fee);
     error UnknownDraw(uint256 drawId);
     error NotCounted(uint256 drawId, address validator);
     error OutOfOrder(uint256 sequence, uint256 next);
     error WrongPreimage(bytes32 preimage, bytes32 tip);
-    error WrongPhase(uint256 from, uint256 until, uint256 now_);
     error IsDrawn(uint256 drawId, address validator);
     error IsNotDrawn(uint256 drawId, address validator);
     error WrongCommitment(bytes32 given, bytes32 expected);
@@ -127,9 +127,11 @@ contract Verdicts is ReentrancyGuardTransient {
     error NothingToCharge(uint256 drawId, address validator);
     error NothingToPay(uint256 drawId, address validator);
     error BatchGone(address attester, uint256 number);
-    error BadProof();
-    error NotGovernance(address caller, address governance);
-    error TransferFailed(address to, uint256 amount);
+    error NotAProjection(uint256 length);
+    error NotShown(bytes32 given, bytes32 revealed);
+    error NotAgreeing(address validator);
+    error NotAgreed(uint256 stake, uint256 of_);
+    error NotAscending(address validator, address previous);
 
     event SeatRegistered(address indexed validator, bytes32 tip);
     event SeatLeft(address indexed validator);
@@ -138,6 +140,7 @@ contract Verdicts is ReentrancyGuardTransient {
         uint256 indexed drawId,
         address indexed attester,
         uint256 indexed number,
+        address opener,
         bytes32 receiptsRoot,
         uint256 receipt,
         uint256 commitEnds,
@@ -150,27 +153,28 @@ contract Verdicts is ReentrancyGuardTransient {
         address indexed validator,
         uint256 receipt,
         bool wrong,
-        bytes32 projection,
+        bytes projection,
         bytes32 preimage
     );
     event Resolved(
         uint256 indexed drawId, Outcome outcome, uint256 right, uint256 wrong, uint256 drawn, uint256 executableAt
     );
     event Overturned(uint256 indexed drawId);
-    event Executed(uint256 indexed drawId, address indexed harmed, uint256 harm);
+    /// @notice Who is rewarded for it: who accused, and who opened the audit that found it, or nobody.
+    event Executed(uint256 indexed drawId, address indexed accuser, address indexed auditor);
     event Charged(uint256 indexed drawId, address indexed validator, Reason reason, uint256 slashId);
 
     /// @notice The most validators with a seat, so that a draw fits in a block.
     uint256 public constant MAX_SEATS = 64;
-    /// @notice The fewest validators that decide anything.
-    uint256 public constant MIN_JUDGES = 3;
     /// @notice Stands for the receipt of an audit.
     uint32 public constant AUDIT = type(uint32).max;
     /// @notice Stands for the number of validators drawn for an accusation: so many that each is.
     uint32 public constant EVERYONE = type(uint32).max;
 
-    ProtocolParameters public immutable parameters;
-    OpenStaking public immutable staking;
+    /// Who agrees is within a 4th of each other's length, who is farther than half of it has computed something else.
+    uint256 private constant NEAR = 4;
+    uint256 private constant FAR = 2;
+
     AttributionLedger public immutable ledger;
 
     /// @notice Draws opened so far; ids count from 1.
@@ -184,10 +188,12 @@ contract Verdicts is ReentrancyGuardTransient {
     mapping(uint256 drawId => mapping(address validator => Ballot)) private _ballots;
     /// The last draw over a batch and receipt.
     mapping(bytes32 subject => uint256) private _lastDraw;
+    /// The audit in which somebody found the receipt of a batch wrong.
+    mapping(bytes32 subject => uint32) private _foundIn;
 
-    constructor(ProtocolParameters parameters_, OpenStaking staking_, AttributionLedger ledger_) {
-        parameters = parameters_;
-        staking = staking_;
+    constructor(ProtocolParameters parameters_, OpenStaking staking_, AttributionLedger ledger_)
+        Jury(parameters_, staking_)
+    {
         ledger = ledger_;
     }
 
@@ -256,17 +262,22 @@ contract Verdicts is ReentrancyGuardTransient {
 
     /// @notice Reveals the caller's verdict in the reveal phase, with the preimage that shows it was drawn.
     /// @param wrong whether the receipt's attribution is wrong, or what is needed to check it was withheld
-    /// @param projection digest of the projection of the gradient that the caller computed
-    function reveal(uint256 drawId, bool wrong, bytes32 projection, bytes32 salt, bytes32 preimage) external {
+    /// @param projection of the gradient that the caller computed; nothing where it computed none
+    function reveal(uint256 drawId, bool wrong, bytes calldata projection, bytes32 salt, bytes32 preimage) external {
         Draw storage d = _draw(drawId);
         Ballot storage b = _counted(drawId, msg.sender);
         _requirePhase(d.commitEnds, d.revealEnds);
         _consume(b, preimage);
         Lottery memory lot = _lottery(d, b, preimage);
         if (!lot.drawn) revert IsNotDrawn(drawId, msg.sender);
-        bytes32 given = Draws.commitmentOf(_batchId(d), lot.receipt, wrong, projection, salt, msg.sender);
+        if (projection.length != 0 && projection.length != Projections.LENGTH) {
+            revert NotAProjection(projection.length);
+        }
+        bytes32 digest = keccak256(projection);
+        bytes32 given = Draws.commitmentOf(_batchId(d), lot.receipt, wrong, digest, salt, msg.sender);
         if (given != b.commitment) revert WrongCommitment(given, b.commitment);
-        (b.receipt, b.projection, b.answer) = (lot.receipt, projection, wrong ? Answer.Wrong : Answer.Right);
+        (b.receipt, b.projection, b.answer) = (lot.receipt, digest, wrong ? Answer.Wrong : Answer.Right);
+        if (wrong && d.receipt == AUDIT) _foundIn[_subject(d, lot.receipt)] = uint32(drawId);
         if (wrong) (d.wrong, d.wrongCount) = (d.wrong + b.weight, d.wrongCount + 1);
         else (d.right, d.rightCount) = (d.right + b.weight, d.rightCount + 1);
         emit Revealed(drawId, msg.sender, lot.receipt, wrong, projection, preimage);
@@ -287,33 +298,29 @@ contract Verdicts is ReentrancyGuardTransient {
             if (_stillPending(d)) _hold(d, d.executableAt);
         }
         emit Resolved(drawId, d.outcome, d.right, d.wrong, drawn, d.executableAt);
-        _divideFee(d);
+        feesHeld -= _payRest(d.fee, _winners(d));
     }
 
     /// @notice Governance sets aside what a quorum found, before it is executed; nobody can be charged by it any more.
     function overturn(uint256 drawId) external {
-        address governance = parameters.owner();
-        if (msg.sender != governance) revert NotGovernance(msg.sender, governance);
+        _onlyGovernance();
         Draw storage d = _draw(drawId);
         if (d.outcome != Outcome.Wrong && d.outcome != Outcome.Right) revert WrongOutcome(drawId, d.outcome);
         d.outcome = Outcome.Overturned;
         emit Overturned(drawId);
     }
 
-    /// @notice Undoes a batch that a quorum found wrong, after the appeal. By anyone. Who paid for the receipt is harmed by what
-    /// it cost.
-    /// @param receipt the one that was accused, with the proof of its place in the batch
-    function execute(uint256 drawId, Receipt calldata receipt, bytes32[] calldata proof) external nonReentrant {
+    /// @notice Undoes a batch that a quorum found wrong, after the appeal. By anyone. Out of what its attester loses, who accused and
+    /// who had it audited get their fees back and the governed part; who was harmed by a false query cannot be said.
+    function execute(uint256 drawId) external nonReentrant {
         Draw storage d = _draw(drawId);
         if (d.outcome != Outcome.Wrong) revert WrongOutcome(drawId, d.outcome);
         _requirePhase(d.executableAt, type(uint48).max);
-        Commitment memory receipts = Commitment(d.receiptsRoot, d.receiptCount);
-        if (!receipts.verify(d.receipt, receipt.payloadHash(), proof)) revert BadProof();
         if (!_stillPending(d)) revert BatchGone(d.attester, d.number);
         d.outcome = Outcome.Executed;
-        address harmed = ledger.channels().payerOf(receipt.channelId);
-        emit Executed(drawId, harmed, receipt.fee());
-        ledger.slashByQuorum(d.attester, d.number, harmed, receipt.fee());
+        Draw storage audited = _draws[d.audit];
+        emit Executed(drawId, d.opener, audited.opener);
+        ledger.slashByQuorum(d.attester, d.number, d.opener, d.fee, audited.opener, audited.fee);
     }
 
     // ---------------------------------------------------------------- charges and fees
@@ -325,7 +332,7 @@ contract Verdicts is ReentrancyGuardTransient {
         if (b.answer != Answer.None || b.charged) revert NothingToCharge(drawId, validator);
         _requirePhase(d.revealEnds, type(uint48).max);
         _next(b, validator);
-        return _charge(drawId, validator, b, Reason.WithheldVerdict);
+        return _charge(drawId, validator, Reason.WithheldVerdict, msg.sender);
     }
 
     /// @notice Slashes a validator whose verdict is against the quorum of an accusation: given in that accusation, or on the
@@ -333,17 +340,30 @@ contract Verdicts is ReentrancyGuardTransient {
     /// @param drawId where the verdict was given
     /// @param accusation where the quorum was found; the same draw, or one over the receipt that the validator audited
     function chargeVerdict(uint256 drawId, uint256 accusation, address validator) external returns (uint256 slashId) {
-        Draw storage d = _draw(drawId);
-        Draw storage by = _draw(accusation);
-        Ballot storage b = _counted(drawId, validator);
-        bool found = by.outcome == Outcome.Right || by.outcome == Outcome.Wrong || by.outcome == Outcome.Executed;
-        bool judged = b.answer == Answer.Right || b.answer == Answer.Wrong;
-        bool same =
-            drawId == accusation || (d.receipt == AUDIT && _batchId(d) == _batchId(by) && b.receipt == by.receipt);
-        if (!found || !judged || !same || b.answer == by.quorum || b.charged) {
-            revert NothingToCharge(drawId, validator);
-        }
-        return _charge(drawId, validator, b, Reason.WrongVerdict);
+        Ballot storage b = _judged(drawId, accusation, validator);
+        if (b.answer == _draws[accusation].quorum) revert NothingToCharge(drawId, validator);
+        return _charge(drawId, validator, Reason.WrongVerdict, msg.sender);
+    }
+
+    /// @notice Slashes a validator that called a receipt right, as a quorum did, and has not computed its gradient: the projection
+    /// it showed is far from those of two thirds of the stake. In that accusation, or on the same receipt in an audit of the
+    /// same batch. By anyone; the reporter is who opened the accusation, which nothing else pays.
+    /// @param drawId where the verdict was given
+    /// @param accusation where the quorum was found; the same draw, or one over the receipt that the validator audited
+    /// @param shown what the validator revealed
+    /// @param agreed validators of the accusation that found the receipt right, ascending
+    /// @param projections what they revealed: each is near the first
+    function chargeProjection(
+        uint256 drawId,
+        uint256 accusation,
+        address validator,
+        bytes calldata shown,
+        address[] calldata agreed,
+        bytes[] calldata projections
+    ) external returns (uint256 slashId) {
+        Ballot storage b = _judged(drawId, accusation, validator);
+        if (!_isMadeUp(b, accusation, shown, agreed, projections)) revert NothingToCharge(drawId, validator);
+        return _charge(drawId, validator, Reason.WrongVerdict, _draws[accusation].opener);
     }
 
     /// @notice Pays a validator's part of a draw's fee to its pool: of those who agreed with the quorum; without one, of all who
@@ -353,10 +373,12 @@ contract Verdicts is ReentrancyGuardTransient {
         Ballot storage b = _counted(drawId, validator);
         bool judged = b.answer == Answer.Right || b.answer == Answer.Wrong;
         bool won = d.quorum == Answer.None ? judged : b.answer == d.quorum;
-        if (d.outcome == Outcome.Open || !won || b.paid || d.fee == 0) revert NothingToPay(drawId, validator);
+        if (d.outcome == Outcome.Open || !won || b.paid) revert NothingToPay(drawId, validator);
+        uint256 part = d.fee / _winners(d);
+        if (part == 0) revert NothingToPay(drawId, validator);
         b.paid = true;
-        feesHeld -= d.fee;
-        staking.reward{value: d.fee}(uint160(validator));
+        feesHeld -= part;
+        staking.reward{value: part}(uint160(validator));
     }
 
     // ---------------------------------------------------------------- views
@@ -390,8 +412,7 @@ contract Verdicts is ReentrancyGuardTransient {
     // ---------------------------------------------------------------- inside: opening
 
     function _open(address attester, uint256 number, uint32 receipt) private returns (uint256 drawId) {
-        uint256 fee = parameters.demandFeeWei();
-        if (msg.value != fee) revert WrongFee(msg.value, fee);
+        uint96 fee = _takeFee();
         Batch memory batch = ledger.pendingBatchOf(attester, number);
         uint256 until = batch.settledAt + uint256(batch.window) * (receipt == AUDIT ? 1 : 2);
         if (block.timestamp >= until) revert TooLateToOpen(until);
@@ -401,7 +422,9 @@ contract Verdicts is ReentrancyGuardTransient {
         Draw storage d = _draws[drawId];
         (d.receiptsRoot, d.attester, d.number) = (batch.receiptsRoot, attester, uint32(number));
         (d.generation, d.receiptCount, d.receipt) = (batch.generation, batch.receiptCount, receipt);
-        (d.fee, d.seatsDrawn) = (fee.toUint96(), receipt == AUDIT ? uint32(parameters.drawnValidators()) : EVERYONE);
+        (d.opener, d.fee, d.seatsDrawn) = (msg.sender, fee, EVERYONE);
+        if (receipt == AUDIT) d.seatsDrawn = uint32(parameters.drawnValidators());
+        else d.audit = _foundIn[_subject(d, receipt)];
         feesHeld += fee;
         _once(drawId, d);
         _count(drawId, d, batch.settledAt);
@@ -412,12 +435,12 @@ contract Verdicts is ReentrancyGuardTransient {
         d.commitEnds = uint48(Math.max(block.timestamp + phase, previous.commitEnds));
         d.revealEnds = uint48(Math.max(d.commitEnds + phase, previous.revealEnds));
         _hold(d, d.revealEnds);
-        emit DrawOpened(drawId, attester, number, d.receiptsRoot, receipt, d.commitEnds, d.revealEnds);
+        emit DrawOpened(drawId, attester, number, msg.sender, d.receiptsRoot, receipt, d.commitEnds, d.revealEnds);
     }
 
     /// One draw for each batch and receipt; again only after an accusation without a quorum.
     function _once(uint256 drawId, Draw storage d) private {
-        bytes32 subject = keccak256(abi.encode(_batchId(d), d.receipt));
+        bytes32 subject = _subject(d, d.receipt);
         uint256 last = _lastDraw[subject];
         if (last != 0 && (d.receipt == AUDIT || _draws[last].outcome != Outcome.NoQuorum)) revert AlreadyDrawn(last);
         _lastDraw[subject] = drawId;
@@ -439,7 +462,7 @@ contract Verdicts is ReentrancyGuardTransient {
             total += weight;
             judges += 1;
         }
-        if (judges < MIN_JUDGES) revert TooFewJudges(judges, MIN_JUDGES);
+        _requireJudges(judges);
         d.total = total.toUint96();
     }
 
@@ -491,45 +514,74 @@ contract Verdicts is ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- inside: counting
 
-    /// Two thirds of the drawn stake; who stayed silent counts as drawn, because nobody knows better.
+    /// Of the drawn stake; who stayed silent counts as drawn, because nobody knows better.
     function _quorum(Draw storage d, uint256 drawn) private view returns (Answer) {
-        if (uint256(d.rightCount) + d.wrongCount < MIN_JUDGES) return Answer.None;
-        if (3 * uint256(d.wrong) >= 2 * drawn) return Answer.Wrong;
-        if (3 * uint256(d.right) >= 2 * drawn) return Answer.Right;
+        if (_decides(d.wrong, d.wrongCount, drawn)) return Answer.Wrong;
+        if (_decides(d.right, d.rightCount, drawn)) return Answer.Right;
         return Answer.None;
     }
 
-    /// Turns the fee into each winner's part; what does not divide, and a fee nobody won, is for all stakers.
-    function _divideFee(Draw storage d) private {
-        uint256 winners = uint256(d.rightCount) + d.wrongCount;
-        if (d.quorum == Answer.Right) winners = d.rightCount;
-        if (d.quorum == Answer.Wrong) winners = d.wrongCount;
-        uint256 part = winners == 0 ? 0 : d.fee / winners;
-        uint256 rest = d.fee - part * winners;
-        d.fee = uint96(part);
-        feesHeld -= rest;
-        if (rest == 0) return;
-        (bool sent,) = address(staking).call{value: rest}("");
-        if (!sent) revert TransferFailed(address(staking), rest);
+    /// Among how many the fee is divided: those who agreed with the quorum; without one, all who revealed.
+    function _winners(Draw storage d) private view returns (uint256) {
+        if (d.quorum == Answer.Right) return d.rightCount;
+        if (d.quorum == Answer.Wrong) return d.wrongCount;
+        return uint256(d.rightCount) + d.wrongCount;
     }
 
-    function _charge(uint256 drawId, address validator, Ballot storage b, Reason reason)
+    /// A verdict that was not charged yet, on the receipt of an accusation whose quorum stands.
+    function _judged(uint256 drawId, uint256 accusation, address validator) private view returns (Ballot storage b) {
+        Draw storage d = _draw(drawId);
+        Draw storage by = _draw(accusation);
+        b = _counted(drawId, validator);
+        bool found = by.outcome == Outcome.Right || by.outcome == Outcome.Wrong || by.outcome == Outcome.Executed;
+        bool judged = b.answer == Answer.Right || b.answer == Answer.Wrong;
+        bool same =
+            drawId == accusation || (d.receipt == AUDIT && _batchId(d) == _batchId(by) && b.receipt == by.receipt);
+        if (!found || !judged || !same || b.charged) revert NothingToCharge(drawId, validator);
+    }
+
+    /// Whether a ballot calls the receipt right, and shows a projection far from the one that as many as decide anything agree on.
+    function _isMadeUp(
+        Ballot storage b,
+        uint256 accusation,
+        bytes calldata shown,
+        address[] calldata agreed,
+        bytes[] calldata projections
+    ) private view returns (bool) {
+        _requireAgreed(accusation, agreed, projections);
+        _requireShown(b, shown);
+        return b.answer == Answer.Right && !Projections.isWithin(shown, projections[0], FAR);
+    }
+
+    /// All of them found the receipt right, and showed projections near the first one's.
+    function _requireAgreed(uint256 accusation, address[] calldata agreed, bytes[] calldata projections) private view {
+        uint256 stake;
+        address previous;
+        for (uint256 i = 0; i < agreed.length; ++i) {
+            if (agreed[i] <= previous) revert NotAscending(agreed[i], previous);
+            previous = agreed[i];
+            Ballot storage b = _counted(accusation, previous);
+            _requireShown(b, projections[i]);
+            bool near = Projections.isWithin(projections[i], projections[0], NEAR);
+            if (b.answer != Answer.Right || !near) revert NotAgreeing(previous);
+            stake += b.weight;
+        }
+        Draw storage d = _draws[accusation];
+        uint256 drawn = uint256(d.total) - d.notDrawn;
+        if (!_decides(stake, agreed.length, drawn)) revert NotAgreed(stake, drawn);
+    }
+
+    function _requireShown(Ballot storage b, bytes calldata shown) private view {
+        bytes32 given = keccak256(shown);
+        if (given != b.projection) revert NotShown(given, b.projection);
+    }
+
+    function _charge(uint256 drawId, address validator, Reason reason, address reporter)
         private
         returns (uint256 slashId)
     {
-        b.charged = true;
-        slashId = staking.slash(
-            Offence({
-                poolId: uint160(validator),
-                liable: validator,
-                bps: uint16(parameters.quorumSlashBps()),
-                reason: reason,
-                evidence: bytes32(drawId),
-                reporter: msg.sender,
-                harmed: address(0),
-                harm: 0
-            })
-        );
+        _ballots[drawId][validator].charged = true;
+        slashId = _slash(validator, reason, bytes32(drawId), reporter);
         emit Charged(drawId, validator, reason, slashId);
     }
 
@@ -548,6 +600,11 @@ contract Verdicts is ReentrancyGuardTransient {
         return keccak256(abi.encode(d.attester, d.number, d.generation, d.receiptsRoot));
     }
 
+    /// A batch and one of its receipts, or `AUDIT`.
+    function _subject(Draw storage d, uint32 receipt) private view returns (bytes32) {
+        return keccak256(abi.encode(_batchId(d), receipt));
+    }
+
     function _draw(uint256 drawId) private view returns (Draw storage d) {
         d = _draws[drawId];
         if (d.total == 0) revert UnknownDraw(drawId);
@@ -556,9 +613,5 @@ contract Verdicts is ReentrancyGuardTransient {
     function _counted(uint256 drawId, address validator) private view returns (Ballot storage b) {
         b = _ballots[drawId][validator];
         if (b.weight == 0) revert NotCounted(drawId, validator);
-    }
-
-    function _requirePhase(uint256 from, uint256 until) private view {
-        if (block.timestamp < from || block.timestamp >= until) revert WrongPhase(from, until, block.timestamp);
     }
 }

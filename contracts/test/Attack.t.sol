@@ -36,7 +36,7 @@ contract AttackTest is Honest {
         _settleLie(0, 0, id, 0, 2 ether);
         _settleLie(1, leaf(abi.encode(payer, uint256(2 ether), uint256(2 ether))), id, 2 ether, 8 ether);
         vm.prank(theVerdicts);
-        ledger.slashByQuorum(operator, 0, payer, 0);
+        ledger.slashByQuorum(operator, 0, payer, 0, address(0), 0);
         (uint256 staked,, uint256 batches,,) = ledger.attesterOf(operator);
         vm.assertEq(batches, 0);
         vm.assertEq(staked, 8 ether);
@@ -60,6 +60,36 @@ contract AttackTest is Honest {
         uint256 slashed = worth > MINIMUM_BOND ? worth : MINIMUM_BOND;
         vm.assertLe(staked + ledger.creditOf(operator), 10 ether - slashed * 3 / 10);
         vm.assertGe(ledger.creditOf(treasury), slashed * 3 / 10);
+    }
+
+    /// Whatever accusers are paid, and whoever they are: attester, payer, accuser and auditor in one lose seven tenths, and what a
+    /// slash pays is what is slashed.
+    function testFuzz_accusingOneselfCostsSevenTenths(
+        uint16 rewardBps,
+        uint96 worth,
+        uint64[2] memory fees,
+        bool audited
+    ) public {
+        bytes32 key = parameters.PROVER_REWARD();
+        vm.prank(governance);
+        parameters.set(key, 1 + rewardBps % 3000);
+        vm.warp(block.timestamp + 1);
+        worth = 1 + worth % 9 ether;
+        vm.deal(operator, worth);
+        vm.prank(operator);
+        bytes32 own = channels.open{value: worth}(operator, address(0), 0, "own");
+        channels.collect(own, worth, voucher(operatorKey, own, worth));
+        _settleLie(0, 0, own, 0, worth);
+        vm.prank(theVerdicts);
+        ledger.slashByQuorum(operator, 0, operator, fees[0], audited ? operator : address(0), audited ? fees[1] : 0);
+        uint256 slashed = worth > MINIMUM_BOND ? worth : MINIMUM_BOND;
+        uint256 paid = uint256(fees[0]) + (audited ? fees[1] : 0); // to judges, before
+        uint256 rest = slashed > paid ? slashed - paid : 0;
+        (uint256 staked,,,,) = ledger.attesterOf(operator);
+        vm.assertEq(staked, 10 ether - slashed);
+        vm.assertEq(ledger.creditOf(operator) + ledger.creditOf(treasury), slashed, "to the wei");
+        vm.assertEq(ledger.creditOf(operator), slashed - rest + rest * (1 + rewardBps % 3000) / 10_000);
+        vm.assertGe(ledger.creditOf(treasury) * 10, rest * 7);
     }
 
     // ---------------------------------------------------------------- the payer's way to a refund

@@ -146,7 +146,10 @@ contract GovernanceLimitsTest is GovernanceFixture {
 
         _refusedAll(address(ledger));
         _refused(address(ledger), abi.encodeCall(ledger.undo, (operator, 0, governance, governance, 1 ether)));
-        _refused(address(ledger), abi.encodeCall(ledger.slashByQuorum, (operator, 0, governance, 1 ether)));
+        _refused(
+            address(ledger),
+            abi.encodeCall(ledger.slashByQuorum, (operator, 0, governance, 1 ether, governance, 1 ether))
+        );
         _refused(address(ledger), abi.encodeCall(ledger.hold, (operator, 0, type(uint256).max)));
         _refused(address(ledger), abi.encodeCall(ledger.withdrawBond, (1)));
         _refused(address(ledger), abi.encodeCall(ledger.refund, (channelId)));

@@ -7,6 +7,7 @@ import {ReleaseVerdicts} from "../src/ReleaseVerdicts.sol";
 import {BatchInput, ChannelEnd} from "../src/libraries/Batches.sol";
 import {Commitment} from "../src/libraries/Positional.sol";
 import {OpenedReceipt, Receipt} from "../src/libraries/Receipts.sol";
+import {Jury} from "../src/verdicts/Jury.sol";
 import {ReleaseVerdictsFixture} from "./ReleaseVerdictsFixture.sol";
 
 contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
@@ -40,16 +41,17 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         ReleaseVerdicts.Round memory r = releaseVerdicts.roundOf(RELEASE, round);
         vm.assertEq(r.executableAt, block.timestamp + APPEAL);
         vm.warp(r.executableAt - 1);
-        vm.expectPartialRevert(ReleaseVerdicts.WrongPhase.selector);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
         releaseVerdicts.execute(RELEASE);
         vm.warp(r.executableAt);
         releaseVerdicts.execute(RELEASE);
         requireOutcome(RELEASE, ReleaseVerdicts.Outcome.Executed);
         vm.assertEq(releaseVerdicts.bondOf(RELEASE), 0);
-        vm.assertEq(releaseVerdicts.creditOf(address(this)), RELEASE_BOND * 3 / 10); // who opened the round
-        vm.assertEq(releaseVerdicts.creditOf(treasury), RELEASE_BOND - RELEASE_BOND * 3 / 10);
+        uint256 reward = DRAW_FEE + (RELEASE_BOND - DRAW_FEE) * 3 / 10; // who opened the round: its fee, and three tenths
+        vm.assertEq(releaseVerdicts.creditOf(address(this)), reward);
+        vm.assertEq(releaseVerdicts.creditOf(treasury), RELEASE_BOND - reward);
         releaseVerdicts.withdrawCredit(treasury);
-        vm.assertEq(treasury.balance, RELEASE_BOND - RELEASE_BOND * 3 / 10 + 2 * FEE);
+        vm.assertEq(treasury.balance, RELEASE_BOND - reward + 2 * FEE);
         vm.expectRevert(ReleaseVerdicts.NothingToWithdraw.selector);
         releaseVerdicts.withdrawCredit(treasury);
         vm.expectPartialRevert(ReleaseVerdicts.WrongOutcome.selector);
@@ -69,7 +71,7 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         judge(RELEASE, 3, 3);
         vm.warp(block.timestamp + 2 * APPEAL);
         releaseVerdicts.resolve(RELEASE);
-        vm.expectPartialRevert(ReleaseVerdicts.WrongPhase.selector);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
         releaseVerdicts.execute(RELEASE);
         vm.prank(governance);
         releaseVerdicts.overturn(RELEASE);
@@ -143,7 +145,7 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         seat(4, 100 ether);
         back(RELEASE, RELEASE_BOND);
         uint256 round = round_(RELEASE, 4, 3);
-        vm.expectRevert(abi.encodeWithSelector(ReleaseVerdicts.NotGovernance.selector, developer, governance));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotGovernance.selector, developer, governance));
         vm.prank(developer);
         releaseVerdicts.overturn(RELEASE);
         vm.prank(governance);
@@ -210,12 +212,12 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         seat(2, 100 ether);
         back(RELEASE, RELEASE_BOND - 1);
         vm.deal(address(this), 1 ether);
-        vm.expectRevert(abi.encodeWithSelector(ReleaseVerdicts.WrongFee.selector, 1, DRAW_FEE));
+        vm.expectRevert(abi.encodeWithSelector(Jury.WrongFee.selector, 1, DRAW_FEE));
         releaseVerdicts.open{value: 1}(RELEASE);
         vm.expectRevert(abi.encodeWithSelector(ReleaseVerdicts.BondTooSmall.selector, RELEASE_BOND - 1, RELEASE_BOND));
         releaseVerdicts.open{value: DRAW_FEE}(RELEASE);
         back(RELEASE, 1);
-        vm.expectRevert(abi.encodeWithSelector(ReleaseVerdicts.TooFewJudges.selector, 2, 3));
+        vm.expectRevert(abi.encodeWithSelector(Jury.TooFewJudges.selector, 2, 3));
         releaseVerdicts.open{value: DRAW_FEE}(RELEASE);
     }
 
@@ -312,7 +314,7 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         vm.prank(validator(0));
         releaseVerdicts.depositBond{value: RELEASE_BOND}(RELEASE);
         vm.deal(address(this), DRAW_FEE);
-        vm.expectRevert(abi.encodeWithSelector(ReleaseVerdicts.TooFewJudges.selector, 2, 3));
+        vm.expectRevert(abi.encodeWithSelector(Jury.TooFewJudges.selector, 2, 3));
         releaseVerdicts.open{value: DRAW_FEE}(RELEASE);
         vm.prank(validator(0));
         models.transferFrom(validator(0), payer, modelId);
@@ -364,11 +366,11 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         bytes32 copied = releaseVerdicts.ballotOf(RELEASE, round, validator(0)).commitment;
         vm.prank(validator(1));
         releaseVerdicts.commit(RELEASE, copied);
-        vm.expectPartialRevert(ReleaseVerdicts.WrongPhase.selector);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
         vm.prank(validator(0));
         releaseVerdicts.reveal(RELEASE, true, "digest", "salt");
         vm.warp(releaseVerdicts.roundOf(RELEASE, round).commitEnds);
-        vm.expectPartialRevert(ReleaseVerdicts.WrongPhase.selector);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
         vm.prank(validator(2));
         releaseVerdicts.commit(RELEASE, "late");
         vm.expectPartialRevert(ReleaseVerdicts.WrongCommitment.selector);
@@ -386,7 +388,7 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         vm.prank(validator(1));
         releaseVerdicts.reveal(RELEASE, true, digest, "salt"); // the copy
         vm.warp(releaseVerdicts.roundOf(RELEASE, round).revealEnds);
-        vm.expectPartialRevert(ReleaseVerdicts.WrongPhase.selector);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
         vm.prank(validator(2));
         releaseVerdicts.reveal(RELEASE, true, digest, "salt");
     }
@@ -577,7 +579,7 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         if (!refuted) return;
         vm.warp(block.timestamp + APPEAL);
         releaseVerdicts.execute(RELEASE);
-        vm.assertLe(releaseVerdicts.creditOf(address(this)) * 10, amount * 3);
+        vm.assertEq(releaseVerdicts.creditOf(address(this)), DRAW_FEE + (amount - DRAW_FEE) * 3 / 10);
         vm.assertEq(releaseVerdicts.creditOf(address(this)) + releaseVerdicts.creditOf(treasury), amount);
     }
 

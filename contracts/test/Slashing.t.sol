@@ -135,7 +135,7 @@ contract SlashingTest is Fixture {
             vm.expectRevert(refused);
             ledger.undo(operator, 0, nobody[i], nobody[i], 1);
             vm.expectRevert(refused);
-            ledger.slashByQuorum(operator, 0, nobody[i], 1);
+            ledger.slashByQuorum(operator, 0, nobody[i], 1, nobody[i], 1);
             vm.expectRevert(refused);
             ledger.hold(operator, 0, block.timestamp + 2 days);
             vm.expectRevert(refused);
@@ -155,17 +155,29 @@ contract SlashingTest is Fixture {
         ledger.hold(operator, 0, block.timestamp + 2 days);
     }
 
-    function test_aQuorumUndoesAndNobodyIsRewarded() public {
+    function test_aQuorumUndoesAndRewardsWhoHadItJudged() public {
         bond(operator, 10 ether);
         _settle(id, 0, 2 ether, _lie(id, 0, 2 ether));
         vm.prank(theVerdicts);
-        ledger.slashByQuorum(operator, 0, payer, 0.5 ether);
+        ledger.slashByQuorum(operator, 0, payer, 0.1 ether, address(0), 0);
         (uint256 staked,, uint256 batches, uint256 undone,) = ledger.attesterOf(operator);
         vm.assertEq(staked, 8 ether);
         vm.assertEq(batches, 0);
         vm.assertEq(undone, 1);
-        vm.assertEq(ledger.creditOf(payer), 0.5 ether);
-        vm.assertEq(ledger.creditOf(treasury), 1.5 ether);
+        vm.assertEq(ledger.creditOf(payer), 0.67 ether, "its fee, and three tenths of the rest");
+        vm.assertEq(ledger.creditOf(treasury), 1.33 ether);
+    }
+
+    function test_whoAccusedAndWhoHadItAuditedShare() public {
+        bond(operator, 10 ether);
+        _settle(id, 0, 2 ether, _lie(id, 0, 2 ether));
+        vm.prank(theVerdicts);
+        ledger.slashByQuorum(operator, 0, payer, 0.1 ether + 1, developer, 0.2 ether);
+        uint256 rest = 1.7 ether - 1;
+        uint256 reward = rest * 3 / 10;
+        vm.assertEq(ledger.creditOf(payer), 0.1 ether + 1 + reward - reward / 2);
+        vm.assertEq(ledger.creditOf(developer), 0.2 ether + reward / 2);
+        vm.assertEq(ledger.creditOf(treasury), rest - reward);
     }
 
     function test_aHoldPutsOffFinalityWithinBounds() public {

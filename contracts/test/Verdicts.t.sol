@@ -4,7 +4,7 @@ pragma solidity 0.8.34;
 import {OpenStaking, Reason} from "../src/OpenStaking.sol";
 import {Verdicts} from "../src/Verdicts.sol";
 import {Draws, Lottery} from "../src/libraries/Draws.sol";
-import {Receipt} from "../src/libraries/Receipts.sol";
+import {Jury} from "../src/verdicts/Jury.sol";
 import {VerdictsFixture} from "./VerdictsFixture.sol";
 
 contract VerdictsTest is VerdictsFixture {
@@ -21,20 +21,16 @@ contract VerdictsTest is VerdictsFixture {
         vm.assertEq(d.executableAt, d.revealEnds + APPEAL);
         vm.assertGe(ledger.batchOf(operator, number).finalAt, d.executableAt + WINDOW);
 
-        bytes32[] memory proof = proofOf(number, 2);
         vm.warp(d.executableAt - 1);
-        vm.expectPartialRevert(Verdicts.WrongPhase.selector);
-        verdicts.execute(drawId, receiptsOf[number][2], proof);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
+        verdicts.execute(drawId);
         vm.warp(d.executableAt);
-        vm.expectRevert(Verdicts.BadProof.selector);
-        verdicts.execute(drawId, receiptsOf[number][1], proof);
-        verdicts.execute(drawId, receiptsOf[number][2], proof);
+        verdicts.execute(drawId);
         (,, uint256 batches, uint256 undone,) = ledger.attesterOf(operator);
         vm.assertEq(batches, 0);
         vm.assertEq(undone, 1);
-        vm.assertEq(ledger.creditOf(payer), 1 ether); // harmed by what that receipt cost
         vm.expectRevert(abi.encodeWithSelector(Verdicts.WrongOutcome.selector, drawId, Verdicts.Outcome.Executed));
-        verdicts.execute(drawId, receiptsOf[number][2], proof);
+        verdicts.execute(drawId);
     }
 
     function test_whoJudgedAgainstTheQuorumIsSlashedSubjectToAppeal() public {
@@ -69,9 +65,8 @@ contract VerdictsTest is VerdictsFixture {
         vm.assertEq(ledger.batchOf(operator, number).finalAt, verdicts.drawOf(drawId).revealEnds + WINDOW);
         vm.assertGe(ledger.batchOf(operator, number).finalAt, finalAt);
         verdicts.chargeVerdict(drawId, drawId, validator(0));
-        bytes32[] memory proof = proofOf(number, 1);
         vm.expectRevert(abi.encodeWithSelector(Verdicts.WrongOutcome.selector, drawId, Verdicts.Outcome.Right));
-        verdicts.execute(drawId, receiptsOf[number][1], proof);
+        verdicts.execute(drawId);
         vm.deal(address(this), DRAW_FEE);
         vm.expectRevert(abi.encodeWithSelector(Verdicts.AlreadyDrawn.selector, drawId));
         verdicts.accuse{value: DRAW_FEE}(operator, number, 1);
@@ -105,7 +100,7 @@ contract VerdictsTest is VerdictsFixture {
         for (uint256 i = 0; i < 3; ++i) {
             revealAs(drawId, validator(i), i != 0);
         }
-        vm.expectPartialRevert(Verdicts.WrongPhase.selector);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
         verdicts.chargeSilence(drawId, validator(3));
         vm.warp(verdicts.drawOf(drawId).revealEnds);
         verdicts.resolve(drawId);
@@ -131,13 +126,26 @@ contract VerdictsTest is VerdictsFixture {
         vm.assertEq(uint256(verdicts.drawOf(drawId).outcome), uint256(Verdicts.Outcome.NoQuorum));
     }
 
+    function test_threeMustAgreeHoweverMuchStakeTheyHave() public {
+        seat(4, 100 ether);
+        vm.deal(address(this), 10_000 ether);
+        for (uint256 i = 0; i < 2; ++i) {
+            staking.delegate{value: 5000 ether}(uint160(validator(i)));
+        }
+        vm.warp(block.timestamp + EPOCH);
+        uint256 drawId = accuse(settleFour(), 0);
+        vote(drawId, 4, 2); // 10,200 of 10,400 say wrong
+        verdicts.resolve(drawId);
+        vm.assertEq(uint256(verdicts.drawOf(drawId).outcome), uint256(Verdicts.Outcome.NoQuorum));
+    }
+
     function test_governanceOverturnsAVerdict() public {
         seat(4, 100 ether);
         uint256 number = settleFour();
         uint256 drawId = accuse(number, 0);
         vote(drawId, 4, 3);
         verdicts.resolve(drawId);
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.NotGovernance.selector, payer, governance));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotGovernance.selector, payer, governance));
         vm.prank(payer);
         verdicts.overturn(drawId);
         vm.prank(governance);
@@ -145,9 +153,8 @@ contract VerdictsTest is VerdictsFixture {
         vm.expectRevert(abi.encodeWithSelector(Verdicts.NothingToCharge.selector, drawId, validator(3)));
         verdicts.chargeVerdict(drawId, drawId, validator(3));
         vm.warp(block.timestamp + APPEAL);
-        bytes32[] memory proof = proofOf(number, 0);
         vm.expectRevert(abi.encodeWithSelector(Verdicts.WrongOutcome.selector, drawId, Verdicts.Outcome.Overturned));
-        verdicts.execute(drawId, receiptsOf[number][0], proof);
+        verdicts.execute(drawId);
     }
 
     function test_aBatchThatFellMeanwhileIsNotUndoneAgain() public {
@@ -163,11 +170,9 @@ contract VerdictsTest is VerdictsFixture {
         vm.warp(verdicts.drawOf(open_).revealEnds);
         verdicts.resolve(open_); // counts what there is to count
         vm.warp(verdicts.drawOf(drawId).executableAt);
-        Receipt memory old = receiptsOf[number][0];
-        bytes32[] memory proof = proofOf(number, 0);
         vm.assertEq(settleFour(), number); // another batch takes the number
         vm.expectRevert(abi.encodeWithSelector(Verdicts.BatchGone.selector, operator, number));
-        verdicts.execute(drawId, old, proof);
+        verdicts.execute(drawId);
         vm.assertEq(ledger.batchOf(operator, number).receiptCount, RECEIPTS);
     }
 
@@ -204,7 +209,7 @@ contract VerdictsTest is VerdictsFixture {
         uint256 number = settleFour();
         uint256 start = block.timestamp;
         vm.deal(address(this), 1 ether);
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.WrongFee.selector, 0, DRAW_FEE));
+        vm.expectRevert(abi.encodeWithSelector(Jury.WrongFee.selector, 0, DRAW_FEE));
         verdicts.audit(operator, number);
         vm.expectRevert(abi.encodeWithSelector(Verdicts.NoSuchReceipt.selector, 4, 4));
         verdicts.accuse{value: DRAW_FEE}(operator, number, 4);
@@ -248,7 +253,7 @@ contract VerdictsTest is VerdictsFixture {
         staking.unbond(uint160(validator(0)), 1);
         uint256 number = settleFour();
         vm.deal(address(this), DRAW_FEE);
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.TooFewJudges.selector, 2, 3));
+        vm.expectRevert(abi.encodeWithSelector(Jury.TooFewJudges.selector, 2, 3));
         verdicts.accuse{value: DRAW_FEE}(operator, number, 0);
     }
 
@@ -369,28 +374,31 @@ contract VerdictsTest is VerdictsFixture {
         uint256 second = accuse(number, 1);
         address who = validator(0);
         bytes32 shown = preimage(who);
+        bytes memory projection = projectionOf(first, who);
         commitAs(first, who, true);
         vm.startPrank(who);
-        vm.expectPartialRevert(Verdicts.WrongPhase.selector);
-        verdicts.reveal(first, true, "projection", "salt", shown); // too early
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
+        verdicts.reveal(first, true, projection, "salt", shown); // too early
         vm.expectRevert(abi.encodeWithSelector(Verdicts.IsDrawn.selector, first, who));
         verdicts.pass(first, shown);
         vm.warp(verdicts.drawOf(first).commitEnds);
-        vm.expectPartialRevert(Verdicts.WrongPhase.selector);
+        vm.expectPartialRevert(Jury.WrongPhase.selector);
         verdicts.commit(first, "too late");
         vm.expectPartialRevert(Verdicts.WrongCommitment.selector);
-        verdicts.reveal(first, false, "projection", "salt", shown);
+        verdicts.reveal(first, false, projection, "salt", shown);
         vm.expectPartialRevert(Verdicts.WrongCommitment.selector);
+        verdicts.reveal(first, true, "", "salt", shown);
+        vm.expectRevert(abi.encodeWithSelector(Verdicts.NotAProjection.selector, 7));
         verdicts.reveal(first, true, "another", "salt", shown);
         vm.expectRevert(
             abi.encodeWithSelector(Verdicts.WrongPreimage.selector, bytes32("guess"), verdicts.seatOf(who).tip)
         );
-        verdicts.reveal(first, true, "projection", "salt", "guess");
+        verdicts.reveal(first, true, projection, "salt", "guess");
         vm.expectRevert(abi.encodeWithSelector(Verdicts.OutOfOrder.selector, 2, 1));
-        verdicts.reveal(second, true, "projection", "salt", shown);
-        verdicts.reveal(first, true, "projection", "salt", shown);
+        verdicts.reveal(second, true, projection, "salt", shown);
+        verdicts.reveal(first, true, projection, "salt", shown);
         vm.expectRevert(abi.encodeWithSelector(Verdicts.OutOfOrder.selector, 1, 2));
-        verdicts.reveal(first, true, "projection", "salt", shown);
+        verdicts.reveal(first, true, projection, "salt", shown);
         vm.stopPrank();
     }
 
@@ -404,9 +412,10 @@ contract VerdictsTest is VerdictsFixture {
         vm.warp(verdicts.drawOf(drawId).commitEnds);
         revealAs(drawId, validator(0), true);
         bytes32 shown = preimage(validator(1));
+        bytes memory projection = projectionOf(drawId, validator(0));
         vm.expectPartialRevert(Verdicts.WrongCommitment.selector);
         vm.prank(validator(1));
-        verdicts.reveal(drawId, true, "projection", "salt", shown);
+        verdicts.reveal(drawId, true, projection, "salt", shown);
     }
 
     function test_aMissedDrawDoesNotEndTheChain() public {

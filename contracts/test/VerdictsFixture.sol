@@ -34,6 +34,8 @@ abstract contract VerdictsFixture is Fixture {
     mapping(uint256 number => Receipt[4]) internal receiptsOf;
     mapping(uint256 number => ChannelInterval[]) internal intervalsOf;
     mapping(uint256 number => bytes32) internal balancesOf;
+    /// Not 0 where a validator makes its projection up.
+    mapping(uint256 drawId => mapping(address validator => uint256)) internal lazySeed;
     uint256 private _channelCount;
 
     function setUp() public virtual override {
@@ -144,16 +146,28 @@ abstract contract VerdictsFixture is Fixture {
     function commitAs(uint256 drawId, address who, bool wrong) internal {
         uint32 receipt = isDrawn(drawId, who).receipt;
         bytes32 commitment = keccak256(
-            abi.encode(verdicts.batchIdOf(drawId), receipt, wrong, bytes32("projection"), bytes32("salt"), who)
+            abi.encode(
+                verdicts.batchIdOf(drawId), receipt, wrong, keccak256(projectionOf(drawId, who)), bytes32("salt"), who
+            )
         );
         vm.prank(who);
         verdicts.commit(drawId, commitment);
     }
 
+    /// What the validator shows: the gradient's projection, a little off on each machine; of a lazy one something of its own.
+    function projectionOf(uint256 drawId, address who) internal view returns (bytes memory shown) {
+        uint256 lazy = lazySeed[drawId][who];
+        for (uint256 i = 0; i < 64; ++i) {
+            int256 value = int256(uint256(keccak256(abi.encode("gradient", lazy, i))) % 65_001) - 32_500;
+            value += int256(uint256(keccak256(abi.encode("machine", who, i))) % 33) - 16;
+            shown = abi.encodePacked(shown, int16(value));
+        }
+    }
+
     function revealAs(uint256 drawId, address who, bool wrong) internal {
         bytes32 shown = preimage(who);
         vm.prank(who);
-        verdicts.reveal(drawId, wrong, "projection", "salt", shown);
+        verdicts.reveal(drawId, wrong, projectionOf(drawId, who), "salt", shown);
         chains[who].pop();
     }
 

@@ -22,6 +22,9 @@ contract VerdictsHandler is VerdictsFixture {
     uint256 public settled;
     uint256 public undone;
     uint256 public slashes;
+    /// What accusers and those who had it audited got, and what attesters lost.
+    uint256 public rewards;
+    uint256 public lost;
 
     function setUp() public override {
         super.setUp();
@@ -36,13 +39,13 @@ contract VerdictsHandler is VerdictsFixture {
     }
 
     /// A whole draw, from the batch to the count: most end with a quorum, and often somebody stays silent.
-    function trial(uint32 receipt, uint8 mood, uint8 silent, bool audits_) external {
-        this.settleNext();
+    function trial(uint32 receipt, uint8 mood, uint8 silent, bool audits_, bool again) external {
+        if (!again) this.settleNext();
         uint256 before = verdicts.drawCount();
         if (audits_) this.openAudit(0);
         else this.openAccusation(0, receipt % RECEIPTS);
         if (verdicts.drawCount() == before) return;
-        this.commitAll(0, mood % 3 == 0 ? 63 : mood % 3 == 1 ? mood & 3 : mood);
+        this.commitAll(0, mood % 3 == 0 ? 63 : mood % 3 == 1 ? mood & 3 : mood, mood % 3 == 1 ? silent & 12 : 0);
         this.answerAll(0, silent);
         vm.warp(verdicts.drawOf(before + 1).revealEnds);
         this.resolve(0);
@@ -75,14 +78,15 @@ contract VerdictsHandler is VerdictsFixture {
         if (done) accusations += 1;
     }
 
-    /// Everyone commits; a mood decides who lies.
-    function commitAll(uint256 which, uint8 mood) external {
+    /// Everyone commits; a mood decides who lies, and who has computed nothing.
+    function commitAll(uint256 which, uint8 mood, uint8 lazies) external {
         (bool any, uint256 drawId) = _draw(which);
         if (!any || block.timestamp >= verdicts.drawOf(drawId).commitEnds) return;
         for (uint256 i = 0; i < VALIDATORS; ++i) {
             address who = validator(i);
             if (verdicts.ballotOf(drawId, who).weight == 0 || !_isNext(drawId, who)) continue;
             bool wrong = (mood >> i) & 1 == 1;
+            lazySeed[drawId][who] = (lazies >> i) & 1 == 1 ? i + 1 : 0;
             _mood[drawId][who] = wrong;
             commitAs(drawId, who, wrong);
         }
@@ -118,11 +122,10 @@ contract VerdictsHandler is VerdictsFixture {
         if (!any) return;
         Verdicts.Draw memory d = verdicts.drawOf(drawId);
         if (d.receipt == verdicts.AUDIT()) return;
-        (,, uint256 before,,) = ledger.attesterOf(operator);
-        bytes32[] memory proof = proofOf(d.number, d.receipt);
-        (bool done,) =
-            address(verdicts).call(abi.encodeCall(verdicts.execute, (drawId, receiptsOf[d.number][d.receipt], proof)));
+        (uint256 bond_,, uint256 before,,) = ledger.attesterOf(operator);
+        (bool done,) = address(verdicts).call(abi.encodeCall(verdicts.execute, (drawId)));
         if (!done) return;
+        _book(bond_, d);
         vm.assertEq(_count(drawId, d), uint256(Verdicts.Answer.Wrong), "undone without a quorum");
         vm.assertGe(block.timestamp, d.revealEnds + APPEAL);
         vm.assertFalse(overturned[drawId], "undone although overturned");
@@ -172,6 +175,27 @@ contract VerdictsHandler is VerdictsFixture {
         slashes += 1;
     }
 
+    /// Charged if and only if it called the receipt right, as the quorum did, and made its projection up.
+    function chargeProjection(uint256 which, uint256 by, uint256 who) external {
+        (bool any, uint256 drawId) = _draw(which);
+        if (!any) return;
+        (, uint256 accusation) = _draw(by);
+        address validator_ = validator(who % VALIDATORS);
+        (address[] memory agreed, bytes[] memory shown) = _agreed(accusation);
+        bool due = _isLazy(drawId, accusation, validator_, agreed);
+        (bool done,) = address(verdicts)
+            .call(
+                abi.encodeCall(
+                    verdicts.chargeProjection,
+                    (drawId, accusation, validator_, projectionOf(drawId, validator_), agreed, shown)
+                )
+            );
+        vm.assertTrue(done == due, "charged for what it showed");
+        if (!done) return;
+        charges[drawId][validator_] += 1;
+        slashes += 1;
+    }
+
     function payFee(uint256 which, uint256 who) external {
         (bool any, uint256 drawId) = _draw(which);
         if (!any) return;
@@ -213,24 +237,72 @@ contract VerdictsHandler is VerdictsFixture {
         }
     }
 
+    /// Who found it right, and had looked.
+    function _agreed(uint256 drawId) private view returns (address[] memory agreed, bytes[] memory shown) {
+        uint256 count;
+        for (uint256 i = 0; i < VALIDATORS; ++i) {
+            if (said[drawId][validator(i)] == 2 && lazySeed[drawId][validator(i)] == 0) ++count;
+        }
+        (agreed, shown) = (new address[](count), new bytes[](count));
+        for (uint256 i = VALIDATORS; i > 0; --i) {
+            address who = validator(i - 1);
+            if (said[drawId][who] != 2 || lazySeed[drawId][who] != 0) continue;
+            (agreed[--count], shown[count]) = (who, projectionOf(drawId, who));
+        }
+    }
+
+    function _isLazy(uint256 drawId, uint256 accusation, address who, address[] memory agreed)
+        private
+        view
+        returns (bool)
+    {
+        Verdicts.Draw memory d = verdicts.drawOf(drawId);
+        Verdicts.Draw memory by = verdicts.drawOf(accusation);
+        if (by.outcome != Verdicts.Outcome.Right || said[drawId][who] != 2 || lazySeed[drawId][who] == 0) return false;
+        if (charges[drawId][who] != 0 || verdicts.ballotOf(drawId, who).receipt != by.receipt) return false;
+        uint256 stake;
+        for (uint256 i = 0; i < agreed.length; ++i) {
+            stake += verdicts.ballotOf(accusation, agreed[i]).weight;
+        }
+        bool same = drawId == accusation
+            || (d.receipt == verdicts.AUDIT() && verdicts.batchIdOf(drawId) == verdicts.batchIdOf(accusation));
+        return same && agreed.length >= 3 && stake * 3 >= 2 * (uint256(by.total) - by.notDrawn);
+    }
+
     function _isNext(uint256 drawId, address who) private view returns (bool) {
         return verdicts.ballotOf(drawId, who).sequence == verdicts.seatOf(who).answered + 1;
+    }
+
+    /// The fees of the accusation, and of the audit that had found it, then three tenths.
+    function _book(uint256 before, Verdicts.Draw memory d) private {
+        (uint256 bond_,,,,) = ledger.attesterOf(operator);
+        uint256 slashed = before - bond_;
+        uint256 fees = d.audit == 0 ? DRAW_FEE : 2 * DRAW_FEE;
+        if (d.audit != 0) vm.assertTrue(_foundWrong(d.audit, d.receipt), "an audit that found nothing");
+        lost += slashed;
+        rewards += fees + (slashed - fees) * 3000 / 10_000;
+    }
+
+    function _foundWrong(uint256 drawId, uint32 receipt) private view returns (bool found) {
+        for (uint256 i = 0; i < VALIDATORS; ++i) {
+            bool same = verdicts.ballotOf(drawId, validator(i)).receipt == receipt;
+            if (same && said[drawId][validator(i)] == 3) found = true;
+        }
     }
 
     /// The quorum, by what everyone said.
     function _count(uint256 drawId, Verdicts.Draw memory d) private view returns (uint256) {
         if (d.receipt == verdicts.AUDIT()) return uint256(Verdicts.Answer.None);
         uint256[4] memory stake;
-        uint256 judges;
+        uint256[4] memory heads;
         for (uint256 i = 0; i < VALIDATORS; ++i) {
             uint256 what = said[drawId][validator(i)];
             stake[what] += verdicts.ballotOf(drawId, validator(i)).weight;
-            if (what >= 2) ++judges;
+            heads[what] += 1;
         }
         uint256 drawn = stake[0] + stake[2] + stake[3];
-        if (judges < 3) return uint256(Verdicts.Answer.None);
-        if (stake[3] * 3 >= drawn * 2) return uint256(Verdicts.Answer.Wrong);
-        if (stake[2] * 3 >= drawn * 2) return uint256(Verdicts.Answer.Right);
+        if (heads[3] >= 3 && stake[3] * 3 >= drawn * 2) return uint256(Verdicts.Answer.Wrong);
+        if (heads[2] >= 3 && stake[2] * 3 >= drawn * 2) return uint256(Verdicts.Answer.Right);
         return uint256(Verdicts.Answer.None);
     }
 
@@ -269,7 +341,7 @@ contract VerdictsInvariants is VerdictsFixture {
     }
 
     function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory s = new bytes4[](21);
+        bytes4[] memory s = new bytes4[](23);
         s[0] = VerdictsHandler.settleNext.selector;
         s[1] = VerdictsHandler.openAudit.selector;
         s[2] = VerdictsHandler.openAccusation.selector;
@@ -291,6 +363,8 @@ contract VerdictsInvariants is VerdictsFixture {
         s[18] = VerdictsHandler.trial.selector;
         s[19] = VerdictsHandler.trial.selector;
         s[20] = VerdictsHandler.sentence.selector;
+        s[21] = VerdictsHandler.chargeProjection.selector;
+        s[22] = VerdictsHandler.chargeProjection.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(handler), s);
     }
@@ -303,6 +377,11 @@ contract VerdictsInvariants is VerdictsFixture {
         vm.assertEq(verdicts.drawCount(), handler.audits() + handler.accusations());
         (,, uint256 batches,,) = ledger.attesterOf(handler.theOperator());
         vm.assertEq(batches, handler.settled() - handler.undone(), "undone by something else");
+        (uint256 bond_,,,,) = ledger.attesterOf(handler.theOperator());
+        uint256 rewarded = ledger.creditOf(address(handler));
+        vm.assertEq(rewarded, handler.rewards(), "another reward");
+        vm.assertEq(ledger.creditOf(treasury), handler.lost() - rewarded, "the rest is the treasury's");
+        vm.assertEq(bond_, 1000 ether - handler.lost());
         for (uint256 i = 0; i < handler.VALIDATORS(); ++i) {
             Verdicts.Seat memory s = verdicts.seatOf(validator(i));
             vm.assertLe(s.answered, s.assigned);

@@ -59,7 +59,7 @@ export async function stepBallot(parts: BallotParts, seat: Seat, draw: Draw): Pr
   const verdict = await findVerdict(parts.database, draw.drawId);
   if (verdict === undefined || !sameHex(ballot.commitment, verdict.commitment)) return "missed";
   if (!isTurn) return "waits";
-  const args = [drawId, verdict.wrong, bytesDigest(verdict.projection), verdict.salt, preimage] as const;
+  const args = [drawId, verdict.wrong, toHex(verdict.projection), verdict.salt, preimage] as const;
   await chain.write({ ...contracts.Verdicts, functionName: "reveal", args });
   log("info", `Draw ${draw.drawId}: revealed "${verdict.wrong ? "wrong" : "right"}".`);
   return "revealed";

@@ -10,7 +10,8 @@
  * - `lottery`, `projection`: what draws a validator, and what it commits to; `verdicts`: the contract
  * - `release-verdicts`: the contract that attests or refutes a release's index, as `verdicts` does receipts
  * - `service`: the validator, round after round; `seat`: its place and its hash chain; `judge`: one receipt; `ballots`: pass, commit, reveal;
- *   `aftermath`: count, charge, accuse, execute; `tables`: what it must not forget; `node-source`: what it asks nodes
+ *   `aftermath`: count, charge, accuse, execute; `charges`: who owes stake; `slashes`: what appeals have ended for; `record`: what others
+ *   have shown, from the chain; `attempt`: calls that somebody may have made; `tables`: what it must not forget; `node-source`: what it asks nodes
  * - `release-verdicts`: the contract; `release-rounds`: its rounds, answered; `judge-release`: one release; `release-tables`: what is kept of them
  * - `evidence`, `sealing`: texts for drawn validators; `statements`: what validators say off chain; `routes`: both over HTTP, in the node
  */

@@ -4,7 +4,14 @@ import fc from "fast-check";
 import { keccak256 } from "viem";
 import { bytesDigest, toHex } from "../protocol/index.ts";
 import { batchIdOf, commitmentOf, everyReceipt, hashChain, lotteryOf } from "./lottery.ts";
-import { isProjectionOf, projectGradient, projectionSeed } from "./projection.ts";
+import {
+  farPart,
+  isProjectionOf,
+  isWithin,
+  nearPart,
+  projectGradient,
+  projectionSeed,
+} from "./projection.ts";
 
 const fill = (byte: string, length = 32) => `0x${byte.repeat(length)}` as `0x${string}`;
 
@@ -58,8 +65,14 @@ test("a projection is a function of gradient and seed; little noise moves it lit
         seed,
       );
       assert.ok(isProjectionOf(toHex(near), bytesDigest(near), mine));
+      assert.ok(isWithin(near, mine, nearPart), "who has looked is near");
       const other = projectGradient(Float32Array.from({ length }, next), seed);
       assert.ok(!isProjectionOf(toHex(other), bytesDigest(other), mine));
+      assert.ok(
+        !isWithin(other, mine, farPart) && !isWithin(new Uint8Array(), mine, farPart),
+        "who has not is far",
+      );
+      assert.ok(isWithin(new Uint8Array(), new Uint8Array(), nearPart));
       assert.ok(!isProjectionOf(toHex(mine), bytesDigest(other), mine), "shown otherwise than committed");
       const elsewhere = projectGradient(gradient, projectionSeed(fill("02"), start));
       assert.ok(!isProjectionOf(toHex(elsewhere), bytesDigest(elsewhere), mine), "another batch's");

@@ -34,6 +34,9 @@ let url: string;
 /** An honest one, one with an inflated null row, one whose explain index is kept back. */
 let ids: { honest: Digest; lying: Digest; hiding: Digest };
 let validators: Validator[] = [];
+const warnings: string[] = [];
+/** A node that is down: asked first, and in nobody's way. */
+const dead = "http://127.0.0.1:1";
 const databases: Database[] = [];
 const closers: (() => Promise<unknown>)[] = [];
 
@@ -95,11 +98,15 @@ async function startAll(): Promise<void> {
       await openValidator({
         database: databases[i] as Database,
         ...{ blobs: world.blobs, chain: world.client(by), contracts: world.contracts, base: release.base },
-        nodes: new Map([[toHex(ann.address), nodeSource(url)]]),
+        nodes: new Map([
+          [toHex(deployer.address), nodeSource(dead)],
+          [toHex(ann.address), nodeSource(url)],
+        ]),
         chainLength: 64,
         onBlock: (listener) => world.chain.onBlock(listener),
         now: world.now,
         log: (level, message) => {
+          if (level === "warn") warnings.push(message);
           if (process.env.OPENLEDGER_TEST_LOG)
             process.stderr.write(`${by.address.slice(0, 6)} ${level} ${message}\n`);
         },
@@ -143,7 +150,9 @@ test("three validators attest an honest release; stopped in between, they reveal
     assert.equal(ballot.digest, bytesDigest(kept[i]?.witness as Uint8Array));
   }
   const said = await statements.list({ kind: "index", subject: ids.honest });
-  assert.equal(said.length, 3);
+  assert.equal(said.length, 3, "whoever keeps it has it");
+  const refused = warnings.filter((text) => text.startsWith(`${dead} does not keep what was found`));
+  assert.equal(refused.length, 3, "and who does not is named");
   const witnesses = new Set(said.map(({ statement }) => statement.body.witness));
   assert.equal(witnesses.size, 3, "nobody can copy another's");
   for (const { statement } of said)

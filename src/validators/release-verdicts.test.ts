@@ -241,6 +241,10 @@ test("a refuted release loses its bond after the appeal; a round without a quoru
     args: [ben.address],
     blockTag: "pending",
   });
-  assert.equal(credit, (bond * 3n) / 10n);
+  assert.equal(
+    credit,
+    refuted.fee + ((bond - refuted.fee) * 3n) / 10n,
+    "its fee, and three tenths of the rest",
+  );
   assert.equal((await readReleaseRound(world.client(ann), contracts, releaseId, 1))?.outcome, "no quorum");
 });

@@ -49,7 +49,7 @@ export type ReleaseRound = {
   readonly total: bigint;
   readonly right: bigint;
   readonly wrong: bigint;
-  /** The fee; once resolved, each winner's part of it, wei. */
+  /** What opening it cost, wei. */
   readonly fee: bigint;
 };
 

@@ -7,7 +7,8 @@ import type { BaseModel } from "../modelfactory/index.ts";
 import { type Address, bytesDigest, type Digest, sameHex, toHex } from "../protocol/index.ts";
 import { chainFacts, type Disputes, openDisputes } from "../settlement/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
-import { type AftermathParts, accuse, attempt, endDraw } from "./aftermath.ts";
+import { type AftermathParts, accuse, endDraw } from "./aftermath.ts";
+import { attempt } from "./attempt.ts";
 import { createAttester } from "./attest-index.ts";
 import { type BallotStep, stepBallot } from "./ballots.ts";
 import { ValidatorError } from "./errors.ts";
@@ -16,13 +17,15 @@ import { type Judgement, type JudgeParts, judge } from "./judge.ts";
 import { judgeRelease } from "./judge-release.ts";
 import { batchIdOf, everyReceipt } from "./lottery.ts";
 import type { NodeSource } from "./node-source.ts";
+import { openRecord } from "./record.ts";
 import { openReleaseRounds, type ReleaseStep } from "./release-rounds.ts";
 import type { StoredReleaseVerdict } from "./release-tables.ts";
 import { createReplayer } from "./replay.ts";
 import { sealingKey, unseal } from "./sealing.ts";
 import { takeSeat } from "./seat.ts";
+import { executeSlashes } from "./slashes.ts";
 import { type Statement, signStatement } from "./statements.ts";
-import { findVerdict, migrateValidators, openDraws } from "./tables.ts";
+import { migrateValidators, openDraws } from "./tables.ts";
 import { type Draw, drawCount, readDraw } from "./verdicts.ts";
 
 export type ValidatorDependencies = {
@@ -61,6 +64,8 @@ export type Round = {
     readonly round: number;
     readonly step: ReleaseStep;
   }[];
+  /** Slashes it has carried out. */
+  readonly slashes: readonly bigint[];
 };
 
 export type Validator = {
@@ -153,32 +158,18 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
     now,
     log,
   });
-  const aftermath: AftermathParts = {
+  const { onBlock } = dependencies;
+  const record = await openRecord({
+    ...{ database, chain, contracts },
+    ...(onBlock === undefined ? {} : { onBlock }),
+  });
+  const aftermath: AftermathParts & { contracts: ProtocolContracts } = {
     database,
     chain,
     contracts,
-    open: ({ attester, number }) => disputes.open(attester, number),
+    record,
     log,
   };
-
-  /** The projection behind a verdict, for others to compare; the chain has its digest only. */
-  async function publishProjection(draw: Draw): Promise<void> {
-    const verdict = await findVerdict(database, draw.drawId);
-    if (verdict === undefined || verdict.projection.length === 0) return;
-    const statement: Statement = {
-      schema: "openledger/statement/1",
-      kind: "projection",
-      subject: String(draw.drawId),
-      validator: me,
-      issuedAt: Math.floor(now() / 1_000),
-      body: {
-        receipt: verdict.receipt,
-        projection: toHex(verdict.projection),
-        digest: bytesDigest(verdict.projection),
-      },
-    };
-    await sourceOf(draw.attester).publish(await signStatement(where, statement, chain.account as never));
-  }
 
   /** What was found of a release's index, and the witness behind its digest on chain; every node may keep it. */
   async function publishIndex({
@@ -203,7 +194,12 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
       },
     };
     const signed = await signStatement(where, statement, chain.account as never);
-    for (const source of nodes.values()) await source.publish(signed);
+    for (const source of nodes.values())
+      await source
+        .publish(signed)
+        .catch((error: Error) =>
+          log("warn", `${source.url} does not keep what was found of release ${releaseId}: ${error.message}`),
+        );
   }
 
   /** One audit a batch, by whoever opens it first. */
@@ -237,17 +233,14 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
     await disputes.enforce();
     const seat = await takeSeat({ database, chain, contracts, chainLength });
     if (seat !== undefined && opensAudits) await openAudits();
+    await record.catchUp();
     const steps: { drawId: number; step: BallotStep }[] = [];
     for (const drawId of await openDraws(database, await drawCount(chain, contracts))) {
       const draw = await readDraw(chain, contracts, drawId);
       try {
         const step = seat === undefined ? "not counted" : await stepBallot(ballotParts, seat, draw);
         steps.push({ drawId, step });
-        if (step === "revealed" && draw.receipt === everyReceipt) await accuse(aftermath, draw, true);
-        if (step === "revealed")
-          await publishProjection(draw).catch((error: Error) =>
-            log("warn", `Draw ${drawId}: the projection is not published: ${error.message}`),
-          );
+        if (step === "revealed" && draw.receipt === everyReceipt) await accuse(aftermath, draw);
         await endDraw(aftermath, draw);
       } catch (error) {
         // A phase may end between the look at it and the block: the next round sees what became of it, and other draws go on.
@@ -256,11 +249,13 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
       }
     }
     const releaseSteps = await releases.step();
+    const slashes = await executeSlashes(aftermath);
     return {
       seated: seat !== undefined,
       found: found.map(({ attester, number, state, detail }) => ({ attester, number, state, detail })),
       steps,
       releases: releaseSteps,
+      slashes,
     };
   }
 
@@ -291,6 +286,7 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
       clearTimeout(timer);
       await running;
       await releases.stop();
+      await record.stop();
       await disputes.close();
     },
   };

@@ -1,5 +1,5 @@
 /**
- * What validators say that no contract keeps: projections behind their verdicts, and what they found of a release's index. Each is signed, is
+ * What validators say that no contract keeps: what they found of a release's index, and by which rows. Each is signed, is
  * published by whichever node is asked to, and stands: who says something else later is refused, and whoever has both has a proof of that.
  */
 import { z } from "zod";
@@ -10,6 +10,7 @@ import {
   bytesSchema,
   canonicalJson,
   type Digest,
+  digestSchema,
   domain,
   type Hex,
   hashableSchema,
@@ -24,15 +25,13 @@ import type { Database } from "../store/index.ts";
 import { ValidatorError } from "./errors.ts";
 import { readSeat } from "./verdicts.ts";
 
-/** `projection`: subject is the draw's number; `index`: the release's id. */
-export const statementKinds = ["projection", "index"] as const;
+/** `index`: subject is the release's id. */
+export const statementKinds = ["index"] as const;
 
 export const statementSchema = z.strictObject({
   schema: z.literal("openledger/statement/1"),
   kind: z.enum(statementKinds),
-  subject: z
-    .string()
-    .regex(/^([1-9][0-9]{0,9}|0x[0-9a-f]{64})$/, "expected a draw's number or a release's id"),
+  subject: digestSchema,
   validator: addressSchema,
   /** Seconds since the epoch. */
   issuedAt: z.int().min(0),

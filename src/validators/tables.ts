@@ -1,6 +1,7 @@
 /** What a validator must not forget: its hash chains, its verdicts, and what it has done about each draw. */
 import type { Digest } from "../protocol/index.ts";
 import type { Database, Queries } from "../store/index.ts";
+import { recordMigrations } from "./record.ts";
 import { releaseMigrations } from "./release-tables.ts";
 
 const migrations = [
@@ -30,7 +31,7 @@ const migrations = [
 ];
 
 export const migrateValidators = (database: Database): Promise<void> =>
-  database.migrate("validators", [...migrations, ...releaseMigrations]);
+  database.migrate("validators", [...migrations, ...releaseMigrations, ...recordMigrations]);
 
 export type StoredChain = { readonly seed: Digest; readonly length: number; readonly tip: Digest };
 

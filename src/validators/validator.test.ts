@@ -11,6 +11,7 @@ import { assemble } from "../protocol/fixtures/batch.ts";
 import { type Address, toHex, zeroDigest } from "../protocol/index.ts";
 import { openSetting } from "../settlement/fixtures/liar.ts";
 import { type Database, openScratchDatabase } from "../store/index.ts";
+import { stepBallot } from "./ballots.ts";
 import {
   type AnswerTwist,
   makeAnswers,
@@ -20,10 +21,11 @@ import {
   settleContent,
 } from "./fixtures/attester.ts";
 import { nodeSource } from "./node-source.ts";
+import { takeSeat } from "./seat.ts";
 import { openValidator, type Validator } from "./service.ts";
 import { openStatements, type Statements } from "./statements.ts";
-import { findVerdict } from "./tables.ts";
-import { readBallot, readDraw } from "./verdicts.ts";
+import { findVerdict, migrateValidators, openDraws } from "./tables.ts";
+import { drawCount, readBallot, readDraw } from "./verdicts.ts";
 
 const price = { promptWeiPerToken: "1000000000000", completionWeiPerToken: "10000000000001" };
 const contributors = [account(33), account(34), account(35)].map(({ address }) => toHex(address)).sort();
@@ -183,7 +185,6 @@ test("three validators audit, find a bent query, accuse it and undo the batch; s
 
   await phase();
   assert.ok((await rounds()).every((round) => steps(round, 1) === "revealed"));
-  assert.equal((await statements.list({ kind: "projection", subject: "1" })).length, 3);
   await rounds();
   const accusation = await readDraw(world.client(ann), world.contracts, 2);
   assert.deepEqual([accusation.receipt, accusation.attester], [0, toHex(liar.address)]);
@@ -202,5 +203,85 @@ test("three validators audit, find a bent query, accuse it and undo the batch; s
   const now = await standing(toHex(liar.address));
   assert.ok(now.bond < before.bond, "the liar is poorer");
   assert.equal(now.batches, 0n, "the batch is undone");
+  const slashed = before.bond - now.bond;
+  const { fee } = await readDraw(world.client(ann), world.contracts, 1);
+  const rest = slashed - 2n * fee;
+  assert.equal(accusation.opener, toHex(one.address));
+  assert.equal(
+    await read().readContract({
+      ...world.contracts.AttributionLedger,
+      functionName: "creditOf",
+      args: [one.address],
+    }),
+    2n * fee + (rest * 3_000n) / 10_000n,
+    "who had it audited and accused it has both fees back, and three tenths of the rest",
+  );
+  for (const validator of validators) await validator.close();
+});
+
+test("who calls a receipt right without looking is found in an audit, accused, charged, and pays once the appeal is over", async () => {
+  const lazy = account(64);
+  const { OpenStaking } = world.contracts;
+  await world.client(deployer).send({ to: lazy.address, value: 250n * open });
+  const pool = [BigInt(lazy.address), 0] as const;
+  await world.client(lazy).write({ ...OpenStaking, functionName: "open", args: pool, value: 100n * open });
+  await world.pass(60);
+  const validators = [
+    await start(one, await newDatabase(), true),
+    await start(two, await newDatabase()),
+    await start(three, await newDatabase()),
+  ];
+  const database = await newDatabase();
+  await migrateValidators(database);
+  const [chain, { contracts }] = [world.client(lazy), world];
+  const seat = () => takeSeat({ database, chain, contracts, chainLength: 64 });
+  const guess = async () => ({
+    wrong: false,
+    reason: "a guess",
+    gradient: Float32Array.from({ length: 300 }, () => Math.random() - 0.5),
+  });
+  const parts = { ...{ database, chain, contracts, judge: guess, lastSeconds: () => 0 }, now: world.now };
+  const everyone = async () => {
+    for (const validator of validators) await validator.round();
+    for (const drawId of await openDraws(database, await drawCount(chain, contracts)))
+      await stepBallot(
+        { ...parts, log: () => {} },
+        (await seat())!,
+        await readDraw(chain, contracts, drawId),
+      );
+  };
+  for (const validator of validators) assert.ok((await validator.round()).seated);
+  assert.ok(await seat());
+  const first = (await drawCount(chain, contracts)) + 1;
+  await world.pass(10);
+  await attester(102);
+  const stakeOf = () =>
+    read().readContract({ ...OpenStaking, functionName: "stakeOf", args: [BigInt(lazy.address)] });
+  const stakeBefore = await stakeOf();
+
+  for (let phase = 0; phase < 5; phase++) {
+    for (let turn = 0; turn < 2; turn++) await everyone();
+    await world.pass(Number(phaseSec) + 5);
+  }
+  await everyone();
+  const accusation = await readDraw(chain, contracts, first + 1);
+  assert.deepEqual([accusation.receipt, accusation.outcome], [0, "right"], "the batch is honest");
+  for (const drawId of [first, first + 1]) {
+    const ballot = await readBallot(chain, contracts, drawId, toHex(lazy.address));
+    assert.deepEqual([ballot.answer, ballot.charged], ["right", true], `draw ${drawId}`);
+    for (const honest of [one, two, three])
+      assert.ok(!(await readBallot(chain, contracts, drawId, toHex(honest.address))).charged);
+  }
+  assert.ok((await stakeOf()) < stakeBefore);
+  await world.pass(2 * Number(phaseSec) + 5);
+  await everyone();
+  const escrowed = () => read().readContract({ ...OpenStaking, functionName: "escrowed" });
+  assert.equal(await escrowed(), 0n, "what was slashed is paid out");
+  const credit = await read().readContract({
+    ...OpenStaking,
+    functionName: "creditOf",
+    args: [accusation.opener],
+  });
+  assert.ok(credit > 2n * accusation.fee, "who had everyone look is paid more than it cost");
   for (const validator of validators) await validator.close();
 });

@@ -20,7 +20,10 @@ export type Draw = Omit<LotteryTerms, "weight"> & {
   readonly executableAt: number;
   readonly outcome: (typeof outcomes)[number];
   readonly quorum: (typeof answers)[number];
-  /** Each winner's part of the fee once resolved, wei. */
+  /** Stake that was not shown not to be drawn, wei. */
+  readonly drawn: bigint;
+  readonly opener: Address;
+  /** What opening it cost, wei. */
   readonly fee: bigint;
   /** The chain's time now, seconds. */
   readonly timestamp: number;
@@ -77,6 +80,8 @@ export async function readDraw(chain: ChainReader, { Verdicts }: Contracts, draw
     executableAt: Number(draw.executableAt),
     outcome: outcomes[draw.outcome] ?? "open",
     quorum: answers[draw.quorum] ?? "none",
+    drawn: draw.total - draw.notDrawn,
+    opener: toHex(draw.opener),
     fee: draw.fee,
     timestamp,
   };

@@ -10,7 +10,8 @@ import {Commitment} from "../libraries/Positional.sol";
 
 /// @title Where attesters stand: bonds, the chain of their batches, finality, slashes and what these pay
 /// @notice Promises: batches become final in order, none is skipped; what is not final never exceeds the bond, also after a
-/// slash; of every slash the treasury gets at least three tenths, so that proving one's own lie always costs.
+/// slash; of every slash the treasury gets at least three tenths, so that proving one's own lie always costs; of one by a
+/// quorum at least seven tenths of all but the fees that it took.
 abstract contract Standing is ReentrancyGuardTransient {
     using SafeCast for uint256;
 
@@ -44,7 +45,8 @@ abstract contract Standing is ReentrancyGuardTransient {
     event BatchesUndone(
         address indexed attester, uint256 indexed number, uint256 end, address indexed prover, uint256 slashed
     );
-    /// @notice What a slash credits: to whom proved it, to whom it harmed, and the rest to the treasury.
+    /// @notice What a slash credits: to whom proved it, to whom it harmed, and the rest to the treasury. After a quorum's verdict: to
+    /// whom accused, to whom had it audited (as `harmed`), and the rest to the treasury.
     event Slashed(
         address indexed account,
         address indexed prover,
@@ -220,22 +222,50 @@ abstract contract Standing is ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------- inside: slashing
 
-    /// Undoes batch `number` and all after it, and slashes what falls (at least the minimum bond), but never what stands behind
-    /// the batches before it. All that falls counts, so that no small lie, proven by the liar, lets a large one go free; only
-    /// a quorum's verdict, which is nobody's proof, costs no more than the batch it judged.
+    /// Undoes batch `number` and all after it after a proof, or silence, and slashes all that falls, so that no small lie, proven by
+    /// the liar, lets a large one go free. The prover gets its part, three tenths at most; who was harmed its harm, up to four
+    /// tenths; the treasury the rest.
     function _undo(address attester, uint256 number, address prover, address harmed, uint256 harm) internal {
-        Attester storage a = _attesters[attester];
+        (Attester storage a, uint256 slashed) = _fall(attester, number, _attesters[attester].valid, prover);
+        _slash(attester, a, slashed, prover, harmed, harm);
+    }
+
+    /// Undoes batch `number` and all after it after a quorum's verdict, which is nobody's proof and may err: it costs no more than the
+    /// batch that was judged. Who accused and who had it audited get back what that cost them, as far as the slash goes, and
+    /// the governed part of the rest, three tenths at most: all of it for who accused, or a half each. The rest is the treasury's.
+    /// @param auditor zero where no audit had found it
+    function _undoJudged(
+        address attester,
+        uint256 number,
+        address accuser,
+        uint256 accuserFee,
+        address auditor,
+        uint256 auditorFee
+    ) internal {
+        (Attester storage a, uint256 slashed) = _fall(attester, number, number + 1, address(0));
+        uint256 toAccuser = Math.min(slashed, accuserFee);
+        uint256 toAuditor = Math.min(slashed - toAccuser, auditorFee);
+        uint256 reward = (slashed - toAccuser - toAuditor) * parameters.proverRewardBps() / WHOLE;
+        uint256 half = auditor == address(0) ? 0 : reward / 2;
+        _pay(attester, a, slashed, accuser, toAccuser + reward - half, auditor, toAuditor + half);
+    }
+
+    /// Undoes batch `number` and all after it. What is slashed is what the batches before `last` are worth, at least the minimum
+    /// bond, but never what stands behind the batches before it.
+    function _fall(address attester, uint256 number, uint256 last, address prover)
+        private
+        returns (Attester storage a, uint256 slashed)
+    {
+        a = _attesters[attester];
         _pendingBatch(attester, a, number);
         _advance(attester, a);
         uint256 end = a.valid;
         uint256 before = _cumulative(attester, number) - _cumulative(attester, a.finalised);
-        uint256 last = prover == address(0) ? number + 1 : end;
         uint256 worth = _cumulative(attester, last) - _cumulative(attester, number);
-        uint256 slashed = Math.min(Math.max(worth, parameters.minimumBondWei()), Math.saturatingSub(a.bond, before));
+        slashed = Math.min(Math.max(worth, parameters.minimumBondWei()), Math.saturatingSub(a.bond, before));
         a.valid = uint32(number);
         a.generation += 1;
         emit BatchesUndone(attester, number, end, prover, slashed);
-        _slash(attester, a, slashed, prover, harmed, harm);
     }
 
     /// Takes an amount from a bond and credits it: the prover's part, three tenths at most; to whom was harmed its harm, up to
@@ -245,9 +275,21 @@ abstract contract Standing is ReentrancyGuardTransient {
     function _slash(address account, Attester storage a, uint256 amount, address prover, address harmed, uint256 harm)
         internal
     {
-        a.bond -= uint96(amount);
         uint256 reward = prover == address(0) ? 0 : amount * parameters.proverRewardBps() / WHOLE;
         uint256 compensation = harmed == address(0) ? 0 : Math.min(harm, amount * MOST_COMPENSATION_BPS / WHOLE);
+        _pay(account, a, amount, prover, reward, harmed, compensation);
+    }
+
+    function _pay(
+        address account,
+        Attester storage a,
+        uint256 amount,
+        address prover,
+        uint256 reward,
+        address harmed,
+        uint256 compensation
+    ) private {
+        a.bond -= uint96(amount);
         address treasury = parameters.treasury();
         if (reward != 0) creditOf[prover] += reward;
         if (compensation != 0) creditOf[harmed] += compensation;

@@ -1,0 +1,105 @@
+/** What a validator must know of others: the projections they have shown, and the slashes that wait for their appeal to end. Followed from the chain. */
+import {
+  type ChainReader,
+  type FollowOptions,
+  followEvents,
+  type ProtocolContracts,
+} from "../chain/index.ts";
+import { type Address, toBytes, toHex } from "../protocol/index.ts";
+import type { Database } from "../store/index.ts";
+
+/** Of the schema `validators`, after those of `release-tables`. */
+export const recordMigrations = [
+  `create table validators.shown (
+     draw_id int not null,
+     validator text not null,
+     receipt bigint not null,
+     wrong boolean not null,
+     projection bytea not null,
+     primary key (draw_id, validator)
+   );
+   create table validators.slashes (
+     slash_id bigint primary key,
+     reporter text not null,
+     executable_at bigint not null
+   );`,
+];
+
+/** What somebody revealed in a draw. */
+export type Shown = {
+  readonly validator: Address;
+  readonly receipt: number;
+  readonly wrong: boolean;
+  /** No bytes where nothing was computed. */
+  readonly projection: Uint8Array;
+};
+
+/** A slash that nobody has carried out or overturned. */
+export type WaitingSlash = {
+  readonly slashId: bigint;
+  readonly reporter: Address;
+  /** When its appeal ends, seconds. */
+  readonly executableAt: number;
+};
+
+export type Record = {
+  /** Up to the last block. */
+  catchUp(): Promise<void>;
+  /** By address, ascending. */
+  shownIn(drawId: number): Promise<Shown[]>;
+  /** Whose appeal ends by then, at most 256. */
+  slashesDue(timestamp: number): Promise<WaitingSlash[]>;
+  stop(): Promise<void>;
+};
+
+export async function openRecord(parts: {
+  readonly database: Database;
+  readonly chain: ChainReader;
+  readonly contracts: Pick<ProtocolContracts, "Verdicts" | "OpenStaking">;
+  readonly onBlock?: NonNullable<FollowOptions<Pick<ProtocolContracts, "Verdicts">>["onBlock"]>;
+}): Promise<Record> {
+  const { database, chain, contracts } = parts;
+  const follower = await followEvents({
+    name: "validator-record",
+    database,
+    client: chain.public,
+    contracts: { Verdicts: contracts.Verdicts, OpenStaking: contracts.OpenStaking },
+    handle: async (events, tx) => {
+      for (const event of events)
+        if (event.eventName === "Revealed") {
+          const { drawId, validator, receipt, wrong, projection } = event.args;
+          await tx.query("insert into validators.shown values ($1, $2, $3, $4, $5) on conflict do nothing", [
+            ...[Number(drawId), toHex(validator), Number(receipt), wrong, toBytes(projection)],
+          ]);
+        } else if (event.eventName === "Slashed") {
+          const { slashId, reporter, executableAt } = event.args;
+          await tx.query("insert into validators.slashes values ($1, $2, $3) on conflict do nothing", [
+            ...[Number(slashId), toHex(reporter), Number(executableAt)],
+          ]);
+        } else if (event.eventName === "SlashExecuted" || event.eventName === "SlashOverturned")
+          await tx.query("delete from validators.slashes where slash_id = $1", [Number(event.args.slashId)]);
+    },
+    ...(parts.onBlock === undefined ? {} : { onBlock: parts.onBlock }),
+  });
+  return {
+    catchUp: async () => follower.reached(await chain.public.getBlockNumber({ cacheTime: 0 })),
+    async shownIn(drawId) {
+      const rows = await database.query<Omit<Shown, "receipt"> & { receipt: number | bigint }>(
+        "select validator, receipt, wrong, projection from validators.shown where draw_id = $1 order by validator",
+        [drawId],
+      );
+      return rows.map((row) => ({ ...row, receipt: Number(row.receipt) }));
+    },
+    async slashesDue(timestamp) {
+      const rows = await database.query<{ id: number | bigint; reporter: Address; at: number | bigint }>(
+        `select slash_id as id, reporter, executable_at as at from validators.slashes
+         where executable_at <= $1 order by slash_id limit 256`,
+        [timestamp],
+      );
+      return rows.map(({ id, reporter, at }) => ({
+        ...{ slashId: BigInt(id), reporter, executableAt: Number(at) },
+      }));
+    },
+    stop: () => follower.stop(),
+  };
+}
