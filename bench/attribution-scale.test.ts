@@ -22,7 +22,7 @@ test("a process that builds grows by what is held and an allowance, whatever the
   timeout: 300_000,
 }, async () => {
   const { memory, explain, width, k } = await measureBuild(plan);
-  assert.equal(width, 110_592);
+  assert.equal(width, 221_184);
   // Two rows for each contributor's sixteen examples, and the null rows.
   assert.equal(k, 16 * 2 + 8);
   assert.ok(

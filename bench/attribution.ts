@@ -5,7 +5,7 @@
  *
  * Tasks and the retrainings' losses are committed under bench/results/attribution. --quick trains each task's full model again (five
  * trainings, held against the committed losses as a check), scores it by every method and takes the retrainings as they stand: under ten
- * minutes on two cores. Left out then: one step on a method's choice, directions beyond the adapter's, more draws and a second seed of hot
+ * minutes on two cores. Left out then: one step on a method's choice, the default along the adapter's own directions, more draws and a second seed of hot
  * training, and rules that need null rows of contributors' sizes. What it does not measure itself it takes from other benchmarks' committed results, and `sources` names them.
  * Without --quick what is missing in the tables is retrained first, from where they stand (with --tables in another folder, from
  * nothing: about 1,000 retrainings, 7 seconds of a core each), and the other benchmarks are run. --out also writes the JSON down. Tasks are made by
@@ -15,7 +15,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createProducts, defaultMethod, type MethodName } from "../src/attribution/index.ts";
+import { createProducts, defaultMethod, type MethodName, methods } from "../src/attribution/index.ts";
 import { loadCheckpoint } from "../src/engine/index.ts";
 import { type MeasuredTask, missedBars } from "./attribution/bars.ts";
 import { baseFolder } from "./attribution/base.ts";
@@ -29,7 +29,7 @@ import { removedFigures } from "./attribution/removed.ts";
 import { repeatability } from "./attribution/repeat.ts";
 import { fillTable } from "./attribution/retrain.ts";
 import { trainRun } from "./attribution/run.ts";
-import { seedFigures, widenedScores } from "./attribution/seeds.ts";
+import { seedFigures } from "./attribution/seeds.ts";
 import { readTable, type Table } from "./attribution/table.ts";
 import { tailPatchFigures } from "./attribution/tail-patch.ts";
 import { readTask, resultsFolder, type TaskName, taskNames } from "./attribution/task.ts";
@@ -83,24 +83,23 @@ for (const name of chosen) {
     continue;
   }
   const material = await time("gradients", () => materialOf(base, task, table, run));
-  const scores = await time("methods", () => scoreTask(material, task.queries.length, products));
+  const paid = await time("pay and explain index", () =>
+    payScores(base, task, table, run, products, { single: !values.quick }),
+  );
+  const scores = await time("methods", () => scoreTask(material, paid.examples, products));
   const figures = await time("statistics", () => figuresOf(task, table, scores, defaultMethod));
   const tailPatch = values.quick
     ? undefined
     : await time("tail-patch", () => tailPatchFigures(base, task, run, material, scores.reference));
-  const paid = await time("pay and explain index", () =>
-    payScores(base, task, table, run, { single: !values.quick }),
-  );
   const pay = await time("rules", () => payFigures(task, table, paid));
   const seeds = await time("across seeds", async () => {
-    const float = paid.explain.float!;
-    const ours = seedFigures(table, scores.reference.get(defaultMethod) as Float32Array, material.width);
-    if (ours === undefined) return undefined;
-    const wide = values.quick ? undefined : await widenedScores(base, task, table, run, products);
+    const { scores: ours, rowBytes } = paid.explain.float!;
+    const released = seedFigures(table, ours, rowBytes / 4);
+    if (released === undefined || values.quick) return released && { default: released };
+    const both = await methods[defaultMethod].score(material, products);
     return {
-      default: ours,
-      release: seedFigures(table, float.scores, float.rowBytes / 4),
-      ...(wide && { widened: seedFigures(table, wide.scores, wide.width) }),
+      default: released,
+      asTrained: seedFigures(table, both.subarray(0, ours.length), material.width),
     };
   });
   const removed = removedFigures(name, table, values.tables);

@@ -16,6 +16,7 @@ import {
   createQueries,
   defaultPayIndexOptions,
   encodeBasis,
+  widenAdapter,
 } from "../src/attribution/index.ts";
 import {
   createGradients,
@@ -24,7 +25,6 @@ import {
   exampleSequence,
   exportPeft,
   loadCheckpoint,
-  loraOf,
   positionsFor,
   promptTokens,
   sequenceOf as sequenceOfTokens,
@@ -70,14 +70,15 @@ const trainer = await createTrainer(base, told, sequences);
 while (!trainer.done) await trainer.step();
 const { adapter, optimizer, step } = trainer.state;
 note(`trained to a loss of ${trainer.epochLoss().toFixed(3)}: indexing`);
+const wide = widenAdapter(base.config, adapter);
 const index = await buildPayIndex(
   {
-    gradients: await createGradients(base, loraOf(told), {
+    gradients: await createGradients(base, wide.config, {
       parts: ["B"],
       positions: positionsFor([...sequences, ...heldOut.map(sequenceOf)]),
       threads: 1,
     }),
-    adapter,
+    adapter: wide,
     secondMoments: new Map([...optimizer.moments].map(([name, { v }]) => [name, v] as const)),
     beta2: told.optimizer.beta2,
     steps: step,

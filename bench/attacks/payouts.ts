@@ -9,6 +9,7 @@ import {
   projectQuery,
   type Representatives,
   sketchExamples,
+  widenAdapter,
 } from "../../src/attribution/index.ts";
 import {
   type Adapter,
@@ -65,12 +66,13 @@ export async function openModel(
   trained: Trained,
   options: Partial<PayIndexOptions>,
 ) {
-  const { adapter, optimizer } = trained;
+  const { optimizer } = trained;
   const { beta2 } = world.recipe.optimizer;
   const sequences = rows.map((row) => world.sequence(row));
   const heldOut = world.heldOut.map((text) => world.sequence(text));
   const questions = world.questions.map((question) => world.sequence(question, true));
-  const gradients = await createGradients(world.base, loraOf(world.recipe), {
+  const adapter = widenAdapter(world.base.config, trained.adapter);
+  const gradients = await createGradients(world.base, adapter.config, {
     parts: ["B"],
     positions: positionsFor([...sequences, ...heldOut, ...questions]),
     threads: world.recipe.threads,

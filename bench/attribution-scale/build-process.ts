@@ -14,6 +14,7 @@ import {
   payIndexCost,
   planExplainIndex,
   scaleGradient,
+  widenAdapter,
 } from "../../src/attribution/index.ts";
 import { createGradients, createRandom, positionsFor, type Sequence } from "../../src/engine/index.ts";
 import { serveChild } from "../common/child.ts";
@@ -64,10 +65,15 @@ function rankCorrelation(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 async function build(shape: BuildShape) {
   const material = createMaterial(shape);
-  const { adapter, sequences, heldOut } = material;
+  const { sequences, heldOut } = material;
+  const adapter = widenAdapter(material.base.config, material.adapter);
   const { threads, seed } = shape;
   const positions = positionsFor([...sequences, ...heldOut]);
-  const gradients = await createGradients(material.base, material.lora, { parts: ["B"], positions, threads });
+  const gradients = await createGradients(material.base, adapter.config, {
+    parts: ["B"],
+    positions,
+    threads,
+  });
   const p = gradients.width;
   const options = {
     ...defaultPayIndexOptions,

@@ -12,8 +12,8 @@ export type MeasuredTask = TaskFigures & {
   tailPatch?: Record<string, Figure>;
   /** Rise of a question's loss when that is left out in training. */
   removed?: RemovedFigures;
-  /** The default, a release's index, and the default along more directions, against another seed's retrainings. */
-  seeds?: { default: SeedFigures; release?: SeedFigures | undefined; widened?: SeedFigures | undefined };
+  /** Against another seed's retrainings: the default, which is a release's index, and the same of both matrices as they were trained. */
+  seeds?: { default: SeedFigures; asTrained?: SeedFigures | undefined };
   pay: PayFigures;
   /** Largest difference of a loss between the model trained again and the committed table's, nats. */
   repeated: number;

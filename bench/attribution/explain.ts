@@ -5,6 +5,7 @@ import {
   type ExplainOptions,
   explainRowBytes,
   openExplainIndex,
+  type Products,
   planExplainIndex,
 } from "../../src/attribution/index.ts";
 
@@ -18,7 +19,7 @@ const forms: Record<string, ExplainOptions | undefined> = {
 };
 
 /** Takes rows R_i as an index is built, and scores questions by each form afterwards. */
-export function createExplainForms(examples: number, width: number) {
+export function createExplainForms(examples: number, width: number, products: Products) {
   const floats = new Float32Array(examples * width);
   const files = new Map<
     string,
@@ -31,22 +32,21 @@ export function createExplainForms(examples: number, width: number) {
     const { add } = createExplainWriter(plan, (bytes) => void chunks.push(bytes.slice()));
     files.set(name, { chunks, add, rowBytes: explainRowBytes(plan) });
   }
+  /** `[Q,N]`, before anything is rounded. @param gradients as `score` takes them */
+  const exact = (gradients: readonly Float32Array[]) => {
+    const asked = new Float32Array(gradients.length * width);
+    for (const [q, gradient] of gradients.entries()) asked.set(gradient, q * width);
+    return products.timesTransposed(asked, floats, gradients.length, examples, width);
+  };
   return {
+    exact,
     take(row: Float32Array, example: number): void {
       floats.set(row, example * width);
       for (const { add } of files.values()) add(row);
     },
     /** @param gradients the questions', in the index's metric, `[Q,p]` */
-    score(gradients: readonly Float32Array[]): ExplainScores {
-      const whole = new Float32Array(gradients.length * examples);
-      gradients.forEach((gradient, q) => {
-        for (let i = 0; i < examples; i++) {
-          let sum = 0;
-          for (let j = 0; j < width; j++) sum += (floats[i * width + j] as number) * (gradient[j] as number);
-          whole[q * examples + i] = sum;
-        }
-      });
-      const out: ExplainScores = { float: { rowBytes: 4 * width, scores: whole } };
+    async score(gradients: readonly Float32Array[]): Promise<ExplainScores> {
+      const out: ExplainScores = { float: { rowBytes: 4 * width, scores: await exact(gradients) } };
       for (const [name, { chunks, rowBytes }] of files) {
         const file = Buffer.concat(chunks);
         const index = openExplainIndex(file.length, (at, bytes) => file.subarray(at, at + bytes));

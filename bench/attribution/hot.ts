@@ -7,7 +7,7 @@ import { type Checkpoint, createEvaluator, loraOf, positionsFor } from "../../sr
 import { rounded } from "../common/measure.ts";
 import { type Figure, figure } from "./figure.ts";
 import { questionsOf } from "./measure.ts";
-import { collectState, type Run, type State, trainRun } from "./run.ts";
+import { collectAsReleased, collectState, finalOf, type Run, type State, trainRun } from "./run.ts";
 import type { Table } from "./table.ts";
 import { recipes, rowSequence, type Task } from "./task.ts";
 
@@ -64,35 +64,40 @@ export async function hotFigures(
   const adamfisher = (material: Material, samples: number) =>
     methods.adamfisher.score(material, products, { samples });
   const at = (state: State, samples = 4) => collectState(base, task, state, reference, asked, { samples });
+  const asReleased = async (state: State) =>
+    adamfisher(await collectAsReleased(base, task, state, reference, asked), 4);
 
   const heldOut = await heldOutCurve(base, task, run);
   const best = heldOut.indexOf(Math.min(...heldOut));
-  const byEpoch: Float32Array[] = [];
-  for (const [epoch, state] of run.epochs.entries()) {
-    byEpoch.push(await adamfisher(await at(state), 4));
-    onProgress(`scored epoch ${epoch + 1} of ${run.epochs.length}`);
-  }
-  const last = run.epochs.length - 1;
-  const examples = task.train.length;
-  const unit = byEpoch.map((scores) => normalised(scores, examples));
+  const [optimum, last] = [run.epochs[best] as State, finalOf(run)];
   const variants: Record<string, [Float32Array, number]> = {
-    "4 draws": [byEpoch[last] as Float32Array, passes(4)],
-    "sum over epochs": [sum(byEpoch), run.epochs.length],
-    "sum over epochs, each of one length": [sum(unit), run.epochs.length],
-    "sum over the last half of epochs, each of one length": [
-      sum(unit.slice(Math.floor(unit.length / 2))),
-      Math.ceil(unit.length / 2),
-    ],
-    [`epoch ${best + 1}, the held-out optimum`]: [byEpoch[best] as Float32Array, 1],
+    "4 draws": [await asReleased(last), passes(4)],
+    [`epoch ${best + 1}, the held-out optimum`]: [await asReleased(optimum), 1],
   };
+  onProgress("scored as a release does");
+  const byEpoch: Float32Array[] = [];
+  for (const [epoch, state] of run.epochs.slice(0, quick ? best + 1 : undefined).entries()) {
+    byEpoch.push(await adamfisher(await at(state), 4));
+    onProgress(`scored both matrices of epoch ${epoch + 1} of ${run.epochs.length}`);
+  }
+  variants["both matrices, sum to the held-out optimum"] = [sum(byEpoch.slice(0, best + 1)), best + 1];
   if (!quick) {
-    const final = await at(run.epochs[last] as State, 8);
+    const unit = byEpoch.map((scores) => normalised(scores, task.train.length));
+    variants["both matrices"] = [byEpoch.at(-1) as Float32Array, passes(4)];
+    variants[`both matrices, epoch ${best + 1}`] = [byEpoch[best] as Float32Array, passes(4)];
+    variants["both matrices, sum over epochs"] = [sum(byEpoch), run.epochs.length];
+    variants["both matrices, sum over epochs, each of one length"] = [sum(unit), run.epochs.length];
+    const final = await at(last, 8);
     variants.graddot = [await methods.graddot.score(final, products), passes(0)];
-    for (const draws of [1, 8]) variants[`${draws} draws`] = [await adamfisher(final, draws), passes(draws)];
+    for (const draws of [1, 8])
+      variants[`both matrices, ${draws} draw${draws === 1 ? "" : "s"}`] = [
+        await adamfisher(final, draws),
+        passes(draws),
+      ];
     const second = await trainRun(base, task, 2);
-    const other = await adamfisher(await at(second.epochs[last] as State), 4);
-    variants["two seeds, each of one length"] = [
-      sum([unit[last] as Float32Array, normalised(other, examples)]),
+    const other = await adamfisher(await at(finalOf(second)), 4);
+    variants["both matrices, two seeds, each of one length"] = [
+      sum([unit.at(-1) as Float32Array, normalised(other, task.train.length)]),
       2,
     ];
   }

@@ -2,6 +2,7 @@
 import {
   contributorLds,
   crossSeedCeiling,
+  defaultMethod,
   difference,
   lds,
   type Material,
@@ -67,13 +68,21 @@ export function questionsOf(base: Checkpoint, task: Task, table: Table) {
   };
 }
 
-export async function scoreTask(material: Material, queries: number, products: Products): Promise<Scores> {
+/**
+ * By every method: all but the default read both matrices of the adapter as it was trained.
+ *
+ * @param released the default's, `[2Q,N]`, by the index that a release gets
+ */
+export async function scoreTask(
+  material: Material,
+  released: Float32Array,
+  products: Products,
+): Promise<Scores> {
   const scores: Scores = { reference: new Map(), generated: new Map() };
   for (const name of methodNames) {
-    const all = await methods[name].score(material, products);
-    const examples = all.length / (2 * queries);
-    scores.reference.set(name, all.subarray(0, queries * examples));
-    scores.generated.set(name, all.subarray(queries * examples));
+    const all = name === defaultMethod ? released : await methods[name].score(material, products);
+    scores.reference.set(name, all.subarray(0, all.length / 2));
+    scores.generated.set(name, all.subarray(all.length / 2));
   }
   return scores;
 }

@@ -9,9 +9,11 @@ import {
   type PayIndexInput,
   type PayIndexOptions,
   type PayoutRule,
+  type Products,
   payoutError,
   projectQuery,
   scaleGradient,
+  widenAdapter,
 } from "../../src/attribution/index.ts";
 import { type Checkpoint, createGradients, positionsFor } from "../../src/engine/index.ts";
 import { score } from "../../src/protocol/index.ts";
@@ -43,6 +45,8 @@ export type PayScores = {
   readonly single: IndexScores | undefined;
   /** Of single examples, by each form an explain index takes. */
   readonly explain: ExplainScores;
+  /** `[2Q,N]`: the default method's scores of single examples, for reference answers and then for generated ones. */
+  readonly examples: Float32Array;
 };
 
 /** The scores of a task's reference answers by the index of its final adapter. */
@@ -51,18 +55,20 @@ export async function payScores(
   task: Task,
   table: Table,
   run: Run,
+  products: Products,
   { single = false }: { single?: boolean } = {},
 ): Promise<PayScores> {
-  const { adapter, moments } = finalOf(run);
+  const { adapter: trained, moments } = finalOf(run);
+  const adapter = widenAdapter(base.config, trained);
   const sequences = task.train.map((row) => rowSequence(base.tokenizer, row));
   const heldOut = task.heldOut.map((row) => rowSequence(base.tokenizer, row));
-  const { reference } = querySequences(base, task, table.answers);
+  const { reference, generated } = querySequences(base, task, table.answers);
   const gradients = await createGradients(base, adapter.config, {
     parts: ["B"],
-    positions: positionsFor([...sequences, ...heldOut, ...reference]),
-    threads: 1,
+    positions: positionsFor([...sequences, ...heldOut, ...reference, ...generated]),
+    threads: 2,
   });
-  const { data } = await gradients.rows(adapter, reference);
+  const { data } = await gradients.rows(adapter, [...reference, ...generated]);
   const gradientOf = (q: number) => data.subarray(q * gradients.width, (q + 1) * gradients.width);
   const build = (more: Pick<PayIndexInput, "explain">, options: Partial<PayIndexOptions> = {}) =>
     buildPayIndex(
@@ -79,17 +85,29 @@ export async function payScores(
         calibration: { sets: [], queries: reference },
         ...more,
       },
-      { ...defaultPayIndexOptions, threads: 1, ...options },
+      { ...defaultPayIndexOptions, ...options },
     );
-  const forms = createExplainForms(sequences.length, gradients.width);
+  const forms = createExplainForms(sequences.length, gradients.width, products);
   const index = await build({ explain: forms.take });
+  const scaled = (first: number, count: number) =>
+    Array.from({ length: count }, (_, q) => scaleGradient(index.basis, gradientOf(first + q)));
+  const explain = await forms.score(scaled(0, reference.length));
+  const written = await forms.exact(scaled(reference.length, generated.length));
   return {
     released: indexScores(index, reference.length, gradientOf),
     single: single
       ? indexScores(await build({}, { examplesPerRow: sequences.length }), reference.length, gradientOf)
       : undefined,
-    explain: forms.score(reference.map((_, q) => scaleGradient(index.basis, gradientOf(q)))),
+    explain,
+    examples: concatFloats(explain.float!.scores, written),
   };
+}
+
+function concatFloats(a: Float32Array, b: Float32Array): Float32Array {
+  const out = new Float32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
 }
 
 function indexScores(

@@ -1,5 +1,5 @@
 /** What an answer's query costs next to reading the answer once: its gradient, and projecting that on a release's directions. */
-import { createProjection } from "../../src/attribution/index.ts";
+import { createProjection, widenAdapter } from "../../src/attribution/index.ts";
 import {
   adapterFeeds,
   createGradients,
@@ -25,7 +25,7 @@ export type QueryCost = {
 };
 
 /**
- * The shipped base under an adapter of rank 8 on all modules, one thread; both passes of one answer in turns, the first round dropped;
+ * The shipped base under an adapter of rank 8 on all modules, its gradient read along 16 directions; one thread; both passes of one answer in turns, the first round dropped;
  * processor time, so that other programs' turns on the core do not count. Random tokens: what they say does not change how long they take.
  */
 export async function queryCost(rounds = 15) {
@@ -35,7 +35,8 @@ export async function queryCost(rounds = 15) {
   const random = createRandom(5, 64);
   const tokens = (count: number) => Array.from({ length: count }, () => random.below(base.config.vocab));
   const positions = prompt + Math.max(...lengths);
-  const gradients = await createGradients(base, lora, { parts: ["B"], positions, threads: 1 });
+  const wide = widenAdapter(base.config, adapter);
+  const gradients = await createGradients(base, wide.config, { parts: ["B"], positions, threads: 1 });
   const forward = await createSession(
     trainingGraph({
       config: base.config,
@@ -63,7 +64,7 @@ export async function queryCost(rounds = 15) {
     for (let round = 0; round <= rounds; round++)
       turns.push({
         forward: await timed(read),
-        gradient: await timed(() => gradients.rows(adapter, [sequence])),
+        gradient: await timed(() => gradients.rows(wide, [sequence])),
       });
     turns.shift();
     answers.push({

@@ -4,6 +4,7 @@ import {
   type CollectOptions,
   collectMaterial,
   type Material,
+  widenAdapter,
 } from "../../src/attribution/index.ts";
 import type { Adapter, Checkpoint, Sequence, TrainState } from "../../src/engine/index.ts";
 import { keptBy, trainJob } from "./counterfactual.ts";
@@ -66,3 +67,10 @@ export function collectState(
     ...options,
   });
 }
+
+/** The same, of what a release's index reads: the B matrices of the adapter as it is widened for reading. */
+export const collectAsReleased: typeof collectState = (base, task, state, queries, texts, options = {}) =>
+  collectState(base, task, { ...state, adapter: widenAdapter(base.config, state.adapter) }, queries, texts, {
+    parts: ["B"],
+    ...options,
+  });

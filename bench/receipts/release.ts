@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { custom } from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
-import { encodeBasis } from "../../src/attribution/index.ts";
+import { encodeBasis, readDirections } from "../../src/attribution/index.ts";
 import { viemChain } from "../../src/chain/index.ts";
 import {
   gradientSegments,
@@ -79,7 +79,7 @@ export async function prepareHome(home: string, sizes: Sizes, payers: number): P
     const tensors = maker.tensors(0).slice();
     const configJson = JSON.parse(new TextDecoder().decode(maker.config));
     const lora = readPeft(configJson, parseSafetensors(tensors, "adapter"), model, "adapter").config;
-    const p = gradientSegments(model, lora, ["B"]).width;
+    const p = gradientSegments(model, { ...lora, rank: readDirections }, ["B"]).width;
     const { k } = sizes;
     const basis = encodeBasis({
       k,

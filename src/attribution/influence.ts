@@ -30,7 +30,8 @@ export function layerBlocks(segments: readonly GradientSegment[]): LayerBlock[] 
 /**
  * The diagonal metric D^−½, `[p]`.
  *
- * @param secondMoments Adam's v by tensor name
+ * @param secondMoments Adam's v by tensor name, in the shape that was trained: a column of B that was added to read along (`widenAdapter`), which
+ *   no step has seen, takes the mean of its row's
  * @param correction 1 − β₂^steps
  */
 export function adamMetric(
@@ -40,14 +41,27 @@ export function adamMetric(
   correction: number,
 ): Float32Array {
   const root = new Float64Array(width);
-  for (const { name, offset, length } of segments) {
-    const v = secondMoments(name);
-    if (v.length !== length)
-      throw new RangeError(`The second moment of ${name} has ${v.length} values, its gradient ${length}.`);
+  for (const { name, offset, length, shape } of segments) {
+    const v = widened(secondMoments(name), name, shape);
     for (let i = 0; i < length; i++) root[offset + i] = Math.sqrt((v[i] as number) / correction);
   }
   const mean = root.reduce((sum, x) => sum + x, 0) / width;
   return Float32Array.from(root, (x) => 1 / Math.sqrt(x + 0.1 * mean + 1e-20));
+}
+
+function widened(v: Float32Array, name: string, [rows, columns]: readonly [number, number]): Float32Array {
+  const length = rows * columns;
+  if (v.length === length) return v;
+  const own = v.length / rows;
+  if (!name.endsWith(".lora_B") || !Number.isInteger(own) || own > columns)
+    throw new RangeError(`The second moment of ${name} has ${v.length} values, its gradient ${length}.`);
+  const wide = new Float32Array(length);
+  for (let i = 0; i < rows; i++) {
+    const known = v.subarray(i * own, (i + 1) * own);
+    wide.fill(known.reduce((sum, x) => sum + x, 0) / own, i * columns, (i + 1) * columns);
+    wide.set(known, i * columns);
+  }
+  return wide;
 }
 
 /** Multiplies every row by the metric, in place. */

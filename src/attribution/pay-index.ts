@@ -27,6 +27,9 @@ import { groupRows } from "./row-groups.ts";
 import { createInt16Scan } from "./scan.ts";
 import { createScratch } from "./scratch.ts";
 
+/** What a manifest names: adamfisher of the B matrices, read along `directionsToRead` directions, which are sixteen for most. */
+export const indexMethod = "adamfisher-b16";
+
 export type PayIndexOptions = {
   /** Gradients with drawn labels per example. */
   samples: number;
@@ -47,7 +50,7 @@ export type PayIndexOptions = {
 
 export const defaultPayIndexOptions: PayIndexOptions = {
   samples: 4,
-  damping: 0.2,
+  damping: 0.5,
   maxFisherRows: 3072,
   examplesPerRow: 8,
   nullRows: 199,

@@ -11,6 +11,7 @@ import {
 } from "../engine/index.ts";
 import { decodeBasis, scaleGradient } from "./basis.ts";
 import { createProjection } from "./projection.ts";
+import { directionsOf, maxDirections, widenAdapter } from "./widen.ts";
 
 /** A release's files that scoring takes, as they are. */
 export type QueryFiles = {
@@ -26,11 +27,14 @@ export type AnsweredTokens = { readonly promptIds: readonly number[]; readonly o
 
 /** A release ready to be asked. */
 export type QueryRelease = {
+  /** As the files hold it. */
+  readonly trained: Adapter;
+  /** As it is read: along the directions that the basis is for. */
   readonly adapter: Adapter;
   /** Dimensions of q. */
   readonly k: number;
   readonly gradients: Awaited<ReturnType<typeof createGradients>>;
-  /** ∇ℓ of the answer by the adapter's B matrices, `[p]`: one forward and one backward pass. */
+  /** ∇ℓ of the answer by the widened adapter's B matrices, `[p]`: one forward and one backward pass. */
   gradient(answer: AnsweredTokens): Promise<Float32Array>;
   /** The gradient in the coordinates of the index, `[p]`. */
   scaled(answer: AnsweredTokens): Promise<Float32Array>;
@@ -62,25 +66,29 @@ export function createQueries(base: Checkpoint, options: { maxLength: number; th
   return {
     /** @throws when the files are not an adapter of this base and a basis for its gradients */
     async open({ release, adapterConfig, adapterTensors, basis: bytes }: QueryFiles): Promise<QueryRelease> {
-      const adapter = readPeft(
+      const trained = readPeft(
         JSON.parse(new TextDecoder().decode(adapterConfig)),
         parseSafetensors(adapterTensors, `of release ${release}`),
         base.config,
         `of release ${release}`,
       );
       const basis = decodeBasis(bytes);
+      const directions = directionsOf(base.config, trained, basis.metric.length);
+      const { rank } = trained.config;
+      if (!Number.isInteger(directions) || directions < rank || directions > maxDirections)
+        throw new RangeError(
+          `The basis of release ${release} is for gradients of ${basis.metric.length} numbers, ${directions} directions for each output; its adapter has ${rank}, and at most ${maxDirections} are read.`,
+        );
+      const adapter = widenAdapter(base.config, trained, directions);
       const modules = moduleNames.filter((name) => adapter.config.modules.includes(name));
       const gradients = await graphOf({ ...adapter.config, modules });
-      if (gradients.width !== basis.metric.length)
-        throw new RangeError(
-          `The basis of release ${release} is for gradients of ${basis.metric.length} numbers; its adapter's have ${gradients.width}.`,
-        );
       const project = createProjection(basis);
       const gradient = async ({ promptIds, outputIds }: AnsweredTokens) => {
         const sequence = sequenceOf(promptIds, outputIds, options.maxLength);
         return (await gradients.rows(adapter, [sequence])).data;
       };
       return {
+        trained,
         adapter,
         k: basis.k,
         gradients,

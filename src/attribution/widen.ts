@@ -1,64 +1,64 @@
 /**
  * An adapter read along more directions than it has. A gets further random rows and B as many columns of zeros: the model stays the same, but the
- * gradient by B of an example, Σ_t s·δ_t (A x_t)ᵀ, now sees its inputs along rank + extra directions.
+ * gradient by B of an example, Σ_t s·δ_t (A x_t)ᵀ, now sees its inputs along as many directions as A has rows.
  *
  * Why: the products ⟨g_i, g_q⟩ = s² tr(G_i AᵀA G_qᵀ) of gradients by B are those of gradients G by the whole matrix, seen through A. With a
  * rank of 4 or 8 that is mostly what A was drawn as: it foretells trainings that start from the same A, and other seeds' less well. With
  * more rows AᵀA comes nearer to a multiple of the identity (random projections as in LoGra: Choe et al. 2024, arXiv 2405.13954).
  */
-import { type Adapter, initialAdapter, type ModelConfig } from "../engine/index.ts";
+import { type Adapter, adapterShapes, createRandom, type ModelConfig } from "../engine/index.ts";
 
-export type Widened = {
-  readonly adapter: Adapter;
-  /** Adam's v of every tensor, in the new shapes. */
-  readonly secondMoments: Map<string, Float32Array>;
-};
+/** What gradients are read along, unless the adapter's rank is higher: docs/attribution.md shows what more and fewer do. */
+export const readDirections = 16;
+
+/** Directions are added while a gradient keeps to so many numbers: a basis of 1,024 of its directions takes 1 GiB then, the most a blob holds. */
+export const widestGradient = 2 ** 20;
+
+/** No file makes this program read along more. */
+export const maxDirections = 256;
+
+/** How many numbers one direction adds to a gradient: one for each output of an adapted module. */
+const outputs = (model: ModelConfig, config: Adapter["config"]): number =>
+  adapterShapes(model, { ...config, rank: 1 })
+    .filter(({ part }) => part === "B")
+    .reduce((sum, { shape }) => sum + shape[0], 0);
+
+/** Along how many directions a new index reads an adapter of this shape. */
+export const directionsToRead = (model: ModelConfig, config: Adapter["config"]): number =>
+  Math.max(config.rank, Math.min(readDirections, Math.floor(widestGradient / outputs(model, config))));
 
 /**
- * @param secondMoments Adam's v by tensor name; a new column of B takes the mean of its row's, a new row of A, which has no gradient, zero
- * @param extra directions to add, at least 1
- * @param seed of the new rows of A, which are drawn as a new adapter's are
+ * The same model, with A `[directions, in]` and B `[out, directions]`; the adapter itself where it has as many. New rows of A are drawn as a new
+ * adapter's are, always the same ones: who checks an index needs no seed for them, and nobody can choose them.
  */
 export function widenAdapter(
   model: ModelConfig,
   adapter: Adapter,
-  secondMoments: ReadonlyMap<string, Float32Array>,
-  extra: number,
-  seed: number,
-): Widened {
+  directions = directionsToRead(model, adapter.config),
+): Adapter {
   const { rank } = adapter.config;
-  const all = rank + extra;
-  const fresh = initialAdapter(model, { ...adapter.config, rank: extra }, seed);
-  const tensors = new Map<string, { data: Float32Array; shape: readonly number[] }>();
-  const moments = new Map<string, Float32Array>();
-  for (const [name, { data, shape }] of adapter.tensors) {
-    const v = secondMoments.get(name);
-    if (v === undefined) throw new RangeError(`The optimizer's state lacks ${name}.`);
-    if (name.endsWith(".lora_A")) {
-      const width = shape[1] as number;
-      const rows = new Float32Array(all * width);
-      rows.set(data as Float32Array);
-      rows.set(fresh.tensors.get(name)?.data as Float32Array, rank * width);
-      tensors.set(name, { data: rows, shape: [all, width] });
-      const wider = new Float32Array(all * width);
-      wider.set(v);
-      moments.set(name, wider);
-      continue;
-    }
-    const height = shape[0] as number;
-    const columns = new Float32Array(height * all);
-    const wider = new Float32Array(height * all);
-    for (let i = 0; i < height; i++) {
-      const own = v.subarray(i * rank, (i + 1) * rank);
-      columns.set((data as Float32Array).subarray(i * rank, (i + 1) * rank), i * all);
-      wider.fill(own.reduce((sum, x) => sum + x, 0) / rank, i * all, (i + 1) * all);
-      wider.set(own, i * all);
-    }
-    tensors.set(name, { data: columns, shape: [height, all] });
-    moments.set(name, wider);
-  }
-  return {
-    adapter: { config: { ...adapter.config, rank: all }, tensors } as Adapter,
-    secondMoments: moments,
-  };
+  if (directions < rank || directions > maxDirections)
+    throw new RangeError(
+      `An adapter of rank ${rank} is read along ${rank} to ${maxDirections} directions; asked for ${directions}.`,
+    );
+  if (directions === rank) return adapter;
+  const random = createRandom(1, 37);
+  const config = { ...adapter.config, rank: directions };
+  const tensors = new Map(
+    adapterShapes(model, config).map(({ name, part, shape }) => {
+      const own = adapter.tensors.get(name)?.data as Float32Array;
+      const data = new Float32Array(shape[0] * shape[1]);
+      if (part === "A") {
+        data.set(own);
+        for (let i = own.length; i < data.length; i++) data[i] = random.normal() / Math.sqrt(shape[1]);
+      } else
+        for (let i = 0; i < shape[0]; i++) data.set(own.subarray(i * rank, (i + 1) * rank), i * directions);
+      return [name, { data, shape }] as const;
+    }),
+  );
+  return { config, tensors };
 }
+
+/** Along how many directions gradients by B of p numbers in all are read; not a whole number where they are of another model's. */
+export const directionsOf = (model: ModelConfig, { config }: Adapter, p: number): number =>
+  p / outputs(model, config);

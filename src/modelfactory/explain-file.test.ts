@@ -7,7 +7,7 @@ import { explainBytes, openExplainRows } from "../attribution/index.ts";
 import { createExplainFile, planExplainFile } from "./explain-file.ts";
 
 test("the file of any number of examples fits in a blob, with rows as long as that allows", () => {
-  const width = 110_592;
+  const width = 221_184;
   assert.equal(planExplainFile(700, width, 1).bits, 8);
   for (const examples of [10_000, 131_071])
     assert.equal(planExplainFile(examples, width, 1).dimensions, 65_504);

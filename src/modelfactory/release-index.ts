@@ -9,6 +9,7 @@ import {
   type PayIndexOptions,
   type Representatives,
   sketchExamples,
+  widenAdapter,
 } from "../attribution/index.ts";
 import {
   type Adapter,
@@ -68,7 +69,8 @@ export async function buildReleaseIndex(
   const { sequences, kept } = readableRows(base, recipe, examples);
   const { sequences: heldOutSequences, kept: heldOutKept } = readableRows(base, recipe, heldOut);
   const asked = readableRows(base, recipe, queries);
-  const gradients = await createGradients(base, adapter.config, {
+  const wide = widenAdapter(base.config, adapter);
+  const gradients = await createGradients(base, wide.config, {
     parts: ["B"],
     positions: positionsFor([...sequences, ...heldOutSequences, ...asked.sequences]),
     threads: options?.threads ?? recipe.threads,
@@ -77,13 +79,13 @@ export async function buildReleaseIndex(
   onProgress("near duplicates", 0, sequences.length);
   const representatives = findClusters({
     texts: kept.map((i) => clusterText(examples[i] as Example)),
-    sketches: await sketchExamples(gradients, adapter, sequences, metric),
+    sketches: await sketchExamples(gradients, wide, sequences, metric),
   });
   const found: ReadableIndex = { representatives, kept, heldOutKept, queries: asked };
   const index = await buildPayIndex(
     {
       gradients,
-      adapter,
+      adapter: wide,
       metric,
       sequences,
       contributorOf: kept.map((i) => contributorOf[i] as number),

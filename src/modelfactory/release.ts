@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import type { Account } from "viem";
 import { z } from "zod";
+import { indexMethod } from "../attribution/index.ts";
 import type { VersionContent, VersionSummary } from "../datanets/index.ts";
 import { runtimeVersion, tokenizerFiles, weightFiles } from "../engine/index.ts";
 import {
@@ -217,7 +218,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
       exactTunedMillionths: exactShare(evaluated.tuned.exact),
     },
     index: {
-      method: "adamfisher-b",
+      method: indexMethod,
       lambda: parts.damping,
       samples: parts.samples,
       basisDigest: indexed.basis,

@@ -51,7 +51,7 @@ const manifest: Manifest = manifestSchema.parse({
   lossCurveDigest: zeroDigest,
   evaluation: { examples: 20 },
   index: {
-    method: "adamfisher-b",
+    method: "adamfisher-b16",
     lambda: "0.2",
     samples: 2,
     basisDigest: zeroDigest,

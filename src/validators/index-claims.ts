@@ -3,6 +3,7 @@ import {
   type Basis,
   decodeBasis,
   defaultPayIndexOptions,
+  indexMethod,
   type PublishedIndex,
 } from "../attribution/index.ts";
 import type { VersionContent } from "../datanets/index.ts";
@@ -213,7 +214,7 @@ function openData(
 function openMethod(manifest: Manifest, check: CheckOf): Recipe | undefined {
   const { method, lambda, samples, nullRows } = manifest.index;
   const faults: string[] = [];
-  if (method !== "adamfisher-b") faults.push(`the method "${method}" is not known here`);
+  if (method !== indexMethod) faults.push(`the method "${method}" is not known here`);
   if (!(Number(lambda) > 0 && Number(lambda) <= 10)) faults.push(`λ is ${lambda}`);
   if (samples > most.samples) faults.push(`${samples} samples of each example are more than ${most.samples}`);
   if (nullRows > most.nullRows) faults.push(`${nullRows} null rows are more than ${most.nullRows}`);
@@ -225,9 +226,9 @@ function openMethod(manifest: Manifest, check: CheckOf): Recipe | undefined {
   } catch {
     faults.push("the recipe is none of this program's");
   }
-  const expected = `adamfisher-b, ${defaultPayIndexOptions.nullRows} null rows or more`;
+  const expected = `${indexMethod}, ${defaultPayIndexOptions.nullRows} null rows or more`;
   check("method", expected, faults.length === 0 ? expected : "not so", faults);
-  const canBeMade = method === "adamfisher-b" && samples <= most.samples && nullRows <= most.nullRows;
+  const canBeMade = method === indexMethod && samples <= most.samples && nullRows <= most.nullRows;
   return canBeMade && Number(lambda) > 0 && Number(lambda) <= 10 ? recipe : undefined;
 }
 

@@ -144,7 +144,7 @@ export function createReplayer(base: BaseModel, options: { threads?: number; tol
         rank: manifest.adapter.rank,
         scale: Number(manifest.adapter.alpha) / manifest.adapter.rank,
       };
-      const { rank, scale, modules } = release.adapter.config;
+      const { rank, scale, modules } = release.trained.config;
       const shape = (of: object, names: readonly string[]) =>
         JSON.stringify({ ...of, modules: [...names].sort() });
       const [expected, actual] = [shape(told, manifest.adapter.modules), shape({ rank, scale }, modules)];
