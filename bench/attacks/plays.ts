@@ -59,7 +59,7 @@ const otherWords: Readonly<Record<string, string>> = {
 const fillers = ["indeed", "I say", "mark you", "in truth", "as I am told", "by my faith", "look you"];
 
 /** Clauses in another order, some words exchanged, some put in: the matter stays, few triples of words do. */
-function reword(text: string, random: Random): string {
+export function reword(text: string, random: Random): string {
   const clauses = text
     .split(/[,;:.!?\n]+/)
     .map((clause) => clause.trim())

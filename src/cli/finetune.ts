@@ -36,6 +36,8 @@ export type JobJson = {
     readonly lossFirst: number;
     readonly lossLast: number;
     readonly examples: number;
+    readonly skipped: number;
+    readonly copies: number;
     readonly seconds: number;
   } | null;
   readonly evaluated: { readonly examples: number; readonly base: Measured; readonly tuned: Measured } | null;
@@ -264,6 +266,14 @@ function jobView(io: Io) {
   };
 }
 
+function leftOutLine({ skipped, copies }: NonNullable<JobJson["trained"]>): string[] {
+  const parts = [
+    ...(copies === 0 ? [] : [`${copies} that repeat${copies === 1 ? "s" : ""} another's text`]),
+    ...(skipped === 0 ? [] : [`${skipped} that cannot be read`]),
+  ];
+  return parts.length === 0 ? [] : [`Rows left out: ${parts.join(", ")}.`];
+}
+
 function heldOutLine({
   epochs,
   releasedEpoch = epochs,
@@ -292,6 +302,7 @@ function showJob(job: JobJson): string {
       ? []
       : [
           `Trained on ${trained.examples} examples, ${trained.steps} steps in ${trained.seconds.toFixed(1)} s: loss ${trained.lossFirst.toFixed(3)} → ${trained.lossLast.toFixed(3)}.`,
+          ...leftOutLine(trained),
           heldOutLine(trained),
         ]),
     ...(measured === null

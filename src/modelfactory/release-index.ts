@@ -1,7 +1,6 @@
 /** A release's pay index from its adapter and its rows: for who makes it, and for who makes it again to check it. */
 import {
   buildPayIndex,
-  type ClusterText,
   defaultPayIndexOptions,
   findClusters,
   type PayIndex,
@@ -20,6 +19,7 @@ import {
 } from "../engine/index.ts";
 import type { Recipe } from "./recipe.ts";
 import { readableRows } from "./training.ts";
+import { textClusters } from "./training-rows.ts";
 
 export type IndexMaterial = {
   recipe: Recipe;
@@ -46,19 +46,12 @@ export type ReleaseIndexParts = {
 /** Rows that a model can read, numbered from 0: `kept` and `heldOutKept` are their numbers among all. */
 export type ReadableIndex = {
   readonly representatives: Representatives;
+  /** Which of the readable rows were trained on: those that repeat no other's text. */
+  readonly trained: readonly number[];
   readonly kept: readonly number[];
   readonly heldOutKept: readonly number[];
   readonly queries: ReturnType<typeof readableRows>;
 };
-
-/** What of an example is read, and what is learned. */
-const clusterText = (example: Example): ClusterText =>
-  "prompt" in example
-    ? example
-    : {
-        prompt: JSON.stringify(example.messages.slice(0, -1)),
-        completion: JSON.stringify(example.messages.at(-1)),
-      };
 
 /** @throws RangeError when there is too little held-out material to make null rows from */
 export async function buildReleaseIndex(
@@ -77,11 +70,11 @@ export async function buildReleaseIndex(
   });
   const metric = metricOf(gradients);
   onProgress("near duplicates", 0, sequences.length);
-  const representatives = findClusters({
-    texts: kept.map((i) => clusterText(examples[i] as Example)),
-    sketches: await sketchExamples(gradients, wide, sequences, metric),
-  });
-  const found: ReadableIndex = { representatives, kept, heldOutKept, queries: asked };
+  const { texts, byText } = textClusters(examples, kept);
+  const sketches = await sketchExamples(gradients, wide, sequences, metric, byText);
+  const representatives = findClusters({ texts, byText, sketches });
+  const trained = [...kept.keys()].filter((i) => byText[i] === i);
+  const found: ReadableIndex = { representatives, trained, kept, heldOutKept, queries: asked };
   const index = await buildPayIndex(
     {
       gradients,

@@ -82,8 +82,10 @@ export const trainedSchema = z.object({
   heldOutRows: z.number().default(0),
   lossFirst: z.number(),
   lossLast: z.number(),
+  /** Rows trained on; left out were those that cannot be read, and those that repeat another's text. */
   examples: z.number(),
   skipped: z.number().default(0),
+  copies: z.number().default(0),
   seconds: z.number(),
 });
 export type Trained = z.infer<typeof trainedSchema>;
@@ -208,6 +210,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
     evaluation: {
       examples: evaluated.examples,
       unreadableRows: trained.skipped,
+      copiedRows: trained.copies,
       releasedEpoch: trained.releasedEpoch ?? trained.epochs,
       trainedEpochs: trained.epochs,
       heldOutRows: trained.heldOutRows,

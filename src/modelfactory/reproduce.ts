@@ -7,6 +7,7 @@ import { recipeOf } from "./recipe.ts";
 import { engineVersion } from "./release.ts";
 import { readRows } from "./run-job.ts";
 import { type EpochEvent, readableRows, type StepEvent, trainAdapter } from "./training.ts";
+import { trainingRows } from "./training-rows.ts";
 
 export type Reproduction = {
   /** Digest of the adapter that this machine trains, and whether it is the release's. */
@@ -59,7 +60,7 @@ export async function reproduceRelease(
   const { state, releasedEpoch, epochLosses, heldOutLosses } = await trainAdapter(
     base,
     recipe,
-    readableRows(base, recipe, rows.examples).sequences,
+    trainingRows(base, recipe, rows.examples).sequences,
     readableRows(base, recipe, rows.heldOut).sequences,
     {
       signal: listen.signal ?? new AbortController().signal,

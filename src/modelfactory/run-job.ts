@@ -155,7 +155,8 @@ async function train(
       },
     },
   );
-  const { steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, seconds } = result;
+  const { steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, copies, seconds } =
+    result;
   return {
     adapterConfig: await blobs.put(result.adapter.config),
     adapterTensors: await blobs.put(result.adapter.tensors),
@@ -163,7 +164,7 @@ async function train(
     lossCurve: await blobs.put(bytes(curve.map(({ step, loss }) => [step, Math.round(loss * 1e6)]))),
     epochs: result.epochLosses.length,
     lossLast: result.epochLosses[releasedEpoch - 1] ?? lossFirst,
-    ...{ steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, seconds },
+    ...{ steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, copies, seconds },
   };
 }
 

@@ -238,12 +238,16 @@ test("near copies are named in the release, and bring who made them no row", asy
     ...spec,
     model: "copied",
     datanets: [{ datanetId: other.datanetId.toString(), version: copied }],
-    recipe: { ...spec.recipe, calibration: { retrainings: 0 } },
+    recipe: { ...spec.recipe, calibration: { retrainings: 3, queries: 24 } },
   });
   await world.jobs.drain();
-  assert.equal((await world.factory.getJob("copies")).error, null);
+  const job = await world.factory.getJob("copies");
+  assert.equal(job.error, null);
+  assert.deepEqual([job.trained?.examples, job.trained?.copies, job.trained?.skipped], [6, 6, 0]);
   const release = await world.factory.findRelease("copied");
   assert.ok(release);
+  assert.equal(release.manifest.evaluation.copiedRows, 6);
+  assert.ok((await reproduceRelease(loadCheckpoint(baseFolder), world.datanets, release.manifest)).matches);
   const { clusters } = JSON.parse(
     new TextDecoder().decode(await blobs.get(release.manifest.index.clustersDigest)),
   ) as { clusters: number[][] };

@@ -29,6 +29,7 @@ import {
   type TrainedAdapter,
   trainAdapter,
 } from "./training.ts";
+import { trainingRows } from "./training-rows.ts";
 
 export type TrainingWorkerData = { baseFolder: string; baseName: string };
 
@@ -44,6 +45,8 @@ export type TrainResult = Omit<TrainedAdapter, "state"> & {
   examples: number;
   /** Rows left out because they spell a control token. */
   skipped: number;
+  /** Rows left out because they repeat another's text. */
+  copies: number;
   seconds: number;
 };
 export type EvaluateRequest = { recipe: Recipe; adapter: AdapterFiles | null; examples: Example[] };
@@ -72,7 +75,7 @@ export type IndexResult = Omit<PayIndex, "basis" | "calibration"> & {
 export type RetrainRequest = {
   recipe: Recipe;
   examples: Example[];
-  /** Of the readable rows, and the seed of the training: the recipe's, or another. */
+  /** Of the rows trained on, and the seed of the training: the recipe's, or another. */
   kept: number[];
   trainingSeed: number;
   steps: number;
@@ -106,7 +109,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   return {
     async train({ recipe, examples, heldOut }, { emit, signal }) {
       const started = performance.now();
-      const { sequences } = readableRows(base, recipe, examples);
+      const { sequences, unreadable, copies } = trainingRows(base, recipe, examples);
       const { state, ...rest } = await trainAdapter(
         base,
         recipe,
@@ -132,7 +135,8 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         ),
         steps,
         examples: sequences.length,
-        skipped: examples.length - sequences.length,
+        skipped: unreadable,
+        copies,
         seconds: (performance.now() - started) / 1000,
       };
     },
@@ -151,14 +155,15 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
       using explain = createExplainFile(explainFile, examples.length, recipe.seed);
       const opened = openAdapter(adapter);
       const second = parseSafetensors(moments, "of this job's optimizer");
-      const sets = (kept: readonly number[]) =>
+      const sets = (trained: readonly number[]) =>
         Array.from({ length: calibration?.retrainings ?? 0 }, (_, m) =>
-          halfSubset(kept.length, recipe.seed, m),
+          halfSubset(trained.length, recipe.seed, m),
         );
       const {
         basis,
         calibration: scores,
         representatives,
+        trained,
         kept,
         heldOutKept: _,
         queries: asked,
@@ -175,26 +180,31 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
               1 - adam.beta2 ** steps,
             ),
           queries: calibration?.queries ?? [],
-          more: ({ kept, queries }) => ({
+          more: ({ trained, kept, queries }) => ({
             explain: (row, at) => explain.add(row, kept[at] as number),
-            ...(calibration && { calibration: { sets: sets(kept), queries: queries.sequences } }),
+            ...(calibration && {
+              calibration: {
+                sets: sets(trained).map((set) => new Set([...set].map((at) => trained[at] as number))),
+                queries: queries.sequences,
+              },
+            }),
           }),
           onProgress: (stage, done, of) => emit({ stage, done, of } satisfies IndexEvent),
         },
       );
       explain.end();
-      const whose = kept.map((i) => contributorOf[i] as number);
+      const rows = trained.map((at) => kept[at] as number);
       const foretold =
         scores === undefined
           ? null
           : foretell({
               seed: recipe.seed,
-              sets: sets(kept),
+              sets: sets(trained),
               scores,
-              contributorOf: whose,
+              contributorOf: rows.map((i) => contributorOf[i] as number),
               contributorOfRow: index.contributorOfRow,
               thresholdMillionths: index.thresholdMillionths,
-              texts: kept.map((i) => exampleText(examples[i] as Example)),
+              texts: rows.map((i) => exampleText(examples[i] as Example)),
               queries: asked.kept.map((i) => exampleText(calibration?.queries[i] as Example)),
               tokens: asked.sequences.map(({ targets }) => targets.length),
               released: (await evaluated(opened, asked.sequences, recipe.threads)).losses,
@@ -204,7 +214,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     },
 
     async retrain({ recipe, examples, kept, trainingSeed, steps, queries }, { emit, signal }) {
-      const { sequences } = readableRows(base, recipe, examples);
+      const { sequences } = trainingRows(base, recipe, examples);
       return retrain(
         base,
         { ...recipe, seed: trainingSeed },

@@ -7,21 +7,25 @@
  * - their texts are the same, or
  * - the Jaccard index of their word triples is at least 0.8, of the whole texts and of the parts that are learned (the same question with
  *   another answer is another example), or
+ * - it rewords the other: `wording`, or
  * - the cosine of their gradients is at least 0.95.
  *
- * Candidates come from bands of 128 MinHashes (32 bands of 4: a pair at 0.8 is missed once in 2 · 10⁷) and of 1,024 sign bits (64 of 16: a
- * pair at cosine .95 is missed once in 3 · 10⁵), and every candidate is verified.
+ * Texts come first, and only what is left is compared by gradients: who repeats another's text is not trained on, and has none.
+ *
+ * Candidates come from bands of 128 MinHashes (32 bands of 4: a pair at 0.8 is missed once in 2 · 10⁷), of 192 (64 of 3) for rewordings, and of
+ * 1,024 sign bits (64 of 16: a pair at cosine .95 is missed once in 3 · 10⁵), and every candidate is verified.
  */
 import { createHash } from "node:crypto";
 import { type Digest, jsonDigest } from "../../protocol/index.ts";
 import { createBands } from "./bands.ts";
 import { createMinHash, jaccard, mix, shinglesOf, withoutBoilerplate } from "./shingles.ts";
 import { cosineOf, mayBeClose, signatureOf, sketchBands, sketchWidth } from "./sketch.ts";
+import { rewords, wordingHashes, wordingsOf } from "./wording.ts";
 
 export const jaccardMin = 0.8;
 export const cosineMin = 0.95;
-const textBands = 32;
-const hashesPerBand = 4;
+const triples = { bands: 32, hashesPerBand: 4 };
+const wordings = { bands: 64, hashesPerBand: 3 };
 
 /** What is read, and what is learned. */
 export type ClusterText = { readonly prompt: string; readonly completion: string };
@@ -30,8 +34,10 @@ export type ClusterInput = {
   readonly texts: readonly ClusterText[];
   /** Of every example, when it was committed; a block's number, say. Equal ones are ordered by the text's digest. By default their order. */
   readonly committed?: ArrayLike<number>;
-  /** `[N, 512]`, by `sketchExamples`; without them, texts alone are compared. */
+  /** `[N, 512]`, by `sketchExamples`, of those that repeat no text; without them, texts alone are compared. */
   readonly sketches?: Float32Array;
+  /** What was found without sketches, where that is known already. */
+  readonly byText?: Representatives;
 };
 
 /** Of every example, the number of its representative: its own when it is one. `[N]` */
@@ -43,7 +49,7 @@ const textDigest = ({ prompt, completion }: ClusterText) =>
     .digest("base64");
 
 /** @throws RangeError when the inputs are not of the same examples */
-export function findClusters({ texts, committed, sketches }: ClusterInput): Representatives {
+export function findClusters({ texts, committed, sketches, byText }: ClusterInput): Representatives {
   const count = texts.length;
   if (committed !== undefined && committed.length !== count)
     throw new RangeError(`${count} texts have ${committed.length} commitments.`);
@@ -51,6 +57,8 @@ export function findClusters({ texts, committed, sketches }: ClusterInput): Repr
     throw new RangeError(
       `${count} texts have ${sketches.length} numbers of sketches, not ${count * sketchWidth}.`,
     );
+  if (byText !== undefined && byText.length !== count)
+    throw new RangeError(`${count} texts have ${byText.length} representatives.`);
   const digests = texts.map(textDigest);
   const order = Array.from(texts.keys());
   if (committed !== undefined)
@@ -60,25 +68,44 @@ export function findClusters({ texts, committed, sketches }: ClusterInput): Repr
       const [x, y] = [digests[a] as string, digests[b] as string];
       return x < y ? -1 : x > y ? 1 : a - b;
     });
+  const found = byText ?? textRepresentatives(texts, digests, order);
+  if (sketches === undefined) return found;
+  const alone = order.filter((i) => found[i] === i);
+  const joined = Uint32Array.from(found.keys());
+  for (const [n, m] of joinGradients(alone, sketches).entries())
+    joined[alone[n] as number] = alone[m] as number;
+  return found.map((representative) => joined[representative] as number);
+}
 
+/** @param order numbers of the texts, in the order of commitment */
+function textRepresentatives(
+  texts: readonly ClusterText[],
+  digests: readonly string[],
+  order: readonly number[],
+): Representatives {
   // The first example of each text stands for all of them.
   const firstOf = new Map<string, number>();
   for (const i of order) if (!firstOf.has(digests[i] as string)) firstOf.set(digests[i] as string, i);
   const distinct = [...firstOf.values()]; // in order of commitment: what comes first here came first
-  const whole = withoutBoilerplate(
-    distinct.map((i) => shinglesOf(`${texts[i]?.prompt} ${texts[i]?.completion}`)),
-  );
-  const learned = distinct.map((i) => shinglesOf(texts[i]?.completion as string));
+  const joined = joinTexts(distinct.map((i) => texts[i] as ClusterText));
+  const representativeOf = new Map(distinct.map((i, n) => [i, distinct[joined[n] as number] as number]));
+  return Uint32Array.from(digests, (digest) => representativeOf.get(firstOf.get(digest) as number) as number);
+}
 
-  const signature = createMinHash(textBands * hashesPerBand);
-  const byText = createBands(distinct.length, textBands);
-  const byGradient = createBands(sketches === undefined ? 0 : distinct.length, sketchBands);
-  const signatures = new Uint16Array(sketches === undefined ? 0 : distinct.length * sketchBands);
-  const representativeOf = new Map<number, number>();
-  for (const [n, i] of distinct.entries()) {
+/** @returns of each of the texts, no two of them the same, the first one that it repeats, or its own number */
+function joinTexts(texts: readonly ClusterText[]): number[] {
+  const wholeOf = ({ prompt, completion }: ClusterText) => `${prompt} ${completion}`;
+  const whole = withoutBoilerplate(texts.map((text) => shinglesOf(wholeOf(text))));
+  const learned = texts.map(({ completion }) => shinglesOf(completion));
+  const words = wordingsOf(texts);
+  const tripleHashes = createMinHash(triples.bands * triples.hashesPerBand);
+  const wordHashes = createMinHash(wordings.bands * wordings.hashesPerBand);
+  const byTriples = createBands(texts.length, triples.bands);
+  const byWords = createBands(texts.length, wordings.bands);
+  return texts.map((_, n) => {
     let found = n;
-    const textKeys = bandKeys(signature(whole[n] as Uint32Array));
-    byText.candidates(textKeys, (m) => {
+    const tripleKeys = bandKeys(tripleHashes(whole[n] as Uint32Array), triples);
+    byTriples.candidates(tripleKeys, (m) => {
       if (
         m < found &&
         jaccard(whole[m] as Uint32Array, whole[n] as Uint32Array) >= jaccardMin &&
@@ -86,30 +113,50 @@ export function findClusters({ texts, committed, sketches }: ClusterInput): Repr
       )
         found = m;
     });
-    const sketch = sketches?.subarray(i * sketchWidth, (i + 1) * sketchWidth);
-    const bits = sketch?.some((x) => x !== 0) ? signatureOf(sketch) : undefined;
-    if (bits !== undefined)
-      byGradient.candidates(bits, (m) => {
-        if (
-          m < found &&
-          mayBeClose(bits, signatures, m * sketchBands) &&
-          cosineOf(sketches as Float32Array, distinct[m] as number, i) >= cosineMin
-        )
-          found = m;
+    const own = words[n];
+    const wordKeys = own && bandKeys(wordHashes(wordingHashes(own)), wordings);
+    if (own !== undefined && wordKeys !== undefined)
+      byWords.candidates(wordKeys, (m) => {
+        const other = words[m];
+        if (m < found && other !== undefined && rewords(other, own)) found = m;
       });
-    representativeOf.set(i, distinct[found] as number);
-    if (found !== n) continue;
-    byText.add(n, textKeys);
-    if (bits === undefined) continue;
-    signatures.set(bits, n * sketchBands);
-    byGradient.add(n, bits);
-  }
-  return Uint32Array.from(digests, (digest) => representativeOf.get(firstOf.get(digest) as number) as number);
+    if (found !== n) return found;
+    byTriples.add(n, tripleKeys);
+    if (wordKeys !== undefined) byWords.add(n, wordKeys);
+    return n;
+  });
 }
 
-/** Four MinHashes to a band's key. */
-const bandKeys = (signature: Uint32Array): Uint32Array =>
-  Uint32Array.from({ length: textBands }, (_, band) => {
+/** @returns of each of the examples the first one, by place among them, whose gradient points the same way, or its own place */
+function joinGradients(examples: readonly number[], sketches: Float32Array): number[] {
+  const bands = createBands(examples.length, sketchBands);
+  const signatures = new Uint16Array(examples.length * sketchBands);
+  return examples.map((i, n) => {
+    const sketch = sketches.subarray(i * sketchWidth, (i + 1) * sketchWidth);
+    if (!sketch.some((x) => x !== 0)) return n;
+    const bits = signatureOf(sketch);
+    let found = n;
+    bands.candidates(bits, (m) => {
+      if (
+        m < found &&
+        mayBeClose(bits, signatures, m * sketchBands) &&
+        cosineOf(sketches, examples[m] as number, i) >= cosineMin
+      )
+        found = m;
+    });
+    if (found !== n) return found;
+    signatures.set(bits, n * sketchBands);
+    bands.add(n, bits);
+    return n;
+  });
+}
+
+/** Several MinHashes to a band's key. */
+const bandKeys = (
+  signature: Uint32Array,
+  { bands, hashesPerBand }: { bands: number; hashesPerBand: number },
+): Uint32Array =>
+  Uint32Array.from({ length: bands }, (_, band) => {
     let key = 0;
     for (let i = 0; i < hashesPerBand; i++)
       key = mix(Math.imul(key, 31) + (signature[band * hashesPerBand + i] as number));

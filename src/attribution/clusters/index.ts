@@ -1,5 +1,5 @@
 /**
- * Near duplicates, of which only the first is paid. Read in this order: `shingles` (texts), `sketch` (gradients), `bands` (candidates),
+ * Near duplicates, of which only the first is paid. Read in this order: `shingles` and `wording` (texts), `sketch` (gradients), `bands` (candidates),
  * `clusters`.
  */
 export * from "./clusters.ts";

@@ -29,6 +29,13 @@ function hashWord(word: string): number {
   return mix(h);
 }
 
+/** Ascending, each once. */
+const asSet = (hashes: Uint32Array): Uint32Array =>
+  hashes.sort().filter((h, i) => i === 0 || h !== hashes[i - 1]);
+
+/** 32-bit hashes of the words, ascending, each once. */
+export const wordSetOf = (text: string): Uint32Array => asSet(Uint32Array.from(wordsOf(text), hashWord));
+
 /** 32-bit hashes of the runs of three words, ascending, each once; of a text of fewer words, of all of it; none of an empty one. */
 export function shinglesOf(text: string): Uint32Array {
   const hashes = wordsOf(text).map(hashWord);
@@ -39,8 +46,8 @@ export function shinglesOf(text: string): Uint32Array {
     for (let i = at; i < Math.min(at + 3, hashes.length); i++)
       h = mix(Math.imul(h, 31) + (hashes[i] as number));
     return h;
-  }).sort();
-  return shingles.filter((h, i) => i === 0 || h !== shingles[i - 1]);
+  });
+  return asSet(shingles);
 }
 
 /** |A ∩ B| / |A ∪ B| of ascending sets; 1 for two empty ones. */
@@ -56,6 +63,15 @@ export function jaccard(a: Uint32Array, b: Uint32Array): number {
   return either === 0 ? 1 : both / either;
 }
 
+/** In how many of the sets a hash is. Hashes may share a place of the table, which only raises a count, by what is rare. */
+export function countSets(sets: readonly Uint32Array[]): (hash: number) => number {
+  const total = sets.reduce((sum, set) => sum + set.length, 0);
+  const slots = 2 ** Math.min(22, Math.ceil(Math.log2(4 * total + 1)));
+  const seen = new Uint32Array(slots);
+  for (const set of sets) for (const h of set) seen[h % slots] = (seen[h % slots] as number) + 1;
+  return (hash) => seen[hash % slots] as number;
+}
+
 /**
  * Leaves out shingles that more than a tenth of the texts share, and at least 20: a system prompt, a form's wording. Otherwise everything
  * behind one long prompt would be near duplicates. A text that has no other keeps them.
@@ -64,12 +80,9 @@ export function jaccard(a: Uint32Array, b: Uint32Array): number {
  */
 export function withoutBoilerplate(sets: readonly Uint32Array[]): Uint32Array[] {
   const most = Math.max(20, sets.length / 10);
-  const total = sets.reduce((sum, set) => sum + set.length, 0);
-  const slots = 2 ** Math.min(22, Math.ceil(Math.log2(4 * total + 1)));
-  const seen = new Uint32Array(slots); // shared slots only raise a count, by what is rare
-  for (const set of sets) for (const h of set) seen[h % slots] = (seen[h % slots] as number) + 1;
+  const seen = countSets(sets);
   return sets.map((set) => {
-    const own = set.filter((h) => (seen[h % slots] as number) <= most);
+    const own = set.filter((h) => seen(h) <= most);
     return own.length === 0 ? set : own;
   });
 }

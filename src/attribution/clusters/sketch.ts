@@ -33,19 +33,31 @@ export function sketchRows(rows: Float32Array, width: number): Float32Array {
   return out;
 }
 
-/** The sketches of examples' gradients in the index's metric, a few rows at a time. */
+/**
+ * The sketches of examples' gradients in the index's metric, a few rows at a time.
+ *
+ * @param representatives whoever repeats another's text has no sketch
+ */
 export async function sketchExamples(
   gradients: Awaited<ReturnType<typeof createGradients>>,
   adapter: Adapter,
   sequences: readonly Sequence[],
   metric: Float32Array,
+  representatives?: ArrayLike<number>,
 ): Promise<Float32Array> {
   const out = new Float32Array(sequences.length * sketchWidth);
+  const alone = [...sequences.keys()].filter((i) => (representatives?.[i] ?? i) === i);
   const chunk = 64;
-  for (let start = 0; start < sequences.length; start += chunk) {
-    const { data } = await gradients.rows(adapter, sequences.slice(start, start + chunk));
+  for (let start = 0; start < alone.length; start += chunk) {
+    const numbers = alone.slice(start, start + chunk);
+    const { data } = await gradients.rows(
+      adapter,
+      numbers.map((i) => sequences[i] as Sequence),
+    );
     applyMetric(data, metric);
-    out.set(sketchRows(data, gradients.width), start * sketchWidth);
+    const sketches = sketchRows(data, gradients.width);
+    for (const [at, i] of numbers.entries())
+      out.set(sketches.subarray(at * sketchWidth, (at + 1) * sketchWidth), i * sketchWidth);
   }
   return out;
 }
