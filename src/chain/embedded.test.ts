@@ -7,9 +7,10 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Hex, keccak256 } from "viem";
+import { isStoreError } from "../store/index.ts";
 import { chainClients } from "./clients.ts";
 import type { EmbeddedChain } from "./embedded.ts";
-import { ChainLogError, FolderLockedError, RpcError } from "./errors.ts";
+import { ChainLogError, RpcError } from "./errors.ts";
 import {
   alice,
   bob,
@@ -253,14 +254,14 @@ test("two processes, or two chains in one, never share a folder, and the refusal
   );
   await once(child.stdout, "data");
   await assert.rejects(openTestChain(folder.path), (error) => {
-    assert.ok(error instanceof FolderLockedError);
+    assert.ok(isStoreError(error, "folder-locked"));
     assert.match(error.message, new RegExp(`in use by process ${child.pid} on .* since 20\\d\\d-`));
     return true;
   });
   child.kill("SIGKILL");
   await once(child, "exit");
   await using chain = await openTestChain(folder.path);
-  await assert.rejects(openTestChain(folder.path), FolderLockedError);
+  await assert.rejects(openTestChain(folder.path), (error) => isStoreError(error, "folder-locked"));
   assert.ok(chain.status().blockNumber >= 0);
 });
 

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import type { Address, Hex } from "viem";
+import { lockFolder } from "../store/index.ts";
 import { type Ceiling, minimumTip, refusal } from "./ceiling.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { defaultEngineMemoryBytes } from "./engine-process.ts";
 import { EngineDiedError, RpcError, rpcCodes } from "./errors.ts";
 import { createGasGuard, guardMinutes } from "./gas-guard.ts";
 import { checkHeader, genesisOf, type NetworkRules, newHeader } from "./genesis.ts";
-import { lockFolder } from "./lock.ts";
 import { type LogFile, openLog } from "./log.ts";
 import { createMethods } from "./methods.ts";
 import { createHistogram, type Histogram } from "./metrics.ts";
@@ -93,7 +93,7 @@ const acknowledgementBoundsSec = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 /**
  * Open the embedded chain, replaying its log if it has one.
  *
- * @throws FolderLockedError, ChainLogError when the log is damaged, of another chain, of other rules, or does not
+ * @throws StoreError `folder-locked`; ChainLogError when the log is damaged, of another chain, of other rules, or does not
  * replay to the hashes it names
  */
 export async function openEmbeddedChain(options: EmbeddedChainOptions): Promise<EmbeddedChain> {

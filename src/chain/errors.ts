@@ -46,8 +46,3 @@ export class EngineDiedError extends RpcError {
 export class ChainLogError extends Error {
   override readonly name = "ChainLogError";
 }
-
-/** Another process holds the folder. */
-export class FolderLockedError extends Error {
-  override readonly name = "FolderLockedError";
-}

@@ -43,7 +43,7 @@ export {
   type EmbeddedChainOptions,
   openEmbeddedChain,
 } from "./embedded.ts";
-export { ChainLogError, FolderLockedError, RpcError, rpcCodes } from "./errors.ts";
+export { ChainLogError, RpcError, rpcCodes } from "./errors.ts";
 export {
   type ChainEvent,
   type EventFollower,

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { lockFolder } from "../store/index.ts";
 import { checkAmount, checkDataFolder, checkNode, checkPackage, checkPort, examine } from "./doctor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "openledger-doctor-"));
@@ -53,17 +53,14 @@ test("a data folder is good when it can be made, bad when it cannot", async () =
   assert.equal((await checkDataFolder(join(scratch, "a file/data"))).verdict, "bad");
 });
 
-test("a data folder that a living process holds is told, one held by a dead process is not", async () => {
+test("a data folder that is held is told, one that was held is not", async () => {
   const data = mkdtempSync(join(scratch, "held-"));
-  const dead = spawn("true");
-  await once(dead, "exit");
-  writeFileSync(join(data, "lock"), JSON.stringify({ pid: dead.pid, host: hostname() }));
-  assert.equal((await checkDataFolder(data)).verdict, "good");
-  mkdirSync(join(data, "database"));
-  writeFileSync(join(data, "database/lock"), JSON.stringify({ pid: process.pid, host: hostname() }));
+  const lock = lockFolder(join(data, "database"));
   const finding = await checkDataFolder(data);
+  lock.release();
   assert.equal(finding.verdict, "poor");
-  assert.match(finding.actual, new RegExp(`in use by process ${process.pid}$`));
+  assert.match(finding.actual, new RegExp(`in use by process ${process.pid} on `));
+  assert.equal((await checkDataFolder(data)).verdict, "good");
 });
 
 test("too little is bad, tight is poor", () => {

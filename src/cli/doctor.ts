@@ -1,7 +1,6 @@
 import { constants } from "node:fs";
-import { access, glob, readFile, stat, statfs } from "node:fs/promises";
+import { access, readdir, stat, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
-import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { CliError, describeError, exitCodes } from "./errors.ts";
@@ -185,27 +184,14 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
   };
 }
 
-/** The processes that hold the data folder or a part of it, by the `lock` files they keep there. */
-export async function lockHolders(dataFolder: string): Promise<string[]> {
-  const holders: string[] = [];
-  for await (const file of glob("{lock,lock.json,*/lock,*/lock.json}", { cwd: dataFolder })) {
-    const lock = await readFile(join(dataFolder, file), "utf8")
-      .then(JSON.parse)
-      .catch(() => undefined);
-    const here = lock?.host === undefined || lock.host === hostname();
-    if (Number.isSafeInteger(lock?.pid) && (!here || isRunning(lock.pid))) {
-      holders.push(here ? `process ${lock.pid}` : `process ${lock.pid} on ${lock.host}`);
-    }
-  }
-  return [...new Set(holders)];
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+/** Who holds the data folder or a part of it. */
+async function lockHolders(dataFolder: string): Promise<string[]> {
+  // Loaded only here: whether its packages are installed is a finding of its own.
+  const store = await import("../store/index.ts").catch(() => undefined);
+  const folders = (await readdir(dataFolder, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  return [".", ...folders.map(({ name }) => name)].flatMap(
+    (name) => store?.folderHolder(join(dataFolder, name)) ?? [],
+  );
 }
 
 export async function checkDataFolder(dataFolder: string): Promise<Finding> {

@@ -70,7 +70,7 @@ test("a pull that is killed, then stopped by Ctrl-C, is finished without a byte 
   assert.equal(code, 1);
   assert.match(err, /The pull was stopped\.\n.*are here and kept\n.*run the same again to go on/);
   assert.equal(statSync(partial).size, 70_000);
-  assert.ok(!existsSync(join(folder, "lock")));
+  assert.ok(!existsSync(join(folder, "lock.json")));
 
   const listed = await openledger("list", "--json");
   const [unfinished] = JSON.parse(listed.out).models;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, rename, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ModelConfig, parseConfig, readJsonFile } from "../engine/index.ts";
-import { isStoreError, lockFolder } from "../store/index.ts";
+import { type FolderLock, isStoreError, lockFiles, lockFolder } from "../store/index.ts";
 import { HubError } from "./errors.ts";
 import { bytesAt, fetchFile, partialOf, syncFolder } from "./hub-file.ts";
 import type { Hub } from "./hub-http.ts";
@@ -79,15 +79,7 @@ export async function pullModel(options: PullOptions): Promise<PullResult> {
   const begun = beginning(options);
   const planned = begun === undefined ? await planPull(hub, id, options.revision, signal) : undefined;
   await mkdir(folder, { recursive: true });
-  const lock = await lockFolder(folder).catch((cause) => {
-    if (!isStoreError(cause, "folder-locked")) throw cause;
-    throw new HubError("busy", `Another pull into ${folder} is under way.`, {
-      expected: "one at a time",
-      actual: `${join(folder, "lock")} names the process`,
-      fix: ["wait for it, or stop it and run the same again"],
-      cause,
-    });
-  });
+  const lock = take(folder);
   try {
     // Another pull may have begun, or ended, since.
     let pull = beginning(options);
@@ -108,6 +100,20 @@ export async function pullModel(options: PullOptions): Promise<PullResult> {
   }
 }
 
+function take(folder: string): FolderLock {
+  try {
+    return lockFolder(folder);
+  } catch (cause) {
+    if (!isStoreError(cause, "folder-locked")) throw cause;
+    throw new HubError("busy", `Another pull into ${folder} is under way.`, {
+      expected: "one at a time",
+      actual: `${join(folder, "lock.json")} names the process`,
+      fix: ["wait for it, or stop it and run the same again"],
+      cause,
+    });
+  }
+}
+
 /** The pull that this folder was begun with. @throws HubError `other-pull` when it is not the one asked for */
 function beginning({ folder, id, revision }: PullOptions): Pull | undefined {
   const pull = readPull(folder);
@@ -122,7 +128,7 @@ function beginning({ folder, id, revision }: PullOptions): Pull | undefined {
 }
 
 async function requireEmpty(folder: string): Promise<void> {
-  const others = (await readdir(folder)).filter((name) => !/^lock(\.guard)?$/.test(name));
+  const others = (await readdir(folder)).filter((name) => !lockFiles.includes(name));
   if (others.length === 0) return;
   throw new HubError("other-pull", `${folder} is not empty, and no pull was begun in it.`, {
     expected: "a new folder, an empty one, or one of an earlier pull",

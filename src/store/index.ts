@@ -21,6 +21,6 @@ export { fileDigest } from "./digest.ts";
 export { isStoreError, StoreError, type StoreErrorCode } from "./errors.ts";
 export type { Job, JobRecord, JobState, Jobs, WorkOptions } from "./jobs.ts";
 export { openJobs } from "./jobs-database.ts";
-export { type FolderLock, lockFolder } from "./lock.ts";
+export { type FolderLock, folderHolder, lockFiles, lockFolder } from "./lock.ts";
 export { openDatabase } from "./pglite.ts";
 export { openScratchDatabase } from "./scratch.ts";

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { Jobs } from "./jobs.ts";
 import { openJobs } from "./jobs-database.ts";
 import { jobsSuite } from "./jobs-suite.ts";
 import { openDatabase } from "./pglite.ts";
@@ -70,4 +71,32 @@ test("a job asked for before the clock was set back by hours is done now; one th
   await done.promise;
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.deepEqual(ran, ["hours"]);
+});
+
+test("jobs that are done are forgotten once many were asked for after them; one that failed is kept", async () => {
+  const own = await openScratchDatabase();
+  const ask = (jobs: Jobs, kind: string, key: string) =>
+    own.transaction((tx) => jobs.enqueue(tx, kind, key, null));
+  const keys = async (jobs: Jobs) => (await jobs.list()).map(({ key }) => key);
+  const before = await openJobs(own, { remembered: 3 });
+  before.work("bad", () => Promise.reject(new Error("no")), { maxAttempts: 1 });
+  before.work("good", async () => {});
+  await ask(before, "bad", "failed");
+  for (const key of ["a", "b", "c", "d", "e"]) await ask(before, "good", key);
+  await before.drain();
+  await before.close();
+  const jobs = await openJobs(own, { remembered: 3 });
+  assert.deepEqual(await keys(jobs), ["e", "d", "c", "failed"]);
+  jobs.work("good", async () => {}, { concurrency: 64 });
+  await own.query(
+    `insert into jobs.queue (kind, key, payload, state, run_at_ms, enqueued_at_ms)
+     select 'good', 'many ' || n, 'null', 'waiting', 0, 0 from generate_series(1, 1024) as n`,
+  );
+  await ask(jobs, "good", "last");
+  await jobs.drain();
+  const known = await keys(jobs);
+  assert.ok(known.length <= 6, `${known.length} are known`);
+  assert.deepEqual([known[0], known.at(-1)], ["last", "failed"]);
+  await jobs.close();
+  await own.close();
 });

@@ -24,6 +24,9 @@ const backoffMsMax = 5 * 60 * 1000;
 /** No job waits longer than that: one that is due later was written down by a clock that has been set back since, and is due now. */
 const due = `(run_at_ms <= $2 or run_at_ms > $2 + ${backoffMsMax})`;
 const errorLengthMax = 2000;
+/** Jobs that are done are forgotten once so many were asked for after them; looked for whenever so many more are done. */
+const rememberedMax = 10_000;
+const forgetEvery = 1_024;
 
 type Worker = {
   kind: string;
@@ -43,16 +46,23 @@ type Claimed = { id: number; key: string; payload: unknown; attempts: number };
  * Opens the queue on a database of which this process is the only user: a job that was running when the last process ended is
  * waiting again, or failed if that was its last attempt.
  *
+ * @param options.remembered jobs that are done and still known; 10,000 unless given. Every 1,024 done jobs, and here, older ones are forgotten
  * @param options.onFailure told of every failed attempt, `final` once attempts are used up; with an empty key when the queue itself could not be read.
  */
 export async function openJobs(
   database: Database,
-  options: { onFailure?: (job: { kind: string; key: string }, error: unknown, final: boolean) => void } = {},
+  options: {
+    onFailure?: (job: { kind: string; key: string }, error: unknown, final: boolean) => void;
+    remembered?: number;
+  } = {},
 ): Promise<Jobs> {
+  const { remembered = rememberedMax } = options;
   await database.migrate("jobs", migrations);
   await database.query(
     "update jobs.queue set state = 'waiting', error = 'The process ended while the job ran.' where state = 'running'",
   );
+  await forgetOld(database, remembered);
+  let finished = 0;
   const workers = new Map<string, Worker>();
   const abort = new AbortController();
   const idleWaiters = new Set<() => void>();
@@ -112,6 +122,7 @@ export async function openJobs(
 
   const start = (worker: Worker, claimed: Claimed) => {
     const run = attempt(database, worker, claimed, abort.signal, options.onFailure)
+      .then(() => (++finished % forgetEvery === 0 ? forgetOld(database, remembered) : undefined))
       .catch((error: unknown) => options.onFailure?.({ kind: worker.kind, key: claimed.key }, error, false))
       .then(() => {
         worker.running.delete(run);
@@ -201,6 +212,13 @@ async function claimOne(database: Database, worker: Worker): Promise<Claimed | u
     [worker.kind, Date.now()],
   );
   return job;
+}
+
+async function forgetOld(database: Database, remembered: number): Promise<void> {
+  await database.query(
+    "delete from jobs.queue where state = 'done' and id <= (select max(id) from jobs.queue) - $1::bigint",
+    [remembered],
+  );
 }
 
 async function nextDueMs(database: Database, kind: string): Promise<number | undefined> {

@@ -37,7 +37,8 @@ export type WorkOptions = {
 
 export type Jobs = {
   /**
-   * Asks for a job inside the caller's transaction. Kind and key name it: asking again, even after it is done, changes nothing.
+   * Asks for a job inside the caller's transaction. Kind and key name it: asking again, even after it is done, changes nothing, as long
+   * as it is among the latest 10,000 or so. One that failed is kept.
    * @param payload a JSON value of at most 256 KiB; store more as a blob.
    * @returns whether the job is new.
    */

@@ -22,7 +22,7 @@ import { runMigrations } from "./migrations.ts";
 export async function openDatabase(folder: string): Promise<Database> {
   const root = resolve(folder);
   await mkdir(root, { recursive: true });
-  const lock = await lockFolder(root);
+  const lock = lockFolder(root);
   try {
     await createDataFolder(root);
     const engine = await startEngine(join(root, "data"));
