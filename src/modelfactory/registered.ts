@@ -9,8 +9,8 @@ export type Registered = {
   readonly actual: string;
   /** Digests of the versions' manifests, in the order in which the release names them; they alone vouch for held-out rows. None of an unknown release. */
   readonly versions: readonly Digest[];
-  /** Whether validators have attested the index; not said where nobody asked. */
-  readonly attested?: boolean;
+  /** Whether validators have attested the index. */
+  readonly attested: boolean;
 };
 
 const now = { blockTag: "pending" } as const;

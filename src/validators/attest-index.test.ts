@@ -251,7 +251,11 @@ test("without the right data, files or rows nothing is computed, and what is mis
     ["rows", { index: other.material.index }, "root"],
     ["fewer rows", { index: material.index.slice(1) }, "root"],
     ["version on chain", { registered: other.material.registered }, "held-out"],
-    ["release on chain", { registered: { expected: "c 1", actual: "c 2", versions: [] } }, "registry"],
+    [
+      "release on chain",
+      { registered: { expected: "c 1", actual: "c 2", versions: [], attested: false } },
+      "registry",
+    ],
   ] as const) {
     const found = await attest({ ...material, ...change });
     assert.ok(

@@ -8,7 +8,7 @@ import {
 } from "../attribution/index.ts";
 import type { VersionContent } from "../datanets/index.ts";
 import { type Adapter, type Checkpoint, parseSafetensors, readPeft } from "../engine/index.ts";
-import { type Recipe, recipeOf, rowsOf } from "../modelfactory/index.ts";
+import { type Recipe, type Registered, recipeOf, rowsOf } from "../modelfactory/index.ts";
 import {
   type Address,
   addressSchema,
@@ -21,7 +21,6 @@ import {
   sameHex,
 } from "../protocol/index.ts";
 import type { SourcedRelease } from "./node-source.ts";
-import type { Registered } from "./registered.ts";
 
 /** What is checked of an index, in the order in which it is reported. */
 export type IndexCheckName =
@@ -201,7 +200,8 @@ function openData(
       );
   const named = manifest.datanets.map(({ root }) => root).join(", ");
   check("data", named, faults.length === 0 ? named : "others", faults);
-  if (registered !== null && contents.length === manifest.datanets.length)
+  // Of a release that the chain does not know, it vouches for nothing; that is said by itself.
+  if (registered?.versions.length && contents.length === manifest.datanets.length)
     check(
       "held-out",
       registered.versions.join(", "),

@@ -1,1 +1,0 @@
-export type { Registered } from "../modelfactory/index.ts";
