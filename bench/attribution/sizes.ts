@@ -1,25 +1,33 @@
 /**
  * How LDS, bytes and time move with the number of examples, of a gradient's numbers and of label draws: what the defaults are chosen by.
  *
- *   node bench/attribution/sizes.ts [--task shakespeare] [--sizes 120,240,479] [--retrain 24] [--base FOLDER] [--tables FOLDER] [--out FILE]
+ *   node bench/attribution/sizes.ts [--task shakespeare] [--sizes 120,240,479] [--retrain 40] [--base FOLDER] [--tables FOLDER] [--out FILE]
  *
  * A smaller task is the first rows of every contributor in the same proportion, with the same questions and halves of its own, retrained where
  * `<task>-<N>.table.jsonl` lacks them: stop it and run it again as you like. The whole task uses as many of its committed halves. Every
- * point is `adamfisher` at the final adapter, one thread; time is processor time, gradients and scores apart.
+ * point is the default method at the final adapter, one thread; time is processor time.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createProducts, lds, type Material, methods, type Products } from "../../src/attribution/index.ts";
-import { type Checkpoint, loadCheckpoint } from "../../src/engine/index.ts";
+import {
+  buildPayIndex,
+  createProducts,
+  defaultPayIndexOptions,
+  lds,
+  methods,
+  type Products,
+  widenAdapter,
+} from "../../src/attribution/index.ts";
+import { type Checkpoint, createGradients, loadCheckpoint, positionsFor } from "../../src/engine/index.ts";
 import { cpuMs, note, rounded } from "../common/measure.ts";
 import { baseFolder } from "./base.ts";
 import { createJudge, type Job, retrain } from "./counterfactual.ts";
 import { type Figure, figure } from "./figure.ts";
 import { questionsOf } from "./measure.ts";
-import { collectState, finalOf, trainRun } from "./run.ts";
+import { collectAsReleased, collectState, finalOf, type State, trainRun } from "./run.ts";
 import { onlySegments } from "./sweep.ts";
 import { formatRetraining, parseRetraining, type Retraining, readTable, type Table } from "./table.ts";
-import { readTask, resultsFolder, type Task, taskNames } from "./task.ts";
+import { readTask, resultsFolder, rowSequence, type Task, taskNames } from "./task.ts";
 
 /** The first rows of every contributor, `size` in all as nearly as their proportions allow. */
 export function firstOf(task: Task, size: number): Task {
@@ -60,56 +68,124 @@ async function halvesOf(
 
 export type SizePoint = {
   examples: number;
-  /** Which of the adapter's gradients are read, and how many numbers they are. */
+  /** Which gradients are read, and how many numbers they are. */
   read: string;
   width: number;
+  /** Label draws of an example, of every how many-th example. */
   draws: number;
+  every: number;
   lds: Figure;
-  /** Processor time of a gradient pass over examples, their draws and the questions, and of solving and scoring. */
+  /** Processor time: gradients of examples, their draws and the questions; solving and scoring. Of an index both, null rows included. */
   gradientSeconds: number | null;
-  scoreSeconds: number;
+  seconds: number;
   /** What building writes to temporary files, and what an example's row takes in the explain index at one byte a number. */
   fileBytes: number;
   rowBytes: number;
 };
 
-const forms: Readonly<Record<string, (name: string) => boolean>> = {
-  "A and B, seven modules": () => true,
-  "B, seven modules": (name) => name.endsWith(".lora_B"),
-  "B, q and v": (name) => /\.(q|v)_proj\.lora_B$/.test(name),
+/** Which matrices as they were trained, and which modules of them; none: what a release reads. */
+type Form = { parts?: readonly ("A" | "B")[]; has?: RegExp };
+const released = "B along 16 directions";
+const forms: Readonly<Record<string, Form>> = {
+  "B of q and v": { parts: ["B"], has: /\.(q|v)_proj\./ },
+  B: { parts: ["B"] },
+  "A and B": { parts: ["A", "B"] },
+  [released]: {},
 };
 
-/** What a release reads. */
-const defaultForm = "B, seven modules";
+type Trial = {
+  base: Checkpoint;
+  task: Task;
+  table: Table;
+  runs: readonly Retraining[];
+  state: State;
+  products: Products;
+};
 
-async function pointOf(
-  material: Material,
-  products: Products,
-  read: string,
-  draws: number,
-  runs: readonly Retraining[],
-  gradientSeconds: number | null,
-): Promise<SizePoint> {
-  const examples = material.train.length / material.width;
-  const before = cpuMs();
-  const scores = await methods.adamfisher.score(material, products, { samples: draws });
-  const seconds = (cpuMs() - before) / 1000;
-  const point = {
+const bytesOf = (width: number, examples: number, sampled: number) => ({
+  fileBytes: 4 * width * (examples + sampled),
+  rowBytes: 4 + width,
+});
+
+/** By the method as it is, with draws of every example. */
+async function methodPoint(trial: Trial, read: string, draws: number): Promise<SizePoint> {
+  const { base, task, table, runs, products } = trial;
+  const { parts, has } = forms[read] as Form;
+  const { queries, texts } = questionsOf(base, task, table);
+  const count = task.queries.length;
+  const started = cpuMs();
+  const all = await (parts === undefined ? collectAsReleased : collectState)(
+    base,
+    task,
+    trial.state,
+    queries.slice(0, count),
+    { ...texts, queries: texts.queries.slice(0, count) },
+    { ...(parts && { parts }), samples: draws, threads: 1 },
+  );
+  const collected = cpuMs();
+  const material = has === undefined ? all : onlySegments(all, (name) => has.test(name));
+  const scores = await methods.adamfisher.score(material, products);
+  const examples = task.train.length;
+  return {
     examples,
     read,
     width: material.width,
     draws,
+    every: 1,
     lds: figure(lds(scores, runs)),
-    gradientSeconds: gradientSeconds && rounded(gradientSeconds, 1),
-    scoreSeconds: rounded(seconds, 1),
-    fileBytes: 4 * material.width * examples * (1 + draws),
-    rowBytes: 4 + material.width,
+    gradientSeconds: rounded((collected - started) / 1000, 1),
+    seconds: rounded((cpuMs() - started) / 1000, 1),
+    ...bytesOf(material.width, examples, examples * draws),
   };
-  note(JSON.stringify(point));
-  return point;
 }
 
-/** What a release reads at every size; of the whole also by draws, and in every other form. */
+/** By an index whose curvature is fitted on at most so many sampled gradients, as a large release's is: rows of single examples. */
+async function thinnedPoint(trial: Trial, draws: number, most: number): Promise<SizePoint> {
+  const { base, task, table, runs } = trial;
+  const { moments } = trial.state;
+  const adapter = widenAdapter(base.config, trial.state.adapter);
+  const sequences = task.train.map((row) => rowSequence(base.tokenizer, row));
+  const heldOut = task.heldOut.map((row) => rowSequence(base.tokenizer, row));
+  const queries = questionsOf(base, task, table).queries.slice(0, task.queries.length);
+  const started = cpuMs();
+  const gradients = await createGradients(base, adapter.config, {
+    parts: ["B"],
+    positions: positionsFor([...sequences, ...heldOut, ...queries]),
+    threads: 1,
+  });
+  const { calibration, report } = await buildPayIndex(
+    {
+      gradients,
+      adapter,
+      secondMoments: new Map([...moments.optimizer.moments].map(([name, { v }]) => [name, v])),
+      beta2: moments.beta2,
+      steps: moments.optimizer.step,
+      sequences,
+      contributorOf: task.train.map(({ contributor }) => contributor),
+      contributors: task.contributors.length,
+      heldOut,
+      calibration: { sets: sequences.map((_, i) => new Set([i])), queries },
+    },
+    { ...defaultPayIndexOptions, threads: 1, samples: draws, maxFisherRows: most },
+  );
+  const examples = sequences.length;
+  return {
+    examples,
+    read: released,
+    width: gradients.width,
+    draws,
+    every: Math.round((examples * draws) / report.fisherRows),
+    lds: figure(lds(calibration!.sets, runs)),
+    gradientSeconds: null,
+    seconds: rounded((cpuMs() - started) / 1000, 1),
+    ...bytesOf(gradients.width, examples, report.fisherRows),
+  };
+}
+
+/** Sampled gradients that are few at every size: as many for each example of the whole as 3,072 are for each of 10,000. */
+const few = 148;
+
+/** Every form at every size with four draws; of the whole also by draws, of all examples and of fewer. */
 export async function sizePoints(options: {
   task: Task;
   base: Checkpoint;
@@ -122,33 +198,23 @@ export async function sizePoints(options: {
   if (table === undefined) throw new Error(`There is no table of ${all.task} in ${tables}.`);
   const products = await createProducts(1);
   const points: SizePoint[] = [];
+  const add = (point: SizePoint) => {
+    note(JSON.stringify(point));
+    points.push(point);
+  };
   for (const size of sizes) {
     const isWhole = size >= all.train.length;
     const task = isWhole ? all : firstOf(all, size);
     const runs = isWhole
       ? table.runs.filter(({ kind, seed }) => kind === "half" && seed === 1).slice(0, options.retrain)
       : await halvesOf(base, task, table, options.retrain, `${tables}/${all.task}-${size}.table.jsonl`);
-    const { queries, texts } = questionsOf(base, task, table);
-    const count = task.queries.length;
-    const state = finalOf(await trainRun(base, task));
-    const most = isWhole ? 8 : 4;
-    const before = cpuMs();
-    const material = await collectState(
-      base,
-      task,
-      state,
-      queries.slice(0, count),
-      { ...texts, queries: texts.queries.slice(0, count) },
-      { samples: most, threads: 1 },
-    );
-    const seconds = (cpuMs() - before) / 1000;
-    for (const [read, has] of Object.entries(forms)) {
-      const isDefault = read === defaultForm;
-      if (!isWhole && !isDefault) continue;
-      const own = onlySegments(material, has);
-      for (const draws of isWhole && isDefault ? [1, 2, 4, 8] : [4])
-        points.push(await pointOf(own, products, read, draws, runs, draws === most ? seconds : null));
-    }
+    const trial = { base, task, table, runs, products, state: finalOf(await trainRun(base, task)) };
+    for (const read of Object.keys(forms)) add(await methodPoint(trial, read, 4));
+    add(await thinnedPoint(trial, 4, few));
+    if (!isWhole) continue;
+    for (const draws of [1, 2, 8]) add(await methodPoint(trial, released, draws));
+    for (const every of [1, 3]) add(await thinnedPoint(trial, 4, Math.ceil((4 * size) / every)));
+    add(await thinnedPoint(trial, 1, few));
   }
   return points;
 }
@@ -158,7 +224,7 @@ if (import.meta.main) {
     options: {
       task: { type: "string", default: "shakespeare" },
       sizes: { type: "string", default: "120,240,479" },
-      retrain: { type: "string", default: "24" },
+      retrain: { type: "string", default: "40" },
       base: { type: "string", default: baseFolder },
       tables: { type: "string", default: resultsFolder },
       out: { type: "string" },

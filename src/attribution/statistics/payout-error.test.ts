@@ -14,7 +14,7 @@ import {
   type ScoredAnswer,
   type SeededRun,
 } from "./payout-error.ts";
-import { removalCurve, tailPatch, topOf, withoutTop } from "./removal.ts";
+import { tailPatch, topOf, withoutTop } from "./removal.ts";
 
 const near = (actual: ArrayLike<number>, expected: readonly number[]) => {
   assert.equal(actual.length, expected.length);
@@ -121,17 +121,4 @@ test("what is dropped is what scores highest, and its rise is compared query by 
   near(difference.perQuery, [0.1, 0.25, 0.4]);
   assert.ok(difference.lo > 0 && ratio.lo > 1);
   assert.throws(() => tailPatch([1], [1, 2], [1]), /losses of 2 queries/);
-});
-
-test("a removal curve is as high as its area is wide", () => {
-  const { points, height } = removalCurve([
-    { share: 0.2, rises: [2, 4] },
-    { share: 0.1, rises: [2, 0] },
-  ]);
-  near(
-    points.map(({ rise }) => rise.mean),
-    [1, 3],
-  );
-  near(height.perQuery, [1.5, 1]); // (0.1 · 2/2 + 0.1 · 2) / 0.2, and (0 + 0.1 · 4/2) / 0.2
-  assert.throws(() => removalCurve([]), /at least one share/);
 });

@@ -1,6 +1,6 @@
 /**
  * Does a method find the right few? Its choice of examples is dropped, the model trained again, and the query's loss should rise: against
- * another method's choice (the tail-patch idea of Chang et al. 2024, arXiv 2410.17413, here by retraining), or over growing shares dropped.
+ * another method's choice (the tail-patch idea of Chang et al. 2024, arXiv 2410.17413, here by retraining).
  */
 import { type BootstrapOptions, difference, overQueries, type QueryEstimate, ratio } from "./bootstrap.ts";
 
@@ -50,36 +50,4 @@ export function tailPatch(
   };
   const [a, b] = [rise(own), rise(other)];
   return { own: a, other: b, difference: difference(a, b), ratio: ratio(a, b) };
-}
-
-export type RemovalPoint = {
-  /** Part of the examples dropped, 0 … 1. */
-  readonly share: number;
-  /** `[Q]` rise of each query's loss, nats per target token. */
-  readonly rises: ArrayLike<number>;
-};
-
-/**
- * The rise of the loss over the share of examples dropped, and its mean height: the area under it from nothing dropped to the largest share,
- * by trapezoids, over that share.
- */
-export function removalCurve(points: readonly RemovalPoint[], options: BootstrapOptions = {}) {
-  const sorted = [...points].sort((a, b) => a.share - b.share);
-  const last = sorted.at(-1);
-  if (last === undefined || (sorted[0] as RemovalPoint).share <= 0)
-    throw new RangeError("A removal curve needs at least one share above 0.");
-  const heights = Float64Array.from({ length: last.rises.length }, (_, q) => {
-    let area = 0;
-    let [share, rise] = [0, 0];
-    for (const point of sorted) {
-      const next = point.rises[q] as number;
-      area += ((point.share - share) * (rise + next)) / 2;
-      [share, rise] = [point.share, next];
-    }
-    return area / last.share;
-  });
-  return {
-    points: sorted.map(({ share, rises }) => ({ share, rise: overQueries(rises, options) })),
-    height: overQueries(heights, options),
-  };
 }
