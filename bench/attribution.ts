@@ -25,7 +25,6 @@ import { figuresOf, materialOf, scoreTask } from "./attribution/measure.ts";
 import { mislabelAuc } from "./attribution/mislabelled.ts";
 import { fromOthers, measureSpeed, worstOf } from "./attribution/named.ts";
 import { payFigures, payScores } from "./attribution/pay.ts";
-import { removedFigures } from "./attribution/removed.ts";
 import { repeatability } from "./attribution/repeat.ts";
 import { fillTable } from "./attribution/retrain.ts";
 import { trainRun } from "./attribution/run.ts";
@@ -102,11 +101,9 @@ for (const name of chosen) {
       asTrained: seedFigures(table, both.subarray(0, ours.length), material.width),
     };
   });
-  const removed = removedFigures(name, table, values.tables);
   tasks[name] = {
     ...figures,
     ...(tailPatch && { tailPatch }),
-    ...(removed && { removed }),
     ...(seeds && { seeds }),
     pay,
     repeated,

@@ -4,14 +4,11 @@ import type { Figure } from "./figure.ts";
 import type { HotFigures } from "./hot.ts";
 import type { TaskFigures } from "./measure.ts";
 import type { PayFigures } from "./pay.ts";
-import type { RemovedFigures } from "./removed.ts";
 import type { SeedFigures } from "./seeds.ts";
 
 export type MeasuredTask = TaskFigures & {
   /** Fall of a question's loss after one step on what a method ranks highest. */
   tailPatch?: Record<string, Figure>;
-  /** Rise of a question's loss when that is left out in training. */
-  removed?: RemovedFigures;
   /** Against another seed's retrainings: the default, which is a release's index, and the same of both matrices as they were trained. */
   seeds?: { default: SeedFigures; asTrained?: SeedFigures | undefined };
   pay: PayFigures;

@@ -1,6 +1,6 @@
 /**
  * Do a query's highest scores name what teaches it? One training step on its top twentieth, by each method, and the query's loss should fall
- * (the tail-patch of Chang et al. 2024, arXiv 2410.17413, section 4.3); and without that twentieth, trained again, it should rise.
+ * (the tail-patch of Chang et al. 2024, arXiv 2410.17413, section 4.3).
  */
 import { type Material, type MethodName, overQueries, topOf } from "../../src/attribution/index.ts";
 import {

@@ -1,10 +1,10 @@
 /**
  * How right scores are, against what retraining found. Read in this order:
  *
- * - `ranks`, `bootstrap`: Spearman's ρ under resampling, 95 % intervals on shared draws
+ * - `ranks`, `bootstrap`: Spearman's ρ under resampling, 95 % intervals on shared draws; the highest scores
  * - `lds`: the linear datamodeling score of examples and contributors, and the ceiling another seed sets
  * - `payout-error`: payout rules against leaving a contributor out
- * - `removal`, `auc`: dropping what scores highest; finding what is marked
+ * - `auc`: finding what is marked
  */
 export * from "./auc.ts";
 export {
@@ -17,5 +17,4 @@ export {
 } from "./bootstrap.ts";
 export * from "./lds.ts";
 export * from "./payout-error.ts";
-export { spearman } from "./ranks.ts";
-export * from "./removal.ts";
+export { spearman, topOf } from "./ranks.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { createRandom } from "../../engine/index.ts";
 import { difference, ratio } from "./bootstrap.ts";
 import { contributorLds, crossSeedCeiling, lds, type SubsetRun, sumByContributor } from "./lds.ts";
-import { orderingOf, ranksInto, spearman } from "./ranks.ts";
+import { orderingOf, ranksInto, spearman, topOf } from "./ranks.ts";
 
 const close = (actual: number, expected: number, within = 1e-12) =>
   assert.ok(Math.abs(actual - expected) <= within, `${actual} against ${expected}`);
@@ -198,4 +198,8 @@ test("ten methods on forty queries, sixty runs and 520 examples take seconds", (
       runs,
     );
   assert.ok(performance.now() - started < 20_000, `${performance.now() - started} ms`);
+});
+
+test("of equal scores the earlier is among the highest first", () => {
+  assert.deepEqual(topOf([1, 5, 5, 2], 3), [1, 2, 3]);
 });

@@ -14,7 +14,6 @@ import {
   type ScoredAnswer,
   type SeededRun,
 } from "./payout-error.ts";
-import { tailPatch, topOf, withoutTop } from "./removal.ts";
 
 const near = (actual: ArrayLike<number>, expected: readonly number[]) => {
   assert.equal(actual.length, expected.length);
@@ -110,15 +109,4 @@ test("the area under the curve counts pairs, ties for half, and is a known one f
     ],
     [area.mean],
   );
-});
-
-test("what is dropped is what scores highest, and its rise is compared query by query", () => {
-  assert.deepEqual(topOf([1, 5, 5, 2], 3), [1, 2, 3]);
-  assert.deepEqual([...withoutTop([1, 5, 5, 2], 0.5)], [1, 0, 0, 1]);
-  assert.deepEqual([...withoutTop([1, 5, 5, 2], 0.01)], [1, 0, 1, 1]);
-  const { own, other, difference, ratio } = tailPatch([1, 1, 1], [1.3, 1.5, 1.7], [1.2, 1.25, 1.3]);
-  near([own.mean, other.mean, difference.mean, ratio.mean], [0.5, 0.25, 0.25, 2]);
-  near(difference.perQuery, [0.1, 0.25, 0.4]);
-  assert.ok(difference.lo > 0 && ratio.lo > 1);
-  assert.throws(() => tailPatch([1], [1, 2], [1]), /losses of 2 queries/);
 });

@@ -6,7 +6,7 @@
  */
 import { type BootstrapOptions, overQueries, type QueryEstimate } from "./bootstrap.ts";
 import { contributorsKept, type SubsetRun } from "./lds.ts";
-import { topOf } from "./removal.ts";
+import { topOf } from "./ranks.ts";
 
 /** What a payout rule may read about one answer. */
 export type ScoredAnswer = {

@@ -1,4 +1,4 @@
-/** Ranks with ties, and Spearman's correlation of samples in which values may be repeated. */
+/** Ranks with ties, Spearman's correlation of samples in which values may be repeated, and the highest of scores. */
 
 /** Values in ascending order, as numbers of theirs, and where each run of equal values ends. */
 export type Ordering = { readonly order: Uint32Array; readonly ends: Uint32Array };
@@ -86,4 +86,11 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
     new Float64Array(n),
     new Float64Array(n),
   ]);
+}
+
+/** Numbers of the m highest scores, highest first; of equal scores the earlier. */
+export function topOf(scores: ArrayLike<number>, m: number): number[] {
+  return Array.from({ length: scores.length }, (_, i) => i)
+    .sort((a, b) => (scores[b] as number) - (scores[a] as number) || a - b)
+    .slice(0, m);
 }
