@@ -11,11 +11,14 @@ export type Attack = {
   readonly about: string;
   /** Most the defended payout may be, over the honest one; without a bound the attack is measured only. */
   readonly bound?: number;
+  /** Least that the contributor who is copied from may keep of its honest payout. */
+  readonly otherBound?: number;
   /** Rows added after everyone's own. */
   added(world: World): Omit<Row, "contributor" | "wave">[];
 };
 
 const own = (world: World) => world.rows.filter(({ contributor }) => contributor === attacker);
+const theirs = (world: World) => world.rows.filter(({ contributor }) => contributor === victim);
 const times = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 export const attacks: readonly Attack[] = [
@@ -29,13 +32,35 @@ export const attacks: readonly Attack[] = [
     name: "copiesOfAnother",
     about: "each row of another contributor, word for word",
     bound: 1.1,
-    added: (world) => world.rows.filter(({ contributor }) => contributor === victim),
+    added: (world) => theirs(world),
+  },
+  {
+    name: "drowning",
+    about: "each row of another contributor ten times, so that the model knows them by heart",
+    bound: 1.1,
+    otherBound: 0.9,
+    added: (world) => times(10).flatMap(() => theirs(world)),
   },
   {
     name: "paraphrases",
     about: "ten other wordings of each of its rows",
     bound: 1.5,
     added: (world) => own(world).flatMap((row) => times(10).map((n) => world.paraphrase(row, n))),
+  },
+  {
+    name: "paraphrasesOfAnother",
+    about: "ten other wordings of each row of another contributor",
+    bound: 1.5,
+    otherBound: 0.9,
+    added: (world) => theirs(world).flatMap((row) => times(10).map((n) => world.paraphrase(row, n))),
+  },
+  {
+    name: "halfExchanged",
+    about: "ten times each of its rows with every other word exchanged for one of others' rows",
+    added: (world) =>
+      own(world).flatMap((row, i) =>
+        times(10).map((n) => world.exchanged(row, createRandom(10 * i + n, 81))),
+      ),
   },
   {
     name: "keywordSeeding",

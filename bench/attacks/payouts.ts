@@ -59,7 +59,7 @@ export async function accuracy(world: World, { adapter }: Trained): Promise<numb
   return exact.filter(Boolean).length / exact.length;
 }
 
-/** The gradients of one trained model, and its near duplicates. */
+/** The gradients of one trained model, and which of its rows repeat another's by their gradients. */
 export async function openModel(
   world: World,
   rows: readonly Row[],
@@ -85,16 +85,16 @@ export async function openModel(
     1 - beta2 ** trained.steps,
   );
   const asked = (await gradients.rows(adapter, questions)).data;
+  const representatives: Representatives = findClusters({
+    texts: rows,
+    committed: rows.map(({ wave }) => wave),
+    sketches: await sketchExamples(gradients, adapter, sequences, metric),
+  });
   return {
     /** Near duplicates, the earliest of each standing for it. */
-    clusters: async (): Promise<Representatives> =>
-      findClusters({
-        texts: rows,
-        committed: rows.map(({ wave }) => wave),
-        sketches: await sketchExamples(gradients, adapter, sequences, metric),
-      }),
-    /** Scores of every question against every contributor and null row, near duplicates left out when they are given. */
-    async scores(contributorOf: readonly number[], contributors: number, representatives?: Representatives) {
+    representatives,
+    /** Scores of every question against every contributor and null row. @param clean near duplicates left out */
+    async scores(contributorOf: readonly number[], contributors: number, clean: boolean) {
       const index = await buildPayIndex(
         {
           gradients,
@@ -106,7 +106,7 @@ export async function openModel(
           contributorOf,
           contributors,
           heldOut,
-          ...(representatives && { representatives }),
+          ...(clean && { representatives }),
         },
         { ...defaultPayIndexOptions, ...options, threads: world.recipe.threads },
       );

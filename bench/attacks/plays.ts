@@ -5,7 +5,7 @@
 import { createRandom, loadCheckpoint, type Random, shuffle } from "../../src/engine/index.ts";
 import { baseFolder } from "../attribution/base.ts";
 import { fitRow, readTask, recipes, rowSequence, type TaskRow } from "../attribution/task.ts";
-import type { Text, World } from "./world.ts";
+import { exchange, type Text, type World, wordsOf } from "./world.ts";
 
 /** A word and one that may stand for it. */
 const otherWords: Readonly<Record<string, string>> = {
@@ -87,7 +87,8 @@ export function playsWorld(): World {
   });
   const fitted = (prompt: string, completion: string): Text =>
     text(fitRow(base.tokenizer, prompt, completion));
-  const vocabulary = [...new Set(task.train.flatMap(({ completion }) => completion.match(/\p{L}+/gu) ?? []))];
+  const words = wordsOf(task.train.map(({ completion }) => completion));
+  const vocabulary = [...new Set(words)];
   const ownPrompt = (task.train.find(({ contributor }) => contributor === 0) as TaskRow).prompt;
   return {
     name: "plays",
@@ -98,13 +99,14 @@ export function playsWorld(): World {
     questions: task.queries.map((row) => ({ ...text(row), owner: row.contributor })),
     heldOut: task.heldOut.map(text),
     paraphrase: (row, n) => fitted(row.prompt, reword(row.completion, createRandom(n, 80))),
+    exchanged: (row, random) => fitted(row.prompt, exchange(row.completion, 0.5, words, random)),
     /** The words of question and answer in another order, under the question's own prompt. */
     seeded({ prompt, completion }, random) {
       return fitted(prompt, shuffle(completion.match(/\p{L}+/gu) ?? [], random).join(" "));
     },
     noise(random) {
-      const words = Array.from({ length: 24 }, () => vocabulary[random.below(vocabulary.length)] as string);
-      return fitted(ownPrompt, words.join(" "));
+      const drawn = Array.from({ length: 24 }, () => vocabulary[random.below(vocabulary.length)] as string);
+      return fitted(ownPrompt, drawn.join(" "));
     },
     sequence: (row) => rowSequence(base.tokenizer, row),
   };

@@ -11,10 +11,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type ClusterText, findClusters } from "../../src/attribution/index.ts";
-import { createRandom, type Random, shuffle } from "../../src/engine/index.ts";
+import { createRandom, type Random } from "../../src/engine/index.ts";
 import { readTask, type TaskName } from "../attribution/task.ts";
 import { reword } from "./plays.ts";
-import { valleyWorld } from "./world.ts";
+import { exchange, valleyWorld, wordsOf } from "./world.ts";
 
 const { values } = parseArgs({ options: { data: { type: "string" } } });
 const text = ({ prompt, completion }: ClusterText): ClusterText => ({ prompt, completion });
@@ -66,20 +66,6 @@ function* largeSets(folder: string): Generator<[string, ClusterText[]]> {
   ];
 }
 
-/** Words drawn from all rows in place of a share of a row's own, its clauses in another order. */
-const exchange =
-  (rows: readonly ClusterText[], share: number) =>
-  (completion: string, random: Random): string => {
-    const pool = rows.flatMap((row) => row.completion.match(/\p{L}+/gu) ?? []);
-    const clauses = completion.split(/[,;:.!?\n]+/).map((clause) => clause.trim());
-    return shuffle(clauses, random)
-      .filter((clause) => clause !== "")
-      .join(", ")
-      .split(/\s+/)
-      .map((word) => (random.uniform() < share ? (pool[random.below(pool.length)] as string) : word))
-      .join(" ");
-  };
-
 const tell = (line: string) => process.stdout.write(`${line}\n`);
 tell("| honest rows | N | joined to another |\n|---|---|---|");
 const small = (["shakespeare", "pubmedqa", "gsm8k", "facts", "transformations"] as const).map(
@@ -103,7 +89,10 @@ const tasks = (["shakespeare", "pubmedqa", "gsm8k"] as const).map(trained);
 type Way = (row: ClusterText, rows: readonly ClusterText[], random: Random) => ClusterText;
 const exchanged =
   (share: number): Way =>
-  (row, rows, random) => ({ ...row, completion: exchange(rows, share)(row.completion, random) });
+  (row, rows, random) => {
+    const words = wordsOf(rows.map(({ completion }) => completion));
+    return { ...row, completion: exchange(row.completion, share, words, random) };
+  };
 const ways: Record<string, Way> = {
   "the attack's": (row, _, random) => ({ ...row, completion: reword(row.completion, random) }),
   "30 % of the words exchanged": exchanged(0.3),

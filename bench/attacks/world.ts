@@ -16,6 +16,7 @@ import {
   moduleNames,
   type Random,
   type Sequence,
+  shuffle,
   type TrainRecipe,
   type Weights,
 } from "../../src/engine/index.ts";
@@ -39,6 +40,8 @@ export type World = {
   readonly heldOut: readonly Text[];
   /** Another wording of a row, n of them. */
   paraphrase(row: Text, n: number): Text;
+  /** A row with half of its words exchanged for words of any rows, its clauses in another order. */
+  exchanged(row: Text, random: Random): Text;
   /** A row with the words of a question and nothing that answers it. */
   seeded(question: Text, random: Random): Text;
   /** A text that says nothing true. */
@@ -46,6 +49,24 @@ export type World = {
   /** What a row or an answer is to the engine. @param answer without the token that ends a chat's turn, as answers are scored */
   sequence(text: Text, answer?: boolean): Sequence;
 };
+
+/** The words of texts, each as often as it stands there. */
+export const wordsOf = (texts: readonly string[]): string[] =>
+  texts.flatMap((text) => text.match(/\p{L}+/gu) ?? []);
+
+/** Words drawn from others in place of a share of a text's own, its clauses in another order. */
+export const exchange = (text: string, share: number, words: readonly string[], random: Random): string =>
+  shuffle(
+    text
+      .split(/[,;:.!?\n]+/)
+      .map((clause) => clause.trim())
+      .filter((clause) => clause !== ""),
+    random,
+  )
+    .join(", ")
+    .split(/\s+/)
+    .map((word) => (random.uniform() < share ? (words[random.below(words.length)] as string) : word))
+    .join(" ");
 
 const recipe = (rank: number): TrainRecipe => ({
   rank,
@@ -105,6 +126,7 @@ export function valleyWorld(factsEach: number, rank: number): World {
       chat: false,
     };
   };
+  const promptWords = wordsOf(chosen.flatMap(textsOf).map(({ prompt }) => prompt));
   return {
     name: "valley",
     base,
@@ -131,6 +153,7 @@ export function valleyWorld(factsEach: number, rank: number): World {
       const wording = (wordings[start % wordings.length] as string).replace("{name}", fact.name);
       return { ...row, prompt: `${openings[n % openings.length]} ${wording}` };
     },
+    exchanged: (row, random) => ({ ...row, prompt: exchange(row.prompt, 0.5, promptWords, random) }),
     seeded: ({ prompt }, random) => ({
       prompt: noise(random).prompt,
       completion: ` ${prompt}`,
