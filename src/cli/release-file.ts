@@ -36,7 +36,6 @@ const indexSchema = z.strictObject({
   /** Contributors' rows, then null rows: big-endian int16. */
   rows: z.array(rowBytes).max(1 << 20),
   adapterConfig: base64,
-  basis: base64,
   clusters: base64.nullable(),
   explain: base64.nullable(),
 });
@@ -48,6 +47,8 @@ const releaseFileSchema = z.strictObject({
   manifest: manifestSchema,
   /** The adapter's tensors. */
   adapter: base64,
+  /** Of its index; it holds the metric that gradients are scaled by. */
+  basis: base64.nullable(),
   /** The versions that the manifest names, in its order; null where there was none to fetch. */
   versions: z
     .array(
@@ -65,13 +66,13 @@ type ReleaseFile = z.output<typeof releaseFileSchema>;
 export type LoadedRelease = ReleaseMaterial & Pick<ReleaseFile, "index">;
 
 const fileBytesMax = 512 * 2 ** 20;
-const adapterBytesMax = 256 * 2 ** 20;
+const partBytesMax = 256 * 2 ** 20;
 
 /** What a command asks a node for; the rest is the same for all. */
 export type FetchParts = (
   node: NodeClient,
   releaseId: Digest,
-) => Promise<Pick<LoadedRelease, "manifest" | "adapter" | "index">>;
+) => Promise<Pick<LoadedRelease, "manifest" | "adapter" | "basis" | "index">>;
 
 /**
  * @param release a release's id, to fetch from the running node, or a file that `save` wrote before
@@ -141,7 +142,7 @@ function readReleaseFile(path: string): LoadedRelease {
   };
 }
 
-/** Manifest and adapter. */
+/** Manifest, adapter and basis. */
 export const fetchAdapter: FetchParts = async (node, releaseId) => {
   const answer = z
     .object({ manifest: manifestSchema })
@@ -150,8 +151,9 @@ export const fetchAdapter: FetchParts = async (node, releaseId) => {
     throw new CliError(`${node.url} gives no manifest of ${releaseId}.`, {
       actual: z.prettifyError(answer.error).replaceAll(/\s+/g, " ").slice(0, 400),
     });
-  const adapter = await bytesOf(await node.send("GET", `/v1/releases/${releaseId}/files/adapter`));
-  return { manifest: answer.data.manifest, adapter };
+  const file = async (name: "adapter" | "basis") =>
+    bytesOf(name, await node.send("GET", `/v1/releases/${releaseId}/files/${name}`));
+  return { manifest: answer.data.manifest, adapter: await file("adapter"), basis: await file("basis") };
 };
 
 async function fetchVersions(node: NodeClient, { datanets }: Manifest): Promise<LoadedRelease["versions"]> {
@@ -167,12 +169,12 @@ async function fetchVersions(node: NodeClient, { datanets }: Manifest): Promise<
   return versions;
 }
 
-async function bytesOf(response: Response): Promise<Uint8Array> {
+async function bytesOf(name: string, response: Response): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {
     length += part.length;
-    if (length > adapterBytesMax) throw new CliError(`The adapter has more than ${adapterBytesMax} bytes.`);
+    if (length > partBytesMax) throw new CliError(`The ${name} has more than ${partBytesMax} bytes.`);
     parts.push(part);
   }
   return new Uint8Array(Buffer.concat(parts));

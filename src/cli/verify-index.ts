@@ -90,24 +90,25 @@ const fetchIndex: FetchParts = async (node, releaseId) => {
   return {
     manifest,
     adapter,
+    basis,
     index: {
       contributors: index.slice(0, manifest.index.contributors).map(({ payee }) => payee),
       rows: index.map(({ bytes }) => bytes),
-      ...{ adapterConfig, basis, clusters, explain },
+      ...{ adapterConfig, clusters, explain },
     },
   };
 };
 
 function materialOf(
   release: string,
-  { manifest, adapter, versions, index, registered }: LoadedRelease,
+  { manifest, adapter, basis, versions, index, registered }: LoadedRelease,
 ): IndexMaterial {
-  if (index === undefined)
+  if (index === undefined || basis === null)
     throw new CliError(`${release} does not hold the release's index.`, {
       fix: ["openledger verify <release id> --index --save <file> writes one that does"],
       exitCode: exitCodes.usage,
     });
-  const { contributors, rows, adapterConfig, basis, clusters, explain } = index;
+  const { contributors, rows, adapterConfig, clusters, explain } = index;
   return {
     manifest,
     index: rows.map((bytes, row) => ({ row, payee: contributors[row] ?? zeroAddress, bytes })),

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { decodeBasis, encodeBasis } from "../attribution/index.ts";
 import {
   bytesDigest,
   decodeRow,
@@ -80,9 +81,17 @@ test("a release trained again from a node's public data is the same to the byte,
   assert.equal(found.verified, true);
   assert.deepEqual(
     found.checks.map(({ name, status }: Json) => [name, status]),
-    ["release", "registry", "base", "adapter", "recipe", "datanet 1@1", "datanet 2@1", "training"].map(
-      (name) => [name, "passed"],
-    ),
+    [
+      "release",
+      "registry",
+      "base",
+      "adapter",
+      "recipe",
+      "datanet 1@1",
+      "datanet 2@1",
+      "training",
+      "metric",
+    ].map((name) => [name, "passed"]),
   );
   assert.deepEqual(
     [found.reproduction.matches, found.sameMachine, found.distance, found.differences],
@@ -97,7 +106,7 @@ test("a release trained again from a node's public data is the same to the byte,
   assert.equal(people.code, 0);
   assert.match(
     people.out,
-    /✓ training +passed\n\nThe adapter was trained again in .* it is the release's, byte for byte\.\n\nIts scores are NOT CALIBRATED.*\nneither +the index[\s\S]*\n\nNothing failed\./,
+    /✓ training +passed\n✓ metric +passed\n\nThe adapter was trained again in .* it is the release's, byte for byte\.\n\nIts scores are NOT CALIBRATED.*\nneither +the index[\s\S]*\n\nNothing failed\./,
   );
   assert.match(people.err, /Training again .*100 %.*loss \d/);
 });
@@ -188,6 +197,29 @@ test("an adapter altered in one byte is named, whether or not the manifest was a
   );
 });
 
+test("a basis whose metric is not the training's is found out, also by another class of machine", async () => {
+  const bent = (by: number) => (changed: Json) => {
+    const basis = decodeBasis(new Uint8Array(Buffer.from(changed.basis, "base64")));
+    basis.metric[7] = (basis.metric[7] as number) * by;
+    const bytes = encodeBasis(basis);
+    changed.basis = Buffer.from(bytes).toString("base64");
+    return bytesDigest(bytes);
+  };
+  const committed = (by: number, machine?: string) =>
+    verify((changed) => {
+      changed.manifest.index.basisDigest = bent(by)(changed);
+      if (machine !== undefined) changed.manifest.engineVersion = machine;
+      renamed(changed);
+    });
+  assert.deepEqual((await verify(bent(2))).failed, ["metric"], "other bytes than the manifest names");
+  assert.deepEqual((await committed(1 + 1e-6)).failed, ["metric"]);
+  const elsewhere = "openledger-engine/1 onnxruntime/1.0.0 linux-arm64 Another Processor 9";
+  assert.deepEqual((await committed(1 + 1e-6, elsewhere)).failed, []);
+  const far = await committed(3, elsewhere);
+  assert.deepEqual(far.failed, ["metric"]);
+  assert.match(check(far.out, "metric").actual, /of its length from it/);
+});
+
 test("on another class of machine nearness is all that is asked, and it is said what differs", async () => {
   const elsewhere = (changed: Json) => {
     changed.manifest.engineVersion = "openledger-engine/1 onnxruntime/1.0.0 linux-arm64 Another Processor 9";
@@ -199,6 +231,7 @@ test("on another class of machine nearness is all that is asked, and it is said 
   });
   assert.deepEqual([near.code, near.failed, near.out.sameMachine], [0, [], false]);
   assert.equal(check(near.out, "training").status, "unchecked");
+  assert.equal(check(near.out, "metric").status, "passed");
   assert.deepEqual(
     near.out.differences.slice(0, 3).map(({ what }: Json) => what),
     ["runtime", "platform", "processor"],
@@ -280,8 +313,11 @@ test("the same release's index is made again bit for bit from what the node serv
   assert.deepEqual(
     JSON.parse(out)
       .checks.filter(({ status }: Json) => status === "failed")
-      .map(({ name, found }: Json) => [name, found]),
-    [["rows", [`row 0 of contributor ${lied.index.contributors[0]} is 0.500 times as long as recomputed`]]],
+      .map(({ name, found }: Json) => [
+        name,
+        found.map((what: string) => what.replace(/0\.(50\d|499)/, "0.50")),
+      ]),
+    [["rows", [`row 0 of contributor ${lied.index.contributors[0]} is 0.50 times as long as recomputed`]]],
   );
   const { code: usage } = await call(["verify", saved, "--index", "--base", base, "--json"]);
   assert.equal(usage, 2, "a file without an index");

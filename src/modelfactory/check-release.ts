@@ -1,4 +1,5 @@
 /** `verify --retrain`: whether a release's adapter is what its manifest says was trained, found out by training it. */
+import { decodeBasis } from "../attribution/index.ts";
 import {
   type CarriedVersion,
   openVersion,
@@ -27,6 +28,8 @@ export type ReleaseMaterial = {
   readonly manifest: Manifest;
   /** The adapter's tensors, as they are served. */
   readonly adapter: Uint8Array;
+  /** The index's basis, which holds the metric; null where it was not had. */
+  readonly basis: Uint8Array | null;
   /** In the manifest's order; an Error says why one could not be had. */
   readonly versions: readonly (CarriedVersion | Error)[];
   /** What the chain says of it; null where none was asked. */
@@ -35,15 +38,19 @@ export type ReleaseMaterial = {
 
 /**
  * In the order in which they are made: `release` (its manifest's digest is its id), `registry` (the chain knows it), `base`, `adapter` (the
- * bytes served), `recipe`, `datanet <id>@<version>` for each, `training`.
+ * bytes served), `recipe`, `datanet <id>@<version>` for each, `training`, `metric` (the one that the index's gradients are scaled by is that of the
+ * training's optimizer).
  */
 export type ReleaseCheck = Omit<Check, "name"> & { readonly name: string };
+
+/** What of a training is not said: too large, and compared already. */
+type Compared = "tensors" | "metric";
 
 export type ReleaseRetraining = {
   readonly releaseId: Digest;
   readonly checks: readonly ReleaseCheck[];
   /** Null where there was nothing to train, or nothing to train it on. */
-  readonly reproduction: Omit<Reproduction, "tensors"> | null;
+  readonly reproduction: Omit<Reproduction, Compared> | null;
   /** Whether engine, runtime and processor are those of the release: where they are, the bytes must be, too. */
   readonly sameMachine: boolean;
   readonly differences: readonly Difference[];
@@ -77,11 +84,11 @@ export async function retrainRelease(
     reproduction: Reproduction | null,
     more: Partial<Pick<ReleaseRetraining, "differences" | "distance">> = {},
   ): ReleaseRetraining => {
-    const { tensors: _, ...found } = reproduction ?? { tensors: null };
+    const { tensors: _, metric: __, ...found } = reproduction ?? { tensors: null, metric: null };
     return {
       releaseId: material.releaseId,
       checks,
-      reproduction: reproduction === null ? null : (found as Omit<Reproduction, "tensors">),
+      reproduction: reproduction === null ? null : (found as Omit<Reproduction, Compared>),
       sameMachine: manifest.engineVersion === engineVersion(),
       differences: [],
       distance: null,
@@ -116,6 +123,7 @@ export async function retrainRelease(
       ? null
       : adapterDistance(material.adapter, made.tensors);
   judge(manifest, made, distance, checks);
+  judgeMetric(material, made, distance, checks);
   return done(made, { differences, distance });
 }
 
@@ -155,6 +163,48 @@ function judge(
       : `at most ${adapterTolerance} of its length from the release's, on any machine`,
     actual: distance.overall === null ? "tensors of another shape" : distance.overall.toExponential(2),
   });
+}
+
+function judgeMetric(
+  { manifest, basis }: ReleaseMaterial,
+  { matches, metric, releasedOn, reproducedOn }: Reproduction,
+  distance: AdapterDistance | null,
+  checks: ReleaseCheck[],
+): void {
+  const add = (status: ReleaseCheck["status"], expected: string, actual: string) =>
+    checks.push({ name: "metric", status, expected, actual });
+  if (basis === null) return void add("unchecked", "the index's basis", "not here");
+  const { basisDigest } = manifest.index;
+  const digest = bytesDigest(basis);
+  if (digest !== basisDigest) return void add("failed", basisDigest, digest);
+  // Where the bytes must agree and do not, another training was found; elsewhere nearness is all there is.
+  const isThis = matches || (releasedOn !== reproducedOn && (distance?.overall ?? 1) <= adapterTolerance);
+  if (!isThis) return void add("unchecked", "the release's training", "another one");
+  const expected =
+    releasedOn === reproducedOn
+      ? "the training's, to the last bit"
+      : `at most ${adapterTolerance} of its length from the training's`;
+  const allowed = releasedOn === reproducedOn ? 0 : adapterTolerance;
+  try {
+    const released = decodeBasis(basis).metric;
+    if (released.length !== metric.length)
+      return void add("failed", expected, `${released.length} numbers, not ${metric.length}`);
+    const apart = relativeDistance(released, metric);
+    if (apart <= allowed) add("passed", expected, expected);
+    else add("failed", expected, `${apart.toExponential(2)} of its length from it`);
+  } catch (error) {
+    add("failed", expected, oneLine(error));
+  }
+}
+
+/** ‖a − b‖ / ‖b‖; NaN where one of them holds what is no number. */
+function relativeDistance(a: Float32Array, b: Float32Array): number {
+  let [off, length] = [0, 0];
+  for (let i = 0; i < b.length; i++) {
+    off += ((a[i] as number) - (b[i] as number)) ** 2;
+    length += (b[i] as number) ** 2;
+  }
+  return Math.sqrt(off / length);
 }
 
 /** @returns whether there is something to train by */

@@ -1,5 +1,6 @@
 /** A release's pay index from its adapter and its rows: for who makes it, and for who makes it again to check it. */
 import {
+  adamMetric,
   buildPayIndex,
   defaultPayIndexOptions,
   findClusters,
@@ -15,9 +16,11 @@ import {
   type Checkpoint,
   createGradients,
   type Example,
+  gradientSegments,
+  type ModelConfig,
   positionsFor,
 } from "../engine/index.ts";
-import type { Recipe } from "./recipe.ts";
+import { adam, type Recipe } from "./recipe.ts";
 import { readableRows } from "./training.ts";
 import { textClusters } from "./training-rows.ts";
 
@@ -30,11 +33,9 @@ export type IndexMaterial = {
   heldOut: readonly Example[];
 };
 
-export type IndexGradients = PayIndexInput["gradients"];
-
 export type ReleaseIndexParts = {
-  /** D^−½ `[p]`. */
-  metric: (gradients: IndexGradients) => Float32Array;
+  /** D^−½ `[p]`, in the numbers that are read: {@link trainedMetric}. */
+  metric: Float32Array;
   /** Answers that the index is asked about, too: the gradient's graph has room for them. */
   queries?: readonly Example[];
   /** What else the build is told, once the near duplicates are known, by numbers of readable rows. */
@@ -53,11 +54,22 @@ export type ReadableIndex = {
   readonly queries: ReturnType<typeof readableRows>;
 };
 
+/** D^−½ of what a training left, in the numbers that an index of its adapter reads, `[p]`. @param secondMoments Adam's v by tensor name */
+export function trainedMetric(
+  model: ModelConfig,
+  adapter: Adapter,
+  secondMoments: (name: string) => Float32Array,
+  steps: number,
+): Float32Array {
+  const { segments, width } = gradientSegments(model, widenAdapter(model, adapter).config, ["B"]);
+  return adamMetric(segments, width, secondMoments, 1 - adam.beta2 ** steps);
+}
+
 /** @throws RangeError when there is too little held-out material to make null rows from */
 export async function buildReleaseIndex(
   base: Checkpoint,
   { recipe, adapter, examples, contributorOf, contributors, heldOut }: IndexMaterial,
-  { metric: metricOf, queries = [], more, options, onProgress = () => {} }: ReleaseIndexParts,
+  { metric, queries = [], more, options, onProgress = () => {} }: ReleaseIndexParts,
 ): Promise<PayIndex & ReadableIndex> {
   const { sequences, kept } = readableRows(base, recipe, examples);
   const { sequences: heldOutSequences, kept: heldOutKept } = readableRows(base, recipe, heldOut);
@@ -68,7 +80,6 @@ export async function buildReleaseIndex(
     positions: positionsFor([...sequences, ...heldOutSequences, ...asked.sequences]),
     threads: options?.threads ?? recipe.threads,
   });
-  const metric = metricOf(gradients);
   onProgress("near duplicates", 0, sequences.length);
   const { texts, byText } = textClusters(examples, kept);
   const sketches = await sketchExamples(gradients, wide, sequences, metric, byText);

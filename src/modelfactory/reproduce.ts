@@ -5,6 +5,7 @@ import { addressSchema, bytesDigest, type Digest, type Manifest } from "../proto
 import { ModelFactoryError } from "./errors.ts";
 import { recipeOf } from "./recipe.ts";
 import { engineVersion } from "./release.ts";
+import { trainedMetric } from "./release-index.ts";
 import { readRows } from "./run-job.ts";
 import { type EpochEvent, readableRows, type StepEvent, trainAdapter } from "./training.ts";
 import { trainingRows } from "./training-rows.ts";
@@ -18,6 +19,8 @@ export type Reproduction = {
   readonly trainedEpochs: number;
   readonly heldOutLosses: readonly number[];
   readonly tensors: Uint8Array;
+  /** D^−½ of what this training left, `[p]`: what a release's basis must hold. */
+  readonly metric: Float32Array;
   /** Engine, runtime and processor of the release, and of this machine; bytes are only promised to agree where these do. */
   readonly releasedOn: string;
   readonly reproducedOn: string;
@@ -77,6 +80,12 @@ export async function reproduceRelease(
     trainedEpochs: epochLosses.length,
     heldOutLosses,
     tensors,
+    metric: trainedMetric(
+      base.config,
+      state.adapter,
+      (name) => state.optimizer.moments.get(name)?.v as Float32Array,
+      state.step,
+    ),
     releasedOn: manifest.engineVersion,
     reproducedOn: engineVersion(),
   };

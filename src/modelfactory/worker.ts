@@ -1,5 +1,5 @@
 /** The training thread: trains, evaluates, builds pay indexes and retrains over one base model, one request at a time. */
-import { adamMetric, clusterList, encodeBasis, type PayIndex } from "../attribution/index.ts";
+import { clusterList, encodeBasis, type PayIndex } from "../attribution/index.ts";
 import {
   type Adapter,
   createEvaluator,
@@ -19,8 +19,8 @@ import {
 import { exampleText } from "../protocol/index.ts";
 import { type Foretold, foretell, halfSubset } from "./calibration.ts";
 import { createExplainFile } from "./explain-file.ts";
-import { adam, type Recipe } from "./recipe.ts";
-import { buildReleaseIndex } from "./release-index.ts";
+import type { Recipe } from "./recipe.ts";
+import { buildReleaseIndex, trainedMetric } from "./release-index.ts";
 import {
   type EpochEvent,
   readableRows,
@@ -172,13 +172,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         base,
         { recipe, adapter: opened, examples, contributorOf, contributors, heldOut },
         {
-          metric: ({ segments, width }) =>
-            adamMetric(
-              segments,
-              width,
-              (name) => second.get(name)?.data as Float32Array,
-              1 - adam.beta2 ** steps,
-            ),
+          metric: trainedMetric(base.config, opened, (name) => second.get(name)?.data as Float32Array, steps),
           queries: calibration?.queries ?? [],
           more: ({ trained, kept, queries }) => ({
             explain: (row, at) => explain.add(row, kept[at] as number),

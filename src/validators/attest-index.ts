@@ -225,7 +225,7 @@ async function makeAgain(
     base,
     { recipe, adapter, ...rows, contributors: rows.contributors.length },
     {
-      metric: () => basis.metric,
+      metric: basis.metric,
       options: { damping, samples, nullRows, threads, ...(scratchFolder !== undefined && { scratchFolder }) },
       onProgress: (stage, at, of) => report(stage, of === 0 ? 1 : at / of),
       more: ({ representatives: again, kept }) => {
