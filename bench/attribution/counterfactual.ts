@@ -36,7 +36,14 @@ export function jobsOf({ task, contributors }: Task): Job[] {
         ...many("twentieth", 50),
       ];
     case "pubmedqa":
-      return [...full, ...many("half", 60), ...many("half", 60, 2), ...many("contributors", 40), ...one];
+      return [
+        ...full,
+        ...many("half", 60),
+        ...many("half", 60, 2),
+        ...many("contributors", 40),
+        ...one,
+        ...many("twentieth", 24),
+      ];
     case "shakespeare-hot":
       return [...full, ...many("half", 40), ...many("half", 40, 2)];
     case "facts":
