@@ -4,7 +4,7 @@
  *   node bench/attacks/rewordings.ts [--data DIR]
  *
  * Honest rows are those of the attribution benchmark's tasks and of the demo's valley; with --data also all of Shakespeare's turns, GSM8K,
- * PubMedQA and the presidents' addresses. Rewordings are ten of each row of one contributor: by the attack of `plays.ts`, by exchanging
+ * PubMedQA, the presidents' addresses, and texts that repeat themselves by nature: legal ones and the Bible. Rewordings are ten of each row of one contributor: by the attack of `plays.ts`, by exchanging
  * 30 %, half or 70 % of the words for words of other rows with the clauses in another order, and with ten invented prompts for the same text.
  */
 import { readdirSync, readFileSync } from "node:fs";
@@ -53,17 +53,27 @@ function* largeSets(folder: string): Generator<[string, ClusterText[]]> {
       ({ CONTEXTS, LABELS }) => CONTEXTS.map((completion, i) => ({ prompt: LABELS[i] ?? "", completion })),
     ),
   ];
+  const paragraphs = (body: string): ClusterText[] =>
+    body
+      .split(/\n\s*\n/)
+      .map((paragraph) => ({ prompt: "", completion: paragraph.trim() }))
+      .filter(({ completion }) => completion.length > 40);
+  const files = (ending: string, ...path: string[]) =>
+    readdirSync(join(folder, ...path))
+      .filter((file) => file.endsWith(ending))
+      .sort()
+      .map((file) => read(...path, file));
   yield [
     "presidents' addresses, paragraphs",
-    ["state_union", "inaugural"].flatMap((kind) =>
-      readdirSync(join(folder, "presidents", kind))
-        .filter((file) => file.endsWith(".txt"))
-        .sort()
-        .flatMap((file) => read("presidents", kind, file).split(/\n\s*\n/))
-        .map((paragraph) => ({ prompt: "", completion: paragraph.trim() }))
-        .filter(({ completion }) => completion.length > 40),
-    ),
+    ["state_union", "inaugural"].flatMap((kind) => files(".txt", "presidents", kind).flatMap(paragraphs)),
   ];
+  yield [
+    "LegalBench, texts",
+    files(".tsv", "legalbench")
+      .flatMap((file) => lines(file).slice(1))
+      .map((line) => ({ prompt: "", completion: line.split("\t").slice(1).join(" ") })),
+  ];
+  yield ["Bible, 10,000 verses", paragraphs(read("books", "king-james-bible.txt")).slice(0, 10_000)];
 }
 
 const tell = (line: string) => process.stdout.write(`${line}\n`);

@@ -66,7 +66,7 @@ async function resultOf(benchmark: string, quick: boolean) {
   return { result: JSON.parse(stdout), from: "this run" };
 }
 
-/** null: the honest payout is nothing. */
+/** null: the honest payout is nothing, or nobody asked. */
 type AttackOutcome = { undefended: number | null; defended: number | null; bound: number | null };
 const digits = (value: number | null) => (value === null ? null : rounded(value, 3));
 
