@@ -21,16 +21,22 @@ const threadMs = () => {
   return (user + system) / 1000;
 };
 
+/** Some systems count a thread's time in steps of four milliseconds: what is timed lasts fifty of them. */
+const leastMs = 200;
+
 /** A scan and a read of the same bytes, one after the other, again and again. */
 function compare(rows: number, bytes: number, rounds: number, scan: () => void, read: () => void) {
-  const timed = (work: () => void) => {
+  const timed = (work: () => void, times: number) => {
     const [wall, cpu] = [performance.now(), threadMs()];
-    work();
-    return { wall: performance.now() - wall, cpu: threadMs() - cpu };
+    for (let i = 0; i < times; i++) work();
+    return { wall: (performance.now() - wall) / times, cpu: (threadMs() - cpu) / times };
   };
-  timed(scan);
-  timed(read);
-  const turns = Array.from({ length: rounds }, () => ({ read: timed(read), scan: timed(scan) }));
+  timed(scan, 1);
+  const times = Math.ceil(leastMs / Math.max(1, timed(read, 1).wall));
+  const turns = Array.from({ length: rounds }, () => ({
+    read: timed(read, times),
+    scan: timed(scan, times),
+  }));
   const cpu = median(turns.map((turn) => turn.scan.cpu));
   const readCpu = median(turns.map((turn) => turn.read.cpu));
   return {
