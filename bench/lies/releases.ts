@@ -62,7 +62,7 @@ export async function makeLyingRelease(
         adapterConfig,
         adapterTensors: adapter,
         basis,
-        explain: explain as Uint8Array,
+        explain: explain?.read(0, explain.length) as Uint8Array,
         rows: material.index.map(({ bytes }) => bytes),
       },
       indexRows: material.index,

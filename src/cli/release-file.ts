@@ -15,6 +15,7 @@ import {
   toBytes,
   toHex,
 } from "../protocol/index.ts";
+import { type ExplainBlob, explainBlob } from "../validators/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { ApiError, connect, type NodeClient } from "./http.ts";
 import { openChain } from "./purse.ts";
@@ -60,13 +61,17 @@ const releaseFileSchema = z.strictObject({
   index: indexSchema.optional(),
 });
 
-type ReleaseFile = z.output<typeof releaseFileSchema>;
-
 /** A release as a file or a node gives it; with its index where that was asked for. */
-export type LoadedRelease = ReleaseMaterial & Pick<ReleaseFile, "index">;
+export type LoadedRelease = ReleaseMaterial & {
+  readonly index?:
+    | (Omit<z.output<typeof indexSchema>, "explain"> & { readonly explain: ExplainBlob | null })
+    | undefined;
+};
 
 const fileBytesMax = 512 * 2 ** 20;
 const partBytesMax = 256 * 2 ** 20;
+/** A longer explain index is not saved: as text it would fill the file. */
+const explainBytesMax = 272 * 2 ** 20;
 
 /** What a command asks a node for; the rest is the same for all. */
 export type FetchParts = (
@@ -98,9 +103,18 @@ export async function loadRelease(
   return loaded;
 }
 
-const fileOf = ({ registered: _, versions, ...loaded }: LoadedRelease) =>
+const fileOf = ({ registered: _, versions, index, ...loaded }: LoadedRelease) =>
   z.encode(releaseFileSchema, {
     ...{ schema: "openledger/release-file/1", ...loaded },
+    ...(index && {
+      index: {
+        ...index,
+        explain:
+          index.explain && index.explain.length <= explainBytesMax
+            ? index.explain.read(0, index.explain.length)
+            : null,
+      },
+    }),
     versions: versions.map((version) =>
       version instanceof Error
         ? null
@@ -134,9 +148,10 @@ function readReleaseFile(path: string): LoadedRelease {
   const read = releaseFileSchema.safeParse(json);
   if (!read.success)
     throw unreadable(z.prettifyError(read.error).replaceAll(/\s+/g, " ").slice(0, 400), exitCodes.failed);
-  const { schema: _, versions, ...file } = read.data;
+  const { schema: _, versions, index, ...file } = read.data;
   return {
     ...file,
+    ...(index && { index: { ...index, explain: index.explain && explainBlob(index.explain) } }),
     versions: versions.map((version) => version ?? new Error("It is not in the file.")),
     registered: null,
   };

@@ -8,6 +8,7 @@ import {
   toHex,
   zeroAddress,
 } from "../protocol/index.ts";
+import { temporaryFolder } from "../store/index.ts";
 import {
   createAttester,
   type IndexAttestation,
@@ -37,7 +38,8 @@ export async function verifyIndex(io: Io, release: string, options: Options): Pr
   const seed = digestSchema.safeParse(options.seed ?? toHex(new Uint8Array(randomBytes(32))));
   if (!seed.success) throw new CliError("--seed takes 0x and 64 hex digits.", { exitCode: exitCodes.usage });
   const base = await openBase(options.base);
-  const loaded = await loadRelease(release, options.save, fetchIndex);
+  await using scratch = await temporaryFolder("verify");
+  const loaded = await loadRelease(release, options.save, fetchIndex(scratch.path));
   const material = materialOf(release, loaded);
   const bar = progressBar(io, "Making the index again");
   const attest = createAttester(base, { threads: options.threads });
@@ -84,20 +86,22 @@ function indexWords({
 }
 
 /** Everything but the data. */
-const fetchIndex: FetchParts = async (node, releaseId) => {
-  const { manifest, index, files } = await sourceIndex(nodeSource(node.url), releaseId);
-  const { adapter, adapterConfig, basis, clusters = null, explain = null } = files;
-  return {
-    manifest,
-    adapter,
-    basis,
-    index: {
-      contributors: index.slice(0, manifest.index.contributors).map(({ payee }) => payee),
-      rows: index.map(({ bytes }) => bytes),
-      ...{ adapterConfig, clusters, explain },
-    },
+const fetchIndex =
+  (scratch: string): FetchParts =>
+  async (node, releaseId) => {
+    const { manifest, index, files } = await sourceIndex(nodeSource(node.url), releaseId, scratch);
+    const { adapter, adapterConfig, basis, clusters = null, explain = null } = files;
+    return {
+      manifest,
+      adapter,
+      basis,
+      index: {
+        contributors: index.slice(0, manifest.index.contributors).map(({ payee }) => payee),
+        rows: index.map(({ bytes }) => bytes),
+        ...{ adapterConfig, clusters, explain },
+      },
+    };
   };
-};
 
 function materialOf(
   release: string,

@@ -2,8 +2,6 @@
  * What a job does: train → evaluate → index → calibrate → release. Each finished step is written down, so a job that is run again, after a crash or a
  * restart, goes on after the last of them and ends in the same release.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultPayIndexOptions } from "../attribution/index.ts";
 import type { VersionContent, VersionSummary } from "../datanets/index.ts";
@@ -16,6 +14,7 @@ import {
   indexTree,
   releaseId as releaseIdOf,
 } from "../protocol/index.ts";
+import { temporaryFolder } from "../store/index.ts";
 import { calibrationQueries } from "./calibration.ts";
 import { ModelFactoryError } from "./errors.ts";
 import {
@@ -203,7 +202,7 @@ async function index(
   trained: Trained,
 ): Promise<Indexed> {
   const { blobs, journal, log } = parts;
-  await using folder = await temporaryFolder();
+  await using folder = await temporaryFolder("explain");
   const explainFile = join(folder.path, "explain");
   const result = await (await parts.training()).call(
     "index",
@@ -252,11 +251,6 @@ async function index(
     clusters: await blobs.put(new TextEncoder().encode(canonicalJson({ clusters: result.clusters }))),
     explain: await blobs.putFile(explainFile),
   };
-}
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), "openledger-explain-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** Manifest, chain, signature, and the row that makes it askable; safe to run again after any of them. */

@@ -24,3 +24,4 @@ export { openJobs } from "./jobs-database.ts";
 export { type FolderLock, folderHolder, lockFiles, lockFolder } from "./lock.ts";
 export { openDatabase } from "./pglite.ts";
 export { openScratchDatabase } from "./scratch.ts";
+export { temporaryFolder } from "./temporary.ts";

@@ -3,6 +3,7 @@ import { before, test } from "node:test";
 import { type Basis, decodeBasis, encodeBasis, explainHeaderBytes } from "../attribution/index.ts";
 import { decodeRow } from "../protocol/index.ts";
 import { createAttester, type IndexAttestation } from "./attest-index.ts";
+import { type ExplainBlob, explainBlob } from "./explain-blob.ts";
 import { type IndexRelease, makeIndexRelease, withIndex } from "./fixtures/index-release.ts";
 import type { IndexMaterial } from "./index-claims.ts";
 import { isProjectionOf } from "./projection.ts";
@@ -213,13 +214,16 @@ test("a metric that no optimizer leaves, and rows of the explain index that are 
     await faults(withIndex(release.material, { files: { basis: encodeBasis({ ...basis, metric }) } }))
   ).map(({ name: check }) => check);
   assert.ok(names.includes("metric"), names.join());
-  const explain = (release.material.files.explain as Uint8Array).slice();
+  const published = release.material.files.explain as ExplainBlob;
+  const explain = published.read(0, published.length);
   const view = new DataView(explain.buffer);
   const rowBytes = view.getUint32(24, true);
   const scaleAt = (row: number) => explainHeaderBytes + row * rowBytes;
   view.setFloat32(scaleAt(4), 3 * view.getFloat32(scaleAt(4), true), true);
   explain.copyWithin(scaleAt(6), scaleAt(7), scaleAt(8));
-  const [only = assert.fail(), ...more] = await faults(withIndex(release.material, { files: { explain } }));
+  const [only = assert.fail(), ...more] = await faults(
+    withIndex(release.material, { files: { explain: explainBlob(explain) } }),
+  );
   assert.deepEqual([only.name, more], ["examples", []]);
   assert.equal(only.found[0], "the explain index's row 4 is 3.000 times as long as recomputed");
   assert.match(

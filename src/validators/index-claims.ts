@@ -20,6 +20,7 @@ import {
   type Manifest,
   sameHex,
 } from "../protocol/index.ts";
+import type { ExplainBlob } from "./explain-blob.ts";
 import type { SourcedRelease } from "./node-source.ts";
 
 /** What is checked of an index, in the order in which it is reported. */
@@ -68,7 +69,7 @@ export type IndexMaterial = Pick<SourcedRelease, "manifest" | "index"> & {
   readonly files: SourcedRelease["files"] & {
     /** The near duplicates as the release lists them; without it only their digest is compared. */
     readonly clusters?: Uint8Array | undefined;
-    readonly explain?: Uint8Array | undefined;
+    readonly explain?: ExplainBlob | undefined;
   };
   /** The versions that the manifest names, checked against their roots; why not where one could not be had. */
   readonly versions: readonly (VersionContent | Error)[];

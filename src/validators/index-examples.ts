@@ -6,7 +6,8 @@ import {
   openExplainRows,
   planExplainIndex,
 } from "../attribution/index.ts";
-import { bytesDigest, type Digest } from "../protocol/index.ts";
+import type { Digest } from "../protocol/index.ts";
+import { type ExplainBlob, explainBlob } from "./explain-blob.ts";
 
 export type ExamplesApart = {
   /** What is not as recomputed, in words. */
@@ -19,8 +20,6 @@ export type ExamplesApart = {
 /** How far a row may be from the recomputed one, both rounded: signs of what is nearly nothing may differ between machines. */
 const mostApart = 1 / 64;
 
-const reader = (bytes: Uint8Array) => (at: number, length: number) => bytes.slice(at, at + length);
-
 /** A row in few bits, and what that says again. */
 function rounded(plan: ExplainPlan, row: Float32Array) {
   const parts: Uint8Array[] = [];
@@ -28,29 +27,31 @@ function rounded(plan: ExplainPlan, row: Float32Array) {
   const writer = createExplainWriter(one, (bytes) => parts.push(bytes));
   writer.add(row);
   writer.end();
-  const bytes = new Uint8Array(Buffer.concat(parts));
-  return openExplainRows(bytes.length, reader(bytes)).row(0);
+  const { length, read } = explainBlob(new Uint8Array(Buffer.concat(parts)));
+  return openExplainRows(length, read).row(0);
 }
 
 /**
+ * Reads the rows of these examples, and no others.
+ *
  * @param blob the release's explain index, whose digest its manifest states
  * @param told rows of the release, and the seed of its recipe
  * @param examples numbers of rows, and each one's R_i made again
  */
 export function compareExamples(
-  blob: Uint8Array,
+  blob: ExplainBlob,
   told: { readonly digest: Digest | undefined; readonly rows: number; readonly seed: number },
   examples: readonly number[],
   rowAt: (at: number) => Float32Array,
 ): ExamplesApart {
   const none = (fault: string): ExamplesApart => ({ faults: [fault], identical: false, apart: 0 });
-  if (bytesDigest(blob) !== told.digest)
+  if (blob.digest !== told.digest)
     return none(
-      `the explain index has the digest ${bytesDigest(blob)}, the manifest states ${told.digest ?? "none"}`,
+      `the explain index has the digest ${blob.digest}, the manifest states ${told.digest ?? "none"}`,
     );
   let opened: ReturnType<typeof openExplainRows>;
   try {
-    opened = openExplainRows(blob.length, reader(blob));
+    opened = openExplainRows(blob.length, blob.read);
   } catch (error) {
     return none((error as Error).message);
   }

@@ -1,7 +1,9 @@
 /** All that making a release's index again takes, from a node over HTTP. */
+import { join } from "node:path";
 import { type CarriedVersion, fetchVersion, openVersion, type VersionContent } from "../datanets/index.ts";
 import type { Registered } from "../modelfactory/index.ts";
 import type { Digest, Manifest } from "../protocol/index.ts";
+import { openExplainBlob } from "./explain-blob.ts";
 import type { IndexMaterial } from "./index-claims.ts";
 import type { NodeSource } from "./node-source.ts";
 
@@ -27,36 +29,47 @@ export const openVersions = (
 /**
  * A release's index with the files that only checking it takes; undefined where the node does not give them.
  *
+ * @param scratch a folder for the explain index, which is not read into memory: whoever made it removes it
  * @throws ValidatorError `bad-node` where the node does not give the release
  */
 export async function sourceIndex(
   source: NodeSource,
   releaseId: Digest,
+  scratch: string,
 ): Promise<Pick<IndexMaterial, "manifest" | "index" | "files">> {
   const { manifest, index, files } = await source.release(releaseId);
   const { clustersDigest, explainDigest } = manifest.index;
   const missing = () => undefined;
+  const explainOf = async () => {
+    const path = join(scratch, "explain");
+    await source.download(releaseId, "explain", path);
+    const blob = await openExplainBlob(path);
+    // Other bytes than the manifest's are the node's fault, not the release's.
+    return blob.digest === explainDigest ? blob : undefined;
+  };
   return {
     manifest,
     index,
     files: {
       ...files,
       clusters: await source.file(releaseId, "clusters", clustersDigest).catch(missing),
-      explain: explainDigest && (await source.file(releaseId, "explain", explainDigest).catch(missing)),
+      ...(explainDigest && { explain: await explainOf().catch(missing) }),
     },
   };
 }
 
 /**
+ * @param scratch as for {@link sourceIndex}
  * @param registered asks the chain (`readRegistered`)
  * @throws ValidatorError `bad-node` where the node does not give the release; data that it does not give is part of the result
  */
 export async function sourceMaterial(
   source: NodeSource,
   releaseId: Digest,
+  scratch: string,
   registered: (manifest: Manifest) => Promise<Registered>,
 ): Promise<IndexMaterial> {
-  const release = await sourceIndex(source, releaseId);
+  const release = await sourceIndex(source, releaseId, scratch);
   const { manifest } = release;
   const carried: (CarriedVersion | Error)[] = [];
   for (const named of manifest.datanets)

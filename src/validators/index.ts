@@ -5,7 +5,7 @@
  *
  * - `replay`: an answer's gradient once more, from its audit file; `tolerance`: how near two machines' queries must be
  * - `attest-index`: a release's index once more, from its data; `index-source`: what that takes, from a node;
- *   `index-claims`: what the release says of it; `index-clusters`, `index-examples`,
+ *   `index-claims`: what the release says of it; `index-clusters`, `index-examples`, `explain-blob`,
  *   `row-faults`: what is not as recomputed, in words
  * - `lottery`, `projection`: what draws a validator, and what it commits to; `verdicts`: the contract
  * - `release-verdicts`: the contract that attests or refutes a release's index, as `verdicts` does receipts
@@ -18,6 +18,7 @@
 export * from "./attest-index.ts";
 export * from "./errors.ts";
 export * from "./evidence.ts";
+export * from "./explain-blob.ts";
 export * from "./index-claims.ts";
 export * from "./index-source.ts";
 export * from "./lottery.ts";

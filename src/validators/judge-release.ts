@@ -2,6 +2,7 @@
 import type { ChainReader, ProtocolContracts } from "../chain/index.ts";
 import { readRegistered } from "../modelfactory/index.ts";
 import type { Digest } from "../protocol/index.ts";
+import { temporaryFolder } from "../store/index.ts";
 import type { createAttester } from "./attest-index.ts";
 import { ValidatorError } from "./errors.ts";
 import { sourceMaterial } from "./index-source.ts";
@@ -22,9 +23,10 @@ export async function judgeRelease(
   releaseId: Digest,
   seed: Digest,
 ): Promise<ReleaseJudgement> {
+  await using scratch = await temporaryFolder("release");
   const refusals: string[] = [];
   for (const source of nodes()) {
-    const material = await sourceMaterial(source, releaseId, (manifest) =>
+    const material = await sourceMaterial(source, releaseId, scratch.path, (manifest) =>
       readRegistered(chain, contracts, manifest),
     ).catch((error: Error) => error);
     if (material instanceof Error) {

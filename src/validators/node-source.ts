@@ -1,4 +1,5 @@
 /** A node as a validator asks it over HTTP: everything it says is checked, and nothing is read without end. */
+import { open } from "node:fs/promises";
 import { z } from "zod";
 import {
   type Address,
@@ -23,6 +24,9 @@ import type { SignedStatement } from "./statements.ts";
 const askMs = 60_000;
 const jsonBytesMax = 256 * 2 ** 20;
 const fileBytesMax = 512 * 2 ** 20;
+/** The largest blob, and 1 MiB a second for it. */
+const downloadBytesMax = 2 ** 30;
+const downloadMs = 1_024_000;
 const rowBytes = z
   .string()
   .max(2 + 4 * maxDimensions)
@@ -50,6 +54,12 @@ export type NodeSource = {
   release(releaseId: Digest): Promise<SourcedRelease>;
   /** One of a release's files. @throws ValidatorError `bad-node`, also where its bytes are not of this digest */
   file(releaseId: Digest, name: ReleaseFileName, digest: Digest): Promise<Uint8Array>;
+  /**
+   * One of a release's files, up to 1 GiB, into a local one, a piece at a time; its digest is for the caller to check.
+   *
+   * @throws ValidatorError `bad-node`; what writing throws
+   */
+  download(releaseId: Digest, name: ReleaseFileName, path: string): Promise<void>;
   evidence(request: EvidenceRequest): Promise<Sealed>;
   publish(signed: SignedStatement): Promise<void>;
   /** Any of the node's JSON, still to be checked. @throws ValidatorError `bad-node` */
@@ -62,27 +72,36 @@ export function nodeSource(url: string): NodeSource {
   const bad = (path: string, why: string, cause?: unknown) =>
     new ValidatorError("bad-node", `${base}${path}: ${why}.`, { cause });
 
-  async function ask(path: string, init: RequestInit, most: number): Promise<Uint8Array> {
+  /** An answer's bytes as they come. */
+  async function* stream(
+    path: string,
+    init: RequestInit,
+    most: number,
+    ms = askMs,
+  ): AsyncGenerator<Uint8Array> {
     const response = await fetch(new URL(path, base), {
       ...init,
       redirect: "error",
-      signal: AbortSignal.timeout(askMs),
+      signal: AbortSignal.timeout(ms),
     }).catch((cause: Error) => {
       throw bad(path, `it cannot be reached: ${cause.message}`, cause);
     });
-    const parts: Uint8Array[] = [];
     let length = 0;
     for await (const part of response.body ?? []) {
+      if (!response.ok) {
+        const said = new TextDecoder().decode(part.subarray(0, 500)).replace(/[^\x20-\x7e]/g, " ");
+        throw bad(path, `it answers ${response.status}: ${said}`);
+      }
       length += part.length;
       if (length > most) throw bad(path, `it answers with more than ${most} bytes`);
-      parts.push(part);
+      yield part;
     }
-    const bytes = new Uint8Array(Buffer.concat(parts));
-    if (!response.ok) {
-      const said = new TextDecoder().decode(bytes.subarray(0, 500)).replace(/[^\x20-\x7e]/g, " ");
-      throw bad(path, `it answers ${response.status}: ${said}`);
-    }
-    return bytes;
+    if (!response.ok) throw bad(path, `it answers ${response.status}`);
+  }
+  async function ask(path: string, init: RequestInit, most: number): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    for await (const part of stream(path, init, most)) parts.push(part);
+    return new Uint8Array(Buffer.concat(parts));
   }
   const read = (path: string, bytes: Uint8Array): unknown => {
     try {
@@ -148,6 +167,15 @@ export function nodeSource(url: string): NodeSource {
       return found;
     },
     file: named,
+    async download(id, name, path) {
+      const file = await open(path, "w");
+      try {
+        const parts = stream(`v1/releases/${id}/files/${name}`, {}, downloadBytesMax, downloadMs);
+        for await (const part of parts) await file.writeFile(part);
+      } finally {
+        await file.close();
+      }
+    },
     evidence: async (request) =>
       parsed(sealedSchema, "v1/validators/evidence", await post("v1/validators/evidence", request)),
     publish: async (signed) => {

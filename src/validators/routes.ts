@@ -16,7 +16,10 @@ export type ReleaseFileName = (typeof releaseFileNames)[number];
 export type ValidatorRoutesParts = EvidenceParts & {
   readonly statements: Statements;
   /** @returns undefined for a release that is not here */
-  readonly releaseFile: (releaseId: Digest, name: ReleaseFileName) => Promise<Uint8Array | undefined>;
+  readonly releaseFile: (
+    releaseId: Digest,
+    name: ReleaseFileName,
+  ) => Promise<Uint8Array | ReadableStream<Uint8Array> | undefined>;
 };
 
 const json = (schema: z.ZodType, description: string) => ({
@@ -124,7 +127,7 @@ export function validatorRoutes(parts: ValidatorRoutesParts): OpenAPIHono {
         "unknown-release",
         `There is no such release here, or it has no ${file}: ${release}.`,
       );
-    return context.body(bytes as Uint8Array<ArrayBuffer>, 200, {
+    return context.body(bytes as ReadableStream, 200, {
       "content-type": "application/octet-stream",
     }) as never;
   });
