@@ -25,6 +25,15 @@ export function thinning(examples: number, options: { samples: number; maxFisher
   return { keepEvery, fisherRows: Math.ceil(examples / keepEvery) * options.samples };
 }
 
+/**
+ * Half of the mean non-zero eigenvalue damps too much where gradients are few: they are spread over n directions, not over as many as all of
+ * them would be. ρ is scaled down by the part that was kept; docs/attribution.md has what that is worth.
+ */
+export const thinnedDamping = (
+  examples: number,
+  options: { samples: number; maxFisherRows: number; damping: number },
+) => (options.damping * thinning(examples, options).fisherRows) / (examples * options.samples);
+
 /** Draws come from a seeded generator in a fixed order, so the same input gives the same files bit for bit. */
 export async function trainingGradients(
   gradients: Gradients,

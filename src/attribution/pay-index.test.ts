@@ -237,8 +237,10 @@ test("rows made layer by layer from files are those of one solve in memory, null
     });
     const products = await createProducts(1);
     const blocks = layerBlocks(gradients.segments);
+    // Of every keepEvery-th example's gradients, that part of ρ.
+    const damping = (chosen.damping * drawn.length) / sequences.length;
     const solve = (rows: Float32Array) =>
-      invertFisher(products, rows, rows.length / p, fisher, fisher.length / p, p, blocks, chosen.damping);
+      invertFisher(products, rows, rows.length / p, fisher, fisher.length / p, p, blocks, damping);
     const solved = await solve(sums);
     const queries = (await gradients.rows(adapter, taught)).data;
     applyMetric(queries, metric);

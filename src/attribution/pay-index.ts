@@ -17,7 +17,7 @@ import { maxDimensions } from "../protocol/index.ts";
 import type { Basis } from "./basis.ts";
 import { representativesOf } from "./clusters/index.ts";
 import { integerRows } from "./index-basis.ts";
-import { gradientFile, thinning, trainingGradients } from "./index-gradients.ts";
+import { gradientFile, thinnedDamping, thinning, trainingGradients } from "./index-gradients.ts";
 import { type Sums, solveRows } from "./index-rows.ts";
 import { adamMetric, layerBlocks } from "./influence.ts";
 import { type IndexInspection, inspectedFile } from "./inspect-index.ts";
@@ -33,7 +33,7 @@ export const indexMethod = "adamfisher-b16";
 export type PayIndexOptions = {
   /** Gradients with drawn labels per example. */
   samples: number;
-  /** ρ: damping as a part of the curvature's mean eigenvalue. */
+  /** ρ: damping as a part of the curvature's mean eigenvalue, less where examples are thinned (`thinnedDamping`). */
   damping: number;
   /** Most sampled gradients the curvature is fitted on; more examples are thinned evenly. */
   maxFisherRows: number;
@@ -279,7 +279,7 @@ export async function buildPayIndex(
       blocks,
       fisher: training.fisher,
       fisherRows: training.fisherRows,
-      damping: options.damping,
+      damping: thinnedDamping(sequences.length, options),
       sums: [
         own(members),
         heldOutSums(nullMembers),
