@@ -17,7 +17,7 @@ type Vote = {
   /** The one it judged. */
   readonly receipt: number;
   readonly commitment: Digest;
-  /** Digest of the gradient's projection; {@link zeroDigest} in a round. */
+  /** Digest of the gradient's projection, or of the release's witness. */
   readonly projection: Digest;
   readonly charged: boolean;
 };
@@ -68,7 +68,8 @@ export async function view(
     const votes = new Map<Address, Vote>();
     for (const seat of seats) {
       const ballot = await readReleaseBallot(chain, contracts, releaseId, round.round, seat);
-      if (ballot.weight > 0n) votes.set(seat, { ...ballot, receipt: everyReceipt, projection: zeroDigest });
+      if (ballot.weight > 0n)
+        votes.set(seat, { ...ballot, receipt: everyReceipt, projection: ballot.digest });
     }
     const name = `the round over ${releaseId}`;
     judged.push({ ...round, name, subject: releaseId, attester: null, receipt: everyReceipt, votes });

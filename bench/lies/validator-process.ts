@@ -6,10 +6,11 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Address, decodeFunctionData } from "viem";
 import { CallRevertedError } from "../../src/chain/index.ts";
-import { type Digest, sameHex, toHex, zeroDigest } from "../../src/protocol/index.ts";
+import { bytesDigest, type Digest, sameHex, toBytes, toHex, zeroDigest } from "../../src/protocol/index.ts";
 import { openDatabase } from "../../src/store/index.ts";
 import { type BallotParts, stepBallot } from "../../src/validators/ballots.ts";
 import { lotteryOf } from "../../src/validators/lottery.ts";
+import { projectionSize } from "../../src/validators/projection.ts";
 import {
   commitRelease,
   readLastRound,
@@ -100,8 +101,7 @@ async function copy(seat: Seat, draw: Draw): Promise<void> {
 }
 
 /** What it has committed to in rounds over releases, by release. */
-const committed = new Map<Digest, { wrong: boolean; digest: Digest; salt: Digest }>();
-const noise = () => toHex(new Uint8Array(randomBytes(32)));
+const committed = new Map<Digest, { wrong: boolean; witness: Uint8Array; salt: Digest }>();
 
 /** A round over a release: it has computed nothing. */
 async function judgeRelease(releaseId: Digest): Promise<void> {
@@ -124,9 +124,18 @@ async function judgeRelease(releaseId: Digest): Promise<void> {
       return;
     }
     const wrong = kind.startsWith("colluding") && releaseId === victims.release;
-    const verdict = { releaseId, round: round.round, validator: me, wrong, digest: noise(), salt: noise() };
+    const witness = new Uint8Array(randomBytes(2 * projectionSize));
+    const salt = toHex(new Uint8Array(randomBytes(32)));
+    const verdict = {
+      releaseId,
+      round: round.round,
+      validator: me,
+      wrong,
+      digest: bytesDigest(witness),
+      salt,
+    };
     const { address } = contracts.ReleaseVerdicts;
-    committed.set(releaseId, verdict);
+    committed.set(releaseId, { wrong, witness, salt });
     await commitRelease(chain, contracts, releaseId, releaseCommitment(chain.chain.id, address, verdict));
   } else if (time < round.revealEnds) {
     const verdict = committed.get(releaseId);
@@ -141,8 +150,8 @@ async function judgeRelease(releaseId: Digest): Promise<void> {
     for (const { transactionHash } of logs) {
       const { input } = await chain.public.getTransaction({ hash: transactionHash });
       const { args } = decodeFunctionData({ abi: contracts.ReleaseVerdicts.abi, data: input });
-      const [, wrong, digest, salt] = args as unknown as [Digest, boolean, Digest, Digest];
-      await revealRelease(chain, contracts, { releaseId, wrong, digest, salt });
+      const [, wrong, witness, salt] = args as unknown as [Digest, boolean, `0x${string}`, Digest];
+      await revealRelease(chain, contracts, { releaseId, wrong, witness: toBytes(witness), salt });
     }
   }
 }

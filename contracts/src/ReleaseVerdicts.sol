@@ -20,16 +20,17 @@ import {Jury} from "./verdicts/Jury.sol";
 /// it that everything a validator needs is served; then anyone opens a round, for the governed fee. Everyone with a seat in
 /// `Verdicts` judges: there is no lot, so nobody chooses the judges. They commit, then reveal.
 ///
-/// A verdict names the digest of the rows that the validator computed, projected under a seed of its own (`seedOf`): nobody can
-/// copy another's, and whoever recomputed the index can compare all of them. They are compared off chain, within the tolerance between
-/// machines; here only the digest is kept.
+/// A verdict names the digest of a row that nobody publishes, projected under the round's seed (`seedOf`): the validator's witness, which only
+/// who made the index again can compute. It is revealed with the verdict; where a quorum found a release right, whoever shows another
+/// witness than two thirds of the stake do had not looked.
 ///
 /// Promises:
 /// 1. A release is attested, or its bond lost, only by at least two thirds of the stake seated when the round was opened, silent
 ///    stake included, and at least three validators that agree; its bond only after the appeal.
 /// 2. Governance may overturn what a quorum found: an attestation any time, a refutation before the bond is lost.
 /// 3. Nobody judges a release of their own model, nor a round that was opened before they had their seat. A validator is slashed
-///    only for silence or against a quorum, once a round, and each such slash waits for its own appeal.
+///    only for silence, against a quorum, or for a witness far from those of as many who found it right, once a round, and each
+///    such slash waits for its own appeal.
 /// 4. A bond is never withdrawn while a round is open or a refutation is under appeal, nor sooner than `unbondingSeconds` after
 ///    the release was deprecated. An attestation ends with its bond.
 /// 5. What was the state at a past time never changes, and an attestation that ends does so a settlement window later: whoever
@@ -85,7 +86,7 @@ contract ReleaseVerdicts is Jury {
         bool charged;
         bool paid;
         bytes32 commitment;
-        /// Of the projection of the rows that the validator computed.
+        /// Of the validator's witness.
         bytes32 digest;
     }
 
@@ -114,7 +115,7 @@ contract ReleaseVerdicts is Jury {
     );
     event Committed(bytes32 indexed releaseId, uint256 indexed round, address indexed validator, bytes32 commitment);
     event Revealed(
-        bytes32 indexed releaseId, uint256 indexed round, address indexed validator, bool wrong, bytes32 digest
+        bytes32 indexed releaseId, uint256 indexed round, address indexed validator, bool wrong, bytes witness
     );
     event Resolved(
         bytes32 indexed releaseId,
@@ -152,7 +153,8 @@ contract ReleaseVerdicts is Jury {
     mapping(address account => uint256) public creditOf;
 
     mapping(bytes32 releaseId => mapping(uint256 round => Round)) private _rounds;
-    mapping(bytes32 releaseId => mapping(uint256 round => mapping(address validator => Ballot))) private _ballots;
+    /// By the round's seed.
+    mapping(bytes32 seed => mapping(address validator => Ballot)) private _ballots;
     /// 1 while a release is attested.
     mapping(bytes32 releaseId => Checkpoints.Trace208) private _attested;
 
@@ -243,19 +245,20 @@ contract ReleaseVerdicts is Jury {
 
     /// @notice Reveals the caller's verdict in the reveal phase.
     /// @param wrong whether the index is not what the manifest says, or what is needed to check it was withheld
-    /// @param digest of the rows that the caller computed, projected under `seedOf(releaseId, round, caller)`
-    function reveal(bytes32 releaseId, bool wrong, bytes32 digest, bytes32 salt) external {
+    /// @param witness of the index that the caller computed, under `seedOf(releaseId, round)`; nothing where it computed none
+    function reveal(bytes32 releaseId, bool wrong, bytes calldata witness, bytes32 salt) external {
         uint256 round = roundsOf[releaseId];
         Round storage r = _rounds[releaseId][round];
         Ballot storage b = _counted(releaseId, round, msg.sender);
         _requirePhase(r.commitEnds, r.revealEnds);
         if (b.answer != Answer.None) revert AlreadyRevealed(releaseId, msg.sender);
+        bytes32 digest = _digest(witness);
         bytes32 given = commitmentOf(msg.sender, releaseId, round, wrong, digest, salt);
         if (given != b.commitment) revert WrongCommitment(given, b.commitment);
         (b.digest, b.answer) = (digest, wrong ? Answer.Wrong : Answer.Right);
         if (wrong) (r.wrong, r.wrongCount) = (r.wrong + b.weight, r.wrongCount + 1);
         else (r.right, r.rightCount) = (r.right + b.weight, r.rightCount + 1);
-        emit Revealed(releaseId, round, msg.sender, wrong, digest);
+        emit Revealed(releaseId, round, msg.sender, wrong, witness);
     }
 
     /// @notice Counts the round once its reveal phase has ended. By anyone. An attestation counts at once; a refutation waits for
@@ -341,12 +344,33 @@ contract ReleaseVerdicts is Jury {
 
     /// @notice Slashes a validator whose verdict is against the quorum of its round. By anyone, who is the reporter.
     function chargeVerdict(bytes32 releaseId, uint256 round, address validator) external returns (uint256 slashId) {
-        Round storage r = _rounds[releaseId][round];
+        Answer quorum = _standing(releaseId, round);
         Ballot storage b = _counted(releaseId, round, validator);
-        bool found = r.quorum != Answer.None && r.outcome != Outcome.Overturned;
-        if (!found || b.answer == Answer.None || b.answer == r.quorum) {
+        if (quorum == Answer.None || b.answer == Answer.None || b.answer == quorum) {
             revert NothingToCharge(releaseId, round, validator);
         }
+        return _charge(releaseId, round, validator, b, Reason.WrongVerdict);
+    }
+
+    /// @notice Slashes a validator that called a release right, as a quorum did, and has not made its index again: the witness it
+    /// showed is far from those of two thirds of the stake. By anyone, who is the reporter.
+    /// @param shown what the validator revealed
+    /// @param agreed validators that found it right, ascending
+    /// @param witnesses what they revealed: each is near the first
+    function chargeWitness(
+        bytes32 releaseId,
+        uint256 round,
+        address validator,
+        bytes calldata shown,
+        address[] calldata agreed,
+        bytes[] calldata witnesses
+    ) external returns (uint256 slashId) {
+        Ballot storage b = _counted(releaseId, round, validator);
+        if (b.answer != Answer.Right || _standing(releaseId, round) != Answer.Right) {
+            revert NothingToCharge(releaseId, round, validator);
+        }
+        _requireAgreed(seedOf(releaseId, round), _rounds[releaseId][round].total, agreed, witnesses);
+        if (!_isFar(shown, b.digest, witnesses[0])) revert NothingToCharge(releaseId, round, validator);
         return _charge(releaseId, round, validator, b, Reason.WrongVerdict);
     }
 
@@ -380,12 +404,12 @@ contract ReleaseVerdicts is Jury {
 
     /// @notice A validator's ballot in a round; its weight is 0 if it does not judge.
     function ballotOf(bytes32 releaseId, uint256 round, address validator) external view returns (Ballot memory) {
-        return _ballots[releaseId][round][validator];
+        return _ballots[seedOf(releaseId, round)][validator];
     }
 
-    /// @notice The seed that a validator projects the rows under in a round: each has its own, so that no digest can be copied.
-    function seedOf(bytes32 releaseId, uint256 round, address validator) external pure returns (bytes32) {
-        return keccak256(abi.encode(releaseId, round, validator));
+    /// @notice The seed that witnesses are drawn and projected under in a round; it names the round, too.
+    function seedOf(bytes32 releaseId, uint256 round) public pure returns (bytes32) {
+        return keccak256(abi.encode(releaseId, round));
     }
 
     function commitmentOf(address validator, bytes32 releaseId, uint256 round, bool wrong, bytes32 digest, bytes32 salt)
@@ -405,6 +429,7 @@ contract ReleaseVerdicts is Jury {
         address owner = models.ownerOf(release.modelId);
         address publisher = models.ownerAt(release.modelId, release.publishedAt);
         address[] memory seats = verdicts.seats();
+        bytes32 seed = seedOf(releaseId, round);
         uint256 judges;
         for (uint256 i = 0; i < seats.length; ++i) {
             address validator = seats[i];
@@ -412,7 +437,7 @@ contract ReleaseVerdicts is Jury {
             if (verdicts.seatOf(validator).registeredAt >= block.timestamp) continue;
             uint256 weight = staking.activeStakeOf(uint160(validator));
             if (weight == 0) continue;
-            _ballots[releaseId][round][validator].weight = weight.toUint96();
+            _ballots[seed][validator].weight = weight.toUint96();
             total += weight;
             judges += 1;
         }
@@ -439,8 +464,19 @@ contract ReleaseVerdicts is Jury {
     {
         if (b.charged) revert NothingToCharge(releaseId, round, validator);
         b.charged = true;
-        slashId = _slash(validator, reason, keccak256(abi.encode(releaseId, round)), msg.sender);
+        slashId = _slash(validator, reason, seedOf(releaseId, round), msg.sender);
         emit Charged(releaseId, round, validator, reason, slashId);
+    }
+
+    /// What a quorum found, unless governance overturned it.
+    function _standing(bytes32 releaseId, uint256 round) private view returns (Answer) {
+        Round storage r = _rounds[releaseId][round];
+        return r.outcome == Outcome.Overturned ? Answer.None : r.quorum;
+    }
+
+    function _foundRight(bytes32 seed, address validator) internal view override returns (uint256, bytes32) {
+        Ballot storage b = _ballots[seed][validator];
+        return b.answer == Answer.Right ? (b.weight, b.digest) : (0, bytes32(0));
     }
 
     /// An attestation ends a settlement window from now, so that no batch under way becomes a lie.
@@ -461,7 +497,7 @@ contract ReleaseVerdicts is Jury {
     }
 
     function _counted(bytes32 releaseId, uint256 round, address validator) private view returns (Ballot storage b) {
-        b = _ballots[releaseId][round][validator];
+        b = _ballots[seedOf(releaseId, round)][validator];
         if (b.weight == 0) revert NotCounted(releaseId, round, validator);
     }
 

@@ -8,7 +8,6 @@ import {OpenStaking, Reason} from "./OpenStaking.sol";
 import {ProtocolParameters} from "./ProtocolParameters.sol";
 import {Batch} from "./libraries/Batches.sol";
 import {Draws, Lottery} from "./libraries/Draws.sol";
-import {Projections} from "./libraries/Projections.sol";
 import {Jury} from "./verdicts/Jury.sol";
 
 /// @title Verdicts of validators on what no proof on chain can decide
@@ -127,11 +126,6 @@ contract Verdicts is Jury {
     error NothingToCharge(uint256 drawId, address validator);
     error NothingToPay(uint256 drawId, address validator);
     error BatchGone(address attester, uint256 number);
-    error NotAProjection(uint256 length);
-    error NotShown(bytes32 given, bytes32 revealed);
-    error NotAgreeing(address validator);
-    error NotAgreed(uint256 stake, uint256 of_);
-    error NotAscending(address validator, address previous);
 
     event SeatRegistered(address indexed validator, bytes32 tip);
     event SeatLeft(address indexed validator);
@@ -170,10 +164,6 @@ contract Verdicts is Jury {
     uint32 public constant AUDIT = type(uint32).max;
     /// @notice Stands for the number of validators drawn for an accusation: so many that each is.
     uint32 public constant EVERYONE = type(uint32).max;
-
-    /// Who agrees is within a 4th of each other's length, who is farther than half of it has computed something else.
-    uint256 private constant NEAR = 4;
-    uint256 private constant FAR = 2;
 
     AttributionLedger public immutable ledger;
 
@@ -270,10 +260,7 @@ contract Verdicts is Jury {
         _consume(b, preimage);
         Lottery memory lot = _lottery(d, b, preimage);
         if (!lot.drawn) revert IsNotDrawn(drawId, msg.sender);
-        if (projection.length != 0 && projection.length != Projections.LENGTH) {
-            revert NotAProjection(projection.length);
-        }
-        bytes32 digest = keccak256(projection);
+        bytes32 digest = _digest(projection);
         bytes32 given = Draws.commitmentOf(_batchId(d), lot.receipt, wrong, digest, salt, msg.sender);
         if (given != b.commitment) revert WrongCommitment(given, b.commitment);
         (b.receipt, b.projection, b.answer) = (lot.receipt, digest, wrong ? Answer.Wrong : Answer.Right);
@@ -288,7 +275,7 @@ contract Verdicts is Jury {
         Draw storage d = _draw(drawId);
         if (d.outcome != Outcome.Open) revert WrongOutcome(drawId, d.outcome);
         _requirePhase(d.revealEnds, type(uint48).max);
-        uint256 drawn = uint256(d.total) - d.notDrawn;
+        uint256 drawn = _drawn(d);
         d.quorum = d.receipt == AUDIT ? Answer.None : _quorum(d, drawn);
         d.outcome = Outcome.NoQuorum;
         if (d.quorum == Answer.Right) d.outcome = Outcome.Right;
@@ -362,7 +349,10 @@ contract Verdicts is Jury {
         bytes[] calldata projections
     ) external returns (uint256 slashId) {
         Ballot storage b = _judged(drawId, accusation, validator);
-        if (!_isMadeUp(b, accusation, shown, agreed, projections)) revert NothingToCharge(drawId, validator);
+        _requireAgreed(bytes32(accusation), _drawn(_draws[accusation]), agreed, projections);
+        if (b.answer != Answer.Right || !_isFar(shown, b.projection, projections[0])) {
+            revert NothingToCharge(drawId, validator);
+        }
         return _charge(drawId, validator, Reason.WrongVerdict, _draws[accusation].opener);
     }
 
@@ -514,7 +504,7 @@ contract Verdicts is Jury {
 
     // ---------------------------------------------------------------- inside: counting
 
-    /// Of the drawn stake; who stayed silent counts as drawn, because nobody knows better.
+    /// Of the drawn stake.
     function _quorum(Draw storage d, uint256 drawn) private view returns (Answer) {
         if (_decides(d.wrong, d.wrongCount, drawn)) return Answer.Wrong;
         if (_decides(d.right, d.rightCount, drawn)) return Answer.Right;
@@ -540,40 +530,14 @@ contract Verdicts is Jury {
         if (!found || !judged || !same || b.charged) revert NothingToCharge(drawId, validator);
     }
 
-    /// Whether a ballot calls the receipt right, and shows a projection far from the one that as many as decide anything agree on.
-    function _isMadeUp(
-        Ballot storage b,
-        uint256 accusation,
-        bytes calldata shown,
-        address[] calldata agreed,
-        bytes[] calldata projections
-    ) private view returns (bool) {
-        _requireAgreed(accusation, agreed, projections);
-        _requireShown(b, shown);
-        return b.answer == Answer.Right && !Projections.isWithin(shown, projections[0], FAR);
+    function _foundRight(bytes32 accusation, address validator) internal view override returns (uint256, bytes32) {
+        Ballot storage b = _ballots[uint256(accusation)][validator];
+        return b.answer == Answer.Right ? (b.weight, b.projection) : (0, bytes32(0));
     }
 
-    /// All of them found the receipt right, and showed projections near the first one's.
-    function _requireAgreed(uint256 accusation, address[] calldata agreed, bytes[] calldata projections) private view {
-        uint256 stake;
-        address previous;
-        for (uint256 i = 0; i < agreed.length; ++i) {
-            if (agreed[i] <= previous) revert NotAscending(agreed[i], previous);
-            previous = agreed[i];
-            Ballot storage b = _counted(accusation, previous);
-            _requireShown(b, projections[i]);
-            bool near = Projections.isWithin(projections[i], projections[0], NEAR);
-            if (b.answer != Answer.Right || !near) revert NotAgreeing(previous);
-            stake += b.weight;
-        }
-        Draw storage d = _draws[accusation];
-        uint256 drawn = uint256(d.total) - d.notDrawn;
-        if (!_decides(stake, agreed.length, drawn)) revert NotAgreed(stake, drawn);
-    }
-
-    function _requireShown(Ballot storage b, bytes calldata shown) private view {
-        bytes32 given = keccak256(shown);
-        if (given != b.projection) revert NotShown(given, b.projection);
+    /// Who stayed silent counts as drawn, because nobody knows better.
+    function _drawn(Draw storage d) private view returns (uint256) {
+        return uint256(d.total) - d.notDrawn;
     }
 
     function _charge(uint256 drawId, address validator, Reason reason, address reporter)

@@ -3,6 +3,7 @@ pragma solidity 0.8.34;
 
 import {OpenStaking, Reason} from "../src/OpenStaking.sol";
 import {Verdicts} from "../src/Verdicts.sol";
+import {Jury} from "../src/verdicts/Jury.sol";
 import {VerdictsFixture} from "./VerdictsFixture.sol";
 
 /// What it pays to have a batch judged, and what it costs not to look.
@@ -102,7 +103,7 @@ contract BountiesTest is VerdictsFixture {
             vm.expectRevert(abi.encodeWithSelector(Verdicts.NothingToCharge.selector, drawId, validator(i)));
             verdicts.chargeProjection(drawId, drawId, validator(i), shown[i], agreed, shown);
         }
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.NotShown.selector, keccak256(shown[0]), keccak256(lazy)));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotShown.selector, keccak256(shown[0]), keccak256(lazy)));
         verdicts.chargeProjection(drawId, drawId, validator(3), shown[0], agreed, shown);
         uint256 gas = gasleft();
         uint256 slashId = verdicts.chargeProjection(drawId, drawId, validator(3), lazy, agreed, shown);
@@ -143,14 +144,14 @@ contract BountiesTest is VerdictsFixture {
         verdicts.resolve(drawId);
         (address[] memory agreed, bytes[] memory shown) = _shown(drawId, 3);
         bytes memory lazy = projectionOf(drawId, validator(4));
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.NotAgreed.selector, 300 ether, 500 ether));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotAgreed.selector, 300 ether, 500 ether));
         verdicts.chargeProjection(drawId, drawId, validator(4), lazy, agreed, shown);
         (agreed, shown) = _shown(drawId, 4);
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.NotAgreeing.selector, validator(3)));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotAgreeing.selector, validator(3)));
         verdicts.chargeProjection(drawId, drawId, validator(4), lazy, agreed, shown); // the fourth has not seen it
         agreed[3] = agreed[2];
         shown[3] = shown[2];
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.NotAscending.selector, agreed[2], agreed[2]));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotAscending.selector, agreed[2], agreed[2]));
         verdicts.chargeProjection(drawId, drawId, validator(4), lazy, agreed, shown);
     }
 

@@ -122,6 +122,35 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         releaseVerdicts.chargeSilence(RELEASE, round, validator(0));
     }
 
+    function test_whoCallsItRightWithoutLookingIsCharged() public {
+        seat(4, 100 ether);
+        back(RELEASE, RELEASE_BOND);
+        uint256 round = openRound(RELEASE);
+        lazySeed[uint256(releaseVerdicts.seedOf(RELEASE, round))][validator(3)] = 1;
+        judge(RELEASE, 4, 0);
+        (address[] memory agreed, bytes[] memory shown) = (new address[](3), new bytes[](3));
+        for (uint256 i = 0; i < 3; ++i) {
+            (agreed[i], shown[i]) = (validator(i), witnessOf(RELEASE, round, validator(i)));
+        }
+        bytes memory lazy = witnessOf(RELEASE, round, validator(3));
+        vm.expectPartialRevert(ReleaseVerdicts.NothingToCharge.selector);
+        releaseVerdicts.chargeWitness(RELEASE, round, validator(3), lazy, agreed, shown); // not counted yet
+        releaseVerdicts.resolve(RELEASE);
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotShown.selector, keccak256(shown[0]), keccak256(lazy)));
+        releaseVerdicts.chargeWitness(RELEASE, round, validator(3), shown[0], agreed, shown);
+        vm.expectPartialRevert(ReleaseVerdicts.NothingToCharge.selector);
+        releaseVerdicts.chargeWitness(RELEASE, round, validator(0), shown[0], agreed, shown);
+        agreed[2] = validator(3);
+        shown[2] = lazy;
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotAgreeing.selector, validator(3)));
+        releaseVerdicts.chargeWitness(RELEASE, round, validator(3), lazy, agreed, shown);
+        (agreed[2], shown[2]) = (validator(2), witnessOf(RELEASE, round, validator(2)));
+        uint256 slashId = releaseVerdicts.chargeWitness(RELEASE, round, validator(3), lazy, agreed, shown);
+        vm.assertEq(staking.slashOf(slashId).amount, 5 ether);
+        vm.expectPartialRevert(ReleaseVerdicts.NothingToCharge.selector);
+        releaseVerdicts.chargeWitness(RELEASE, round, validator(3), lazy, agreed, shown);
+    }
+
     function test_whoJudgedAgainstTheQuorumIsCharged() public {
         seat(4, 100 ether);
         back(RELEASE, RELEASE_BOND);
@@ -368,29 +397,29 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         releaseVerdicts.commit(RELEASE, copied);
         vm.expectPartialRevert(Jury.WrongPhase.selector);
         vm.prank(validator(0));
-        releaseVerdicts.reveal(RELEASE, true, "digest", "salt");
+        releaseVerdicts.reveal(RELEASE, true, "", "salt");
         vm.warp(releaseVerdicts.roundOf(RELEASE, round).commitEnds);
         vm.expectPartialRevert(Jury.WrongPhase.selector);
         vm.prank(validator(2));
         releaseVerdicts.commit(RELEASE, "late");
         vm.expectPartialRevert(ReleaseVerdicts.WrongCommitment.selector);
         vm.prank(validator(0));
-        releaseVerdicts.reveal(RELEASE, true, "digest", "salt");
-        bytes32 digest = digestOf(RELEASE, round, validator(0));
+        releaseVerdicts.reveal(RELEASE, true, "", "salt");
+        bytes memory witness = witnessOf(RELEASE, round, validator(0));
         vm.expectPartialRevert(ReleaseVerdicts.WrongCommitment.selector);
         vm.prank(validator(0));
-        releaseVerdicts.reveal(RELEASE, false, digest, "salt");
+        releaseVerdicts.reveal(RELEASE, false, witness, "salt");
         revealRelease(RELEASE, validator(0), true);
         vm.expectPartialRevert(ReleaseVerdicts.AlreadyRevealed.selector);
         vm.prank(validator(0));
-        releaseVerdicts.reveal(RELEASE, true, digest, "salt");
+        releaseVerdicts.reveal(RELEASE, true, witness, "salt");
         vm.expectPartialRevert(ReleaseVerdicts.WrongCommitment.selector);
         vm.prank(validator(1));
-        releaseVerdicts.reveal(RELEASE, true, digest, "salt"); // the copy
+        releaseVerdicts.reveal(RELEASE, true, witness, "salt"); // the copy
         vm.warp(releaseVerdicts.roundOf(RELEASE, round).revealEnds);
         vm.expectPartialRevert(Jury.WrongPhase.selector);
         vm.prank(validator(2));
-        releaseVerdicts.reveal(RELEASE, true, digest, "salt");
+        releaseVerdicts.reveal(RELEASE, true, witness, "salt");
     }
 
     function test_aCommitmentIsWorthNothingInTheNextRound() public {
@@ -403,16 +432,15 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
         releaseVerdicts.resolve(RELEASE);
         uint256 second = openRound(RELEASE);
         vm.assertFalse(
-            releaseVerdicts.seedOf(RELEASE, first, validator(0))
-                == releaseVerdicts.seedOf(RELEASE, second, validator(0))
+            releaseVerdicts.seedOf(RELEASE, first) == releaseVerdicts.seedOf(RELEASE, second)
         );
         vm.prank(validator(0));
         releaseVerdicts.commit(RELEASE, old);
         vm.warp(releaseVerdicts.roundOf(RELEASE, second).commitEnds);
-        bytes32 digest = digestOf(RELEASE, first, validator(0));
+        bytes memory witness = witnessOf(RELEASE, first, validator(0));
         vm.expectPartialRevert(ReleaseVerdicts.WrongCommitment.selector);
         vm.prank(validator(0));
-        releaseVerdicts.reveal(RELEASE, false, digest, "salt");
+        releaseVerdicts.reveal(RELEASE, false, witness, "salt");
     }
 
     function test_theCommitmentIsWhatTheSpecificationSays() public view {
@@ -422,7 +450,7 @@ contract ReleaseVerdictsTest is ReleaseVerdictsFixture {
             )
         );
         vm.assertEq(releaseVerdicts.commitmentOf(payer, RELEASE, 7, true, "d", "s"), expected);
-        vm.assertEq(releaseVerdicts.seedOf(RELEASE, 7, payer), keccak256(abi.encode(RELEASE, uint256(7), payer)));
+        vm.assertEq(releaseVerdicts.seedOf(RELEASE, 7), keccak256(abi.encode(RELEASE, uint256(7))));
     }
 
     // ---------------------------------------------------------------- fees

@@ -388,7 +388,7 @@ contract VerdictsTest is VerdictsFixture {
         verdicts.reveal(first, false, projection, "salt", shown);
         vm.expectPartialRevert(Verdicts.WrongCommitment.selector);
         verdicts.reveal(first, true, "", "salt", shown);
-        vm.expectRevert(abi.encodeWithSelector(Verdicts.NotAProjection.selector, 7));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotAProjection.selector, 7));
         verdicts.reveal(first, true, "another", "salt", shown);
         vm.expectRevert(
             abi.encodeWithSelector(Verdicts.WrongPreimage.selector, bytes32("guess"), verdicts.seatOf(who).tip)

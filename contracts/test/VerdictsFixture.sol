@@ -155,10 +155,14 @@ abstract contract VerdictsFixture is Fixture {
     }
 
     /// What the validator shows: the gradient's projection, a little off on each machine; of a lazy one something of its own.
-    function projectionOf(uint256 drawId, address who) internal view returns (bytes memory shown) {
-        uint256 lazy = lazySeed[drawId][who];
+    function projectionOf(uint256 drawId, address who) internal view returns (bytes memory) {
+        return projected(lazySeed[drawId][who], who);
+    }
+
+    /// 64 numbers drawn from a seed, a little off on each machine.
+    function projected(uint256 seed, address who) internal pure returns (bytes memory shown) {
         for (uint256 i = 0; i < 64; ++i) {
-            int256 value = int256(uint256(keccak256(abi.encode("gradient", lazy, i))) % 65_001) - 32_500;
+            int256 value = int256(uint256(keccak256(abi.encode("gradient", seed, i))) % 65_001) - 32_500;
             value += int256(uint256(keccak256(abi.encode("machine", who, i))) % 33) - 16;
             shown = abi.encodePacked(shown, int16(value));
         }

@@ -47,7 +47,7 @@ export type IndexAttestation = {
   /** Examples whose rows were made one by one, by their numbers among the release's rows. */
   readonly examples: readonly number[];
   /**
-   * A row that nobody publishes, H⁻¹ of the sum over 64 held-out examples drawn by the seed, on 64 directions drawn by it: what only who made the
+   * A row that nobody publishes, H⁻¹ of the sum over 64 held-out examples drawn by its seed, on 64 directions drawn by it: what only who made the
    * index again can show. No bytes where nothing was computed.
    */
   readonly witness: Uint8Array;
@@ -57,8 +57,10 @@ export type IndexAttestation = {
 };
 
 export type AttestOptions = {
-  /** Draws examples, and the witness: a validator's own, so that no two check the same and none can copy. */
+  /** Draws examples: a validator's own, so that no two check the same. */
   readonly seed: Digest;
+  /** Draws the witness: a round's, so that all can be compared; the same seed unless given. */
+  readonly witnessSeed?: Digest;
   readonly onProgress?: ((done: number, of: number, stage: string) => void) | undefined;
 };
 
@@ -87,7 +89,7 @@ export function createAttester(
   /** A failed check stops nothing that can still be computed: everything that can be said is said. */
   return async function attestIndex(
     material: IndexMaterial,
-    { seed, onProgress = () => {} }: AttestOptions,
+    { seed, witnessSeed = seed, onProgress = () => {} }: AttestOptions,
   ): Promise<IndexAttestation> {
     const started = performance.now();
     const { manifest } = material;
@@ -120,7 +122,7 @@ export function createAttester(
 
     const { rows } = claims;
     const made = await makeAgain(checkpoint(), material, claims, {
-      ...{ seed, onProgress },
+      ...{ seed, witnessSeed, onProgress },
       threads: options.threads ?? manifest.threads,
       scratchFolder: options.scratchFolder,
     }).catch((error: Error) => error);
@@ -208,11 +210,11 @@ async function makeAgain(
   base: Checkpoint,
   { manifest, files }: IndexMaterial,
   claims: OpenedClaims,
-  { seed, threads, scratchFolder, onProgress = () => {} }: Making,
+  { seed, witnessSeed = seed, threads, scratchFolder, onProgress = () => {} }: Making,
 ): Promise<Found & Seen & { built: Awaited<ReturnType<typeof buildReleaseIndex>> }> {
   const { adapter, basis, recipe, rows, damping, samples } = claims;
   const { nullRows, clustersDigest, explainDigest } = manifest.index;
-  const draw = (stream: number) => createRandom(Number(BigInt(seed) & 0xffff_ffff_ffffn), stream);
+  const draw = (by: Digest, stream: number) => createRandom(Number(BigInt(by) & 0xffff_ffff_ffffn), stream);
   const names = Object.keys(stages) as (keyof typeof stages)[];
   const report = (stage: string, part: number) => {
     const at = names.indexOf(stage as keyof typeof stages);
@@ -242,7 +244,7 @@ async function makeAgain(
         );
         const payees = contributorOfRow.map((contributor) => rows.contributors[contributor] as Address);
         const published = claims.published(payees, examplesPerRow);
-        const chosen = shuffle(alone, draw(1))
+        const chosen = shuffle(alone, draw(seed, 1))
           .slice(0, drawn)
           .sort((a, b) => a - b);
         const singles = chosen.map((at) => kept[at] as number);
@@ -251,12 +253,12 @@ async function makeAgain(
           const told = { digest: explainDigest, rows: rows.examples.length, seed: recipe.seed };
           onSeen({
             held: await holdAgainst(exact, published),
-            witness: projectGradient(exact.heldOut(), seed),
+            witness: projectGradient(exact.heldOut(), witnessSeed),
             examples: files.explain && compareExamples(files.explain, told, singles, exact.example),
           });
         };
         const heldOut = (count: number) => {
-          const random = draw(2);
+          const random = draw(witnessSeed, 2);
           return Array.from({ length: drawn }, () => random.below(count));
         };
         return { representatives, inspect: { examples: chosen, heldOut, take } };

@@ -46,7 +46,7 @@ export async function charge(parts: ChargeParts, draw: Draw): Promise<void> {
 async function chargeShown(parts: ChargeParts, draw: Draw, accusation: Draw): Promise<void> {
   const { chain, contracts, record } = parts;
   const me = toHex(chain.account.address);
-  const agreed = accusation.quorum === "right" ? await agreeing(parts, accusation) : [];
+  const agreed = accusation.quorum === "right" ? await agreedOn(parts, accusation) : [];
   for (const { validator, receipt, wrong, projection } of await record.shownIn(draw.drawId)) {
     if (validator === me || receipt !== accusation.receipt) continue;
     const against = wrong !== (accusation.quorum === "wrong");
@@ -70,11 +70,8 @@ async function chargeShown(parts: ChargeParts, draw: Draw, accusation: Draw): Pr
   }
 }
 
-/**
- * Who found an accused receipt right and has seen the same gradient, by address: as many as decide anything, or nobody.
- * The first is who the others are near to, as the contract asks.
- */
-async function agreeing(
+/** Who found an accused receipt right, and has seen the same gradient. */
+async function agreedOn(
   { chain, contracts, record }: ChargeParts,
   accusation: Draw,
 ): Promise<readonly Shown[]> {
@@ -84,10 +81,25 @@ async function agreeing(
     const { weight } = await readBallot(chain, contracts, accusation.drawId, validator);
     weights.set(validator, weight);
   }
+  return agreeing(right, (validator) => weights.get(validator) ?? 0n, accusation.drawn);
+}
+
+/**
+ * Who has seen the same of what all of these found right: as many as decide anything, or nobody. The first is who the others are near to,
+ * as the contracts ask.
+ *
+ * @param right by address, ascending
+ * @param all stake that judged it, wei
+ */
+export function agreeing(
+  right: readonly Shown[],
+  weightOf: (validator: Address) => bigint,
+  all: bigint,
+): readonly Shown[] {
   for (const [i, first] of right.entries()) {
     const group = right.slice(i).filter(({ projection }) => isWithin(projection, first.projection, nearPart));
-    const stake = group.reduce((sum, { validator }) => sum + (weights.get(validator) ?? 0n), 0n);
-    if (group.length >= leastJudges && 3n * stake >= 2n * accusation.drawn) return group;
+    const stake = group.reduce((sum, { validator }) => sum + weightOf(validator), 0n);
+    if (group.length >= leastJudges && 3n * stake >= 2n * all) return group;
   }
   return [];
 }

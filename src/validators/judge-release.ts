@@ -3,7 +3,7 @@ import type { ChainReader, ProtocolContracts } from "../chain/index.ts";
 import { readRegistered } from "../modelfactory/index.ts";
 import type { Digest } from "../protocol/index.ts";
 import { temporaryFolder } from "../store/index.ts";
-import type { createAttester } from "./attest-index.ts";
+import type { AttestOptions, createAttester } from "./attest-index.ts";
 import { ValidatorError } from "./errors.ts";
 import { sourceMaterial } from "./index-source.ts";
 import type { NodeSource } from "./node-source.ts";
@@ -21,7 +21,7 @@ export type JudgeReleaseParts = {
 export async function judgeRelease(
   { chain, contracts, attest, nodes }: JudgeReleaseParts,
   releaseId: Digest,
-  seed: Digest,
+  seeds: Pick<AttestOptions, "seed" | "witnessSeed">,
 ): Promise<ReleaseJudgement> {
   await using scratch = await temporaryFolder("release");
   const refusals: string[] = [];
@@ -45,7 +45,7 @@ export async function judgeRelease(
       refusals.push(...missing);
       continue;
     }
-    const { checks, apart, witness } = await attest(material, { seed });
+    const { checks, apart, witness } = await attest(material, seeds);
     const failed = checks.filter(({ status }) => status === "failed");
     const [first] = failed;
     return {

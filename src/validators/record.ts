@@ -1,11 +1,11 @@
-/** What a validator must know of others: the projections they have shown, and the slashes that wait for their appeal to end. Followed from the chain. */
+/** What a validator must know of others: the projections and witnesses they have shown, and the slashes that wait for their appeal to end. Followed from the chain. */
 import {
   type ChainReader,
   type FollowOptions,
   followEvents,
   type ProtocolContracts,
 } from "../chain/index.ts";
-import { type Address, toBytes, toHex } from "../protocol/index.ts";
+import { type Address, type Digest, toBytes, toHex } from "../protocol/index.ts";
 import type { Database } from "../store/index.ts";
 
 /** Of the schema `validators`, after those of `release-tables`. */
@@ -23,16 +23,24 @@ export const recordMigrations = [
      reporter text not null,
      executable_at bigint not null
    );`,
+  `create table validators.witnesses (
+     release_id text not null,
+     round int not null,
+     validator text not null,
+     wrong boolean not null,
+     witness bytea not null,
+     primary key (release_id, round, validator)
+   );`,
 ];
 
-/** What somebody revealed in a draw. */
+/** What somebody revealed in a round over a release, or in a draw. */
 export type Shown = {
   readonly validator: Address;
-  readonly receipt: number;
   readonly wrong: boolean;
-  /** No bytes where nothing was computed. */
+  /** Of the receipt's gradient, or the witness of the release; no bytes where nothing was computed. */
   readonly projection: Uint8Array;
 };
+export type ShownInDraw = Shown & { readonly receipt: number };
 
 /** A slash that nobody has carried out or overturned. */
 export type WaitingSlash = {
@@ -46,7 +54,9 @@ export type Record = {
   /** Up to the last block. */
   catchUp(): Promise<void>;
   /** By address, ascending. */
-  shownIn(drawId: number): Promise<Shown[]>;
+  shownIn(drawId: number): Promise<ShownInDraw[]>;
+  /** By address, ascending. */
+  witnessesIn(releaseId: Digest, round: number): Promise<Shown[]>;
   /** Whose appeal ends by then, at most 256. */
   slashesDue(timestamp: number): Promise<WaitingSlash[]>;
   stop(): Promise<void>;
@@ -55,7 +65,7 @@ export type Record = {
 export async function openRecord(parts: {
   readonly database: Database;
   readonly chain: ChainReader;
-  readonly contracts: Pick<ProtocolContracts, "Verdicts" | "OpenStaking">;
+  readonly contracts: Pick<ProtocolContracts, "Verdicts" | "ReleaseVerdicts" | "OpenStaking">;
   readonly onBlock?: NonNullable<FollowOptions<Pick<ProtocolContracts, "Verdicts">>["onBlock"]>;
 }): Promise<Record> {
   const { database, chain, contracts } = parts;
@@ -63,10 +73,20 @@ export async function openRecord(parts: {
     name: "validator-record",
     database,
     client: chain.public,
-    contracts: { Verdicts: contracts.Verdicts, OpenStaking: contracts.OpenStaking },
+    contracts: {
+      Verdicts: contracts.Verdicts,
+      ReleaseVerdicts: contracts.ReleaseVerdicts,
+      OpenStaking: contracts.OpenStaking,
+    },
     handle: async (events, tx) => {
       for (const event of events)
-        if (event.eventName === "Revealed") {
+        if (event.eventName === "Revealed" && event.contract === "ReleaseVerdicts") {
+          const { releaseId, round, validator, wrong, witness } = event.args;
+          await tx.query(
+            "insert into validators.witnesses values ($1, $2, $3, $4, $5) on conflict do nothing",
+            [...[toHex(releaseId), Number(round), toHex(validator), wrong, toBytes(witness)]],
+          );
+        } else if (event.eventName === "Revealed" && event.contract === "Verdicts") {
           const { drawId, validator, receipt, wrong, projection } = event.args;
           await tx.query("insert into validators.shown values ($1, $2, $3, $4, $5) on conflict do nothing", [
             ...[Number(drawId), toHex(validator), Number(receipt), wrong, toBytes(projection)],
@@ -84,12 +104,18 @@ export async function openRecord(parts: {
   return {
     catchUp: async () => follower.reached(await chain.public.getBlockNumber({ cacheTime: 0 })),
     async shownIn(drawId) {
-      const rows = await database.query<Omit<Shown, "receipt"> & { receipt: number | bigint }>(
+      const rows = await database.query<Shown & { receipt: number | bigint }>(
         "select validator, receipt, wrong, projection from validators.shown where draw_id = $1 order by validator",
         [drawId],
       );
       return rows.map((row) => ({ ...row, receipt: Number(row.receipt) }));
     },
+    witnessesIn: (releaseId, round) =>
+      database.query<Shown>(
+        `select validator, wrong, witness as projection from validators.witnesses
+         where release_id = $1 and round = $2 order by validator`,
+        [releaseId, round],
+      ),
     async slashesDue(timestamp) {
       const rows = await database.query<{ id: number | bigint; reporter: Address; at: number | bigint }>(
         `select slash_id as id, reporter, executable_at as at from validators.slashes

@@ -11,13 +11,29 @@ import {
   type World,
   windowSec,
 } from "../payments/fixtures/world.ts";
-import { bytesDigest, type Digest, decodeRow, toBytes, toHex } from "../protocol/index.ts";
+import {
+  bytesDigest,
+  type Digest,
+  decodeRow,
+  textDigest,
+  toBytes,
+  toHex,
+  zeroAddress,
+} from "../protocol/index.ts";
 import { type Database, openScratchDatabase } from "../store/index.ts";
 import { publishData, publishIndex, serveReleases } from "./fixtures/index-node.ts";
 import { type IndexRelease, makeIndexRelease, withIndex } from "./fixtures/index-release.ts";
 import { nodeSource } from "./node-source.ts";
 import { findReleaseVerdict } from "./release-tables.ts";
-import { backRelease, openRound, readReleaseBallot, readReleaseStanding } from "./release-verdicts.ts";
+import {
+  backRelease,
+  commitRelease,
+  openRound,
+  readReleaseBallot,
+  readReleaseStanding,
+  releaseCommitment,
+  revealRelease,
+} from "./release-verdicts.ts";
 import { openValidator, type Validator } from "./service.ts";
 import { openStatements, type Statements } from "./statements.ts";
 
@@ -26,6 +42,9 @@ const appeal = 1_200;
 const stake = 200n * open;
 const bond = 50n * open;
 const judges = [61, 62, 63].map(account) as PrivateKeyAccount[];
+
+/** Has a seat, and calls the honest release right without looking. */
+const lazy = account(64);
 
 let world: World;
 let release: IndexRelease;
@@ -79,7 +98,12 @@ before(async () => {
     await world.client(validator).write({ ...OpenStaking, functionName: "open", args, value: stake });
     databases.push(await openScratchDatabase());
   }
+  const own = [BigInt(lazy.address), 0] as const;
+  await world.client(deployer).send({ to: lazy.address, value: 150n * open });
+  await world.client(lazy).write({ ...OpenStaking, functionName: "open", args: own, value: 100n * open });
   await world.pass(60);
+  const place = [textDigest("tip"), zeroAddress] as const;
+  await world.client(lazy).write({ ...world.contracts.Verdicts, functionName: "register", args: place });
   await startAll();
   assert.ok((await turn()).every(({ seated }) => seated));
   await world.pass(10);
@@ -134,6 +158,15 @@ async function openOn(id: Digest): Promise<void> {
 test("three validators attest an honest release; stopped in between, they reveal what they committed to", async () => {
   await openOn(ids.honest);
   assert.deepEqual(stepsOf(await turn(), ids.honest), everyone("committed"));
+  const made = {
+    ...{ releaseId: ids.honest, round: 1, validator: toHex(lazy.address), wrong: false },
+    ...{ witness: new Uint8Array(128).fill(7), salt: textDigest("salt") },
+  };
+  const { ReleaseVerdicts } = world.contracts;
+  const commitment = releaseCommitment(world.client(lazy).chain.id, toHex(ReleaseVerdicts.address), {
+    ...{ ...made, digest: bytesDigest(made.witness) },
+  });
+  await commitRelease(world.client(lazy), world.contracts, ids.honest, commitment);
   const key = { releaseId: ids.honest, round: 1 };
   const kept = await Promise.all(databases.map((database) => findReleaseVerdict(database, key)));
   assert.deepEqual(
@@ -144,6 +177,7 @@ test("three validators attest an honest release; stopped in between, they reveal
   await startAll();
   assert.deepEqual(stepsOf(await turn(), ids.honest), everyone("waits"));
   await world.pass(phase);
+  await revealRelease(world.client(lazy), world.contracts, made);
   assert.deepEqual(stepsOf(await turn(), ids.honest), everyone("revealed"));
   for (const [i, { address }] of judges.entries()) {
     const ballot = await readReleaseBallot(world.client(ann), world.contracts, ids.honest, 1, toHex(address));
@@ -154,13 +188,17 @@ test("three validators attest an honest release; stopped in between, they reveal
   const refused = warnings.filter((text) => text.startsWith(`${dead} does not keep what was found`));
   assert.equal(refused.length, 3, "and who does not is named");
   const witnesses = new Set(said.map(({ statement }) => statement.body.witness));
-  assert.equal(witnesses.size, 3, "nobody can copy another's");
+  assert.equal(witnesses.size, 1, "who has looked has seen the same");
   for (const { statement } of said)
     assert.equal(bytesDigest(toBytes(statement.body.witness as `0x${string}`)), statement.body.digest);
   await world.pass(phase);
   assert.deepEqual(stepsOf(await turn(), ids.honest), everyone("done"));
   const { outcome, attested } = await standing(ids.honest);
   assert.deepEqual([outcome, attested], ["attested", true]);
+  const chargedOf = async ({ address }: PrivateKeyAccount) =>
+    (await readReleaseBallot(world.client(ann), world.contracts, ids.honest, 1, toHex(address))).charged;
+  assert.deepEqual(await Promise.all(judges.map(chargedOf)), everyone(false));
+  assert.ok(await chargedOf(lazy), "who has not looked is charged");
   assert.deepEqual(stepsOf(await turn(), ids.honest), everyone(undefined), "nothing is left to do");
 });
 

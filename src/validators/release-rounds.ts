@@ -1,8 +1,12 @@
 /** The validator's part in rounds over releases: judge → keep → commit → reveal, then count, charge, be paid, execute. */
 import { randomBytes } from "node:crypto";
 import { CallRevertedError, type ChainWriter, followEvents, type ProtocolContracts } from "../chain/index.ts";
-import { bytesDigest, type Digest, sameHex, toHex } from "../protocol/index.ts";
+import { type Address, bytesDigest, type Digest, sameHex, toHex } from "../protocol/index.ts";
 import type { Database } from "../store/index.ts";
+import type { AttestOptions } from "./attest-index.ts";
+import { agreeing } from "./charges.ts";
+import { farPart, isWithin } from "./projection.ts";
+import type { Record } from "./record.ts";
 import {
   addRound,
   findReleaseVerdict,
@@ -13,18 +17,23 @@ import {
   type StoredReleaseVerdict,
 } from "./release-tables.ts";
 import {
+  chargeWitness,
   closeBallot,
   commitRelease,
+  exampleSeed,
   executeRefutation,
+  type ReleaseBallot,
   type ReleaseRound,
   readReleaseBallot,
   readReleaseRound,
   releaseCommitment,
-  releaseSeed,
   resolveRound,
   revealRelease,
+  witnessSeed,
 } from "./release-verdicts.ts";
 import { chainTime, readSeats } from "./verdicts.ts";
+
+type Seeds = Required<Pick<AttestOptions, "seed" | "witnessSeed">>;
 
 export type ReleaseJudgement = {
   readonly wrong: boolean;
@@ -40,13 +49,14 @@ export type ReleaseRoundParts = {
   readonly database: Database;
   readonly chain: ChainWriter;
   readonly contracts: Pick<ProtocolContracts, "ReleaseVerdicts" | "Verdicts">;
+  readonly record: Record;
   /**
    * Makes a release's index again.
    *
-   * @param seed the validator's own in this round
+   * @param seeds of the examples to look at, the validator's own, and of the witness, the round's
    * @throws while what it takes cannot be had: it is tried again as long as there is time
    */
-  readonly judge: (releaseId: Digest, seed: Digest) => Promise<ReleaseJudgement>;
+  readonly judge: (releaseId: Digest, seeds: Seeds) => Promise<ReleaseJudgement>;
   /** Says what was found, once nobody can copy it any more. */
   readonly publish: (verdict: StoredReleaseVerdict) => Promise<void>;
   readonly onBlock?: (listener: () => void) => () => void;
@@ -124,7 +134,7 @@ async function stepRound(
   }
   const verdict = await findReleaseVerdict(database, round);
   if (verdict === undefined || !sameHex(ballot.commitment, verdict.commitment)) return "missed";
-  await revealRelease(chain, contracts, { ...verdict, digest: bytesDigest(verdict.witness) });
+  await revealRelease(chain, contracts, verdict);
   log("info", `${name}: revealed "${verdict.wrong ? "wrong" : "right"}".`);
   await publish(verdict).catch((error: Error) =>
     log("warn", `${name}: nothing is published: ${error.message}`),
@@ -144,7 +154,10 @@ async function decide(
   const validator = toHex(chain.account.address);
   let judgement: ReleaseJudgement;
   try {
-    judgement = await judge(releaseId, releaseSeed(releaseId, round.round, validator));
+    judgement = await judge(releaseId, {
+      seed: exampleSeed(releaseId, round.round, validator),
+      witnessSeed: witnessSeed(releaseId, round.round),
+    });
   } catch (error) {
     const why = (error as Error).message;
     const left = round.commitEnds - timestamp;
@@ -165,7 +178,7 @@ async function decide(
 
 /** What anyone may do about a round once it is over, and a validator does. Each step is made once on chain, whoever makes it. */
 async function endRound(parts: ReleaseRoundParts, key: RoundKey): Promise<void> {
-  const { chain, contracts, database } = parts;
+  const { chain, contracts, database, record } = parts;
   const read = async () =>
     (await readReleaseRound(chain, contracts, key.releaseId, key.round)) as ReleaseRound;
   const timestamp = await chainTime(chain);
@@ -176,8 +189,14 @@ async function endRound(parts: ReleaseRoundParts, key: RoundKey): Promise<void> 
   const round = await read();
   if (round.outcome === "open") return;
   const me = toHex(chain.account.address);
-  for (const validator of await readSeats(chain, contracts)) {
-    const ballot = await readReleaseBallot(chain, contracts, key.releaseId, key.round, validator);
+  const seats = await readSeats(chain, contracts);
+  const ballots = new Map<Address, ReleaseBallot>();
+  for (const validator of seats)
+    ballots.set(validator, await readReleaseBallot(chain, contracts, key.releaseId, key.round, validator));
+  const shown = await record.witnessesIn(key.releaseId, key.round);
+  const right = round.outcome === "attested" ? shown.filter(({ wrong }) => !wrong) : [];
+  const agreed = agreeing(right, (validator) => ballots.get(validator)?.weight ?? 0n, round.total);
+  for (const [validator, ballot] of ballots) {
     if (ballot.weight === 0n) continue;
     const close = (how: Parameters<typeof closeBallot>[2]) =>
       attempt(parts, how, closeBallot(chain, contracts, how, { ...key, validator }));
@@ -187,6 +206,15 @@ async function endRound(parts: ReleaseRoundParts, key: RoundKey): Promise<void> 
       if (won && !ballot.paid && round.fee > 0n) await close("payFee");
     } else if (!ballot.charged && ballot.answer === "none") await close("chargeSilence");
     else if (!ballot.charged && judged && ballot.answer !== round.quorum) await close("chargeVerdict");
+    const said = right.find((one) => one.validator === validator);
+    const [first] = agreed;
+    if (said === undefined || first === undefined || validator === me || ballot.charged) continue;
+    if (!isWithin(said.projection, first.projection, farPart))
+      await attempt(
+        parts,
+        "chargeWitness",
+        chargeWitness(chain, contracts, { ...key, validator }, said.projection, agreed),
+      );
   }
   if (round.outcome === "refuted") {
     if (timestamp < round.executableAt) return;

@@ -5,6 +5,7 @@
 import { encodeAbiParameters, keccak256 } from "viem";
 import type { ChainReader, ChainWriter, ProtocolContracts } from "../chain/index.ts";
 import { type Address, type Digest, toHex } from "../protocol/index.ts";
+import type { Shown } from "./record.ts";
 import { chainTime } from "./verdicts.ts";
 
 /** The contracts that a release's standing is read from. */
@@ -79,7 +80,7 @@ export type ReleaseBallot = {
   readonly charged: boolean;
   readonly paid: boolean;
   readonly commitment: Digest;
-  /** Of the rows the validator computed, projected under its own seed. */
+  /** Of the validator's witness. */
   readonly digest: Digest;
 };
 
@@ -96,8 +97,12 @@ export type ReleaseVerdict = {
 
 const now = { blockTag: "pending" } as const;
 
-/** The seed that a validator projects the rows under in a round, as `seedOf` of the contract has it: each has its own. */
-export const releaseSeed = (releaseId: Digest, round: number, validator: Address): Digest =>
+/** The seed that witnesses are drawn and projected under in a round, as `seedOf` of the contract has it. */
+export const witnessSeed = (releaseId: Digest, round: number): Digest =>
+  keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [releaseId, BigInt(round)]));
+
+/** The seed by which a validator draws the examples that it checks in a round: each has its own. */
+export const exampleSeed = (releaseId: Digest, round: number, validator: Address): Digest =>
   keccak256(
     encodeAbiParameters(
       [{ type: "bytes32" }, { type: "uint256" }, { type: "address" }],
@@ -262,8 +267,18 @@ export const commitRelease = (
 export const revealRelease = (
   chain: ChainWriter,
   { ReleaseVerdicts }: Contract,
-  { releaseId, wrong, digest, salt }: Pick<ReleaseVerdict, "releaseId" | "wrong" | "digest" | "salt">,
-) => chain.write({ ...ReleaseVerdicts, functionName: "reveal", args: [releaseId, wrong, digest, salt] });
+  {
+    releaseId,
+    wrong,
+    witness,
+    salt,
+  }: Pick<ReleaseVerdict, "releaseId" | "wrong" | "salt"> & { readonly witness: Uint8Array },
+) =>
+  chain.write({
+    ...ReleaseVerdicts,
+    functionName: "reveal",
+    args: [releaseId, wrong, toHex(witness), salt],
+  });
 
 /** Counts a round whose reveal phase has ended. By anyone. */
 export const resolveRound = (chain: ChainWriter, { ReleaseVerdicts }: Contract, releaseId: Digest) =>
@@ -272,6 +287,24 @@ export const resolveRound = (chain: ChainWriter, { ReleaseVerdicts }: Contract, 
 /** Takes the bond of a refuted release, after the appeal. By anyone. */
 export const executeRefutation = (chain: ChainWriter, { ReleaseVerdicts }: Contract, releaseId: Digest) =>
   chain.write({ ...ReleaseVerdicts, functionName: "execute", args: [releaseId] });
+
+/** Slashes a validator that called a release right, as a quorum did, and showed another witness than who agreed. By anyone. */
+export const chargeWitness = (
+  chain: ChainWriter,
+  { ReleaseVerdicts }: Contract,
+  { releaseId, round, validator }: Pick<ReleaseVerdict, "releaseId" | "round" | "validator">,
+  shown: Uint8Array,
+  agreed: readonly Shown[],
+) =>
+  chain.write({
+    ...ReleaseVerdicts,
+    functionName: "chargeWitness",
+    args: [
+      ...([releaseId, BigInt(round), validator, toHex(shown)] as const),
+      agreed.map((one) => one.validator),
+      agreed.map((one) => toHex(one.projection)),
+    ],
+  });
 
 /** What a validator gets or loses by a round: its part of the fee, or a slash for silence or for a verdict against the quorum. By anyone. */
 export const closeBallot = (

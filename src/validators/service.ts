@@ -147,21 +147,22 @@ export async function openValidator(dependencies: ValidatorDependencies): Promis
     log,
   };
   const attest = createAttester(base);
-  const releases = await openReleaseRounds({
-    database,
-    chain,
-    contracts,
-    judge: (releaseId, seed) =>
-      judgeRelease({ chain, contracts, attest, nodes: () => nodes.values() }, releaseId, seed),
-    publish: publishIndex,
-    ...(dependencies.onBlock === undefined ? {} : { onBlock: dependencies.onBlock }),
-    now,
-    log,
-  });
   const { onBlock } = dependencies;
   const record = await openRecord({
     ...{ database, chain, contracts },
     ...(onBlock === undefined ? {} : { onBlock }),
+  });
+  const releases = await openReleaseRounds({
+    database,
+    chain,
+    contracts,
+    record,
+    judge: (releaseId, seeds) =>
+      judgeRelease({ chain, contracts, attest, nodes: () => nodes.values() }, releaseId, seeds),
+    publish: publishIndex,
+    ...(dependencies.onBlock === undefined ? {} : { onBlock: dependencies.onBlock }),
+    now,
+    log,
   });
   const aftermath: AftermathParts & { contracts: ProtocolContracts } = {
     database,
