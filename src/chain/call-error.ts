@@ -42,7 +42,7 @@ export function readableCallError(error: unknown, what: string, abis: AbiByName)
 }
 
 /** @param what what was tried, as in "DatanetRegistry.create" */
-export function revertedWith(data: Hex, what: string, abis: AbiByName): CallRevertedError {
+function revertedWith(data: Hex, what: string, abis: AbiByName): CallRevertedError {
   if (data === "0x")
     return new CallRevertedError(`${what} reverted without saying why.`, data, undefined, []);
   for (const [contract, abi] of [["", builtIn] as const, ...Object.entries(abis)]) {

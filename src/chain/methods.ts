@@ -7,7 +7,7 @@ import type { TransactionPool, WaitingTransaction } from "./pool.ts";
 import { isRawTransaction } from "./values.ts";
 
 /** Bounds on what one request may ask for. */
-export const methodLimits = {
+const methodLimits = {
   logBlocks: 10_000,
   logs: 10_000,
   /** As go-ethereum. */

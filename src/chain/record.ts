@@ -3,7 +3,7 @@ import { bytesToHex, type Hex, hexToBytes } from "viem";
 import { z } from "zod";
 
 /** What the first record of a log says: everything that replay needs and that must never change. */
-export const logHeaderSchema = z.object({
+const logHeaderSchema = z.object({
   format: z.literal(1),
   chainId: z.number().int().positive(),
   hardfork: z.string(),

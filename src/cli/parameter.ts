@@ -26,7 +26,7 @@ export function unitOf(name: string): Unit {
   return name === "treasury" || name === "stakersPool" ? "address" : "count";
 }
 
-export const asAddress = (value: bigint): Address => toHex(`0x${value.toString(16).padStart(40, "0")}`);
+const asAddress = (value: bigint): Address => toHex(`0x${value.toString(16).padStart(40, "0")}`);
 
 /** A value as people read it. */
 export function showParameter(name: string, value: bigint): string {

@@ -6,7 +6,7 @@
  */
 
 /** Tensor element types of `onnx.TensorProto.DataType`. */
-export const elementType = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const;
+const elementType = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const;
 export type ElementType = keyof typeof elementType;
 
 /** A dimension: a number, or a name for one that is only known when the graph runs. */

@@ -123,7 +123,7 @@ type RpcBlock = {
 };
 
 const lower = <T extends string>(text: T): T => text.toLowerCase() as T;
-export const tagOf = (number: number): Hex => `0x${number.toString(16)}`;
+const tagOf = (number: number): Hex => `0x${number.toString(16)}`;
 
 /** Number of the chain's last block. */
 export async function headOf(request: Request): Promise<number> {

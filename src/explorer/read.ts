@@ -80,8 +80,8 @@ export type ContractView = {
 };
 
 /** Bytes of input and of event data that lists show. */
-export const listedBytesMax = 256;
-export const shownBytesMax = 131_072;
+const listedBytesMax = 256;
+const shownBytesMax = 131_072;
 
 const blockColumns = `number, hash, parent_hash as "parentHash", state_root as "stateRoot", timestamp_sec as "timestampSec", miner,
   gas_used as "gasUsed", gas_limit as "gasLimit", base_fee_wei as "baseFeeWei", size_bytes as "sizeBytes", transactions, logs`;

@@ -201,7 +201,7 @@ const contractFields = {
     .openapi({ description: "Keccak-256 of its code; null if it destroyed itself at once" }),
   codeBytes: bytesOut,
 };
-export const contractOut = z.object(contractFields).openapi("ExplorerContract");
+const contractOut = z.object(contractFields).openapi("ExplorerContract");
 export const contractDetailOut = z
   .object({ ...contractFields, abi: z.array(z.unknown()).nullable() })
   .openapi("ExplorerContractDetail");

@@ -8,7 +8,7 @@ import { honoured, invalidValue, parsed } from "./parameters.ts";
 import { modelName } from "./request.ts";
 
 /** Inputs of one request, as many as OpenAI takes. */
-export const inputsMax = 2_048;
+const inputsMax = 2_048;
 
 const someText = textSchema.min(1);
 const ids = z.array(z.int().min(0)).min(1);

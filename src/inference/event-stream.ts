@@ -1,7 +1,7 @@
 /** Server-sent events to a reader that may be slow, or gone. */
 
 /** Longest time nothing of what waits is read: who opens a stream and reads none of it would keep an answer in memory for ever. */
-export const stallMsMax = 60_000;
+const stallMsMax = 60_000;
 
 export type EventStream = {
   readonly readable: ReadableStream<Uint8Array>;

@@ -11,7 +11,7 @@ import { finish, type StepParts } from "./receipt-steps.ts";
 import { waitingStates } from "./record.ts";
 
 /** The kind of job that ends in a receipt; its key is the request's id. */
-export const receiptJob = "inference.receipt";
+const receiptJob = "inference.receipt";
 
 export type ReceiptingParts = StepParts & {
   readonly jobs: Jobs;

@@ -52,7 +52,7 @@ export type Ask = {
 };
 
 /** Answers of one request: each takes a row of the batch. */
-export const choicesMax = 16;
+const choicesMax = 16;
 
 const shortText = textSchema.min(1).max(256);
 const said = <T extends z.ZodType>(schema: T, description: string) => schema.meta({ description });

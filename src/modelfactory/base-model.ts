@@ -44,7 +44,7 @@ export const tinyConfig: ModelConfig = {
   tied: true,
 };
 
-export const tinyTokenizerConfig = {
+const tinyTokenizerConfig = {
   bos_token: endOfText,
   eos_token: endOfText,
   add_bos_token: true,

@@ -138,7 +138,7 @@ function whyNot(error: unknown): Error {
 /**
  * How far an adapter trained on another class of machine may be from the release's, ‖ΔW‖/‖W‖. docs/attribution.md says what was measured.
  */
-export const adapterTolerance = 0.001;
+const adapterTolerance = 0.001;
 
 function judge(
   manifest: Manifest,

@@ -16,7 +16,7 @@ export type Hub = {
   readonly silenceMs: number;
 };
 
-export const defaultEndpoint = "https://huggingface.co";
+const defaultEndpoint = "https://huggingface.co";
 
 const redirectsMax = 5;
 /** Attempts in a row that bring less than `progressBytes`. */

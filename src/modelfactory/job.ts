@@ -15,7 +15,7 @@ import {
   trainedSchema,
 } from "./release.ts";
 
-export const modelNameSchema = z
+const modelNameSchema = z
   .string()
   .regex(
     /^[a-z0-9][a-z0-9._-]{0,63}$/,

@@ -7,7 +7,7 @@ import { addressSchema, bytesSchema, decimalSchema, sameHex, toHex } from "../pr
 import { limitReached, RelayLimitError, type Relays } from "../settlement/index.ts";
 
 /** What a holder of GOPEN signs (OpenZeppelin `Votes`; its EIP-712 domain is "Governance OPEN", version 1). */
-export const delegationTypes = {
+const delegationTypes = {
   Delegation: [
     { name: "delegatee", type: "address" },
     { name: "nonce", type: "uint256" },

@@ -17,7 +17,7 @@ function urlFault(text: string): string | undefined {
   return undefined;
 }
 
-export const poolServerSchema = z.strictObject({
+const poolServerSchema = z.strictObject({
   /** Where it listens, without `/v1`. */
   url: z.string().superRefine((text, context) => {
     const fault = urlFault(text);

@@ -82,7 +82,7 @@ const formatText = z
     `expected at most ${formatBytesMax} bytes of JSON`,
   );
 
-export const formatSchema = z.discriminatedUnion("type", [
+const formatSchema = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("json") }),
   z.strictObject({ type: z.literal("json-schema"), schema: formatText }),
   z.strictObject({ type: z.literal("structural-tag"), tag: formatText }),

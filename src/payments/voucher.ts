@@ -92,7 +92,7 @@ export async function verifyVoucher(
 }
 
 /** Up to which cumulative amount the contract takes this signer's word. */
-export function coverOf(channel: Channel, signedBy: Address): bigint {
+function coverOf(channel: Channel, signedBy: Address): bigint {
   if (sameHex(signedBy, channel.payer)) return channel.deposit;
   return leastWei(channel.signerLimit, channel.deposit);
 }

@@ -51,7 +51,7 @@ const journalLine = z.tuple([addressSchema, uint32Schema, uint32Schema, weiSchem
 const balanceLine = z.tuple([addressSchema, weiSchema, weiSchema]);
 
 /** How much of a stranger's batch is read. A batch beyond this is left to whoever has more room, and that is said. */
-export const contentLimits = {
+const contentLimits = {
   bytes: 256 * 1_024 * 1_024,
   lineBytes: 1_024 * 1_024,
   receipts: 16_384,

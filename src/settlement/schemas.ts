@@ -230,7 +230,7 @@ export function listedJson(receipt: ListedReceipt): z.input<typeof listedReceipt
 }
 
 /** A bundle as `openledger verify` reads it. */
-export function bundleJson(bundle: ReceiptBundle): Record<string, unknown> {
+function bundleJson(bundle: ReceiptBundle): Record<string, unknown> {
   return z.encode(receiptBundleSchema, bundle);
 }
 

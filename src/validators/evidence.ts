@@ -118,7 +118,7 @@ export async function giveEvidence(parts: EvidenceParts, asked: EvidenceRequest)
 }
 
 /** The texts of an answer in the form they have in an audit file. */
-export const evidenceJson = ({ request, response, promptIds, outputIds }: AnswerEvidence): Evidence => ({
+const evidenceJson = ({ request, response, promptIds, outputIds }: AnswerEvidence): Evidence => ({
   ...(request === null ? {} : { request: toHex(request) }),
   response,
   tokens: { prompt: [...promptIds], output: [...outputIds] },

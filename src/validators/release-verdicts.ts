@@ -17,7 +17,7 @@ type Contract = Pick<ProtocolContracts, "ReleaseVerdicts">;
 type Reader = Pick<ChainReader, "public">;
 
 /** How a release stands, in the contract's order. */
-export const releaseOutcomes = [
+const releaseOutcomes = [
   "none",
   "open",
   "no quorum",
@@ -27,7 +27,7 @@ export const releaseOutcomes = [
   "overturned",
   "withdrawn",
 ] as const;
-export const releaseAnswers = ["none", "right", "wrong"] as const;
+const releaseAnswers = ["none", "right", "wrong"] as const;
 
 export type ReleaseOutcome = (typeof releaseOutcomes)[number];
 export type ReleaseAnswer = (typeof releaseAnswers)[number];

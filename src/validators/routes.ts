@@ -10,7 +10,7 @@ import { sealedSchema } from "./sealing.ts";
 import { type Statements, signedStatementSchema, statementBytesMax, statementKinds } from "./statements.ts";
 
 /** Files of a release that the manifest names, and the adapter's configuration. */
-export const releaseFileNames = ["adapter", "adapter-config", "basis", "clusters", "explain"] as const;
+const releaseFileNames = ["adapter", "adapter-config", "basis", "clusters", "explain"] as const;
 export type ReleaseFileName = (typeof releaseFileNames)[number];
 
 export type ValidatorRoutesParts = EvidenceParts & {

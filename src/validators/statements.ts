@@ -28,7 +28,7 @@ import { readSeat } from "./verdicts.ts";
 /** `index`: subject is the release's id. */
 export const statementKinds = ["index"] as const;
 
-export const statementSchema = z.strictObject({
+const statementSchema = z.strictObject({
   schema: z.literal("openledger/statement/1"),
   kind: z.enum(statementKinds),
   subject: digestSchema,
@@ -69,7 +69,7 @@ export async function signStatement(
 }
 
 /** @returns whether the validator that it names signed it */
-export async function isSigned(where: Where, { statement, signature }: SignedStatement): Promise<boolean> {
+async function isSigned(where: Where, { statement, signature }: SignedStatement): Promise<boolean> {
   const data = typedData(where.chainId, where.verdicts, statement);
   const signer = await recoverTypedData(data, signature as Hex).catch(() => undefined);
   return signer !== undefined && sameHex(signer, statement.validator);
