@@ -71,7 +71,8 @@ export async function buildReleaseIndex(
   { recipe, adapter, examples, contributorOf, contributors, heldOut }: IndexMaterial,
   { metric, queries = [], more, options, onProgress = () => {} }: ReleaseIndexParts,
 ): Promise<PayIndex & ReadableIndex> {
-  const { sequences, kept } = readableRows(base, recipe, examples);
+  const readable = readableRows(base, recipe, examples);
+  const { sequences, kept } = readable;
   const { sequences: heldOutSequences, kept: heldOutKept } = readableRows(base, recipe, heldOut);
   const asked = readableRows(base, recipe, queries);
   const wide = widenAdapter(base.config, adapter);
@@ -81,7 +82,7 @@ export async function buildReleaseIndex(
     threads: options?.threads ?? recipe.threads,
   });
   onProgress("near duplicates", 0, sequences.length);
-  const { texts, byText } = textClusters(examples, kept);
+  const { texts, byText } = textClusters(base, recipe, examples, readable);
   const sketches = await sketchExamples(gradients, wide, sequences, metric, byText);
   const representatives = findClusters({ texts, byText, sketches });
   const trained = [...kept.keys()].filter((i) => byText[i] === i);

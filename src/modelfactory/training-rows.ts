@@ -10,7 +10,7 @@ import {
 } from "../attribution/index.ts";
 import type { Checkpoint, Example, Sequence } from "../engine/index.ts";
 import type { Recipe } from "./recipe.ts";
-import { readableRows } from "./training.ts";
+import { readableRows, sequenceLength } from "./training.ts";
 
 export type TrainingRows = {
   readonly sequences: readonly Sequence[];
@@ -28,16 +28,33 @@ function clusterText(example: Example): ClusterText {
   return { prompt: said.slice(0, -1).join("\n"), completion: said.at(-1) ?? "" };
 }
 
-/** Of every readable row, the one whose text it repeats, its own where it is the first. The same in training and index. */
-export function textClusters(examples: readonly Example[], kept: readonly number[]) {
-  const texts = kept.map((i) => clusterText(examples[i] as Example));
+/**
+ * Of every readable row, the one whose text it repeats, its own where it is the first. The same in training and index. Of a row longer than
+ * the model reads, what is read counts: else what nobody reads makes a copy look new, and a megabyte a row takes seconds to compare.
+ */
+export function textClusters(
+  base: Checkpoint,
+  recipe: Recipe,
+  examples: readonly Example[],
+  { sequences, kept }: ReturnType<typeof readableRows>,
+) {
+  const texts = sequences.map(({ ids, targets }, at) => {
+    if (ids.length < sequenceLength(base, recipe))
+      return clusterText(examples[kept[at] as number] as Example);
+    const first = targets[0] ?? ids.length;
+    const [prompt, completion] = [ids.slice(0, first), ids.slice(first)].map(base.tokenizer.decode);
+    return { prompt, completion } as ClusterText;
+  });
   const byText: Representatives = findClusters({ texts });
   return { texts, byText };
 }
 
 export function trainingRows(base: Checkpoint, recipe: Recipe, examples: readonly Example[]): TrainingRows {
   const readable = readableRows(base, recipe, examples);
-  const sequences = representativesOf(readable.sequences, textClusters(examples, readable.kept).byText);
+  const sequences = representativesOf(
+    readable.sequences,
+    textClusters(base, recipe, examples, readable).byText,
+  );
   return {
     sequences,
     unreadable: examples.length - readable.sequences.length,

@@ -49,6 +49,10 @@ export class CancelledError extends Error {
   override name = "CancelledError";
 }
 
+/** The most tokens of a row that are read; longer rows lose their beginning. */
+export const sequenceLength = (base: Checkpoint, recipe: Recipe): number =>
+  Math.min(recipe.maxLength, base.config.maxPositions);
+
 /**
  * Rows as a model reads them. A row that spells a control token, or that its chat template refuses, is left out, the same in training and
  * index: anybody may contribute, and one such row must not stop everybody's training.
@@ -56,7 +60,7 @@ export class CancelledError extends Error {
 export function readableRows(base: Checkpoint, recipe: Recipe, examples: readonly Example[]) {
   const sequences: Sequence[] = [];
   const kept: number[] = [];
-  const maxLength = Math.min(recipe.maxLength, base.config.maxPositions);
+  const maxLength = sequenceLength(base, recipe);
   for (const [i, example] of examples.entries())
     try {
       const { trainOnEnd } = recipe;

@@ -112,6 +112,19 @@ function zipf(count: number, random: ReturnType<typeof createRandom>) {
   return Array.from({ length: count }, () => `z${Math.floor(Math.exp(random.uniform() * Math.log(20_000)))}`);
 }
 
+test("an invented prompt of any length makes no other text of the same answer", () => {
+  const texts = Array.from({ length: 60 }, (_, i) =>
+    text(words(4, i).join(" "), words(30, 100 + i).join(" ")),
+  );
+  for (const count of [10, 30, 120]) {
+    const posed = texts.map(({ prompt, completion }, i) =>
+      text(`${words(count, 500 + i).join(" ")} ${prompt}`, completion),
+    );
+    const found = findClusters({ texts: [...texts, ...posed] });
+    assert.deepEqual(found.subarray(60), Uint32Array.from(texts.keys()), `behind ${count} words`);
+  }
+});
+
 test("other wordings are found by their rare words; new texts, new answers and short ones are not copies", () => {
   const random = createRandom(8);
   const texts = Array.from({ length: 300 }, () =>

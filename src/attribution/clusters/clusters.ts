@@ -12,8 +12,8 @@
  *
  * Texts come first, and only what is left is compared by gradients: who repeats another's text is not trained on, and has none.
  *
- * Candidates come from bands of 128 MinHashes (32 bands of 4: a pair at 0.8 is missed once in 2 · 10⁷), of 192 (64 of 3) for rewordings, and of
- * 1,024 sign bits (64 of 16: a pair at cosine .95 is missed once in 3 · 10⁵), and every candidate is verified.
+ * Candidates come from 44 bands of 3 MinHashes of the whole and 2 of what is learned (a pair at 0.8 in both is missed once in 4 · 10⁷), of 192
+ * (64 bands of 3) for rewordings, and of 1,024 sign bits (64 of 16: a pair at cosine .95 is missed once in 3 · 10⁵), and every candidate is verified.
  */
 import { createHash } from "node:crypto";
 import { type Digest, jsonDigest } from "../../protocol/index.ts";
@@ -24,7 +24,7 @@ import { rewords, wordingHashes, wordingsOf } from "./wording.ts";
 
 export const jaccardMin = 0.8;
 export const cosineMin = 0.95;
-const triples = { bands: 32, hashesPerBand: 4 };
+const triples = { bands: 44, whole: 3, learned: 2 };
 const wordings = { bands: 64, hashesPerBand: 3 };
 
 /** What is read, and what is learned. */
@@ -98,13 +98,18 @@ function joinTexts(texts: readonly ClusterText[]): number[] {
   const whole = withoutBoilerplate(texts.map((text) => shinglesOf(wholeOf(text))));
   const learned = texts.map(({ completion }) => shinglesOf(completion));
   const words = wordingsOf(texts);
-  const tripleHashes = createMinHash(triples.bands * triples.hashesPerBand);
+  const wholeHashes = createMinHash(triples.bands * triples.whole);
+  const learnedHashes = createMinHash(triples.bands * triples.learned);
   const wordHashes = createMinHash(wordings.bands * wordings.hashesPerBand);
   const byTriples = createBands(texts.length, triples.bands);
   const byWords = createBands(texts.length, wordings.bands);
   return texts.map((_, n) => {
     let found = n;
-    const tripleKeys = bandKeys(tripleHashes(whole[n] as Uint32Array), triples);
+    // Both parts are in the keys: else thousands of questions about one document would each be compared with all.
+    const learnedKeys = bandKeys(learnedHashes(learned[n] as Uint32Array), triples.bands, triples.learned);
+    const tripleKeys = bandKeys(wholeHashes(whole[n] as Uint32Array), triples.bands, triples.whole).map(
+      (key, band) => mix(Math.imul(key, 31) + (learnedKeys[band] as number)),
+    );
     byTriples.candidates(tripleKeys, (m) => {
       if (
         m < found &&
@@ -114,7 +119,7 @@ function joinTexts(texts: readonly ClusterText[]): number[] {
         found = m;
     });
     const own = words[n];
-    const wordKeys = own && bandKeys(wordHashes(wordingHashes(own)), wordings);
+    const wordKeys = own && bandKeys(wordHashes(wordingHashes(own)), wordings.bands, wordings.hashesPerBand);
     if (own !== undefined && wordKeys !== undefined)
       byWords.candidates(wordKeys, (m) => {
         const other = words[m];
@@ -152,10 +157,7 @@ function joinGradients(examples: readonly number[], sketches: Float32Array): num
 }
 
 /** Several MinHashes to a band's key. */
-const bandKeys = (
-  signature: Uint32Array,
-  { bands, hashesPerBand }: { bands: number; hashesPerBand: number },
-): Uint32Array =>
+const bandKeys = (signature: Uint32Array, bands: number, hashesPerBand: number): Uint32Array =>
   Uint32Array.from({ length: bands }, (_, band) => {
     let key = 0;
     for (let i = 0; i < hashesPerBand; i++)

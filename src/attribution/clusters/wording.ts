@@ -7,7 +7,7 @@
  */
 import { countSets, mix, wordSetOf } from "./shingles.ts";
 
-/** Least part of their weight that two texts share, as a fraction: of the whole texts, and of the parts that are learned. */
+/** Least part of their weight that two texts share, as a fraction: of the parts that are learned, and of the lighter whole text. */
 export const sharedMin = { part: 2, of: 5 } as const;
 
 /**
@@ -70,15 +70,15 @@ function sharedBy(a: Weighed, b: Weighed): { weight: number; rare: number } {
   return { weight, rare };
 }
 
-const isEnough = (shared: number, a: Weighed, b: Weighed) =>
-  sharedMin.of * shared >= sharedMin.part * (a.total + b.total - shared);
+const isEnough = (shared: number, of: number) => sharedMin.of * shared >= sharedMin.part * of;
 
+/** Of whole texts the part of the lighter one counts: a long invented prompt makes no other text of the same answer. */
 export function rewords(a: Wording, b: Wording): boolean {
   const learned = sharedBy(a.learned, b.learned);
   return (
     learned.rare >= rareWordsMin &&
-    isEnough(learned.weight, a.learned, b.learned) &&
-    isEnough(sharedBy(a.whole, b.whole).weight, a.whole, b.whole)
+    isEnough(learned.weight, a.learned.total + b.learned.total - learned.weight) &&
+    isEnough(sharedBy(a.whole, b.whole).weight, Math.min(a.whole.total, b.whole.total))
   );
 }
 
