@@ -34,7 +34,9 @@ function chosen(option: "only" | "worlds", known: readonly string[], standard = 
   const names = values[option]?.split(",") ?? standard;
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined)
-    throw new Error(`--${option} names "${unknown}": expected some of ${known.join(", ")}.`);
+    throw Object.assign(new Error(`--${option} names "${unknown}": expected some of ${known.join(", ")}.`), {
+      code: "ERR_PARSE_ARGS_INVALID_OPTION_VALUE",
+    });
   return names;
 }
 

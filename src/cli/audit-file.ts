@@ -34,7 +34,10 @@ function readAudit(path: string): unknown {
   try {
     return parseAudit(bytes);
   } catch (cause) {
-    throw new CliError(`${path} is not JSON: ${(cause as Error).message}`, { cause });
+    throw new CliError(`${path} is not JSON: ${(cause as Error).message}`, {
+      fix: ["./openledger receipt audit <id> --out <file> writes an audit file"],
+      cause,
+    });
   }
 }
 

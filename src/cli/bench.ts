@@ -27,7 +27,8 @@ function about(name: string): string {
 function help([name]: readonly string[]): string {
   const names = benchmarks();
   if (name !== undefined && names.includes(name)) return `\n${about(name)}`;
-  const lines = names.map((each) => `  ${each.padEnd(11)} ${about(each).split("\n", 1)[0]}`);
+  const width = Math.max(...names.map(({ length }) => length));
+  const lines = names.map((each) => `  ${each.padEnd(width)} ${about(each).split("\n", 1)[0]}`);
   return `\n${lines.join("\n")}\n\n'openledger bench <name> --help' lists a benchmark's own options.`;
 }
 

@@ -139,6 +139,7 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     const failed = await openledger(["verify", audit, "--json"]);
     assert.equal(failed.code, 1, "a receipt that does not hold ends with 1");
     assert.equal(JSON.parse(failed.out).verified, false);
+    assert.deepEqual(JSON.parse(failed.out).standing, [], "nothing is proven of it");
     assert.match(failed.err, /failed: .*split-digest/);
     const { batches } = await run("settle");
     assert.deepEqual([batches.length, batches[0].receipts.count], [1, 2]);
@@ -259,13 +260,28 @@ test("what is not there is said, with exit code 1", async () => {
     [["chat", "nobody", "x"], "model_not_found"],
     [["datanet", "show", "99"], "unknown-datanet"],
     [["receipt", `0x${"ab".repeat(32)}`], "unknown-receipt"],
+    [["receipt", "show", `0x${"ab".repeat(32)}`], "unknown-receipt"],
     [["verify", `0x${"ab".repeat(32)}`], "unknown-receipt"],
     [["verify", `0x${"ab".repeat(32)}`, "--retrain"], "unknown-release"],
+    [["verify", `0x${"ab".repeat(32)}`, "--index"], "unknown-release"],
     [["finetune", "--job", "none"], "unknown-job"],
     [["key", "show", "--key", "sk-ol-forged"], "unknown-key"],
   ];
   await Promise.all(
     missing.map(async ([args, code]) => assert.equal((await refused(args, 1)).code, code, args.join(" "))),
+  );
+});
+
+test("a recipe's mistakes are told in a line, each with its place", async () => {
+  const wrong = file("wrong.json", '{"epochs":0,"learningRte":1,"calibration":{"retrainings":2}}');
+  const { code, message } = await refused(
+    ["finetune", "--datanet", "1@1", "--model", "x", "--recipe", wrong],
+    1,
+  );
+  assert.equal(code, "invalid-request");
+  assert.match(
+    message,
+    /^recipe\.epochs: .*; recipe\.calibration\.retrainings: none, or.*; recipe: .*"learningRte"$/,
   );
 });
 

@@ -194,6 +194,6 @@ function showReport(report: Report): string {
     "",
     `Contribution ${report.contributionId} to Datanet ${report.datanetId}: ${report.accepted} ${what} accepted, ${report.duplicates} duplicates.`,
     `Given by ${report.contributor} under ${report.license}.`,
-    `→ ./openledger datanet publish ${report.datanetId}`,
+    ...(report.accepted > 0 ? [`→ ./openledger datanet publish ${report.datanetId}`] : []),
   ].join("\n");
 }

@@ -179,6 +179,8 @@ const advice: Readonly<Record<string, string>> = {
   "operator-only": "Set OPENLEDGER_HOME to the node's home, or OPENLEDGER_OPERATOR_TOKEN to its token.",
   model_not_found: "./openledger models",
   "unknown-release": "./openledger models",
+  "unknown-receipt":
+    "./openledger receipts lists receipts; a release is checked with ./openledger verify <release> --index or --retrain.",
   "unknown-datanet": "./openledger datanet list",
   "unknown-version": "./openledger datanet show <id>",
   "unknown-license": "Choose one of those at /v1/licenses, CC0-1.0 for instance.",

@@ -52,10 +52,14 @@ export function receiptId(text: string): string {
 
 /** `openledger receipt <id>`: what an answer cost, and who is paid for it. */
 export function define(command: Command, io: Io): void {
-  command.argument("<id>", "the receipt's id", receiptId).action(async (id: string) => {
+  const show = async (id: string) => {
     const receipt = await connect().get<ReceiptJson>(`/v1/receipts/${id}`);
     io.result(receipt, showReceipt(receipt));
-  });
+  };
+  command.argument("<id>", "the receipt's id", receiptId).action(show);
+  subcommand(command, "show", "The same as without a subcommand: the receipt and its split")
+    .argument("<id>", "the receipt's id", receiptId)
+    .action(show);
   withKey(
     subcommand(command, "audit", "Write everything it takes to check a receipt elsewhere into one file"),
   )

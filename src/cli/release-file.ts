@@ -14,6 +14,7 @@ import {
   maxDimensions,
   toBytes,
   toHex,
+  whatIsWrong,
 } from "../protocol/index.ts";
 import { type ExplainBlob, explainBlob } from "../validators/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
@@ -146,8 +147,7 @@ function readReleaseFile(path: string): LoadedRelease {
     throw unreadable(`it is not JSON (${(cause as Error).message})`, exitCodes.failed, cause);
   }
   const read = releaseFileSchema.safeParse(json);
-  if (!read.success)
-    throw unreadable(z.prettifyError(read.error).replaceAll(/\s+/g, " ").slice(0, 400), exitCodes.failed);
+  if (!read.success) throw unreadable(whatIsWrong(read.error), exitCodes.failed);
   const { schema: _, versions, index, ...file } = read.data;
   return {
     ...file,
@@ -164,7 +164,7 @@ export const fetchAdapter: FetchParts = async (node, releaseId) => {
     .safeParse(await node.get(`/v1/releases/${releaseId}`));
   if (!answer.success)
     throw new CliError(`${node.url} gives no manifest of ${releaseId}.`, {
-      actual: z.prettifyError(answer.error).replaceAll(/\s+/g, " ").slice(0, 400),
+      actual: whatIsWrong(answer.error),
     });
   const file = async (name: "adapter" | "basis") =>
     bytesOf(name, await node.send("GET", `/v1/releases/${releaseId}/files/${name}`));

@@ -89,6 +89,8 @@ function indexWords({
 const fetchIndex =
   (scratch: string): FetchParts =>
   async (node, releaseId) => {
+    // An id that the node does not know is told as for every other command.
+    await node.get(`/v1/releases/${releaseId}`);
     const { manifest, index, files } = await sourceIndex(nodeSource(node.url), releaseId, scratch);
     const { adapter, adapterConfig, basis, clusters = null, explain = null } = files;
     return {

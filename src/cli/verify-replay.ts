@@ -12,7 +12,8 @@ export async function replayAudit(
 
 /** What a replay found, in words. */
 export function replayWords({ comparison, seconds }: Replay): string {
-  if (comparison === null) return "The query was not computed again.";
+  if (comparison === null)
+    return "The query was not computed again: the checks say what it needs. A full audit file has all of it:\n→ ./openledger receipt audit <id> --full --out <file>";
   const { distance, moved, border } = comparison;
   return [
     `The query was computed again in ${seconds.toFixed(1)} s: it differs by ${distance.toExponential(2)} of its length (${tolerance.distance} allowed),`,

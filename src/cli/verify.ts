@@ -7,6 +7,7 @@ import {
   scoreShares,
   standingLines,
   verifyAudit,
+  whatIsWrong,
 } from "../protocol/index.ts";
 import { loadAudit } from "./audit-file.ts";
 import { CliError, exitCodes } from "./errors.ts";
@@ -75,7 +76,8 @@ the explain index are made again and compared: it takes about as long as the ind
       try {
         checks = await verifyAudit(json);
       } catch (cause) {
-        throw new CliError(`This is not an audit file: ${(cause as Error).message.slice(0, 400)}`, {
+        throw new CliError(`This is not an audit file: ${whatIsWrong(cause as Error)}`, {
+          fix: ["./openledger receipt audit <id> --out <file> writes one"],
           exitCode: exitCodes.failed,
           cause,
         });
@@ -95,7 +97,9 @@ the explain index are made again and compared: it takes about as long as the ind
       const { bundle, manifest } = audit;
       const calibration = describeCalibration(manifest);
       const scores = scoreShares(bundle.scores, bundle.receipt.threshold, calibration);
-      const standing = receiptStanding(bundle.query !== "0x");
+      // What is proven of a receipt that holds is not of one that does not.
+      const holds = all.every(({ status }) => status !== "failed");
+      const standing = holds ? receiptStanding(bundle.query !== "0x") : [];
       reportVerification(io, {
         what: "The receipt",
         checks: all,

@@ -4,7 +4,14 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { streamSSE } from "hono/streaming";
 import { DatanetError } from "../datanets/index.ts";
-import { type Digest, describeCalibration, digestSchema, releaseStanding, toHex } from "../protocol/index.ts";
+import {
+  type Digest,
+  describeCalibration,
+  digestSchema,
+  releaseStanding,
+  toHex,
+  whatIsWrong,
+} from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
 import { type FineTuningJob, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { recipeWarnings } from "./recipe.ts";
@@ -149,7 +156,7 @@ export function modelFactoryRoutes(
         error.code,
         `${error.message} Publish it first: openledger datanet publish.`,
       );
-    if (error instanceof z.ZodError) return failure(context, 400, "invalid-request", z.prettifyError(error));
+    if (error instanceof z.ZodError) return failure(context, 400, "invalid-request", whatIsWrong(error));
     throw error;
   });
   const found = async (name: string): Promise<Release> => {

@@ -83,7 +83,7 @@ export async function answered<T>(
       !(await hasPaid(services, context.req.header("authorization"), bundle.receipt))
     ) {
       const refused = await guard(context, async () => {});
-      if (refused instanceof Response) return refused;
+      if (refused instanceof Response) return context.json(notForYou, 401);
     }
     if (bundle === undefined) throw missing(`The receipt ${id}`);
     const evidence = await services.inference.evidence(id);
@@ -102,6 +102,14 @@ export async function answered<T>(
     );
   }
 }
+
+const notForYou = {
+  error: {
+    code: "operator-only",
+    message:
+      "This is for who paid for the answer, by the API key that paid, and for the operator. There is no such receipt here, or another key paid for it.",
+  },
+};
 
 const missing = (what: string) => new AnswerError(404, "unknown-receipt", `${what} is not here.`);
 

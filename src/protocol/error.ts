@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 /** Why the protocol refused a value. Programs branch on the code, people read the message. */
 export type ProtocolErrorCode =
   | "not-canonical"
@@ -18,4 +20,13 @@ export class ProtocolError extends Error {
     super(message);
     this.code = code;
   }
+}
+
+/** An error in a line for people; a schema's issues each after its place: `recipe.epochs: Too small: …`. */
+export function whatIsWrong(error: Error): string {
+  if (!(error instanceof z.ZodError)) return error.message;
+  const line = error.issues
+    .map(({ path, message }) => (path.length > 0 ? `${path.map(String).join(".")}: ${message}` : message))
+    .join("; ");
+  return line.length > 400 ? `${line.slice(0, 399)}…` : line;
 }
