@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ben, type Node, openWorld, type World } from "../inference/fixtures/world.ts";
 import { type BaseModel, openBaseModel } from "../modelfactory/index.ts";
-import { auditSchema, decodeRow, encodeRow, toBytes, toHex, verifyAudit } from "../protocol/index.ts";
+import {
+  auditSchema,
+  bytesDigest,
+  decodeRow,
+  encodeRow,
+  toBytes,
+  toHex,
+  verifyAudit,
+} from "../protocol/index.ts";
 import { createReplayer, type Replay, type ReplayInput } from "./replay.ts";
 import { compareQueries, tolerance } from "./tolerance.ts";
 
@@ -101,6 +109,16 @@ test("a query that is another answer's, or bent, is not the gradient", async () 
   assert.deepEqual(await bend((q) => q.map((x) => -x)), ["gradient"]);
   assert.deepEqual(await bend((q) => q.map((x, i) => (i === 0 ? x >> 1 : x))), ["gradient"]);
   assert.deepEqual(await bend((q) => q.map((x) => x >> 4)), ["gradient"]);
+});
+
+test("a basis whose metric holds no number fails the gradient, and throws nothing", async () => {
+  const found = await failures((audit) => {
+    const bytes = Buffer.from(audit.files!.basis, "base64");
+    bytes.writeFloatLE(Number.NaN, 16 + 4 * bytes.readUInt32LE(4));
+    Object.assign(audit.files!, { basis: bytes.toString("base64") });
+    Object.assign(audit.manifest.index, { basisDigest: bytesDigest(bytes) });
+  });
+  assert.deepEqual(found, ["gradient"]);
 });
 
 test("what was altered is named", async () => {

@@ -1,5 +1,5 @@
 /** `verify --replay`: the answer's gradient again, from its audit file and the base model alone. */
-import { type AnsweredTokens, createQueries } from "../attribution/index.ts";
+import { type AnsweredTokens, createQueries, type QueryRelease } from "../attribution/index.ts";
 import { loadCheckpoint } from "../engine/index.ts";
 import { askedTokens } from "../inference/index.ts";
 import { type BaseModel, isOfBase } from "../modelfactory/index.ts";
@@ -153,7 +153,11 @@ export function createReplayer(base: BaseModel, options: { threads?: number; tol
         return done(null, null);
       }
       const gradient = await release.gradient(answer);
-      const q = release.project(gradient);
+      const q = projected(release, gradient);
+      if (q instanceof Error) {
+        add("gradient", "a query of finite numbers", q.message);
+        return done(null, null);
+      }
       const heads = splitFee(receipt.to - receipt.from, bundle.terms.split);
       const comparison = compareQueries(
         decodeRow(toBytes(bundle.query)),
@@ -175,6 +179,16 @@ export function createReplayer(base: BaseModel, options: { threads?: number; tol
       return done(comparison, gradient);
     }
   };
+}
+
+/** A basis whose numbers are none yields no query: that is an answer about the release, and must not keep a validator from its verdict. */
+function projected({ project }: QueryRelease, gradient: Float32Array): Int16Array | Error {
+  try {
+    return project(gradient);
+  } catch (error) {
+    if (error instanceof RangeError) return error;
+    throw error;
+  }
 }
 
 /** @returns the request's stop strings; none where it is not here */
