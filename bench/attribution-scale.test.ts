@@ -30,7 +30,7 @@ test("a process that builds grows by what is held and an allowance, whatever the
     `${memory.growthMiB} MiB, held ${memory.heldMiB}`,
   );
   assert.equal(explain.bits, 8);
-  assert.ok(explain.seconds > 0 && explain.bytesPerRow === 110_596 + 32 / 256);
+  assert.ok(explain.seconds > 0 && explain.bytesPerRow === 221_188 + 32 / 256);
   assert.ok(explain.rankCorrelation > 0.99, `rank correlation ${explain.rankCorrelation}`);
 });
 

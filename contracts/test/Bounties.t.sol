@@ -155,7 +155,46 @@ contract BountiesTest is VerdictsFixture {
         verdicts.chargeProjection(drawId, drawId, validator(4), lazy, agreed, shown);
     }
 
+    function test_whoLookedIsNotSlashedByThoseWhoShowNothing() public {
+        _expectNoAgreementOn("");
+    }
+
+    function test_whoLookedIsNotSlashedByThoseWhoShowZeros() public {
+        _expectNoAgreementOn(new bytes(128));
+    }
+
     // ---------------------------------------------------------------- inside
+
+    /// Three of four show the same nothing, without a word between them.
+    function _expectNoAgreementOn(bytes memory nothing) private {
+        seat(4, 100 ether);
+        uint256 drawId = accuse(settleFour(), 0);
+        for (uint256 i = 0; i < 3; ++i) {
+            bytes32 commitment = keccak256(
+                abi.encode(
+                    verdicts.batchIdOf(drawId), uint32(0), false, keccak256(nothing), bytes32("salt"), validator(i)
+                )
+            );
+            vm.prank(validator(i));
+            verdicts.commit(drawId, commitment);
+        }
+        commitAs(drawId, validator(3), false);
+        vm.warp(verdicts.drawOf(drawId).commitEnds);
+        address[] memory agreed = new address[](3);
+        bytes[] memory shown = new bytes[](3);
+        for (uint256 i = 0; i < 3; ++i) {
+            (agreed[i], shown[i]) = (validator(i), nothing);
+            bytes32 drawn = preimage(validator(i));
+            vm.prank(validator(i));
+            verdicts.reveal(drawId, false, nothing, "salt", drawn);
+        }
+        revealAs(drawId, validator(3), false);
+        vm.warp(verdicts.drawOf(drawId).revealEnds);
+        verdicts.resolve(drawId);
+        bytes memory honest = projectionOf(drawId, validator(3));
+        vm.expectRevert(abi.encodeWithSelector(Jury.NotAgreeing.selector, validator(0)));
+        verdicts.chargeProjection(drawId, drawId, validator(3), honest, agreed, shown);
+    }
 
     function _accuseAs(address who, uint256 number, uint32 receipt) private returns (uint256) {
         vm.deal(who, DRAW_FEE);

@@ -111,7 +111,8 @@ export async function findMadeUp(
   mine: { readonly receipt: number; readonly wrong: boolean; readonly projection: Uint8Array },
 ): Promise<Address | undefined> {
   const me = toHex(chain.account.address);
-  if (mine.wrong) return undefined;
+  // Of an answer that is not traced nobody has anything to show.
+  if (mine.wrong || !isWithin(mine.projection, mine.projection, nearPart)) return undefined;
   return (await record.shownIn(audit.drawId)).find(
     ({ validator, receipt, wrong, projection }) =>
       validator !== me &&

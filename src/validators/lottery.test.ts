@@ -72,7 +72,8 @@ test("a projection is a function of gradient and seed; little noise moves it lit
         !isWithin(other, mine, farPart) && !isWithin(new Uint8Array(), mine, farPart),
         "who has not is far",
       );
-      assert.ok(isWithin(new Uint8Array(), new Uint8Array(), nearPart));
+      for (const nothing of [new Uint8Array(), new Uint8Array(128)])
+        assert.ok(!isWithin(nothing, nothing, farPart), "who shows nothing agrees with nobody");
       assert.ok(!isProjectionOf(toHex(mine), bytesDigest(other), mine), "shown otherwise than committed");
       const elsewhere = projectGradient(gradient, projectionSeed(fill("02"), start));
       assert.ok(!isProjectionOf(toHex(elsewhere), bytesDigest(elsewhere), mine), "another batch's");

@@ -48,9 +48,9 @@ export function projectGradient(gradient: Float32Array, seed: Digest): Uint8Arra
 /** Who shows the same gradient is within one `nearPart`th of the other's length; who is farther than one `farPart`th has computed another. */
 export const [nearPart, farPart] = [4, 2];
 
-/** Whether ‖a − b‖ is at most one `part`th of ‖b‖, as `Projections.sol` has it; two that are empty are the same. */
+/** Whether ‖a − b‖ is at most one `part`th of ‖b‖, as `Projections.sol` has it; never of nothing: those who show none agree on none. */
 export function isWithin(a: Uint8Array, b: Uint8Array, part: number): boolean {
-  if (a.length !== b.length || b.length === 0) return a.length === b.length;
+  if (a.length !== b.length || b.length === 0) return false;
   const [rowA, rowB] = [decodeRow(a), decodeRow(b)];
   let [apart, length] = [0, 0];
   for (let i = 0; i < rowB.length; i++) {
@@ -58,7 +58,7 @@ export function isWithin(a: Uint8Array, b: Uint8Array, part: number): boolean {
     apart += (x - y) ** 2;
     length += y ** 2;
   }
-  return part * part * apart <= length;
+  return length !== 0 && part * part * apart <= length;
 }
 
 /** Whether a projection is of this gradient: near enough to the one computed here, and what its digest on chain stands for. */

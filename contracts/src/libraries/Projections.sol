@@ -7,7 +7,7 @@ pragma solidity 0.8.34;
 library Projections {
     uint256 internal constant LENGTH = 128;
 
-    /// @return whether ‖a − b‖ is at most one `part`th of ‖b‖
+    /// @return whether ‖a − b‖ is at most one `part`th of ‖b‖; never of nothing: those who show none agree on none
     function isWithin(bytes calldata a, bytes calldata b, uint256 part) internal pure returns (bool) {
         if (a.length != b.length) return false;
         uint256 apart;
@@ -21,6 +21,6 @@ library Projections {
                 length := add(length, mul(y, y))
             }
         }
-        return part * part * apart <= length;
+        return length != 0 && part * part * apart <= length;
     }
 }
