@@ -208,10 +208,10 @@ test("a question longer than the context is told so, however long it is", async 
 
 test("leaving a stream ends the answer, and only what was read is charged", async () => {
   const client = createClient({ baseUrl, channel: await openChannel(open) });
-  const stream = client.stream({ ...ask, maxTokens: 60 });
+  const stream = client.stream({ ...ask, maxTokens: 200 });
   for await (const _ of stream) break;
   await assert.rejects(stream.answer(), isError("bad-answer"));
   await node.inference.drain();
   const { chargedWei } = await client.channel();
-  assert.ok(chargedWei < 60n * 10n ** 13n, `${chargedWei} wei were charged`);
+  assert.ok(chargedWei < 200n * 10n ** 13n, `${chargedWei} wei were charged`);
 });

@@ -65,7 +65,7 @@ test("Ctrl-C ends a node cleanly; after it, and after kill -9, the next start fi
   const busy = up(home);
   const refused = await busy.ended;
   assert.notEqual(refused.code, 0);
-  assert.match(refused.err, /held by process \d+/);
+  assert.match(refused.err, /in use by process \d+/);
   second.process.kill("SIGKILL");
   await second.ended;
 

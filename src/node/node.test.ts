@@ -144,7 +144,7 @@ test("only the operator's token acts in the operator's name", async () => {
 });
 
 test("a home in use and a port in use are refused, and leave nothing open", async () => {
-  await assert.rejects(open(home), /held by process/);
+  await assert.rejects(open(home), /in use by process/);
   const other = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => other.once("listening", resolve));
   const { port } = other.address() as { port: number };
