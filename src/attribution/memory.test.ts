@@ -73,7 +73,7 @@ else
     assert.deepEqual([few.rows, many.rows], [512, 7168]);
     const matrix = 4 * (many.rows - few.rows) * many.width;
     const growth = many.peak - few.peak;
-    // A part of it is left to what the collector has not taken back yet: 85 to 118 MiB were measured.
+    // A part of it is left to what the collector has not taken back yet: 85 to 118 MiB were measured for half as many.
     assert.ok(
       growth < 0.75 * matrix,
       `${Math.round(growth / mib)} MiB more, where the gradients of the further examples take ${Math.round(matrix / mib)}`,
