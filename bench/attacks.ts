@@ -18,6 +18,7 @@ import { playsWorld } from "./attacks/plays.ts";
 import { attempt, type Outcome, selfQuery, settle, splitUp } from "./attacks/suite.ts";
 import { valleyWorld, type World } from "./attacks/world.ts";
 import { machine, note, rounded } from "./common/measure.ts";
+import { namesOf } from "./common/names.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,23 +30,13 @@ const { values } = parseArgs({
     out: { type: "string" },
   },
 });
-/** One of an option's lists, each of its names among the known. */
-function chosen(option: "only" | "worlds", known: readonly string[], standard = known): readonly string[] {
-  const names = values[option]?.split(",") ?? standard;
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw Object.assign(new Error(`--${option} names "${unknown}": expected some of ${known.join(", ")}.`), {
-      code: "ERR_PARSE_ARGS_INVALID_OPTION_VALUE",
-    });
-  return names;
-}
 
 const worlds: Record<string, () => World> = {
   valley: () => (values.quick ? valleyWorld(1, 2) : valleyWorld(4, 4)),
   plays: playsWorld,
 };
 const defendedOnly = values.defended;
-const only = chosen("only", ["splitting", ...attacks.map(({ name }) => name)]);
+const only = namesOf("only", values.only, ["splitting", ...attacks.map(({ name }) => name)]);
 
 async function attackAll(world: World, tell: (found: object) => void) {
   const started = performance.now();
@@ -87,7 +78,11 @@ function save(): void {
   if (values.out !== undefined)
     writeFileSync(values.out, `${JSON.stringify({ worlds: found, machine: on }, null, 2)}\n`);
 }
-for (const name of chosen("worlds", Object.keys(worlds), values.quick ? ["valley"] : Object.keys(worlds)))
+for (const name of namesOf(
+  "worlds",
+  values.worlds ?? (values.quick ? "valley" : undefined),
+  Object.keys(worlds),
+))
   found[name] = await attackAll((worlds[name] as () => World)(), (sofar) => {
     found[name] = sofar as Awaited<ReturnType<typeof attackAll>>;
     save();

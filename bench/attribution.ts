@@ -31,25 +31,22 @@ import { trainRun } from "./attribution/run.ts";
 import { seedFigures } from "./attribution/seeds.ts";
 import { readTable, type Table } from "./attribution/table.ts";
 import { tailPatchFigures } from "./attribution/tail-patch.ts";
-import { readTask, resultsFolder, type TaskName, taskNames } from "./attribution/task.ts";
+import { readTask, resultsFolder, taskNames } from "./attribution/task.ts";
 import { machine, note } from "./common/measure.ts";
+import { namesOf } from "./common/names.ts";
 import { createStopwatch } from "./common/stopwatch.ts";
 
 const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
-    tasks: { type: "string", default: taskNames.join() },
+    tasks: { type: "string" },
     tables: { type: "string", default: resultsFolder },
     out: { type: "string" },
     base: { type: "string", default: baseFolder },
   },
 });
-const chosen = values.tasks.split(",").map((name): TaskName => {
-  const known = taskNames.find((each) => each === name);
-  if (known === undefined) throw new Error(`There is no task "${name}": expected ${taskNames.join(", ")}.`);
-  return known;
-});
+const chosen = namesOf("tasks", values.tasks, taskNames);
 
 const on = machine();
 const started = performance.now();
@@ -85,7 +82,9 @@ for (const name of chosen) {
   const paid = await time("pay and explain index", () =>
     payScores(base, task, table, run, products, { single: !values.quick }),
   );
-  const scores = await time("methods", () => scoreTask(material, paid.examples, products));
+  const scores = await time("methods", () =>
+    scoreTask(material, { reference: paid.explain.float!.scores, generated: paid.generated }, products),
+  );
   const figures = await time("statistics", () => figuresOf(task, table, scores, defaultMethod));
   const tailPatch = values.quick
     ? undefined

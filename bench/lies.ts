@@ -14,14 +14,15 @@
  */
 import { parseArgs } from "node:util";
 import { machine, note } from "./common/measure.ts";
+import { namesOf } from "./common/names.ts";
 import { sumOf } from "./lies/balances.ts";
 import { type BadValidator, badValidators, type IndexLieName, indexLies, plants } from "./lies/plants.ts";
 import { type Plan, type Row, run } from "./lies/run.ts";
 
 const zero = `0x${"0".repeat(40)}` as const;
-export const allIndexLies = Object.keys(indexLies);
+export const allIndexLies = Object.keys(indexLies) as IndexLieName[];
 export const allLies = Object.keys(plants(zero)).filter((name) => name !== "honest");
-export const allBadValidators = Object.keys(badValidators);
+export const allBadValidators = Object.keys(badValidators) as BadValidator[];
 
 /** wei as OPEN, every digit. */
 function openText(wei: bigint): string {
@@ -29,13 +30,6 @@ function openText(wei: bigint): string {
   const fraction = digits.slice(-18).replace(/0+$/, "");
   return `${wei < 0n ? "−" : ""}${digits.slice(0, -18)}${fraction === "" ? "" : `.${fraction}`}`;
 }
-
-const chosen = (given: string | undefined, all: readonly string[]): string[] => {
-  const names = given === undefined ? [...all] : given.split(",").filter((name) => name !== "");
-  for (const name of names)
-    if (!all.includes(name)) throw new Error(`There is no "${name}"; there is ${all.join(", ")}.`);
-  return names;
-};
 
 /** A row as it is printed and kept: amounts in wei, as text. */
 const printed = ({ name, says, honest, before, after, spent, bought, net, asItShould }: Row) => ({
@@ -62,9 +56,9 @@ if (import.meta.main) {
   });
   const on = machine();
   const plan: Plan = {
-    lies: chosen(values.lies, allLies),
-    indexLies: chosen(values["index-lies"], allIndexLies) as IndexLieName[],
-    validators: chosen(values.validators, allBadValidators) as BadValidator[],
+    lies: namesOf("lies", values.lies, allLies),
+    indexLies: namesOf("index-lies", values["index-lies"], allIndexLies),
+    validators: namesOf("validators", values.validators, allBadValidators),
     honestValidators: 4,
   };
   const result = await run(plan);

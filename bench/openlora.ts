@@ -16,6 +16,7 @@
 import { parseArgs } from "node:util";
 import { createRandom, moduleNames } from "../src/engine/index.ts";
 import { machine, median, note, quartiles, rounded } from "./common/measure.ts";
+import { namesOf } from "./common/names.ts";
 import { adaptersOf, compareSteps, openBatch } from "./openlora/decode.ts";
 import { type Base, createAdapterMaker, qv, randomBase, smolShape, tinyShape } from "./openlora/material.ts";
 import { comparePeer } from "./openlora/peer.ts";
@@ -152,9 +153,7 @@ function readPlan(): { plan: Plan; json: boolean } {
   const requests = Number(values.requests ?? size.requests);
   if (!Number.isInteger(requests) || requests < 1 || requests > 1_000_000)
     throw new Error(`--requests takes a number from 1 to 1000000; it got ${values.requests}.`);
-  const only = values.only?.split(",") ?? (values.peer ? parts : parts.slice(0, 2));
-  if (only.some((part) => !parts.includes(part)))
-    throw new Error(`--only takes ${parts.join(", ")}; it got ${values.only}.`);
+  const only = namesOf("only", values.only ?? (values.peer ? undefined : parts.slice(0, 2).join()), parts);
   return {
     plan: {
       ...size,

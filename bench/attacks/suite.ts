@@ -65,9 +65,7 @@ export async function settle(
   const byText = findClusters({ texts: all, committed: all.map(({ wave }) => wave) });
   const rows = representativesOf(all, byText);
   const release =
-    honest !== undefined && rows.length === honest.rows.length
-      ? honest
-      : await settleRelease(world, rows, options);
+    honest !== undefined && isSame(rows, honest.rows) ? honest : await settleRelease(world, rows, options);
   const undefended = async () => {
     const model = rows.length === all.length ? release.model : (await train(world, all, options)).model;
     return paid(
@@ -83,6 +81,8 @@ export async function settle(
   };
 }
 
+const isSame = (rows: readonly Row[], others: readonly Row[]) =>
+  rows.length === others.length && rows.every((row, i) => row === others[i]);
 const contributorsOf = (rows: readonly Row[]) => rows.map(({ contributor }) => contributor);
 
 async function train(world: World, rows: readonly Row[], options: Partial<PayIndexOptions>) {

@@ -71,16 +71,21 @@ export function questionsOf(base: Checkpoint, task: Task, table: Table) {
 /**
  * By every method: all but the default read both matrices of the adapter as it was trained.
  *
- * @param released the default's, `[2Q,N]`, by the index that a release gets
+ * @param released the default's, `[Q,N]` each, by the index that a release gets
  */
 export async function scoreTask(
   material: Material,
-  released: Float32Array,
+  released: { readonly reference: Float32Array; readonly generated: Float32Array },
   products: Products,
 ): Promise<Scores> {
   const scores: Scores = { reference: new Map(), generated: new Map() };
   for (const name of methodNames) {
-    const all = name === defaultMethod ? released : await methods[name].score(material, products);
+    if (name === defaultMethod) {
+      scores.reference.set(name, released.reference);
+      scores.generated.set(name, released.generated);
+      continue;
+    }
+    const all = await methods[name].score(material, products);
     scores.reference.set(name, all.subarray(0, all.length / 2));
     scores.generated.set(name, all.subarray(all.length / 2));
   }

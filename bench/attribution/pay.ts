@@ -45,8 +45,8 @@ export type PayScores = {
   readonly single: IndexScores | undefined;
   /** Of single examples, by each form an explain index takes. */
   readonly explain: ExplainScores;
-  /** `[2Q,N]`: the default method's scores of single examples, for reference answers and then for generated ones. */
-  readonly examples: Float32Array;
+  /** `[Q,N]`: the default method's scores of single examples, for generated answers; for reference ones they are in `explain`. */
+  readonly generated: Float32Array;
 };
 
 /** The scores of a task's reference answers by the index of its final adapter. */
@@ -92,22 +92,14 @@ export async function payScores(
   const scaled = (first: number, count: number) =>
     Array.from({ length: count }, (_, q) => scaleGradient(index.basis, gradientOf(first + q)));
   const explain = await forms.score(scaled(0, reference.length));
-  const written = await forms.exact(scaled(reference.length, generated.length));
   return {
     released: indexScores(index, reference.length, gradientOf),
     single: single
       ? indexScores(await build({}, { examplesPerRow: sequences.length }), reference.length, gradientOf)
       : undefined,
     explain,
-    examples: concatFloats(explain.float!.scores, written),
+    generated: await forms.exact(scaled(reference.length, generated.length)),
   };
-}
-
-function concatFloats(a: Float32Array, b: Float32Array): Float32Array {
-  const out = new Float32Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 }
 
 function indexScores(

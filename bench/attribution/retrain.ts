@@ -7,6 +7,7 @@ import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } 
 import { parseArgs } from "node:util";
 import { loadCheckpoint } from "../../src/engine/index.ts";
 import { note } from "../common/measure.ts";
+import { namesOf } from "../common/names.ts";
 import { baseFolder } from "./base.ts";
 import {
   createJudge,
@@ -70,11 +71,11 @@ if (import.meta.main) {
       base: { type: "string", default: baseFolder },
       out: { type: "string", default: resultsFolder },
       limit: { type: "string", default: "1000" },
-      kinds: { type: "string", default: retrainingKinds.join() },
+      kinds: { type: "string" },
     },
   });
-  const chosen = taskNames.filter((name) => positionals.length === 0 || positionals.includes(name));
-  const kinds = retrainingKinds.filter((kind) => values.kinds.split(",").includes(kind));
+  const chosen = positionals.length === 0 ? taskNames : namesOf("tasks", positionals.join(), taskNames);
+  const kinds = namesOf("kinds", values.kinds, retrainingKinds);
   for (const name of chosen)
     await fillTable(name, { base: values.base, out: values.out, limit: Number(values.limit), kinds });
 }

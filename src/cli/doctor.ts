@@ -187,7 +187,9 @@ export async function checkPort(host: string, port: number): Promise<Finding> {
 /** Who holds the data folder or a part of it. */
 async function lockHolders(dataFolder: string): Promise<string[]> {
   // Loaded only here: whether its packages are installed is a finding of its own.
-  const store = await import("../store/index.ts").catch(() => undefined);
+  const store = await import("../store/index.ts").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+  });
   const folders = (await readdir(dataFolder, { withFileTypes: true })).filter((entry) => entry.isDirectory());
   return [".", ...folders.map(({ name }) => name)].flatMap(
     (name) => store?.folderHolder(join(dataFolder, name)) ?? [],

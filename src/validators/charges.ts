@@ -19,7 +19,7 @@ const leastJudges = 3;
 
 /** Charges everyone else with all that can be charged after this draw; what has been charged already is passed over. */
 export async function charge(parts: ChargeParts, draw: Draw): Promise<void> {
-  const { chain, contracts } = parts;
+  const { chain, contracts, record } = parts;
   const me = toHex(chain.account.address);
   const args = [BigInt(draw.drawId)] as const;
   for (const validator of await readSeats(chain, contracts)) {
@@ -35,10 +35,9 @@ export async function charge(parts: ChargeParts, draw: Draw): Promise<void> {
   }
   if (draw.receipt === everyReceipt || draw.quorum === "none") return;
   await chargeShown(parts, draw, draw);
-  for (let drawId = 1; drawId < draw.drawId; drawId++) {
+  for (const drawId of await record.auditsOf(draw.attester, draw.number)) {
     const audit = await readDraw(chain, contracts, drawId);
-    if (audit.receipt === everyReceipt && audit.batchId === draw.batchId)
-      await chargeShown(parts, audit, draw);
+    if (audit.batchId === draw.batchId) await chargeShown(parts, audit, draw);
   }
 }
 

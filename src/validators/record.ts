@@ -1,4 +1,7 @@
-/** What a validator must know of others: the projections and witnesses they have shown, and the slashes that wait for their appeal to end. Followed from the chain. */
+/**
+ * What a validator must know of others: which audits a batch has had, the projections and witnesses that were shown, and the slashes that
+ * wait for their appeal to end. Followed from the chain.
+ */
 import {
   type ChainReader,
   type FollowOptions,
@@ -7,6 +10,7 @@ import {
 } from "../chain/index.ts";
 import { type Address, type Digest, toBytes, toHex } from "../protocol/index.ts";
 import type { Database } from "../store/index.ts";
+import { everyReceipt } from "./lottery.ts";
 
 /** Of the schema `validators`, after those of `release-tables`. */
 export const recordMigrations = [
@@ -31,6 +35,12 @@ export const recordMigrations = [
      witness bytea not null,
      primary key (release_id, round, validator)
    );`,
+  `create table validators.audits (
+     draw_id int primary key,
+     attester text not null,
+     number bigint not null
+   );
+   create index on validators.audits (attester, number);`,
 ];
 
 /** What somebody revealed in a round over a release, or in a draw. */
@@ -53,6 +63,8 @@ export type WaitingSlash = {
 export type Record = {
   /** Up to the last block. */
   catchUp(): Promise<void>;
+  /** Draws that audit a batch, ascending. */
+  auditsOf(attester: Address, number: number): Promise<number[]>;
   /** By address, ascending. */
   shownIn(drawId: number): Promise<ShownInDraw[]>;
   /** By address, ascending. */
@@ -86,6 +98,12 @@ export async function openRecord(parts: {
             "insert into validators.witnesses values ($1, $2, $3, $4, $5) on conflict do nothing",
             [...[toHex(releaseId), Number(round), toHex(validator), wrong, toBytes(witness)]],
           );
+        } else if (event.eventName === "DrawOpened") {
+          const { drawId, attester, number, receipt } = event.args;
+          if (Number(receipt) === everyReceipt)
+            await tx.query("insert into validators.audits values ($1, $2, $3) on conflict do nothing", [
+              ...[Number(drawId), toHex(attester), Number(number)],
+            ]);
         } else if (event.eventName === "Revealed" && event.contract === "Verdicts") {
           const { drawId, validator, receipt, wrong, projection } = event.args;
           await tx.query("insert into validators.shown values ($1, $2, $3, $4, $5) on conflict do nothing", [
@@ -103,6 +121,13 @@ export async function openRecord(parts: {
   });
   return {
     catchUp: async () => follower.reached(await chain.public.getBlockNumber({ cacheTime: 0 })),
+    async auditsOf(attester, number) {
+      const rows = await database.query<{ id: number }>(
+        "select draw_id as id from validators.audits where attester = $1 and number = $2 order by draw_id",
+        [attester, number],
+      );
+      return rows.map(({ id }) => id);
+    },
     async shownIn(drawId) {
       const rows = await database.query<Shown & { receipt: number | bigint }>(
         "select validator, receipt, wrong, projection from validators.shown where draw_id = $1 order by validator",
