@@ -42,9 +42,9 @@ export function progressBar(
       drawnAt = now;
       lastTenth = tenth;
       const passed = (now - started) / 1000;
-      const left = share > 0 ? (passed / share) * (1 - share) : 0;
       const bar = "█".repeat(Math.round(share * width)).padEnd(width, "░");
-      const time = share < 1 ? `${clock(left)} left` : `${clock(passed)}`;
+      const left = share > 0 ? `${clock((passed / share) * (1 - share))} left` : "";
+      const time = share < 1 ? left : clock(passed);
       line = `  ${head} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${time}${note === "" ? "" : `  ${note}`}`;
       err.write(inPlace ? `\r\x1b[2K${line}` : `${line}\n`);
     },

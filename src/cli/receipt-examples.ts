@@ -41,7 +41,7 @@ export function showExamples(found: ExamplesJson): string {
   const parts = [
     contributors === 0
       ? "Nobody stands out from chance, so nobody's examples are listed; the common pools are paid."
-      : `${helpful.length === 0 ? "No example made the answer likelier" : listOf(helpful, most)}\n\nOf the ${looked} examples of the ${people} paid.`,
+      : `${helpful.length === 0 ? "No example made the answer likelier" : listOf(helpful, most)}\n\nShares are of the sum over all ${looked} examples of the ${people} paid, not of the money.`,
     ...(harmful === null
       ? []
       : [

@@ -42,6 +42,7 @@ export async function verifyIndex(io: Io, release: string, options: Options): Pr
   const loaded = await loadRelease(release, options.save, fetchIndex(scratch.path));
   const material = materialOf(release, loaded);
   const bar = progressBar(io, "Making the index again");
+  bar.update(0, 1, "reading its data");
   const attest = createAttester(base, { threads: options.threads });
   const found = await attest(material, { seed: seed.data, onProgress: bar.update }).finally(() => bar.end());
   const [expected, actual] = [loaded.releaseId, releaseIdOf(material.manifest)];
@@ -50,7 +51,8 @@ export async function verifyIndex(io: Io, release: string, options: Options): Pr
     ...found.checks,
   ];
   const calibration = describeCalibration(material.manifest);
-  const standing = releaseStanding(material.registered?.attested);
+  const holds = checks.every(({ status }) => status === "passed");
+  const standing = releaseStanding(material.registered?.attested, holds ? "index" : undefined);
   const { checks: _, witness, ...shown } = found;
   reportVerification(io, {
     what: "The release's index",

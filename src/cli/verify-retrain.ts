@@ -21,7 +21,8 @@ export async function verifyRetrain(io: Io, release: string, { save, base }: Opt
     onStep: ({ step, steps, loss }) => bar.update(step, steps, `loss ${loss.toFixed(3)}${heldOut}`),
   }).finally(() => bar.end());
   const calibration = describeCalibration(material.manifest);
-  const standing = releaseStanding(material.registered?.attested);
+  const made = found.reproduction?.matches === true ? "adapter" : undefined;
+  const standing = releaseStanding(material.registered?.attested, made);
   reportVerification(io, {
     what: "The release",
     checks: found.checks,

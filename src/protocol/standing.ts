@@ -13,24 +13,29 @@ export type Standing = {
   readonly check: string;
 };
 
-/** @param attested whether validators have attested the release's index; undefined where nobody asked the chain */
-export function releaseStanding(attested?: boolean): Standing[] {
+/**
+ * @param attested whether validators have attested the release's index; undefined where nobody asked the chain
+ * @param made what whoever reads this has just made again themselves: it needs nobody's word
+ */
+export function releaseStanding(attested?: boolean, made?: "index" | "adapter"): Standing[] {
+  const index: Standing = {
+    by: attested === true ? "attested" : "neither",
+    fact: "the index comes from the release's data",
+    check:
+      attested === true
+        ? "validators computed it again and found it right"
+        : attested === false
+          ? "validators have not attested it; verify <release> --index makes it again"
+          : "unless validators attested it; verify <release> --index makes it again",
+  };
+  const adapter: Standing = {
+    by: "neither",
+    fact: "the adapter comes from the release's data",
+    check: "the developer says so; verify <release> --retrain trains it again",
+  };
   return [
-    {
-      by: attested === true ? "attested" : "neither",
-      fact: "the index comes from the release's data",
-      check:
-        attested === true
-          ? "validators computed it again and found it right"
-          : attested === false
-            ? "validators have not attested it; verify <release> --index makes it again"
-            : "unless validators attested it; verify <release> --index makes it again",
-    },
-    {
-      by: "neither",
-      fact: "the adapter comes from the release's data",
-      check: "the developer says so; verify <release> --retrain trains it again",
-    },
+    ...(made === "index" ? [] : [index]),
+    ...(made === "adapter" ? [] : [adapter]),
     {
       by: "neither",
       fact: "the scores are as right as their calibration and error bars say",
