@@ -15,24 +15,14 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createProducts, defaultMethod, type MethodName, methods } from "../src/attribution/index.ts";
-import { loadCheckpoint } from "../src/engine/index.ts";
+import { defaultMethod, type MethodName } from "../src/attribution/index.ts";
 import { type MeasuredTask, missedBars } from "./attribution/bars.ts";
 import { baseFolder } from "./attribution/base.ts";
 import type { Figure } from "./attribution/figure.ts";
-import { type HotFigures, hotFigures } from "./attribution/hot.ts";
-import { figuresOf, materialOf, scoreTask } from "./attribution/measure.ts";
-import { mislabelAuc } from "./attribution/mislabelled.ts";
 import { fromOthers, measureSpeed, worstOf } from "./attribution/named.ts";
-import { payFigures, payScores } from "./attribution/pay.ts";
-import { repeatability } from "./attribution/repeat.ts";
-import { fillTable } from "./attribution/retrain.ts";
-import { trainRun } from "./attribution/run.ts";
-import { seedFigures } from "./attribution/seeds.ts";
-import { readTable, type Table } from "./attribution/table.ts";
-import { tailPatchFigures } from "./attribution/tail-patch.ts";
-import { readTask, resultsFolder, taskNames } from "./attribution/task.ts";
-import { machine, note } from "./common/measure.ts";
+import { resultsFolder, taskNames } from "./attribution/task.ts";
+import { addParts, measureTasks } from "./attribution/tasks.ts";
+import { machine } from "./common/measure.ts";
 import { namesOf } from "./common/names.ts";
 import { createStopwatch } from "./common/stopwatch.ts";
 
@@ -51,69 +41,14 @@ const chosen = namesOf("tasks", values.tasks, taskNames);
 const on = machine();
 const started = performance.now();
 const { time, times } = createStopwatch();
-const base = loadCheckpoint(values.base);
-const products = await createProducts(2);
+const { quick, base, tables } = values;
+const answers = await measureTasks(chosen, { quick, base, tables });
 const tasks: Record<string, MeasuredTask> = {};
-let hot: HotFigures | undefined;
-let mislabelled: Partial<Record<MethodName, Figure>> | undefined;
-
-for (const name of chosen) {
-  const task = readTask(name);
-  if (!values.quick)
-    await time("retrainings", () => fillTable(name, { base: values.base, out: values.tables }));
-  const table: Table | undefined = readTable(name, task.train.length, values.tables);
-  if (table === undefined) {
-    note(`${name}: nothing was retrained yet; run without --quick`);
-    continue;
-  }
-  const run = await time("training again", () => trainRun(base, task));
-  const repeated = await time("training again", () => repeatability(base, task, table, run));
-  note(`${name}: trained again, largest difference of a loss ${repeated.toExponential(1)}`);
-  if (name === "shakespeare-hot") {
-    hot = await time("hot training", () =>
-      hotFigures(base, task, table, run, products, {
-        quick: values.quick,
-        onProgress: (what) => note(`${name}: ${what}`),
-      }),
-    );
-    continue;
-  }
-  const material = await time("gradients", () => materialOf(base, task, table, run));
-  const paid = await time("pay and explain index", () =>
-    payScores(base, task, table, run, products, { single: !values.quick }),
-  );
-  const scores = await time("methods", () =>
-    scoreTask(material, { reference: paid.explain.float!.scores, generated: paid.generated }, products),
-  );
-  const figures = await time("statistics", () => figuresOf(task, table, scores, defaultMethod));
-  const tailPatch = values.quick
-    ? undefined
-    : await time("tail-patch", () => tailPatchFigures(base, task, run, material, scores.reference));
-  const pay = await time("rules", () => payFigures(task, table, paid));
-  const seeds = await time("across seeds", async () => {
-    const { scores: ours, rowBytes } = paid.explain.float!;
-    const released = seedFigures(table, ours, rowBytes / 4);
-    if (released === undefined || values.quick) return released && { default: released };
-    const both = await methods[defaultMethod].score(material, products);
-    return {
-      default: released,
-      asTrained: seedFigures(table, both.subarray(0, ours.length), material.width),
-    };
-  });
-  tasks[name] = {
-    ...figures,
-    ...(tailPatch && { tailPatch }),
-    ...(seeds && { seeds }),
-    pay,
-    repeated,
-  };
-  note(`${name}: scored, ${Math.round((performance.now() - started) / 1000)} s so far`);
-  if (name === "transformations")
-    mislabelled = await time("mislabelled rows", () => mislabelAuc(base, task, products));
-}
-
-const speed = await time("scans and queries", () => measureSpeed(values.quick ? 400_000 : 1_000_000, 9));
-const others = await time("other benchmarks", () => fromOthers(values.quick));
+for (const [name, { measured }] of answers) if (measured) tasks[name] = measured;
+const hot = answers.get("shakespeare-hot")?.hot;
+const mislabelled = answers.get("transformations")?.mislabelled;
+const speed = await time("scans and queries", () => measureSpeed(quick ? 200_000 : 1_000_000, 9));
+const others = await time("other benchmarks", () => fromOthers(quick));
 const { payoutError, indexLossOfLds } = worstOf(tasks);
 const missed = missedBars(tasks, hot, speed);
 const result = {
@@ -136,7 +71,8 @@ const result = {
   speed: speed.details,
   missed,
   seconds: Math.round((performance.now() - started) / 1000),
-  parts: times(),
+  /** Of all processes together; tasks run side by side. */
+  parts: addParts([...[...answers.values()].map(({ parts }) => parts), times()]),
   machine: on,
 };
 const json = JSON.stringify(result);

@@ -66,7 +66,7 @@ export async function payScores(
   const gradients = await createGradients(base, adapter.config, {
     parts: ["B"],
     positions: positionsFor([...sequences, ...heldOut, ...reference, ...generated]),
-    threads: 2,
+    threads: 1,
   });
   const { data } = await gradients.rows(adapter, [...reference, ...generated]);
   const gradientOf = (q: number) => data.subarray(q * gradients.width, (q + 1) * gradients.width);

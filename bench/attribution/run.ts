@@ -63,7 +63,7 @@ export function collectState(
     parts: ["A", "B"],
     samples: 4,
     seed: 1,
-    threads: 2,
+    threads: 1,
     ...options,
   });
 }

@@ -101,12 +101,22 @@ export function createExplainEncoder(plan: ExplainPlan): (row: Float32Array) => 
   };
 }
 
-/** Rounds to ±127 by the largest. @returns what one unit is worth */
+/**
+ * Rounds to ±127 by the largest. The loops are plain, and halves are added instead of `Math.round`, because a query's 200,000 numbers
+ * would otherwise take a sixth of its scan.
+ *
+ * @returns what one unit is worth
+ */
 export function quantise(values: Float32Array, into: Int8Array): number {
   let largest = 0;
-  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  for (let i = 0; i < values.length; i++) {
+    const size = Math.abs(values[i] as number);
+    // Once it is not a number it stays so, and is seen.
+    if (size > largest || Number.isNaN(size)) largest = size;
+  }
   if (largest > 0)
-    for (let i = 0; i < values.length; i++) into[i] = Math.round(((values[i] as number) / largest) * 127);
+    for (let i = 0; i < values.length; i++)
+      into[i] = Math.floor(((values[i] as number) / largest) * 127 + 0.5);
   return largest / 127;
 }
 
