@@ -201,7 +201,7 @@ async function acceptedIds(
     const digests = rows.slice(from, from + rowsPerStatement).map(({ digest }) => digest);
     const found = await queries.query<Accepted>(
       `select id, digest from datanets.rows
-       where datanet_id = $1 and duplicate_of is null and withdrawn_at_ms is null
+       where datanet_id = $1 and status = 'accepted' and withdrawn_at_ms is null
          and digest in (select jsonb_array_elements_text($2::jsonb))`,
       [datanetId, JSON.stringify(digests)],
     );
@@ -269,8 +269,8 @@ async function insertRows(
   const inserted: Accepted[] = [];
   for (let from = 0; from < rows.length; from += rowsPerStatement) {
     const part = await tx.query<Accepted>(
-      `insert into datanets.rows (datanet_id, contribution_id, split, position, line, digest, duplicate_of)
-       select $1, $2, $3, r.position, r.line, r.digest, r.of
+      `insert into datanets.rows (datanet_id, contribution_id, split, position, line, digest, duplicate_of, status)
+       select $1, $2, $3, r.position, r.line, r.digest, r.of, case when r.of is null then 'accepted' else 'duplicate' end
        from jsonb_to_recordset($4::jsonb) as r(position int, line int, digest text, of bigint)
        order by r.position returning id, digest`,
       [...scope, JSON.stringify(rows.slice(from, from + rowsPerStatement))],

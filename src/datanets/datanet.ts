@@ -97,9 +97,9 @@ const select = `
   select d.id as "datanetId", d.owner, d.name, d.description, d.domain, d.license, d.card_digest as "cardDigest", d.pool,
     d.recorded_at_ms as "recordedAtMs",
     (select count(*) from datanets.rows r where r.datanet_id = d.id and r.split = 'train'
-       and r.duplicate_of is null and r.withdrawn_at_ms is null) as "trainRows",
+       and r.status = 'accepted' and r.withdrawn_at_ms is null) as "trainRows",
     (select count(*) from datanets.rows r where r.datanet_id = d.id and r.split = 'heldout'
-       and r.duplicate_of is null and r.withdrawn_at_ms is null) as "heldoutRows",
+       and r.status = 'accepted' and r.withdrawn_at_ms is null) as "heldoutRows",
     (select count(distinct contributor) from datanets.contributions c where c.datanet_id = d.id) as contributors,
     (select coalesce(max(version), 0) from datanets.versions v where v.datanet_id = d.id) as versions
   from datanets.datanets d`;

@@ -1,8 +1,9 @@
 import { type Database, weiColumn } from "../store/index.ts";
 
 /**
- * Rows are never deleted. A row that is a duplicate points to the accepted row with the same digest; one that is withdrawn later keeps its
- * place and gets a time. Order of acceptance is the order of `rows.id`.
+ * Rows are never deleted. A row counts while its status is `accepted` and it is not withdrawn: one that is withdrawn keeps its place and
+ * gets a time. A row that is a duplicate points to the accepted row with the same digest, a near duplicate (accepted or not, as the rules
+ * want it) to the accepted row that represents its cluster. Order of acceptance is the order of `rows.id`.
  */
 const migrations = [
   `create table datanets.datanets (
@@ -59,6 +60,20 @@ const migrations = [
      recorded_at_ms bigint not null,
      primary key (datanet_id, version)
    );`,
+  // What the checks said of each row, where it came from, and what its Datanet asks.
+  `alter table datanets.datanets add column rules jsonb not null default '{}';
+   alter table datanets.contributions add column source_license text;
+   alter table datanets.rows
+     add column status text not null default 'accepted'
+       check (status in ('accepted', 'duplicate', 'near-duplicate', 'refused')),
+     add column reasons jsonb not null default '[]',
+     add column source jsonb,
+     add column near_of bigint references datanets.rows;
+   update datanets.rows set status = 'duplicate' where duplicate_of is not null;
+   drop index datanets.rows_accepted;
+   create unique index rows_accepted on datanets.rows (datanet_id, digest)
+     where status = 'accepted' and withdrawn_at_ms is null;
+   create index rows_near on datanets.rows (near_of) where near_of is not null;`,
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

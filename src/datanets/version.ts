@@ -138,7 +138,7 @@ async function readAccepted(database: Database, datanetId: bigint) {
   return database.transaction(async (tx) => {
     const rows = await tx.query<AcceptedRow>(
       `select contribution_id as "contributionId", position, digest, split from datanets.rows
-       where datanet_id = $1 and duplicate_of is null and withdrawn_at_ms is null order by id`,
+       where datanet_id = $1 and status = 'accepted' and withdrawn_at_ms is null order by id`,
       [datanetId],
     );
     const contributions = await tx.query<ContributionRow>(
@@ -146,7 +146,7 @@ async function readAccepted(database: Database, datanetId: bigint) {
          license, signed_at as "signedAt", signature, text_digest as "textDigest"
        from datanets.contributions c
        where datanet_id = $1 and exists (select 1 from datanets.rows r where r.contribution_id = c.id
-         and r.duplicate_of is null and r.withdrawn_at_ms is null)
+         and r.status = 'accepted' and r.withdrawn_at_ms is null)
        order by id`,
       [datanetId],
     );
