@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { define as defineVersions } from "./datanet-version.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
@@ -39,7 +40,7 @@ export function datanetNumber(text: string): string {
 
 const time = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 
-/** `openledger datanet list|create|publish|show`. */
+/** `openledger datanet list|create|publish|show`, and what `datanet-version` adds. */
 export function define(command: Command, io: Io): void {
   subcommand(command, "list", "List the Datanets, newest first")
     .option("--before <datanet>", "those before this number", datanetNumber)
@@ -61,6 +62,7 @@ export function define(command: Command, io: Io): void {
   subcommand(command, "show", "Show a Datanet with its versions")
     .argument("<datanet>", "its number", datanetNumber)
     .action((id) => show(io, id));
+  defineVersions(command, io);
 }
 
 async function list(io: Io, limit: number, before?: string): Promise<void> {

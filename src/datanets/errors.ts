@@ -10,6 +10,9 @@ export type DatanetErrorCode =
   | "consent-mismatch"
   | "consent-forged"
   | "consent-replayed"
+  | "withdrawal-forged"
+  | "withdrawal-mismatch"
+  | "unknown-example"
   | "not-owner"
   | "nothing-to-publish"
   | "chain-conflict";

@@ -13,6 +13,7 @@
  * - `publication`, `datanet`: what goes on chain, safe to run again after a crash at any step
  * - `registry`, `registry-contract`: what this room needs of the `DatanetRegistry` contract
  * - `licenses`: the licences a Datanet may carry
+ * - `withdrawal`: taking examples back; `diff`: what two versions do not share; `export/`: a version for other programs
  * - `service`, `routes`, `schemas`: the room's functions, and the same over HTTP
  *
  * A row is marked `train` or `heldout` when it is contributed. Training rows are the leaves of a version's tree. Held-out
@@ -27,6 +28,7 @@ export type {
   Split,
 } from "./contribution.ts";
 export { type Card, cardSchema, type Datanet } from "./datanet.ts";
+export type { DiffRow, VersionDiff } from "./diff.ts";
 export { DatanetError, type DatanetErrorCode } from "./errors.ts";
 export { findLicense, type License, licenses } from "./licenses.ts";
 export type { VersionSummary } from "./publication.ts";
@@ -48,3 +50,4 @@ export {
   type VersionRow,
   versionManifestSchema,
 } from "./version.ts";
+export type { WithdrawalInput, WithdrawalReport, WithdrawnRow } from "./withdrawal.ts";

@@ -2,8 +2,9 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Account } from "viem";
-import { canonicalJson } from "../protocol/index.ts";
+import { canonicalJson, examplesDigest } from "../protocol/index.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
+import { exportNames } from "./export/index.ts";
 import { licenses } from "./licenses.ts";
 import {
   addressText,
@@ -20,11 +21,15 @@ import {
   signatureText,
   signingOut,
   splitText,
+  versionDiffOut,
   versionJson,
   versionOut,
   versionRowsOut,
+  withdrawalOut,
+  withdrawnRowsOut,
 } from "./schemas.ts";
 import type { Datanets } from "./service.ts";
+import { withdrawnMax } from "./withdrawal.ts";
 
 export type DatanetRoutesOptions = {
   /**
@@ -45,6 +50,9 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
   "consent-mismatch": 400,
   "consent-forged": 403,
   "consent-replayed": 409,
+  "withdrawal-forged": 403,
+  "withdrawal-mismatch": 400,
+  "unknown-example": 404,
   "not-owner": 403,
   "nothing-to-publish": 409,
   "chain-conflict": 409,
@@ -222,6 +230,65 @@ const routes = {
     },
     responses: { 200: json(versionRowsOut, "A page of rows"), ...failures },
   }),
+  diff: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/versions/{version}/diff",
+    tags,
+    summary: "What a version does not share with another, by default the one before it",
+    request: {
+      params: versionParams,
+      query: z.object({
+        from: countText(0, 0xffff_ffff, "1").optional(),
+        offset: countText(0, 0xffff_ffff, "0").default(0),
+        limit: countText(1, rowsPerPageMax, "100").default(100),
+      }),
+    },
+    responses: { 200: json(versionDiffOut, "How many rows differ, and a page of them"), ...failures },
+  }),
+  file: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/versions/{version}/files/{name}",
+    tags,
+    summary: "A version as JSON Lines or Parquet, described as Croissant 1.1 or by a dataset card",
+    request: { params: versionParams.extend({ name: z.enum(exportNames) }) },
+    responses: {
+      200: { content: { "application/octet-stream": { schema: z.string() } }, description: "The file" },
+      ...failures,
+    },
+  }),
+  withdrawn: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/versions/{version}/withdrawn",
+    tags,
+    summary: "Rows of a version that their contributors have taken back since",
+    request: { params: versionParams },
+    responses: { 200: json(withdrawnRowsOut, "The rows"), ...failures },
+  }),
+  withdraw: createRoute({
+    method: "post",
+    path: "/v1/datanets/{datanetId}/withdrawals",
+    tags,
+    summary: "Take examples back, with their contributor's signature: later versions leave them out",
+    request: {
+      params: datanetParams,
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z
+              .strictObject({
+                contributor: addressText,
+                digests: z.array(digestText).min(1).max(withdrawnMax),
+                signedAt: z.int().min(0),
+                signature: signatureText,
+              })
+              .openapi("NewWithdrawal"),
+          },
+        },
+      },
+    },
+    responses: { 200: json(withdrawalOut, "What was taken back"), ...failures },
+  }),
 };
 
 /** The room's HTTP routes, with their OpenAPI description. Reads are open; a contribution carries its contributor's signature. */
@@ -287,6 +354,38 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   app.openapi(routes.rows, async (context) => {
     const { datanetId, version } = context.req.valid("param");
     return context.json(await rowsPage(service, datanetId, version, context.req.valid("query")), 200);
+  });
+  app.openapi(routes.diff, async (context) => {
+    const { datanetId, version } = context.req.valid("param");
+    const { from = version - 1, offset, limit } = context.req.valid("query");
+    const { rows, ...counts } = await service.diff(datanetId, from, version);
+    const head = { datanetId: datanetId.toString(), from, to: version };
+    return context.json({ ...head, ...counts, rows: rows.slice(offset, offset + limit) }, 200);
+  });
+  app.openapi(routes.file, async (context) => {
+    const { datanetId, version, name } = context.req.valid("param");
+    const url = new URL(context.req.url);
+    const at = `${url.origin}${url.pathname.slice(0, -`/${name}`.length)}`;
+    const { mediaType, bytes } = await service.exportVersion(datanetId, version, name, at);
+    return context.body(bytes as Uint8Array<ArrayBuffer>, 200, {
+      "content-type": mediaType,
+      "content-disposition": `attachment; filename="${name}"`,
+      "x-content-type-options": "nosniff",
+    }) as never;
+  });
+  app.openapi(routes.withdrawn, async (context) => {
+    const { datanetId, version } = context.req.valid("param");
+    return context.json({ rows: await service.withdrawnRows(datanetId, version) }, 200);
+  });
+  app.openapi(routes.withdraw, async (context) => {
+    const { datanetId } = context.req.valid("param");
+    const { contributor, digests, signedAt, signature } = context.req.valid("json");
+    const withdrawal = {
+      ...{ datanetId, contributor, examplesDigest: examplesDigest(digests) },
+      ...{ exampleCount: digests.length, signedAt: BigInt(signedAt) },
+    };
+    const report = await service.withdraw({ withdrawal, signature, digests });
+    return context.json({ ...report, datanetId: datanetId.toString() }, 200);
   });
   if (options.operator) mountOperator(app, service, options.operator);
   return app;

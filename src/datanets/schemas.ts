@@ -154,6 +154,38 @@ export const versionRowsOut = z
   })
   .openapi("DatanetVersionRows");
 
+export const withdrawalOut = z
+  .object({ datanetId: idOut, contributor: hexOut, withdrawn: z.number() })
+  .openapi("WithdrawalReport");
+
+export const withdrawnRowsOut = z
+  .object({
+    rows: z.array(
+      z.object({ digest: hexOut, contributor: hexOut, split: splitText, withdrawnAtMs: z.number() }),
+    ),
+  })
+  .openapi("WithdrawnRows");
+
+export const versionDiffOut = z
+  .object({
+    datanetId: idOut,
+    from: z.number(),
+    to: z.number(),
+    added: z.number(),
+    removed: z.number(),
+    kept: z.number(),
+    rows: z.array(
+      z.object({
+        change: z.enum(["added", "removed"]),
+        split: splitText,
+        digest: hexOut,
+        contributor: hexOut,
+        example: exampleOut,
+      }),
+    ),
+  })
+  .openapi("VersionDiff");
+
 export function datanetJson(datanet: Datanet): z.input<typeof datanetOut> {
   return { ...datanet, datanetId: datanet.datanetId.toString() };
 }

@@ -9,11 +9,21 @@ import {
   readReport,
 } from "./contribution.ts";
 import { type Card, createDatanet, type Datanet, listDatanets, readDatanet } from "./datanet.ts";
+import { diffVersions, type VersionDiff } from "./diff.ts";
+import type { ExportedFile } from "./export/croissant.ts";
+import { type ExportName, exportVersion } from "./export/index.ts";
 import { listVersions, publishVersion, readSummary, type VersionSummary } from "./publication.ts";
 import type { Registry } from "./registry.ts";
 import { migrateDatanets } from "./tables.ts";
 import { type UploadLimits, uploadLimits } from "./upload.ts";
 import { readContent, type VersionContent } from "./version.ts";
+import {
+  type WithdrawalInput,
+  type WithdrawalReport,
+  type WithdrawnRow,
+  withdraw,
+  withdrawnRows,
+} from "./withdrawal.ts";
 
 export type DatanetsDependencies = {
   readonly database: Database;
@@ -42,6 +52,14 @@ export type Datanets = {
   getVersionSummary(datanetId: bigint, version: number): Promise<VersionSummary>;
   /** The rows with their texts, and proofs: read from blobs, every digest recomputed. */
   getVersion(datanetId: bigint, version: number): Promise<VersionSummary & VersionContent>;
+  /** What its contributor takes back; later versions leave it out. */
+  withdraw(input: WithdrawalInput): Promise<WithdrawalReport>;
+  /** Which rows of a version have been taken back since. */
+  withdrawnRows(datanetId: bigint, version: number): Promise<WithdrawnRow[]>;
+  /** Version 0 has no rows. */
+  diff(datanetId: bigint, from: number, to: number): Promise<VersionDiff>;
+  /** A version as a file. @param url where the version is described, for the descriptions */
+  exportVersion(datanetId: bigint, version: number, name: ExportName, url: string): Promise<ExportedFile>;
 };
 
 /** Versions kept in memory: paging through one would recompute its root for every page otherwise. */
@@ -103,6 +121,31 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     getVersion: async (datanetId, version) => {
       const summary = await readSummary(database, datanetId, version);
       return { ...summary, ...(await contentOf(summary.manifestDigest)) };
+    },
+    withdraw: async (input) => {
+      const report = await withdraw(parts, input);
+      log(`Datanet ${report.datanetId}: ${report.contributor} took back ${report.withdrawn} examples.`);
+      return report;
+    },
+    withdrawnRows: async (datanetId, version) => {
+      const { manifestDigest } = await readSummary(database, datanetId, version);
+      return withdrawnRows(database, (await contentOf(manifestDigest)).manifest);
+    },
+    diff: async (datanetId, from, to) => {
+      const nothing = { rows: [], heldout: [] };
+      const versionOf = async (version: number) =>
+        version === 0 ? nothing : contentOf((await readSummary(database, datanetId, version)).manifestDigest);
+      return diffVersions(await versionOf(from), await versionOf(to));
+    },
+    exportVersion: async (datanetId, version, name, url) => {
+      const summary = await readSummary(database, datanetId, version);
+      const content = await contentOf(summary.manifestDigest);
+      const { manifest } = content;
+      const described = {
+        ...{ datanet: await readDatanet(database, datanetId), summary, manifest },
+        withdrawn: await withdrawnRows(database, manifest),
+      };
+      return exportVersion(name, described, content, url);
     },
   };
 }

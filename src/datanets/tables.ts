@@ -74,6 +74,15 @@ const migrations = [
    create unique index rows_accepted on datanets.rows (datanet_id, digest)
      where status = 'accepted' and withdrawn_at_ms is null;
    create index rows_near on datanets.rows (near_of) where near_of is not null;`,
+  `create table datanets.withdrawals (
+     digest text primary key,
+     datanet_id ${weiColumn} not null references datanets.datanets,
+     contributor text not null,
+     example_count int not null,
+     signed_at bigint not null,
+     signature text not null,
+     recorded_at_ms bigint not null
+   );`,
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

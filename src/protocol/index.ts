@@ -8,7 +8,7 @@
  *
  * - `bytes`, `digest`, `error`: hex, ABI words, canonical JSON and Keccak-256
  * - `positional`: trees in which the position is the path; `version`: the tree of a Datanet version
- * - `example`, `consent`: what contributors give and sign
+ * - `example`, `consent`, `withdrawal`: what contributors give and sign
  * - `row`: pay-index rows, queries and exact scores
  * - `apportion`, `payout`: how one fee is divided, to the wei
  * - `manifest`: what a release is made from; its digest is the release id
@@ -48,3 +48,4 @@ export * from "./schema.ts";
 export * from "./standing.ts";
 export * from "./version.ts";
 export * from "./voucher.ts";
+export * from "./withdrawal.ts";

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { parquetReadObjects } from "hyparquet";
+import { openRunning } from "./fixtures/running.ts";
+
+const running = await openRunning({}, true);
+const { run, refused, call, file, home } = running;
+after(() => running.close());
+
+const row = (n: number) =>
+  `${JSON.stringify({ prompt: `The river below mill ${n} is`, completion: ` called ${n}.` })}\n`;
+
+test("versions: exported, compared, and smaller by what a contributor takes back", async (t) => {
+  await run("datanet", "create", "--name", "Mills", "--license", "CC-BY-4.0");
+  const { contributionId } = await run("contribute", "1", file("mills.jsonl", [1, 2, 3].map(row).join("")));
+  await run("datanet", "publish", "1");
+
+  await t.test("as a file, whose digest its description names", async () => {
+    const out = join(home, "rows.parquet");
+    const { bytes } = await run("datanet", "export", "1@1", "--file", "rows.parquet", "--out", out);
+    const parquet = readFileSync(out);
+    assert.equal(parquet.length, bytes);
+    assert.equal((await parquetReadObjects({ file: new Uint8Array(parquet).buffer })).length, 3);
+    const croissant = join(home, "croissant.json");
+    await run("datanet", "export", "1@1", "--file", "croissant.json", "--out", croissant);
+    const [described] = JSON.parse(readFileSync(croissant, "utf8")).distribution;
+    assert.equal(described.sha256, createHash("sha256").update(parquet).digest("hex"));
+    assert.match(described.contentUrl, /^http.*\/v1\/datanets\/1\/versions\/1\/files\/rows\.parquet$/);
+    const unknown = await refused(["datanet", "export", "1@1", "--file", "rows.xls", "--out", out], 2);
+    assert.match(unknown.expected, /rows\.jsonl/);
+    assert.equal((await call(["datanet", "export", "1", "--out", out])).code, 2);
+  });
+
+  await t.test("what is taken back is missing from the next version, and the last says so", async () => {
+    const strange = await refused(["datanet", "withdraw", String(contributionId), "--lines", "9"], 1);
+    assert.match(strange.message, /Line 9 .* not accepted/);
+    const taken = await run("datanet", "withdraw", String(contributionId), "--lines", "2");
+    assert.equal(taken.withdrawn, 1);
+    const { version, count } = await run("datanet", "publish", "1");
+    assert.deepEqual([version, count], [2, 2]);
+    const { added, removed, kept } = await run("datanet", "diff", "1@2");
+    assert.deepEqual([added, removed, kept], [0, 1, 2]);
+    const { out } = await call(["datanet", "diff", "1@2"]);
+    assert.match(out, /lacks 1 of its rows, and shares 2/);
+    assert.match(out, /−.*train.*mill 2 is → called 2/);
+    const { out: card } = await call([
+      "datanet",
+      "export",
+      "1@1",
+      "--file",
+      "README.md",
+      "--out",
+      join(home, "card.md"),
+    ]);
+    assert.match(card, /README\.md of version 1@1/);
+    assert.match(readFileSync(join(home, "card.md"), "utf8"), /Taken back since \| 1 rows/);
+  });
+});

@@ -1,0 +1,177 @@
+/** `openledger datanet diff|export|withdraw`: what versions hold, and taking examples back. */
+import { createWriteStream } from "node:fs";
+import { Writable } from "node:stream";
+import { type Command, InvalidArgumentError } from "commander";
+import {
+  type Address,
+  type Digest,
+  domain,
+  type Example,
+  examplesDigest,
+  signWithdrawal,
+  toHex,
+} from "../protocol/index.ts";
+import { CliError, exitCodes } from "./errors.ts";
+import { connect } from "./http.ts";
+import type { Io } from "./io.ts";
+import { assertChain, networkOf } from "./purse.ts";
+import { excerpt } from "./receipt-examples.ts";
+import { subcommand } from "./subcommand.ts";
+import { short, table } from "./table.ts";
+import { walletAccount, withAccount } from "./wallet-account.ts";
+
+type DiffJson = {
+  readonly from: number;
+  readonly to: number;
+  readonly added: number;
+  readonly removed: number;
+  readonly kept: number;
+  readonly rows: readonly {
+    readonly change: "added" | "removed";
+    readonly split: string;
+    readonly digest: string;
+    readonly contributor: string;
+    readonly example: Example;
+  }[];
+};
+
+type ReportJson = {
+  readonly datanetId: string;
+  readonly contributor: Address;
+  readonly rows: readonly { readonly line: number; readonly digest: Digest; readonly status: string }[];
+};
+
+const files = ["rows.jsonl", "rows.parquet", "croissant.json", "README.md"];
+
+/** A Datanet's version, as in 1@2. */
+function versionName(text: string): { datanet: string; version: number } {
+  const found = /^([1-9]\d{0,77})@([1-9]\d{0,8})$/.exec(text);
+  if (found === null)
+    throw new InvalidArgumentError("A version is named by Datanet and number, such as 1@2.");
+  return { datanet: found[1] as string, version: Number(found[2]) };
+}
+
+function lineNumbers(text: string): number[] {
+  const lines = text.split(",").map(Number);
+  if (lines.every((line) => Number.isInteger(line) && line >= 1)) return lines;
+  throw new InvalidArgumentError("Lines are numbers from 1 between commas, such as 3,17.");
+}
+
+export function define(command: Command, io: Io): void {
+  subcommand(command, "diff", "Show which rows two versions do not share")
+    .argument("<version>", "the later one, such as 1@2", versionName)
+    .option("--from <number>", "the earlier one; by default the one before", Number)
+    .action((version, { from }) => diff(io, version, from));
+  subcommand(command, "export", "Write a version as a file")
+    .argument("<version>", "such as 1@2", versionName)
+    .option("--file <name>", `one of ${files.join(", ")}`, "rows.jsonl")
+    .requiredOption("--out <file>", "where to; - is standard output")
+    .action((version, options) => exportFile(io, version, options));
+  withAccount(
+    subcommand(command, "withdraw", "Take examples of a contribution back: later versions leave them out"),
+    "account of your wallet that contributed",
+  )
+    .argument("<contribution>", "its number", Number)
+    .option("--lines <numbers>", "only these lines of it, such as 3,17", lineNumbers)
+    .action((contribution, options) => withdraw(io, contribution, options));
+}
+
+async function diff(
+  io: Io,
+  { datanet, version }: ReturnType<typeof versionName>,
+  from?: number,
+): Promise<void> {
+  const query = from === undefined ? "" : `?from=${from}`;
+  const found = await connect().get<DiffJson>(`/v1/datanets/${datanet}/versions/${version}/diff${query}`);
+  const listed = table(found.rows, [
+    ["", ({ change }) => (change === "added" ? "+" : "−")],
+    ["Split", ({ split }) => split],
+    ["By", ({ contributor }) => short(contributor)],
+    ["Example", ({ example }) => excerpt(example)],
+  ]);
+  const differ = found.added + found.removed;
+  const rest = differ - found.rows.length;
+  io.result(
+    found,
+    [
+      `Version ${found.to} has ${found.added} rows that version ${found.from} has not, lacks ${found.removed} of its rows, and shares ${found.kept}.`,
+      ...(differ === 0 ? [] : [listed]),
+      ...(rest > 0 ? [`… and ${rest} more: --json, or the API, page by page`] : []),
+    ].join("\n\n"),
+  );
+}
+
+async function exportFile(
+  io: Io,
+  { datanet, version }: ReturnType<typeof versionName>,
+  { file, out }: { file: string; out: string },
+): Promise<void> {
+  if (!files.includes(file))
+    throw new CliError(`There is no export "${file}".`, {
+      expected: files.join(", "),
+      actual: file,
+      exitCode: exitCodes.usage,
+    });
+  const path = `/v1/datanets/${datanet}/versions/${version}/files/${file}`;
+  const { body } = await connect().send("GET", path);
+  if (body === null) throw new CliError(`The node gave nothing for ${path}.`);
+  if (out === "-") return body.pipeTo(Writable.toWeb(process.stdout), { preventClose: true });
+  let bytes = 0;
+  const counted = body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        bytes += chunk.length;
+        controller.enqueue(chunk);
+      },
+    }),
+  );
+  await counted.pipeTo(Writable.toWeb(createWriteStream(out)));
+  io.result({ file, out, bytes }, `${out} holds ${file} of version ${datanet}@${version}: ${bytes} bytes.`);
+}
+
+async function withdraw(
+  io: Io,
+  contribution: number,
+  { as, lines }: { as: string; lines?: number[] },
+): Promise<void> {
+  const node = connect();
+  await networkOf(node);
+  const report = await node.get<ReportJson>(`/v1/contributions/${contribution}`);
+  const accepted = report.rows.filter(({ status }) => status === "accepted");
+  const wanted = lines === undefined ? accepted : accepted.filter(({ line }) => lines.includes(line));
+  const missing = lines?.find((line) => !wanted.some((row) => row.line === line));
+  if (missing !== undefined || wanted.length === 0)
+    throw new CliError(
+      missing === undefined
+        ? `Contribution ${contribution} has no accepted row.`
+        : `Line ${missing} of contribution ${contribution} was not accepted.`,
+      { fix: ["GET /v1/contributions/<id> has every line and what became of it."] },
+    );
+  const account = walletAccount(node.settings, as, io);
+  const { signing } = await node.get<{ signing: { chainId: number; verifyingContract: Address } }>(
+    `/v1/datanets/${report.datanetId}`,
+  );
+  assertChain(node, signing.chainId);
+  const digests = wanted.map(({ digest }) => digest);
+  const withdrawal = {
+    datanetId: BigInt(report.datanetId),
+    contributor: toHex(account.address),
+    examplesDigest: examplesDigest(digests),
+    exampleCount: digests.length,
+    signedAt: BigInt(Math.floor(Date.now() / 1_000)),
+  };
+  const signature = await signWithdrawal(
+    domain(signing.chainId, signing.verifyingContract),
+    withdrawal,
+    account,
+  );
+  const done = await node.post<{ withdrawn: number }>(`/v1/datanets/${report.datanetId}/withdrawals`, {
+    ...{ contributor: withdrawal.contributor, digests },
+    ...{ signedAt: Number(withdrawal.signedAt), signature },
+  });
+  io.result(
+    done,
+    `${done.withdrawn} examples of contribution ${contribution} are taken back: no later version of Datanet ${report.datanetId} holds them.\n` +
+      "Releases made of earlier versions keep what they learned, and say that rows were taken back.",
+  );
+}
