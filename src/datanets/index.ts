@@ -7,7 +7,7 @@
  *     JSON Lines + signed consent ─► read strictly ─► duplicates against the whole Datanet ─► rows
  *     rows ─► manifest (a blob) ─► Merkle root on chain ─► version, readable with texts and proofs
  *
- * - `upload`, `json`: JSON Lines as they arrive, with limits; what is wrong is named by line and column
+ * - `upload`, `example`, `json`: JSON Lines as they arrive, with limits; what is wrong is named by line and column
  * - `contribution`: consent, duplicates, the report on every row; all of an upload or nothing
  * - `version`: the manifest, and reading it back with every digest recomputed; `remote-version`: the same from another node
  * - `publication`, `datanet`: what goes on chain, safe to run again after a crash at any step
@@ -30,6 +30,7 @@ export type {
 export { type Card, cardSchema, type Datanet } from "./datanet.ts";
 export type { DiffRow, VersionDiff } from "./diff.ts";
 export { DatanetError, type DatanetErrorCode } from "./errors.ts";
+export type { ConvertedRow, Source } from "./formats/source.ts";
 export { findLicense, type License, licenses } from "./licenses.ts";
 export type { VersionSummary } from "./publication.ts";
 export type { RegisteredDatanet, RegisteredVersion, Registry } from "./registry.ts";

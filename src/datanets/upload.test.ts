@@ -43,6 +43,15 @@ describe("uploads that are read", () => {
     });
   }
 
+  test("a source stands beside the example and changes nothing of its identity", async () => {
+    const source = { file: "report.pdf", page: 3 };
+    const [plain, sourced, bare] = await read(
+      [good, JSON.stringify({ source, example: JSON.parse(good) }), `{"example":${good}}`].join("\n"),
+    );
+    assert.deepEqual(sourced, { ...plain, line: 2, source });
+    assert.deepEqual(bare, { ...plain, line: 3 });
+  });
+
   test("key order and spaces do not change the digest", async () => {
     const rows = await read(`${good}\n{ "completion":"b",  "prompt":"\\u0061"}`);
     assert.equal(rows[0]!.digest, rows[1]!.digest);
@@ -85,6 +94,16 @@ describe("uploads that are refused, with their place", () => {
     ["a byte order mark later on", `${good}\n\uFEFF${good}`, 2, 1, /expected a value/],
     ["a repeated key", '{"prompt":"a","prompt":"b","completion":"c"}', 1, 15, /"prompt" occurs twice/],
     ["nesting without end", `{"prompt":${"[".repeat(40)}`, 1, 42, /nested more than 32 deep/],
+    [
+      "an example that is none, within its source",
+      '{"source":{"file":"a"},"example":{"prompt":"a","completion":5}}',
+      1,
+      61,
+      /completion: .*expected string/i,
+    ],
+    ["a source without a file", `{"example":${good},"source":{"line":1}}`, 1, 53, /source\.file/],
+    ["a line 0", `{"example":${good},"source":{"file":"a","line":0}}`, 1, 72, /source\.line/],
+    ["something beside the example", `{"example":${good},"note":1}`, 1, 1, /beside the example: .*note/],
     ["neither shape", '{"text":"a"}', 1, 1, /expected an object with "messages"/],
     ["a number as text", '{"prompt":"a","completion":5}', 1, 28, /completion: .*expected string/i],
     ["a missing completion", '{"prompt":"a"}', 1, 1, /completion: /],

@@ -1,13 +1,9 @@
 import { setImmediate } from "node:timers/promises";
-import {
-  canonicalJson,
-  type Digest,
-  type Example,
-  exampleSchema,
-  ProtocolError,
-  textDigest,
-} from "../protocol/index.ts";
+import { z } from "zod";
+import type { Digest, Example } from "../protocol/index.ts";
 import { DatanetError } from "./errors.ts";
+import { readExample } from "./example.ts";
+import { type Source, sourceSchema } from "./formats/source.ts";
 import { readJson } from "./json.ts";
 
 /** Bounds on one upload. */
@@ -30,6 +26,8 @@ export type UploadRow = {
   readonly example: Example;
   readonly json: string;
   readonly digest: Digest;
+  /** Where the contributor says it came from; never hashed. */
+  readonly source?: Source;
 };
 
 const rowsBetweenPauses = 500;
@@ -37,8 +35,8 @@ const newline = 0x0a;
 const byteOrderMark = "\uFEFF";
 
 /**
- * Reads JSON Lines as they arrive: one example (docs/protocol.md, section 3) a line. A byte order mark at the very
- * beginning, CRLF line ends and blank lines are allowed and are no rows; everything else must be an example that
+ * Reads JSON Lines as they arrive: one example (docs/protocol.md, section 3) a line, or `{"example": …, "source": …}`
+ * with where it came from. A byte order mark at the very beginning, CRLF line ends and blank lines are allowed and are no rows; everything else must be an example that
  * a model can learn from.
  *
  * @throws DatanetError `malformed-upload` with `details` {line, column}, `too-large`, `empty-upload`.
@@ -147,66 +145,27 @@ function readRow(text: string, line: number): UploadRow {
   const read = readJson(text);
   if ("fault" in read) throw malformed(line, read.fault.column, read.fault.message);
   const { value, columnOf } = read;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw malformed(
-      line,
-      columnOf([]),
-      'expected an object with "messages", or with "prompt" and "completion"',
-    );
+  const sourced = typeof value === "object" && value !== null && "example" in value;
+  const source = sourced ? sourceOf(value, line, columnOf) : undefined;
+  const found = readExample(sourced ? value.example : value);
+  if ("problem" in found) {
+    const { path, message } = found.problem;
+    throw malformed(line, columnOf(sourced ? ["example", ...path] : path), message);
   }
-  const parsed = exampleSchema.safeParse(value);
-  if (!parsed.success) {
-    const problem = shapeProblem(value, parsed.error.issues[0]);
-    throw malformed(line, columnOf(problem.path), problem.message);
-  }
-  const lesson = lessonOf(parsed.data);
-  if (lesson.text.trim() === "") throw malformed(line, columnOf(lesson.path), lesson.message);
-  return { line, example: parsed.data, ...digestOf(parsed.data, line) };
+  return { line, ...found, ...(source === undefined ? {} : { source }) };
 }
 
-type Issue = { code: string; message: string; path: PropertyKey[]; errors?: Issue[][] };
+const sourcedSchema = z.strictObject({ example: z.unknown(), source: sourceSchema.exactOptional() });
 
-/** Zod reports a union's branches side by side, unless all but one are ruled out; the one that the keys announce is the one that was meant. */
-function shapeProblem(value: object, given: unknown): { path: readonly PropertyKey[]; message: string } {
-  const issue = given as Issue;
-  if (issue.code !== "invalid_union") return { path: issue.path, message: placed(issue) };
-  const branch = "messages" in value ? 0 : "prompt" in value || "completion" in value ? 1 : undefined;
-  const meant = branch === undefined ? undefined : issue.errors?.[branch]?.[0];
-  if (!meant)
-    return { path: [], message: 'expected an object with "messages", or with "prompt" and "completion"' };
-  return { path: meant.path, message: placed(meant) };
-}
-
-function placed({ path, message }: Issue): string {
-  return `${path.length === 0 ? "the example" : path.map(String).join(".")}: ${message}`;
-}
-
-/** The text that a model is trained to produce: an example without one teaches nothing. */
-function lessonOf(example: Example): { text: string; path: readonly PropertyKey[]; message: string } {
-  if ("prompt" in example) {
-    return {
-      text: example.completion,
-      path: ["completion"],
-      message: "completion is blank: nothing to learn from",
-    };
-  }
-  const at = example.messages.length - 1;
-  const last = example.messages[at]!;
-  return {
-    text: last.role === "assistant" ? last.content : "",
-    path: ["messages", at],
-    message: "the last message must be the assistant's and must not be blank: it is what a model learns from",
-  };
-}
-
-function digestOf(example: Example, line: number): { json: string; digest: Digest } {
-  try {
-    const json = canonicalJson(example);
-    return { json, digest: textDigest(json) };
-  } catch (error) {
-    if (error instanceof ProtocolError) throw malformed(line, 1, error.message);
-    throw error;
-  }
+function sourceOf(
+  value: object,
+  line: number,
+  columnOf: (path: readonly PropertyKey[]) => number,
+): Source | undefined {
+  const parsed = sourcedSchema.safeParse(value);
+  if (parsed.success) return parsed.data.source;
+  const { path, message } = parsed.error.issues[0]!;
+  throw malformed(line, columnOf(path), `${path.map(String).join(".") || "beside the example"}: ${message}`);
 }
 
 function malformed(line: number, column: number, what: string): DatanetError {
