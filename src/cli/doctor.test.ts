@@ -6,7 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { lockFolder } from "../store/index.ts";
-import { checkAmount, checkDataFolder, checkNode, checkPackage, checkPort, examine } from "./doctor.ts";
+import {
+  checkAmount,
+  checkBlobs,
+  checkDataFolder,
+  checkNode,
+  checkPackage,
+  checkPort,
+  examine,
+} from "./doctor.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "openledger-doctor-"));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -66,4 +74,13 @@ test("a data folder that is held is told, one that was held is not", async () =>
 test("too little is bad, tight is poor", () => {
   const verdict = (bytes: number) => checkAmount("Disk", bytes, 100, 200, "Make room.").verdict;
   assert.deepEqual([99, 100, 199, 200].map(verdict), ["bad", "poor", "poor", "good"]);
+});
+
+test("a bucket that does not answer is bad, and no secret is told", async () => {
+  process.env.AWS_ACCESS_KEY_ID = "id";
+  process.env.AWS_SECRET_ACCESS_KEY = "hush-hush";
+  const finding = await checkBlobs("s3://bucket?endpoint=http://127.0.0.1:1");
+  assert.equal(finding.verdict, "bad");
+  assert.match(finding.actual, /bucket bucket at http:\/\/127\.0\.0\.1:1 did not do PUT/);
+  assert.doesNotMatch(JSON.stringify(finding), /hush/);
 });

@@ -225,8 +225,36 @@ export async function checkDataFolder(dataFolder: string): Promise<Finding> {
   };
 }
 
-/** Everything that is checked, in the order shown. */
-export async function examine(host: string, port: number, dataFolder: string): Promise<Finding[]> {
+/** Whether the bucket of blobs can be reached, written and read. */
+export async function checkBlobs(address: string): Promise<Finding> {
+  const name = "Blobs";
+  const { parseS3Address, probeS3Blobs } = await import("../store/index.ts");
+  try {
+    const { bucket, endpoint } = parseS3Address(address);
+    await probeS3Blobs(address, { attempts: 2, timeoutMs: 10_000 });
+    return {
+      name,
+      verdict: "good",
+      actual: `bucket ${bucket} at ${endpoint.origin} can be written and read`,
+    };
+  } catch (error) {
+    return {
+      name,
+      verdict: "bad",
+      actual: describeError(error).message,
+      expected: "a bucket that this node can write to and read",
+      fix: "Correct the address (OPENLEDGER_BLOBS, or blobs in config.json), the keys in the environment, or what they may do.",
+    };
+  }
+}
+
+/** Everything that is checked, in the order shown. @param blobs the address of a bucket, where blobs lie in one */
+export async function examine(
+  host: string,
+  port: number,
+  dataFolder: string,
+  blobs?: string,
+): Promise<Finding[]> {
   return [
     checkNode(),
     await checkPackage("Engine (onnxruntime-node)", tryEngine),
@@ -237,6 +265,7 @@ export async function examine(host: string, port: number, dataFolder: string): P
     checkMemory(),
     await checkPort(host, port),
     await checkDataFolder(dataFolder),
+    ...(blobs === undefined ? [] : [await checkBlobs(blobs)]),
   ];
 }
 
@@ -267,7 +296,7 @@ export function define(command: Command, io: Io): void {
     .option("--port <number>", "port a node would listen on", portNumber, settings.port)
     .option("--data <folder>", "data folder", settings.dataFolder)
     .action(async (options: { host: string; port: number; data: string }) => {
-      const findings = await examine(options.host, options.port, resolve(options.data));
+      const findings = await examine(options.host, options.port, resolve(options.data), settings.blobs);
       const bad = findings.filter(({ verdict }) => verdict === "bad");
       io.result({ fit: bad.length === 0, findings }, show(findings));
       if (bad.length > 0) {

@@ -10,13 +10,15 @@ export type Settings = {
   dataFolder: string;
   /** The chain that this user means: nothing is signed for another. */
   chainId: number;
+  /** Where blobs lie, where that is a bucket. */
+  blobs?: string;
 };
 
 /** The node's configuration (`config.json` in its home, `OPENLEDGER_*`), as far as the other commands need it. */
 export function settingsFromEnvironment(home = defaultHome()): Settings {
   try {
-    const { host, port, home: dataFolder, chainId } = readConfig(home);
-    return { host, port, dataFolder, chainId };
+    const { host, port, home: dataFolder, chainId, blobs } = readConfig(home);
+    return { host, port, dataFolder, chainId, ...(blobs === undefined ? {} : { blobs }) };
   } catch (cause) {
     if ((cause as Error).name !== "ConfigError") throw cause;
     throw new CliError((cause as Error).message, { exitCode: exitCodes.unfit, cause });

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { devices, precisions } from "../engine/index.ts";
 import { modelFolder } from "../modelfactory/index.ts";
 import { poolSchema, servingSchema } from "../openlora/index.ts";
+import { parseS3Address } from "../store/index.ts";
 
 const wei = z
   .string()
@@ -52,6 +53,17 @@ const configSchema = z.strictObject({
   serving: servingSchema.prefault({}),
   /** Servers that answer instead of this process. */
   engine: poolSchema.optional(),
+  /** `s3://bucket/prefix?endpoint=…&region=…`: blobs lie there, not in the home's `blobs/`. Credentials come from the environment alone. */
+  blobs: z
+    .string()
+    .superRefine((text, context) => {
+      try {
+        parseS3Address(text);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: (error as Error).message });
+      }
+    })
+    .optional(),
   /** Make the explorer's index anew at this start. */
   reindex: z.boolean().default(false),
 });
@@ -97,6 +109,7 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
   if (process.env.OPENLEDGER_PRECISION !== undefined)
     environment.precision = process.env.OPENLEDGER_PRECISION;
   if (process.env.OPENLEDGER_DEVICE !== undefined) environment.device = process.env.OPENLEDGER_DEVICE;
+  if (process.env.OPENLEDGER_BLOBS !== undefined) environment.blobs = process.env.OPENLEDGER_BLOBS;
   if (process.env.OPENLEDGER_DETERMINISTIC === "1") environment.deterministic = true;
   if (process.env.OPENLEDGER_REINDEX === "1") environment.reindex = true;
   const parsed = configSchema.safeParse({ ...fromFile, ...environment, ...overrides });

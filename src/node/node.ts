@@ -37,7 +37,7 @@ import {
   SettlementError,
   settlementRoutes,
 } from "../settlement/index.ts";
-import { type Database, type Jobs, openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
+import { type Database, type Jobs, openBlobs, openDatabase, openJobs } from "../store/index.ts";
 import { openStatements, validatorRoutes } from "../validators/index.ts";
 import type { AnswerServices } from "./answers.ts";
 import { closeServer } from "./closing.ts";
@@ -127,7 +127,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     chmodSync(config.home, 0o700); // prompts, answers and keys lie here
     onStep("the database");
     const database = opened("the database", await openDatabase(join(config.home, "db")), (d) => d.close());
-    const blobs = await openBlobFolder(join(config.home, "blobs"));
+    const blobs = await openBlobs(config.home, config.blobs);
     const jobs = await openJobs(database);
     onStep("the chain");
     let url = "";

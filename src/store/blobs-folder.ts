@@ -1,19 +1,27 @@
 import { randomUUID } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+} from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { setImmediate } from "node:timers/promises";
-import { createKeccak } from "hash-wasm";
-import type { Blobs, Digest } from "./blobs.ts";
-import { fileDigest } from "./digest.ts";
+import type { Blobs, Digest, StoredBlob } from "./blobs.ts";
+import { blobPlace, digestOf, fileDigest, requireDigest } from "./digest.ts";
 import { StoreError } from "./errors.ts";
+import { takeTurns } from "./turns.ts";
 
-/** About 25 ms of hashing. */
-const pieceBytes = 2 ** 21;
 const unfinishedAgeMs = 60 * 60 * 1000;
 
 /**
- * Opens a folder of blobs, creating it where needed. A blob `0xabcd…` lies in `ab/abcd…`; unfinished writes lie in `unfinished/`
+ * Opens a folder of blobs, creating it where needed. A blob `0xabcd…` lies in `ab/abcd…`, whose time is when it was last stored; unfinished writes lie in `unfinished/`
  * and are removed here once they are an hour old.
  *
  * @param options.maxBytes the largest blob accepted, bytes; 1 GiB unless given.
@@ -24,17 +32,7 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
   const unfinished = join(root, "unfinished");
   await mkdir(unfinished, { recursive: true });
   await removeUnfinished(unfinished);
-  const hasher = await createKeccak(256);
-  /** A hundred megabytes take a second, in which nobody else would get a turn: they are hashed in pieces. */
-  const digestOf = async (bytes: Uint8Array): Promise<Digest> => {
-    if (bytes.length <= pieceBytes) return `0x${hasher.init().update(bytes).digest()}`;
-    const own = await createKeccak(256);
-    for (let at = 0; at < bytes.length; at += pieceBytes) {
-      own.update(bytes.subarray(at, at + pieceBytes));
-      await setImmediate();
-    }
-    return `0x${own.digest()}`;
-  };
+  const turn = takeTurns();
 
   const refuseOver = (bytes: number) => {
     if (bytes <= maxBytes) return;
@@ -56,17 +54,22 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
     refuseOver(bytes.length);
     const digest = await digestOf(bytes);
     const file = blobFile(root, digest);
-    const before = await read(file);
-    if (before && Buffer.compare(before, bytes) === 0) return digest;
-    const temporary = join(unfinished, randomUUID());
-    try {
-      await writeDurably(temporary, bytes);
-      await keep(temporary, digest);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    return digest;
+    return turn(digest, async () => {
+      const before = await read(file);
+      if (before && Buffer.compare(before, bytes) === 0) {
+        await utimes(file, new Date(), new Date());
+        return digest;
+      }
+      const temporary = join(unfinished, randomUUID());
+      try {
+        await writeDurably(temporary, bytes);
+        await keep(temporary, digest);
+      } catch (error) {
+        await rm(temporary, { force: true });
+        throw error;
+      }
+      return digest;
+    });
   };
 
   const putFile = async (path: string): Promise<Digest> => {
@@ -77,7 +80,11 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
       await syncFile(temporary);
       // The copy's digest, not the file's: nobody else writes to the copy.
       const digest = await fileDigest(temporary);
-      await keep(temporary, digest);
+      await turn(digest, async () => {
+        // A copy may keep the original's time, and the blob's is when it was stored.
+        await utimes(temporary, new Date(), new Date());
+        await keep(temporary, digest);
+      });
       return digest;
     } catch (error) {
       await rm(temporary, { force: true });
@@ -110,17 +117,29 @@ export async function openBlobFolder(folder: string, options: { maxBytes?: numbe
     return blobFile(root, digest);
   };
 
-  return { put, putFile, get, has, path };
+  const remove = (digest: Digest, beforeMs: number): Promise<boolean> =>
+    turn(digest, async () => {
+      const file = blobFile(root, digest);
+      const found = await stat(file).catch(ignoring("ENOENT"));
+      if (found === undefined || found.mtimeMs >= beforeMs) return false;
+      await rm(file);
+      return true;
+    });
+
+  return { put, putFile, get, has, path, list: () => listFolder(root), remove };
 }
 
-function blobFile(root: string, digest: Digest): string {
-  if (!/^0x[0-9a-f]{64}$/.test(digest)) {
-    throw new StoreError(
-      "blob-missing",
-      `"${digest}" names no blob: expected 0x and 64 lower-case hex digits. Check where the digest came from.`,
-    );
+const blobFile = (root: string, digest: Digest): string => join(root, blobPlace(requireDigest(digest)));
+
+async function* listFolder(root: string): AsyncGenerator<StoredBlob> {
+  for (const { name: folder } of await readdir(root, { withFileTypes: true })) {
+    if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+    for await (const { name } of await opendir(join(root, folder))) {
+      if (!/^[0-9a-f]{64}$/.test(name)) continue;
+      const found = await stat(join(root, folder, name)).catch(ignoring("ENOENT"));
+      if (found) yield { digest: `0x${name}`, bytes: found.size, storedAtMs: found.mtimeMs };
+    }
   }
-  return join(root, digest.slice(2, 4), digest.slice(2));
 }
 
 function missing(digest: Digest, root: string): StoreError {

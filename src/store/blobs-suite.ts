@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { keccak256, toBytes } from "viem";
 import type { Blobs, Digest } from "./blobs.ts";
@@ -94,6 +95,52 @@ export function blobsSuite(
       const { blobs } = await open(10);
       await blobs.put(new Uint8Array(10));
       await assert.rejects(blobs.put(new Uint8Array(11)), (error) => isStoreError(error, "blob-too-large"));
+    });
+
+    test("blobs are listed, a thousand and more too, with their length and when they were stored last", async () => {
+      const { blobs } = await open();
+      const stored = new Map<string, number>();
+      for (let i = 0; i < 1_003; i += 17)
+        await Promise.all(
+          Array.from({ length: 17 }, async (_, j) => {
+            const bytes = toBytes(`blob ${i + j} ${"x".repeat(j)}`);
+            stored.set(await blobs.put(bytes), bytes.length);
+          }),
+        );
+      const since = Date.now() - 60_000;
+      for await (const { digest, bytes, storedAtMs } of blobs.list()) {
+        assert.equal(stored.get(digest), bytes);
+        assert.ok(storedAtMs > since && storedAtMs < Date.now() + 2_000);
+        stored.delete(digest);
+      }
+      assert.equal(stored.size, 0);
+    });
+
+    test("a blob is removed unless it was stored since, again too", async () => {
+      const { blobs } = await open();
+      const digest = await blobs.put(toBytes("to go"));
+      assert.equal(await blobs.remove(digest, Date.now() - 60_000), false);
+      await sleep(2_100);
+      const before = Date.now();
+      await blobs.put(toBytes("to go"));
+      assert.equal(await blobs.remove(digest, before - 1_000), false);
+      assert.deepEqual(await blobs.get(digest), toBytes("to go"));
+      assert.equal(await blobs.remove(digest, Date.now() + 60_000), true);
+      assert.equal(await blobs.has(digest), false);
+      await assert.rejects(blobs.path(digest), (error) => isStoreError(error, "blob-missing"));
+      assert.equal(await blobs.remove(digest, Date.now() + 60_000), false);
+    });
+
+    test("what is stored while it is removed is there afterwards, whichever came first", async () => {
+      const { blobs } = await open();
+      const bytes = toBytes("contended");
+      const digest = await blobs.put(bytes);
+      for (let i = 0; i < 20; i++) {
+        // As a collector's: it has read before the put that nobody names the blob.
+        const [removed] = await Promise.all([blobs.remove(digest, Date.now() + 60_000), blobs.put(bytes)]);
+        assert.equal(removed, true);
+        assert.deepEqual(await blobs.get(digest), bytes);
+      }
     });
 
     test("the same bytes stored many times at once make one blob", async () => {

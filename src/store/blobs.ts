@@ -8,7 +8,8 @@ export type Digest = `0x${string}`;
 export type Blobs = {
   /**
    * Stores bytes durably: when the promise resolves, they survive the death of the process and a loss of power.
-   * Storing the same bytes again is allowed, concurrently too, and mends a copy that has rotted.
+   * Storing the same bytes again is allowed, concurrently too; it mends a copy that has rotted and counts
+   * as storing it now.
    * @returns the bytes' digest.
    * @throws StoreError `blob-too-large`.
    */
@@ -31,4 +32,20 @@ export type Blobs = {
    * @throws StoreError `blob-missing`.
    */
   path(digest: Digest): Promise<string>;
+  /** Every blob that is stored, in no order; one that is stored or removed meanwhile may be there or not. */
+  list(): AsyncIterable<StoredBlob>;
+  /**
+   * Removes a blob unless it was stored, for the first time or again, at `beforeMs` or later. Never at the same time as a put of
+   * the same bytes through this adapter: either the put comes first and the blob stays, or it stores the bytes anew.
+   * @returns whether it was there and is removed.
+   */
+  remove(digest: Digest, beforeMs: number): Promise<boolean>;
+};
+
+export type StoredBlob = {
+  readonly digest: Digest;
+  /** Its length. */
+  readonly bytes: number;
+  /** When it was last stored, by the store's clock. */
+  readonly storedAtMs: number;
 };

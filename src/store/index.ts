@@ -5,6 +5,7 @@
  * outgrown by a new adapter and nothing else.
  *
  * - **Blobs**: bytes named by their Keccak-256 digest. {@link openBlobFolder}: a folder; writes survive a loss of power.
+ *   {@link openS3Blobs}: a bucket of an S3-compatible service. {@link openBlobs}: whichever the node is told.
  * - **Database**: PostgreSQL's SQL, one schema per room. {@link openDatabase}: PGlite in a folder that one process holds.
  * - **Jobs**: work promised inside a transaction, done at least once. {@link openJobs}: a table of the same database.
  *
@@ -13,8 +14,9 @@
  * Room "store" keeps `store.migrations`; room "jobs" (the queue) keeps `jobs.queue`. Amounts are `numeric(78,0)` columns, read
  * and written as bigint wei.
  */
-export type { Blobs, Digest } from "./blobs.ts";
+export type { Blobs, Digest, StoredBlob } from "./blobs.ts";
 export { openBlobFolder } from "./blobs-folder.ts";
+export { openS3Blobs, probeS3Blobs } from "./blobs-s3.ts";
 export type { Database, Queries, Transaction } from "./database.ts";
 export { weiColumn } from "./database.ts";
 export { fileDigest } from "./digest.ts";
@@ -22,6 +24,8 @@ export { isStoreError, StoreError, type StoreErrorCode } from "./errors.ts";
 export type { Job, JobRecord, JobState, Jobs, WorkOptions } from "./jobs.ts";
 export { openJobs } from "./jobs-database.ts";
 export { type FolderLock, folderHolder, lockFiles, lockFolder } from "./lock.ts";
+export { openBlobs } from "./open-blobs.ts";
 export { openDatabase } from "./pglite.ts";
+export { parseS3Address } from "./s3-address.ts";
 export { openScratchDatabase } from "./scratch.ts";
 export { temporaryFolder } from "./temporary.ts";
