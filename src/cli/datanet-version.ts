@@ -1,4 +1,4 @@
-/** `openledger datanet diff|export|withdraw`: what versions hold, and taking examples back. */
+/** `openledger datanet diff|export|import|withdraw`: what versions hold, and taking examples back. */
 import { createWriteStream } from "node:fs";
 import { Writable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
@@ -11,6 +11,7 @@ import {
   signWithdrawal,
   toHex,
 } from "../protocol/index.ts";
+import type { VersionJson } from "./datanet.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -67,6 +68,14 @@ export function define(command: Command, io: Io): void {
     .option("--file <name>", `one of ${files.join(", ")}`, "rows.jsonl")
     .requiredOption("--out <file>", "where to; - is standard output")
     .action((version, options) => exportFile(io, version, options));
+  subcommand(
+    command,
+    "import",
+    "Have the node keep a copy of another node's version, checked against the chain",
+  )
+    .argument("<version>", "such as 1@2", versionName)
+    .requiredOption("--from <url>", "the other node, such as https://node.example")
+    .action((version, { from }) => importFrom(io, version, from));
   withAccount(
     subcommand(command, "withdraw", "Take examples of a contribution back: later versions leave them out"),
     "account of your wallet that contributed",
@@ -74,6 +83,17 @@ export function define(command: Command, io: Io): void {
     .argument("<contribution>", "its number", Number)
     .option("--lines <numbers>", "only these lines of it, such as 3,17", lineNumbers)
     .action((contribution, options) => withdraw(io, contribution, options));
+}
+
+/** Has the node keep a copy. */
+async function importFrom(io: Io, { datanet, version }: ReturnType<typeof versionName>, from: string) {
+  const path = `/v1/datanets/${datanet}/versions/${version}/import`;
+  const summary = await connect().post<VersionJson>(path, { from }, { operator: true });
+  io.result(
+    summary,
+    `Version ${datanet}@${version} is here: ${summary.count} rows and ${summary.heldoutCount} held out, every one checked against the chain.\n` +
+      `→ ./openledger finetune --datanet ${datanet}@${version} --model <name>`,
+  );
 }
 
 async function diff(

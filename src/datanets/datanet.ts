@@ -61,18 +61,19 @@ export async function createDatanet(
   return { datanetId, created: before === undefined };
 }
 
-async function recordDatanet(
-  parts: Parts,
+/** Records what stands on chain. @param transactionHash that created it; null where it was found there */
+export async function recordDatanet(
+  parts: Omit<Parts, "blobs">,
   datanetId: bigint,
   card: Card,
-  transactionHash: Hex,
+  transactionHash: Hex | null,
 ): Promise<void> {
   const { database, registry, now } = parts;
   const onChain = await registry.datanet(datanetId);
   if (!onChain) {
     throw new DatanetError(
       "chain-conflict",
-      `Datanet ${datanetId} was created in ${transactionHash}, but the chain does not know it.`,
+      `Datanet ${datanetId} was created${transactionHash === null ? "" : ` in ${transactionHash}`}, but the chain does not know it.`,
     );
   }
   await database.query(

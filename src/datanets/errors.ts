@@ -15,7 +15,9 @@ export type DatanetErrorCode =
   | "unknown-example"
   | "not-owner"
   | "nothing-to-publish"
-  | "chain-conflict";
+  | "chain-conflict"
+  | "bad-import"
+  | "imported-datanet";
 
 /** Where in an upload: both count from 1; the column in UTF-16 code units, as editors count. */
 export type UploadPlace = { readonly line: number; readonly column: number };

@@ -9,7 +9,8 @@
  *
  * - `upload`, `example`, `json`: JSON Lines as they arrive, with limits; what is wrong is named by line and column
  * - `contribution`: consent, duplicates, the report on every row; all of an upload or nothing
- * - `version`: the manifest, and reading it back with every digest recomputed; `remote-version`: the same from another node
+ * - `version`: the manifest, and reading it back with every digest recomputed; `remote-version`: the same from another node;
+ *   `import-version`, `ask-node`: keeping a copy of that
  * - `publication`, `datanet`: what goes on chain, safe to run again after a crash at any step
  * - `registry`, `registry-contract`: what this room needs of the `DatanetRegistry` contract
  * - `licenses`: the licences a Datanet may carry

@@ -16,8 +16,10 @@ export type VersionSummary = {
   readonly heldoutCount: number;
   readonly license: string;
   readonly manifestDigest: Digest;
-  /** Null where the version was found on chain after a crash. */
+  /** Null where the version was found on chain after a crash, or imported. */
   readonly transactionHash: Hex | null;
+  /** The blob that holds all of an imported version's rows; null where its contributions are here. */
+  readonly rowsDigest: Digest | null;
   readonly recordedAtMs: number;
 };
 
@@ -29,7 +31,7 @@ type Parts = { database: Database; blobs: Blobs; registry: Registry; now: () => 
  *
  * @param publisher the owner or a curator, who signs the transaction
  * @returns the version, and whether this call made it
- * @throws DatanetError `nothing-to-publish`, `not-owner`, `unknown-datanet`.
+ * @throws DatanetError `nothing-to-publish`, `not-owner`, `unknown-datanet`, `imported-datanet`.
  */
 export async function publishVersion(
   parts: Parts,
@@ -44,6 +46,15 @@ export async function publishVersion(
       `${publisher.address} is neither the owner nor a curator of Datanet ${datanetId}. Publish with the owner's key.`,
     );
   }
+  const imported = await database.query(
+    "select 1 from datanets.versions where datanet_id = $1 and rows_digest is not null limit 1",
+    [datanetId],
+  );
+  if (imported.length > 0)
+    throw new DatanetError(
+      "imported-datanet",
+      `Datanet ${datanetId} was imported: its contributions are on another node, and a version published here would lack them. Publish there.`,
+    );
   const { chainId, verifyingContract } = registry.domain;
   const built = await buildManifest(database, { chainId, registry: verifyingContract, datanetId, license });
   if (!built) {
@@ -56,7 +67,10 @@ export async function publishVersion(
   const manifestDigest = await blobs.put(bytes);
   const latest = await latestOnChain(registry, datanetId);
   if (latest?.manifestDigest === manifestDigest) {
-    const created = await record(parts, datanetId, latest.version, manifest, manifestDigest, null);
+    const { version } = latest;
+    const created = await recordVersion(parts, manifest, {
+      ...{ datanetId, version, manifestDigest, transactionHash: null, rowsDigest: null },
+    });
     return { ...(await readSummary(database, datanetId, latest.version)), created };
   }
   const { version, transactionHash } = await registry.publish(publisher, {
@@ -66,7 +80,9 @@ export async function publishVersion(
     licenseDigest: textDigest(license),
     manifestDigest,
   });
-  await record(parts, datanetId, version, manifest, manifestDigest, transactionHash);
+  await recordVersion(parts, manifest, {
+    ...{ datanetId, version, manifestDigest, transactionHash, rowsDigest: null },
+  });
   return { ...(await readSummary(database, datanetId, version)), created: true };
 }
 
@@ -75,26 +91,26 @@ async function latestOnChain(registry: Registry, datanetId: bigint): Promise<Reg
   return datanet && datanet.versions > 0 ? registry.version(datanetId, datanet.versions) : undefined;
 }
 
-async function record(
-  { database, now }: Parts,
-  datanetId: bigint,
-  version: number,
+/** Writes down a version that stands on chain. @returns whether it was not known yet */
+export async function recordVersion(
+  { database, now }: Pick<Parts, "database" | "now">,
   manifest: VersionManifest,
-  manifestDigest: Digest,
-  transactionHash: Hex | null,
+  at: Pick<VersionSummary, "datanetId" | "version" | "manifestDigest" | "transactionHash" | "rowsDigest">,
 ): Promise<boolean> {
   const added = await database.query(
-    `insert into datanets.versions (datanet_id, version, root, count, heldout_count, license, manifest_digest, transaction_hash, recorded_at_ms)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (datanet_id, version) do nothing returning version`,
+    `insert into datanets.versions (datanet_id, version, root, count, heldout_count, license, manifest_digest, transaction_hash, rows_digest,
+       recorded_at_ms)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (datanet_id, version) do nothing returning version`,
     [
-      datanetId,
-      version,
+      at.datanetId,
+      at.version,
       manifest.root,
       manifest.count,
       manifest.heldout.length,
       manifest.license,
-      manifestDigest,
-      transactionHash && toHex(transactionHash),
+      at.manifestDigest,
+      at.transactionHash && toHex(at.transactionHash),
+      at.rowsDigest,
       now(),
     ],
   );
@@ -103,7 +119,8 @@ async function record(
 
 const select = `
   select datanet_id as "datanetId", version, root, count, heldout_count as "heldoutCount", license,
-    manifest_digest as "manifestDigest", transaction_hash as "transactionHash", recorded_at_ms as "recordedAtMs"
+    manifest_digest as "manifestDigest", transaction_hash as "transactionHash", rows_digest as "rowsDigest",
+    recorded_at_ms as "recordedAtMs"
   from datanets.versions`;
 
 /** @throws DatanetError `unknown-version`. */

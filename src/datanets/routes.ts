@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Account } from "viem";
 import { canonicalJson, examplesDigest } from "../protocol/index.ts";
+import { askNode } from "./ask-node.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
 import { exportNames } from "./export/index.ts";
 import { licenses } from "./licenses.ts";
@@ -56,6 +57,8 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
   "not-owner": 403,
   "nothing-to-publish": 409,
   "chain-conflict": 409,
+  "bad-import": 409,
+  "imported-datanet": 409,
 };
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
@@ -188,6 +191,30 @@ const routes = {
     responses: {
       200: json(versionOut, "It is published already"),
       201: json(versionOut, "Published"),
+      ...failures,
+    },
+  }),
+  imports: createRoute({
+    method: "post",
+    path: "/v1/datanets/{datanetId}/versions/{version}/import",
+    tags,
+    summary: "Keep a copy of a version that another node gives, checked row by row against the chain",
+    request: {
+      params: versionParams,
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z
+              .strictObject({ from: z.url().max(2_048).openapi({ example: "https://node.example" }) })
+              .openapi("VersionImport"),
+          },
+        },
+      },
+    },
+    responses: {
+      200: json(versionOut, "It is here already"),
+      201: json(versionOut, "Imported"),
       ...failures,
     },
   }),
@@ -405,6 +432,12 @@ function mountOperator(
       context.req.valid("param").datanetId,
       account,
     );
+    return context.json(versionJson(summary), created ? 201 : 200);
+  });
+  app.openapi({ ...routes.imports, middleware: [guard] }, async (context) => {
+    const { datanetId, version } = context.req.valid("param");
+    const ask = askNode(context.req.valid("json").from);
+    const { created, ...summary } = await service.importVersion(ask, datanetId, version);
     return context.json(versionJson(summary), created ? 201 : 200);
   });
 }

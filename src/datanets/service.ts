@@ -12,6 +12,7 @@ import { type Card, createDatanet, type Datanet, listDatanets, readDatanet } fro
 import { diffVersions, type VersionDiff } from "./diff.ts";
 import type { ExportedFile } from "./export/croissant.ts";
 import { type ExportName, exportVersion } from "./export/index.ts";
+import { type Ask, importVersion } from "./import-version.ts";
 import { listVersions, publishVersion, readSummary, type VersionSummary } from "./publication.ts";
 import type { Registry } from "./registry.ts";
 import { migrateDatanets } from "./tables.ts";
@@ -48,6 +49,8 @@ export type Datanets = {
   getContribution(contributionId: number): Promise<ContributionReport>;
   /** Publishes what has been accepted so far, once. */
   publishVersion(datanetId: bigint, publisher: Account): Promise<VersionSummary & { created: boolean }>;
+  /** A copy of a version that another node gives, checked against the chain. */
+  importVersion(ask: Ask, datanetId: bigint, version: number): Promise<VersionSummary & { created: boolean }>;
   listVersions(datanetId: bigint): Promise<VersionSummary[]>;
   getVersionSummary(datanetId: bigint, version: number): Promise<VersionSummary>;
   /** The rows with their texts, and proofs: read from blobs, every digest recomputed. */
@@ -73,10 +76,13 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
   const inTurn = createTurns();
   const contents = new Map<Digest, Promise<VersionContent>>();
 
-  const contentOf = (manifestDigest: Digest): Promise<VersionContent> => {
+  const contentOf = ({
+    manifestDigest,
+    rowsDigest,
+  }: Pick<VersionSummary, "manifestDigest" | "rowsDigest">): Promise<VersionContent> => {
     const cached = contents.get(manifestDigest);
     if (cached) return cached;
-    const content = readContent(blobs, manifestDigest);
+    const content = readContent(blobs, manifestDigest, rowsDigest);
     contents.set(manifestDigest, content);
     content.catch(() => contents.delete(manifestDigest));
     for (const oldest of contents.keys()) {
@@ -113,6 +119,13 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
           log(`Datanet ${datanetId}: version ${summary.version} with ${summary.count} rows is published.`);
         return summary;
       }),
+    importVersion: (ask, datanetId, version) =>
+      inTurn(`datanet ${datanetId}`, async () => {
+        const summary = await importVersion(parts, ask, datanetId, version);
+        if (summary.created)
+          log(`Datanet ${datanetId}: version ${version} with ${summary.count} rows is imported.`);
+        return summary;
+      }),
     listVersions: async (datanetId) => {
       await readDatanet(database, datanetId);
       return listVersions(database, datanetId);
@@ -120,7 +133,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     getVersionSummary: (datanetId, version) => readSummary(database, datanetId, version),
     getVersion: async (datanetId, version) => {
       const summary = await readSummary(database, datanetId, version);
-      return { ...summary, ...(await contentOf(summary.manifestDigest)) };
+      return { ...summary, ...(await contentOf(summary)) };
     },
     withdraw: async (input) => {
       const report = await withdraw(parts, input);
@@ -128,18 +141,18 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       return report;
     },
     withdrawnRows: async (datanetId, version) => {
-      const { manifestDigest } = await readSummary(database, datanetId, version);
-      return withdrawnRows(database, (await contentOf(manifestDigest)).manifest);
+      const summary = await readSummary(database, datanetId, version);
+      return withdrawnRows(database, (await contentOf(summary)).manifest);
     },
     diff: async (datanetId, from, to) => {
       const nothing = { rows: [], heldout: [] };
       const versionOf = async (version: number) =>
-        version === 0 ? nothing : contentOf((await readSummary(database, datanetId, version)).manifestDigest);
+        version === 0 ? nothing : contentOf(await readSummary(database, datanetId, version));
       return diffVersions(await versionOf(from), await versionOf(to));
     },
     exportVersion: async (datanetId, version, name, url) => {
       const summary = await readSummary(database, datanetId, version);
-      const content = await contentOf(summary.manifestDigest);
+      const content = await contentOf(summary);
       const { manifest } = content;
       const described = {
         ...{ datanet: await readDatanet(database, datanetId), summary, manifest },

@@ -83,6 +83,9 @@ const migrations = [
      signature text not null,
      recorded_at_ms bigint not null
    );`,
+  // Of an imported version the rows lie in one blob, in the manifest's order; its Datanet's creation may be unknown here.
+  `alter table datanets.versions add column rows_digest text;
+   alter table datanets.datanets alter column transaction_hash drop not null;`,
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

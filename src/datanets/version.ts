@@ -167,15 +167,26 @@ function leavesOf(
 /**
  * Reads a version from its blobs and checks all of it that follows from them: texts against digests, rows against consents,
  * leaves against the root.
+ *
+ * @param rowsDigest the blob of an imported version's rows: training rows, then held-out ones, a line each
  */
-export async function readContent(blobs: Blobs, manifestDigest: Digest): Promise<VersionContent> {
+export async function readContent(
+  blobs: Blobs,
+  manifestDigest: Digest,
+  rowsDigest: Digest | null,
+): Promise<VersionContent> {
+  const linesOf = async (digest: Digest) => new TextDecoder().decode(await blobs.get(digest)).split("\n");
   const bytes = await blobs.get(manifestDigest);
   const manifest = versionManifestSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  const texts = await Promise.all(
-    manifest.contributions.map(async (contribution) =>
-      new TextDecoder().decode(await blobs.get(contribution.textDigest)).split("\n"),
-    ),
-  );
+  if (rowsDigest !== null) {
+    const lines = await linesOf(rowsDigest);
+    return checkedContent(
+      manifest,
+      manifestDigest,
+      (_, split, index) => lines[split === "rows" ? index : manifest.rows.length + index],
+    );
+  }
+  const texts = await Promise.all(manifest.contributions.map(({ textDigest }) => linesOf(textDigest)));
   return checkedContent(
     manifest,
     manifestDigest,
