@@ -1,5 +1,15 @@
 import { readFileSync } from "node:fs";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import {
+  formatRecipe,
+  ModelFactoryError,
+  type PresetName,
+  parseRecipe,
+  presetNames,
+  presets,
+  type Recipe,
+  type RecipeInput,
+} from "../modelfactory/index.ts";
 import { calibrationLabel, calibrationOf, exampleSchema, type Manifest } from "../protocol/index.ts";
 import { parseOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
@@ -10,6 +20,7 @@ import { oneLine, table } from "./table.ts";
 
 type JobState =
   | "queued"
+  | "paused"
   | "training"
   | "evaluating"
   | "indexing"
@@ -23,7 +34,7 @@ type Measured = { readonly loss: number; readonly exact: readonly boolean[] };
 
 export type JobJson = {
   readonly id: string;
-  readonly spec: { readonly model: string };
+  readonly spec: { readonly model: string; readonly recipe: Recipe };
   readonly state: JobState;
   readonly error: string | null;
   /** What the recipe does to attribution, said before it starts. */
@@ -63,10 +74,21 @@ type Options = {
   recipe?: string;
   promptPrice?: string;
   completionPrice?: string;
+  preset?: string;
+  continueFrom?: string;
+  owner?: string;
   id?: string;
   job?: string;
+  duplicate?: string;
+  pause?: true;
+  resume?: true;
+  cancel?: true;
+  showRecipe?: true;
   watch?: true;
 };
+
+/** What may be done with a job that is there. */
+const actions = ["pause", "resume", "cancel"] as const;
 
 /** `openledger finetune`: start a job on published Datanet versions, or watch one. */
 export function define(command: Command, io: Io): void {
@@ -81,18 +103,48 @@ export function define(command: Command, io: Io): void {
       "--evaluation <file>",
       "JSON Lines of examples that are measured before and after, and never trained on",
     )
-    .option("--recipe <file>", "JSON of how to train: epochs, rank, learningRate, …")
+    .option("--recipe <file>", "YAML or JSON of how to train: preset, epochs, rank, learningRate, …")
+    .addOption(
+      new Option("--preset <name>", "how to train, in a word").choices(presetNames).conflicts("recipe"),
+    )
+    .option(
+      "--continue-from <release>",
+      "train on from a release's adapter; without it, training restarts from weights",
+    )
     .option("--prompt-price <open>", "OPEN for a token read")
     .option("--completion-price <open>", "OPEN for a token written")
     .option("--id <name>", "name the job; the same again is the same job")
     .option("--watch", "stay until the job ends, and show its loss")
-    .option("--job <id>", "watch a job that was started before")
+    .option("--owner <name>", "queue it in this name: owners take turns")
+    .option(
+      "--job <id>",
+      "watch a job that was started before, or with one of the next four, do that instead",
+    )
+    .option("--pause", "set it aside; what it has trained is kept")
+    .option("--resume", "queue it again; it goes on where it stood")
+    .option("--cancel", "end it")
+    .option("--show-recipe", "print its recipe as YAML")
+    .option("--duplicate <job>", "a new job with the wishes of another, and what is given here")
     .addHelpText(
       "after",
       "\nWithout --evaluation the Datanets' held-out rows are measured. Ctrl-C stops watching, not the job.",
     )
     .action(async (options: Options) => {
       const node = connect();
+      const action = actions.find((name) => options[name] === true);
+      if ((action !== undefined || options.showRecipe) && options.job === undefined)
+        throw new CliError(`Which job? --${action ?? "show-recipe"} needs --job.`, {
+          exitCode: exitCodes.usage,
+        });
+      if (options.showRecipe) {
+        const { recipe } = (await readJob(node, options.job as string)).spec;
+        return io.result(recipe, formatRecipe(recipe).trimEnd());
+      }
+      if (action !== undefined) {
+        const path = `/v1/fine-tunes/${encodeURIComponent(options.job as string)}/${action}`;
+        const job = await node.post<JobJson>(path, {}, { operator: true });
+        return io.result(job, showJob(job));
+      }
       const started =
         options.job === undefined ? await start(node, options) : await readJob(node, options.job);
       for (const { message } of started.warnings) io.warn(message);
@@ -112,7 +164,8 @@ const readJob = (node: NodeClient, id: string) =>
 
 function start(node: NodeClient, options: Options): Promise<JobJson> {
   const { datanet, model, evaluation, recipe, promptPrice, completionPrice, id } = options;
-  if (datanet === undefined || model === undefined)
+  const { duplicate, preset, continueFrom, owner } = options;
+  if (duplicate === undefined && (datanet === undefined || model === undefined))
     throw new CliError("A new job needs a Datanet's version and the model's name.", {
       expected: "--datanet 1@1 --model name",
       actual: [...(datanet ? [] : ["no --datanet"]), ...(model === undefined ? ["no --model"] : [])].join(
@@ -135,13 +188,18 @@ function start(node: NodeClient, options: Options): Promise<JobJson> {
         };
   const spec = {
     ...(id === undefined ? {} : { id }),
-    model,
-    datanets: datanet,
+    ...(owner === undefined ? {} : { owner }),
+    ...(model === undefined ? {} : { model }),
+    ...(datanet === undefined ? {} : { datanets: datanet }),
+    ...(continueFrom === undefined ? {} : { continueFrom }),
     ...(recipe === undefined ? {} : { recipe: readRecipe(recipe) }),
+    ...(preset === undefined ? {} : { recipe: presets[preset as PresetName] }),
     ...(evaluation === undefined ? {} : { evaluation: readExamples(evaluation) }),
     ...price,
   };
-  return node.post<JobJson>("/v1/fine-tunes", spec, { operator: true });
+  const path =
+    duplicate === undefined ? "/v1/fine-tunes" : `/v1/fine-tunes/${encodeURIComponent(duplicate)}/duplicate`;
+  return node.post<JobJson>(path, spec, { operator: true });
 }
 
 function readFile(file: string): string {
@@ -155,15 +213,12 @@ function readFile(file: string): string {
   }
 }
 
-function readRecipe(file: string): unknown {
+function readRecipe(file: string): RecipeInput {
   try {
-    return JSON.parse(readFile(file));
+    return parseRecipe(readFile(file));
   } catch (cause) {
-    if (cause instanceof CliError) throw cause;
-    throw new CliError(`${file} is not JSON: ${(cause as Error).message}`, {
-      exitCode: exitCodes.usage,
-      cause,
-    });
+    if (!(cause instanceof ModelFactoryError)) throw cause;
+    throw new CliError(`${file}: ${cause.message}`, { exitCode: exitCodes.usage, cause });
   }
 }
 
@@ -245,6 +300,7 @@ function jobView(io: Io) {
           Number(facts.steps),
           `loss ${Number(facts.loss).toFixed(3)}${heldOut}, ${Math.round(Number(facts.tokensPerSecond))} tokens/s`,
         );
+      else if (event === "resumed") io.note(`The training goes on after step ${facts.from}.`);
       else if (event === "epoch") {
         heldOut = `, held-out ${Number(facts.heldOutLoss).toFixed(3)} after epoch ${facts.epoch}`;
       } else if (event === "index")
@@ -291,7 +347,9 @@ const labelOf = (facts: Record<string, unknown>) =>
 
 function showJob(job: JobJson): string {
   const { id, spec, trained, evaluated, indexed, calibrated, releaseId } = job;
-  if (!isOver(job)) return `Job ${id} is ${job.state}: "${spec.model}".\n→ ./openledger finetune --job ${id}`;
+  if (!isOver(job))
+    return `Job ${id} is ${job.state}: "${spec.model}".\n→ ./openledger finetune --job ${id}${job.state === "paused" ? " --resume" : ""}`;
+  if (job.state === "cancelled") return `Job ${id} is cancelled.\n→ ./openledger finetune --duplicate ${id}`;
   const right = ({ exact }: Measured) => `${exact.filter(Boolean).length} of ${exact.length}`;
   const measured = evaluated && [
     { what: "base", ...evaluated.base },

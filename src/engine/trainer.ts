@@ -41,15 +41,15 @@ export type TrainRecipe = {
 
 export type TrainState = { step: number; adapter: Adapter; optimizer: OptimizerState };
 
+const copyAdapter = ({ config, tensors }: Adapter): Adapter => ({
+  config,
+  tensors: new Map([...tensors].map(([name, { data, shape }]) => [name, { data: data.slice(), shape }])),
+});
+
 /** A state that further training leaves as it is. */
 export const copyTrainState = ({ step, adapter, optimizer }: TrainState): TrainState => ({
   step,
-  adapter: {
-    config: adapter.config,
-    tensors: new Map(
-      [...adapter.tensors].map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]),
-    ),
-  },
+  adapter: copyAdapter(adapter),
   optimizer: {
     step: optimizer.step,
     moments: new Map(
@@ -90,9 +90,16 @@ export const loraOf = (recipe: Pick<TrainRecipe, "rank" | "alpha" | "modules">):
 export const positionsFor = (sequences: readonly Sequence[]) =>
   Math.ceil(sequences.reduce((most, s) => Math.max(most, s.ids.length), 1) / 32) * 32;
 
+/** Nats and target tokens of the batches of an epoch that have been trained on. */
+export type EpochSums = { readonly loss: number; readonly tokens: number };
+
 export type TrainerOptions = {
   /** The state to go on from. */
   saved?: TrainState;
+  /** What the epoch that `saved` stands in had lost so far: {@link EpochSums}. */
+  epoch?: EpochSums;
+  /** The adapter to start from, in place of a fresh one: it is copied. Ignored where `saved` is given. */
+  start?: Adapter;
   /**
    * Rows left out of their batches, while order, steps and denominators stay as with them: what training would have been had these rows
    * said nothing. Attribution is measured against such counterfactuals.
@@ -104,7 +111,7 @@ export async function createTrainer(
   base: { config: ModelConfig; weights: Weights },
   recipe: TrainRecipe,
   sequences: readonly Sequence[],
-  { saved, without }: TrainerOptions = {},
+  { saved, epoch: begun, start, without }: TrainerOptions = {},
 ) {
   const { config } = base;
   const { device = "cpu" } = recipe;
@@ -126,13 +133,13 @@ export async function createTrainer(
   const baseFeeds = await toDevice(weightFeeds(config, base.weights), device);
   const state: TrainState = saved ?? {
     step: 0,
-    adapter: initialAdapter(config, lora, recipe.seed),
+    adapter: start === undefined ? initialAdapter(config, lora, recipe.seed) : copyAdapter(start),
     optimizer: newOptimizerState(),
   };
   const stepsPerEpoch = Math.ceil(sequences.length / recipe.batch);
   const steps = stepsPerEpoch * recipe.epochs;
-  let epochLoss = 0;
-  let epochTokens = 0;
+  let epochLoss = begun?.loss ?? 0;
+  let epochTokens = begun?.tokens ?? 0;
   let stopped = false;
 
   const orderOf = (epoch: number) =>
@@ -214,6 +221,8 @@ export async function createTrainer(
     },
     /** Mean training loss so far in the current epoch, nats per target token. */
     epochLoss: () => epochLoss / Math.max(1, epochTokens),
+    /** What a state saved now has to be gone on with. */
+    epochSums: (): EpochSums => ({ loss: epochLoss, tokens: epochTokens }),
   };
 }
 

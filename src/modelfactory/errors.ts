@@ -4,6 +4,11 @@ export type ModelFactoryErrorCode =
   | "other-data"
   | "not-owner"
   | "not-commercial"
+  | "bad-name"
+  | "bad-recipe"
+  | "job-exists"
+  | "job-over"
+  | "other-adapter"
   | "unknown-job"
   | "unknown-release";
 

@@ -3,7 +3,9 @@
  *
  * - `recipe`, `job`: what is asked for; `service`: the queue; `run-job`: train → evaluate → index → calibrate → release, each finished step
  *   written down
- * - `training`: to the held-out optimum, and again without some examples; `worker`: the training thread
+ * - `presets`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
+ * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file; `worker`: the
+ *   training thread
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
  * - `reproduce`: a release's training again, from its manifest; `check-release`: whether that gives its adapter; `adapter-distance`: by how
  *   much not
@@ -27,7 +29,10 @@ export { type PullOptions, type PullResult, pullModel, readPull } from "./hub-pu
 export * from "./job.ts";
 export * from "./model-card.ts";
 export * from "./model-folder.ts";
+export { openaiRoutes } from "./openai/routes.ts";
+export * from "./presets.ts";
 export * from "./recipe.ts";
+export * from "./recipe-file.ts";
 export * from "./registered.ts";
 export * from "./registry.ts";
 export * from "./release.ts";

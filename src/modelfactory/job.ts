@@ -1,6 +1,13 @@
 /** A fine-tuning job: what is asked for, how far it is, and what its finished steps left. */
 import { z } from "zod";
-import { addressSchema, type Digest, decimalSchema, exampleSchema, uint32Schema } from "../protocol/index.ts";
+import {
+  addressSchema,
+  type Digest,
+  decimalSchema,
+  digestSchema,
+  exampleSchema,
+  uint32Schema,
+} from "../protocol/index.ts";
 import type { Database, Queries } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { recipeSchema } from "./recipe.ts";
@@ -30,6 +37,11 @@ export const jobSpecSchema = z.strictObject({
     .min(1)
     .max(64),
   recipe: recipeSchema.prefault({}),
+  /**
+   * The release whose adapter training continues from, with a fresh optimiser. Null restarts from fresh adapter weights, which is the
+   * default: the same data and recipe then give the same adapter.
+   */
+  continueFrom: digestSchema.nullable().default(null),
   /** Examples of what the model should be able to do; measured before and after, never trained on. */
   evaluation: z.array(exampleSchema).max(2_000).default([]),
   price: z
@@ -45,6 +57,7 @@ export type JobSpecInput = z.input<typeof jobSpecSchema>;
 
 export type JobState =
   | "queued"
+  | "paused"
   | "training"
   | "evaluating"
   | "indexing"
@@ -60,6 +73,8 @@ export type JobStep = "trained" | "evaluated" | "indexed" | "calibrated";
 export type FineTuningJob = {
   readonly id: string;
   readonly spec: JobSpec;
+  /** In whose name it waits for its turn: owners take turns. */
+  readonly owner: string;
   readonly state: JobState;
   readonly error: string | null;
   readonly trained: Trained | null;
@@ -81,6 +96,7 @@ export type JobEvent = {
 type JobRow = {
   id: string;
   spec: unknown;
+  owner: string;
   state: JobState;
   error: string | null;
   trained: unknown;
@@ -91,7 +107,7 @@ type JobRow = {
   createdAtMs: number;
   finishedAtMs: number | null;
 };
-const selectJobs = `select id, spec, state, error, trained, evaluated, indexed, calibrated, release_id as "releaseId", created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
+const selectJobs = `select id, spec, owner, state, error, trained, evaluated, indexed, calibrated, release_id as "releaseId", created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
 
 function parseJob(row: JobRow): FineTuningJob {
   return {
@@ -105,6 +121,26 @@ function parseJob(row: JobRow): FineTuningJob {
   };
 }
 
+/** Whether nothing will happen to the job any more. */
+export const isOver = ({ state }: { readonly state: JobState }): boolean =>
+  state === "succeeded" || state === "failed" || state === "cancelled";
+
+/** Whether two jobs ask for the same. */
+export const sameSpec = (a: JobSpec, b: JobSpec): boolean =>
+  JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+
+/** With the keys of every object in order: the database does not keep theirs. */
+const sorted = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(sorted)
+    : typeof value === "object" && value !== null
+      ? Object.fromEntries(
+          Object.entries(value)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([key, inner]) => [key, sorted(inner)]),
+        )
+      : value;
+
 /** @throws ModelFactoryError `unknown-job` */
 export async function readJob(queries: Queries, id: string): Promise<FineTuningJob> {
   const [row] = await queries.query<JobRow>(`${selectJobs} where id = $1`, [id]);
@@ -112,11 +148,44 @@ export async function readJob(queries: Queries, id: string): Promise<FineTuningJ
   return parseJob(row);
 }
 
-/** Newest first. */
-export async function listJobs(queries: Queries, limit: number): Promise<FineTuningJob[]> {
-  return (await queries.query<JobRow>(`${selectJobs} order by created_at_ms desc limit $1`, [limit])).map(
-    parseJob,
+/** A page of jobs. */
+export type JobPage = {
+  readonly limit: number;
+  /** Only jobs older than this one. */
+  readonly after?: string | undefined;
+};
+
+/** Newest first. @throws ModelFactoryError `unknown-job`: there is no job `after` */
+export async function listJobs(queries: Queries, { limit, after }: JobPage): Promise<FineTuningJob[]> {
+  if (after === undefined)
+    return (
+      await queries.query<JobRow>(`${selectJobs} order by created_at_ms desc, id desc limit $1`, [limit])
+    ).map(parseJob);
+  const { createdAtMs } = await readJob(queries, after);
+  const rows = await queries.query<JobRow>(
+    `${selectJobs} where (created_at_ms, id) < ($2, $3) order by created_at_ms desc, id desc limit $1`,
+    [limit, createdAtMs, after],
   );
+  return rows.map(parseJob);
+}
+
+/** What a job is in the middle of; a node that finds one so at its start was interrupted. */
+const underWay = ["training", "evaluating", "indexing", "calibrating", "releasing"];
+
+/**
+ * The job whose turn it is: one that was interrupted, else the oldest of the owner who has waited longest for a turn. An owner with a
+ * thousand jobs delays another's first one by one job.
+ */
+export async function takeTurn(database: Database): Promise<string | undefined> {
+  const [row] = await database.query<{ id: string }>(
+    `update modelfactory.jobs set turn = (select coalesce(max(turn), 0) + 1 from modelfactory.jobs)
+     where id = (
+       select id from modelfactory.jobs j where state = 'queued' or state in (select jsonb_array_elements_text($1::jsonb))
+       order by state = 'queued', (select max(turn) from modelfactory.jobs o where o.owner = j.owner), created_at_ms, id limit 1)
+     returning id`,
+    [JSON.stringify(underWay)],
+  );
+  return row?.id;
 }
 
 /** What a finished step leaves, written down so that a restarted job goes on after it. */
@@ -174,7 +243,7 @@ export function createJournal(database: Database, now: () => number) {
   return {
     record,
     async setState(jobId: string, state: JobState, extra: { error?: string } = {}): Promise<void> {
-      const finished = state === "succeeded" || state === "failed" || state === "cancelled";
+      const finished = isOver({ state });
       await database.query(
         "update modelfactory.jobs set state = $2, error = $3, finished_at_ms = $4 where id = $1",
         [jobId, state, extra.error ?? null, finished ? now() : null],
@@ -186,6 +255,12 @@ export function createJournal(database: Database, now: () => number) {
       database.query<JobEvent>(
         `select id, at_ms as "atMs", kind, data from modelfactory.events where job_id = $1 and id > $2 order by id limit $3`,
         [id, after, Math.min(limit, eventsPerPageMax)],
+      ),
+    /** Events before `before`, newest first. */
+    eventsBack: (id: string, before: number, limit: number): Promise<JobEvent[]> =>
+      database.query<JobEvent>(
+        `select id, at_ms as "atMs", kind, data from modelfactory.events where job_id = $1 and id < $2 order by id desc limit $3`,
+        [id, before, Math.min(limit, eventsPerPageMax)],
       ),
     /** Calls back whenever a job has a new event. @returns how to stop that */
     onEvent(listener: (jobId: string) => void): () => void {

@@ -112,7 +112,7 @@ export const recipeFacts = (recipe: Recipe): Record<string, HashableJson> =>
 
 /** The recipe that a manifest states. @throws ZodError when it is not one that this program made */
 export function recipeOf({ recipe: facts }: Pick<Manifest, "recipe">): Recipe {
-  const { exclude: _, ...told } = facts;
+  const { exclude: _, continueFrom: __, ...told } = facts;
   return recipeSchema.parse(
     Object.fromEntries(
       Object.entries(told).map(([key, value]) => [key, typeof value === "string" ? Number(value) : value]),

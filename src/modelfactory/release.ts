@@ -86,6 +86,8 @@ export const trainedSchema = z.object({
   examples: z.number(),
   skipped: z.number().default(0),
   copies: z.number().default(0),
+  /** Target tokens learned from, every epoch counted; not known of a job that was trained before they were. */
+  tokens: z.number().optional(),
   seconds: z.number(),
 });
 export type Trained = z.infer<typeof trainedSchema>;
@@ -162,6 +164,8 @@ export type ReleaseParts = {
   recipe: Recipe;
   /** Contributors whose rows were left out. */
   exclude: readonly Address[];
+  /** The release whose adapter training continued from. */
+  continueFrom?: Digest | null;
   trained: Trained;
   evaluated: Evaluated;
   indexed: Indexed;
@@ -196,7 +200,11 @@ export function buildManifest(parts: ReleaseParts): Manifest {
       acceptedExamples: parts.acceptedExamples[i] as number,
       consentsRoot: version.manifest.consentsRoot,
     })),
-    recipe: { ...recipeFacts(recipe), exclude: [...parts.exclude] },
+    recipe: {
+      ...recipeFacts(recipe),
+      exclude: [...parts.exclude],
+      ...(parts.continueFrom ? { continueFrom: parts.continueFrom } : {}),
+    },
     seed: recipe.seed,
     threads: recipe.threads,
     engineVersion: engineVersion(),

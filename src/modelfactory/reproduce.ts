@@ -1,6 +1,6 @@
 /** A release's training run again from its manifest: on the same class of machine it gives the same adapter, to the last bit. */
 import type { VersionContent } from "../datanets/index.ts";
-import { type Checkpoint, exportPeft } from "../engine/index.ts";
+import { type Adapter, type Checkpoint, exportPeft } from "../engine/index.ts";
 import { addressSchema, bytesDigest, type Digest, type Manifest } from "../protocol/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { recipeOf } from "./recipe.ts";
@@ -30,6 +30,8 @@ export type ReproductionEvents = {
   signal?: AbortSignal;
   onStep?: (event: StepEvent) => void;
   onEpoch?: (event: EpochEvent) => void;
+  /** The adapter that the release's training continued from: its recipe's `continueFrom` names the release it is of. */
+  start?: Adapter;
 };
 
 /**
@@ -50,6 +52,11 @@ export async function reproduceRelease(
   listen: ReproductionEvents = {},
 ): Promise<Reproduction> {
   const recipe = recipeOf(manifest);
+  if (manifest.recipe.continueFrom !== undefined && listen.start === undefined)
+    throw new ModelFactoryError(
+      "other-adapter",
+      `This release continues the training of release ${manifest.recipe.continueFrom}: its training can be made again only from that release's adapter.`,
+    );
   const rows = await readRows(
     { datanets },
     { datanets: manifest.datanets, exclude: addressSchema.array().parse(manifest.recipe.exclude ?? []) },
@@ -69,6 +76,7 @@ export async function reproduceRelease(
       signal: listen.signal ?? new AbortController().signal,
       onStep: listen.onStep ?? (() => {}),
       onEpoch: listen.onEpoch ?? (() => {}),
+      start: listen.start,
     },
   );
   const tensors = exportPeft(state.adapter, manifest.base.name)["adapter_model.safetensors"];

@@ -13,12 +13,17 @@ import {
   whatIsWrong,
 } from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
-import { type FineTuningJob, type JobSpecInput, jobSpecSchema } from "./job.ts";
+import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { recipeWarnings } from "./recipe.ts";
 import type { Release } from "./releases.ts";
 import type { ModelFactory } from "./service.ts";
 
-const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404> = {
+const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
+  "bad-name": 400,
+  "bad-recipe": 400,
+  "job-exists": 409,
+  "job-over": 409,
+  "other-adapter": 400,
   "nothing-to-train": 400,
   "nothing-to-evaluate": 400,
   "other-data": 400,
@@ -37,11 +42,30 @@ const failures = {
   400: json(errorOut, "The request is not right; the message says why"),
   403: json(errorOut, "Not allowed"),
   404: json(errorOut, "There is no such thing here"),
+  409: json(errorOut, "It contradicts what is already here"),
 };
 const tags = ["ModelFactory"];
 const jobParams = z.object({ id: z.string().min(1).max(64) });
 const releaseParams = z.object({ release: z.string().min(1).max(128) });
 const jobOut = z.unknown();
+
+/** A job's wishes, checked in full by {@link jobSpecSchema}, and its name. */
+const newJobBody = {
+  required: true,
+  content: {
+    "application/json": {
+      schema: z
+        .looseObject({
+          id: z
+            .string()
+            .regex(/^[\w-]{1,64}$/)
+            .optional(),
+          owner: z.string().min(1).max(64).optional(),
+        })
+        .openapi("NewFineTune"),
+    },
+  },
+};
 
 const routes = {
   create: createRoute({
@@ -50,23 +74,7 @@ const routes = {
     tags,
     summary:
       "Start a fine-tuning job, as this node's developer; `warnings` say what its recipe does to attribution",
-    request: {
-      body: {
-        required: true,
-        content: {
-          "application/json": {
-            schema: z
-              .looseObject({
-                id: z
-                  .string()
-                  .regex(/^[\w-]{1,64}$/)
-                  .optional(),
-              })
-              .openapi("NewFineTune"),
-          },
-        },
-      },
-    },
+    request: { body: newJobBody },
     responses: { 201: json(jobOut, "The job"), ...failures },
   }),
   list: createRoute({
@@ -100,6 +108,30 @@ const routes = {
     request: { params: jobParams },
     responses: { 200: json(jobOut, "The job"), ...failures },
   }),
+  pause: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/pause",
+    tags,
+    summary: "Set a job aside; what it has trained is kept",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  resume: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/resume",
+    tags,
+    summary: "Queue a paused job again; it goes on where it stood",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  duplicate: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/duplicate",
+    tags,
+    summary: "A new job with the wishes of another, and its own where given",
+    request: { params: jobParams, body: newJobBody },
+    responses: { 201: json(jobOut, "The new job"), ...failures },
+  }),
   release: createRoute({
     method: "get",
     path: "/v1/releases/{release}",
@@ -117,6 +149,8 @@ const routes = {
     responses: { 200: json(z.unknown(), "Contributors, then null rows, as hex"), ...failures },
   }),
 };
+
+type NewJob = { id?: string; owner?: string };
 
 const jobJson = (job: FineTuningJob) => {
   const { evaluation, ...spec } = job.spec;
@@ -144,7 +178,7 @@ export function modelFactoryRoutes(
   attestedOf?: (releaseId: Digest) => Promise<boolean>,
 ): OpenAPIHono {
   const app = new OpenAPIHono();
-  const failure = (context: Context, status: 400 | 403 | 404, code: string, message: string) =>
+  const failure = (context: Context, status: 400 | 403 | 404 | 409, code: string, message: string) =>
     context.json({ error: { code, message } }, status);
   app.onError((error, context) => {
     if (error instanceof ModelFactoryError)
@@ -170,9 +204,21 @@ export function modelFactoryRoutes(
   };
 
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
-    const { id = `ft-${randomUUID()}`, ...spec } = context.req.valid("json") as { id?: string };
-    return context.json(jobJson(await service.createJob(id, jobSpecSchema.parse(spec) as JobSpecInput)), 201);
+    const { id = `ft-${randomUUID()}`, owner, ...spec } = context.req.valid("json") as NewJob;
+    const job = await service.createJob(id, jobSpecSchema.parse(spec) as JobSpecInput, owner);
+    return context.json(jobJson(job), 201);
   });
+  app.openapi({ ...routes.duplicate, middleware: [guard] }, async (context) => {
+    const { id = `ft-${randomUUID()}`, owner: _, ...changes } = context.req.valid("json") as NewJob;
+    const { id: of } = context.req.valid("param");
+    return context.json(jobJson(await service.duplicate(of, id, changes as Partial<JobSpecInput>)), 201);
+  });
+  app.openapi({ ...routes.pause, middleware: [guard] }, async (context) =>
+    context.json(jobJson(await service.pause(context.req.valid("param").id)), 200),
+  );
+  app.openapi({ ...routes.resume, middleware: [guard] }, async (context) =>
+    context.json(jobJson(await service.resume(context.req.valid("param").id)), 200),
+  );
   app.openapi(routes.list, async (context) =>
     context.json({ object: "list", data: (await service.listJobs()).map(jobJson) }, 200),
   );
@@ -184,7 +230,9 @@ export function modelFactoryRoutes(
   );
   app.openapi(routes.events, async (context) => {
     const { id } = context.req.valid("param");
-    let { after } = context.req.valid("query");
+    // A browser that reconnects says where it was in a header (HTML, server-sent events, section 9.2.4).
+    const last = Number(context.req.header("last-event-id") ?? "");
+    let after = Math.max(context.req.valid("query").after, Number.isSafeInteger(last) ? last : 0);
     await service.getJob(id);
     if (!(context.req.header("accept") ?? "").includes("text/event-stream"))
       return context.json({ data: await service.events(id, after) }, 200);
@@ -209,8 +257,7 @@ export function modelFactoryRoutes(
             after = event.id;
           }
           const { state } = await service.getJob(id);
-          if (events.length === 0 && (state === "succeeded" || state === "failed" || state === "cancelled"))
-            break;
+          if (events.length === 0 && isOver({ state })) break;
           if (events.length === 0) await woken;
         }
       } finally {

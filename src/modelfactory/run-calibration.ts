@@ -11,7 +11,7 @@ import {
 import { type FineTuningJob, listRetrainings, writeRetraining } from "./job.ts";
 import type { CalibratedStep, Indexed, Trained } from "./release.ts";
 import type { Rows, RunJobParts } from "./run-job.ts";
-import type { RetrainEvent } from "./worker.ts";
+import type { AdapterFiles, RetrainEvent } from "./worker.ts";
 
 /** Between two recorded events of progress. */
 const eventEveryMs = 1_000;
@@ -20,6 +20,7 @@ export async function calibrate(
   { blobs, database, journal, training, afterStep, now, log }: RunJobParts,
   { id, spec }: FineTuningJob,
   rows: Pick<Rows, "examples" | "heldOut">,
+  start: AdapterFiles | null,
   trained: Trained,
   indexed: Indexed,
   signal: AbortSignal,
@@ -59,6 +60,7 @@ export async function calibrate(
         trainingSeed,
         steps: trained.steps,
         queries,
+        start,
       },
       { signal, onEvent: ({ step, steps }: RetrainEvent) => tell(step / steps) },
     );

@@ -12,6 +12,7 @@ import {
   type Digest,
   encodeRow,
   indexTree,
+  jsonDigest,
   releaseId as releaseIdOf,
 } from "../protocol/index.ts";
 import { temporaryFolder } from "../store/index.ts";
@@ -19,6 +20,7 @@ import { calibrationQueries } from "./calibration.ts";
 import { ModelFactoryError } from "./errors.ts";
 import {
   type FineTuningJob,
+  isOver,
   type JobSpec,
   type JobState,
   type JobStep,
@@ -32,17 +34,23 @@ import {
   type CalibratedStep,
   decimalFraction,
   type Evaluated,
+  engineVersion,
   type Indexed,
   indexRows,
+  isOfBase,
   signRelease,
   type Trained,
 } from "./release.ts";
-import { latestRelease } from "./releases.ts";
+import { findRelease, latestRelease } from "./releases.ts";
 import { calibrate } from "./run-calibration.ts";
 import type { ModelFactoryDependencies } from "./service.ts";
-import type { TrainEvent, TrainingMethods } from "./worker.ts";
+import { CancelledError } from "./training.ts";
+import { removeTraining } from "./training-state.ts";
+import type { AdapterFiles, TrainEvent, TrainingMethods } from "./worker.ts";
 
-export type RunJobParts = Required<ModelFactoryDependencies> & {
+export type RunJobParts = Required<Omit<ModelFactoryDependencies, "trainingFolder" | "saveEveryMs">> & {
+  /** Where a job's training is written down while it goes on; nowhere if the node keeps no folder for it. */
+  readonly progressFile: (jobId: string) => string | undefined;
   readonly journal: Journal;
   /** The training thread, started when it is first needed. */
   readonly training: () => Promise<WorkerHandle<TrainingMethods>>;
@@ -99,13 +107,14 @@ export function rowsOf<V extends Pick<VersionContent, "rows" | "heldout">>(
 export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSignal): Promise<void> {
   const { database, journal, afterStep, log } = parts;
   const job = await readJob(database, jobId);
-  if (job.state === "succeeded" || job.state === "cancelled" || job.state === "failed") return;
+  if (isOver(job) || job.state === "paused") return;
   const rows = await readRows(parts, job.spec);
 
   /** What the step left behind last time, or what it leaves now. */
   async function once<T extends object>(step: JobStep, state: JobState, run: () => Promise<T>): Promise<T> {
     const before = job[step] as T | null;
     if (before !== null) return before;
+    if (signal.aborted) throw new CancelledError(`The job was stopped before it was ${step}.`);
     await journal.setState(jobId, state);
     const result = await run();
     await writeStep(database, jobId, step, result);
@@ -113,13 +122,17 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
     return result;
   }
 
-  const trained = await once("trained", "training", () => train(parts, job, rows, signal));
+  const start = await startOf(parts, job.spec);
+  const trained = await once("trained", "training", () => train(parts, job, rows, start, signal));
+  const file = parts.progressFile(jobId);
+  if (file !== undefined) removeTraining(file);
   const evaluated = await once("evaluated", "evaluating", () => evaluate(parts, job, rows, trained));
   if (!job.spec.publish) return journal.setState(jobId, "succeeded");
   const indexed = await once("indexed", "indexing", () => index(parts, job, rows, trained));
   const calibrated = await once("calibrated", "calibrating", () =>
-    calibrate(parts, job, rows, trained, indexed, signal),
+    calibrate(parts, job, rows, start, trained, indexed, signal),
   );
+  if (signal.aborted) throw new CancelledError("The job was stopped before it was released.");
   await journal.setState(jobId, "releasing");
   const id = await release(parts, job, rows, trained, evaluated, indexed, calibrated);
   await afterStep("released");
@@ -129,22 +142,64 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   log(`Job ${jobId}: "${job.spec.model}" is released as ${id}.`);
 }
 
+/**
+ * The adapter that a job continues from. The data it was made of must be trained on again: whoever taught it what it knows has to be in
+ * the index that pays for what it says.
+ *
+ * @throws ModelFactoryError `unknown-release`, `other-adapter`, `other-data`
+ */
+export async function startOf(
+  { database, blobs, base }: Pick<RunJobParts, "database" | "blobs" | "base">,
+  { continueFrom, recipe, datanets }: JobSpec,
+): Promise<AdapterFiles | null> {
+  if (continueFrom === null) return null;
+  const from = await findRelease(database, continueFrom);
+  if (from === undefined)
+    throw new ModelFactoryError(
+      "unknown-release",
+      `There is no release ${continueFrom} here to continue from.`,
+    );
+  const { adapter } = from.manifest;
+  const shape = (of: { rank: number; alpha: number | string; modules: readonly string[] }) =>
+    `rank ${of.rank}, alpha ${Number(of.alpha)}, modules ${[...of.modules].sort().join(" ")}`;
+  if (!isOfBase(from.manifest, base) || shape(adapter) !== shape(recipe))
+    throw new ModelFactoryError(
+      "other-adapter",
+      `Release ${continueFrom} has an adapter of ${from.manifest.base.name} with ${shape(adapter)}; this job trains one of ${base.name} with ${shape(recipe)}. Ask for the same, or leave continueFrom out to restart from weights.`,
+    );
+  for (const { datanetId, version } of from.manifest.datanets)
+    if (!datanets.some((one) => one.datanetId === datanetId && one.version >= version))
+      throw new ModelFactoryError(
+        "other-data",
+        `Release ${continueFrom} was trained on version ${version} of Datanet ${datanetId}; who continues it trains on that version or a later one, too, so that its contributors stay in the index that pays them. Add it, or leave continueFrom out to restart from weights.`,
+      );
+  return { config: await blobs.get(from.adapterConfig), tensors: await blobs.get(adapter.digest) };
+}
+
 async function train(
-  { blobs, journal, training, now, log }: RunJobParts,
+  { blobs, journal, training, progressFile, base, now, log }: RunJobParts,
   { id, spec }: FineTuningJob,
   rows: Rows,
+  start: AdapterFiles | null,
   signal: AbortSignal,
 ): Promise<Trained> {
-  const curve: { step: number; loss: number }[] = [];
   let lastEventAt = 0;
+  const file = progressFile(id);
   const result = await (await training()).call(
     "train",
-    { recipe: spec.recipe, examples: rows.examples, heldOut: rows.heldOut },
+    {
+      recipe: spec.recipe,
+      examples: rows.examples,
+      heldOut: rows.heldOut,
+      start,
+      // Another engine or base would go on with other sums: their training starts anew.
+      progress:
+        file === undefined ? null : { file, key: jsonDigest([id, baseDigest(base), engineVersion()]) },
+    },
     {
       signal,
       onEvent: ({ kind, ...event }: TrainEvent) => {
         if ("step" in event) {
-          curve.push({ step: event.step, loss: event.loss });
           if (now() - lastEventAt < eventEveryMs && event.step < event.steps) return;
           lastEventAt = now();
         }
@@ -154,16 +209,27 @@ async function train(
       },
     },
   );
-  const { steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, copies, seconds } =
-    result;
+  const { steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, copies } = result;
+  const { stepLosses, seconds, tokens } = result;
   return {
     adapterConfig: await blobs.put(result.adapter.config),
     adapterTensors: await blobs.put(result.adapter.tensors),
     moments: await blobs.put(result.moments),
-    lossCurve: await blobs.put(bytes(curve.map(({ step, loss }) => [step, Math.round(loss * 1e6)]))),
+    lossCurve: await blobs.put(bytes(stepLosses.map((loss, at) => [at + 1, Math.round(loss * 1e6)]))),
     epochs: result.epochLosses.length,
     lossLast: result.epochLosses[releasedEpoch - 1] ?? lossFirst,
-    ...{ steps, releasedEpoch, heldOutLosses, heldOutRows, lossFirst, examples, skipped, copies, seconds },
+    ...{
+      steps,
+      releasedEpoch,
+      heldOutLosses,
+      heldOutRows,
+      lossFirst,
+      examples,
+      skipped,
+      copies,
+      seconds,
+      tokens,
+    },
   };
 }
 
@@ -270,13 +336,16 @@ async function release(
     promptWeiPerToken: BigInt(spec.price.promptWeiPerToken),
     completionWeiPerToken: BigInt(spec.price.completionWeiPerToken),
   };
-  const parent = await latestRelease(database, spec.model, job.createdAtMs);
+  const parent =
+    (await latestRelease(database, spec.model, job.createdAtMs)) ??
+    (spec.continueFrom === null ? undefined : await findRelease(database, spec.continueFrom));
   const manifest = buildManifest({
     base,
     versions: rows.versions,
     acceptedExamples: rows.acceptedExamples,
     recipe: spec.recipe,
     exclude: spec.exclude as Address[],
+    continueFrom: spec.continueFrom,
     trained,
     evaluated,
     indexed,

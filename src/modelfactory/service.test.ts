@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -8,7 +8,7 @@ import { custom } from "viem";
 import { decodeBasis, openExplainRows } from "../attribution/index.ts";
 import { viemChain } from "../chain/index.ts";
 import { contractRegistry, createDatanets } from "../datanets/index.ts";
-import { createRandom, loadCheckpoint } from "../engine/index.ts";
+import { createRandom, loadCheckpoint, parseSafetensors, readPeft } from "../engine/index.ts";
 import { readConfig } from "../node/config.ts";
 import { openNetwork } from "../node/network.ts";
 import {
@@ -51,6 +51,7 @@ const registry = contractModelRegistry({
 });
 
 /** Everything that a restart opens again. */
+const trainingFolder = join(folder, "training");
 async function open(afterStep?: (step: string) => Promise<void>) {
   const database = await openDatabase(join(folder, "db"));
   const jobs = await openJobs(database);
@@ -67,6 +68,8 @@ async function open(afterStep?: (step: string) => Promise<void>) {
     registry,
     base,
     developer: network.accounts.developer,
+    trainingFolder,
+    saveEveryMs: 100,
     ...(afterStep ? { afterStep } : {}),
   });
   return {
@@ -320,6 +323,128 @@ test("the same job gives the same adapter; stopped after any step, it goes on to
     assert.equal(release?.manifest.index.explainDigest, first?.manifest.index.explainDigest);
     assert.deepEqual(release?.manifest.calibration, first?.manifest.calibration, "and the calibration");
   }
+});
+
+/** Resolves once a job has trained so many steps. */
+async function trained(id: string, steps: number): Promise<void> {
+  const reached = Promise.withResolvers<void>();
+  const stop = world.factory.onEvent(async (jobId) => {
+    if (jobId !== id) return;
+    const events = await world.factory.events(id);
+    if (events.some(({ kind, data }) => kind === "step" && Number(data.step) >= steps)) reached.resolve();
+  });
+  await reached.promise;
+  stop();
+}
+const quick = { ...spec.recipe, calibration: { retrainings: 0, leaveOut: 0 } };
+const manySteps = { ...quick, epochs: 60, learningRate: 1e-4, stopAtOptimum: false };
+const adapterOf = async (id: string) => (await world.factory.getJob(id)).trained?.adapterTensors;
+
+test("a job paused in the middle of its training lets others pass, and goes on to the bytes of one never stopped", async () => {
+  const long = { ...spec, recipe: manySteps, publish: false };
+  await world.factory.createJob("whole", { ...long, model: "whole" });
+  await world.jobs.drain();
+  await world.factory.createJob("paused", { ...long, model: "paused" });
+  await trained("paused", 3);
+  assert.equal((await world.factory.pause("paused")).state, "paused");
+  assert.deepEqual(readdirSync(trainingFolder), ["paused.training"]);
+  await world.factory.createJob("passing", {
+    ...long,
+    model: "passing",
+    recipe: { ...manySteps, epochs: 1 },
+  });
+  await world.jobs.drain();
+  assert.equal((await world.factory.getJob("passing")).state, "succeeded");
+  assert.equal((await world.factory.getJob("paused")).state, "paused", "it waits for somebody to resume it");
+  // The node ends in the middle, too, and once more after that.
+  assert.equal((await world.factory.resume("paused")).state, "queued");
+  for (const steps of [10, 20]) {
+    await trained("paused", steps);
+    await world.close();
+    world = await open();
+  }
+  await world.jobs.drain();
+  const resumed = (await world.factory.events("paused")).filter(({ kind }) => kind === "resumed");
+  assert.ok(resumed.length >= 1 && Number(resumed[0]?.data.from) >= 3);
+  assert.equal(await adapterOf("paused"), await adapterOf("whole"));
+  const curve = async (id: string) => (await world.factory.getJob(id)).trained?.lossCurve;
+  assert.equal(await curve("paused"), await curve("whole"));
+  assert.deepEqual(readdirSync(trainingFolder), [], "nothing stays of a training that is over");
+  await assert.rejects(world.factory.pause("paused"), { code: "job-over" });
+  await assert.rejects(world.factory.resume("paused"), { code: "job-over" });
+});
+
+test("owners take turns; a duplicate asks for the same; an id is one job's", async () => {
+  await world.factory.createJob("gate", { ...spec, recipe: manySteps, publish: false, model: "gate" });
+  await trained("gate", 1);
+  const one = { ...spec, recipe: { ...quick, epochs: 1 }, publish: false };
+  for (const n of [1, 2, 3]) await world.factory.createJob(`many-${n}`, { ...one, model: "many" }, "many");
+  await world.factory.createJob("few", { ...one, model: "few" }, "few");
+  await world.factory.cancel("many-2");
+  await world.factory.cancel("gate");
+  await world.jobs.drain();
+  const jobs = await world.factory.listJobs({ limit: 5 });
+  const order = jobs
+    .filter(({ state }) => state === "succeeded")
+    .sort((a, b) => Number(a.finishedAtMs) - Number(b.finishedAtMs));
+  assert.deepEqual(
+    order.map(({ id }) => id),
+    ["many-1", "few", "many-3"],
+  );
+  const { spec: again, owner } = await world.factory.duplicate("few", "few-again", { model: "others" });
+  await world.jobs.drain();
+  assert.deepEqual([again.recipe.epochs, again.model, owner], [1, "others", "few"]);
+  assert.equal(await adapterOf("few-again"), await adapterOf("few"));
+  await assert.rejects(world.factory.createJob("few", { ...one, model: "else" }), { code: "job-exists" });
+  assert.equal((await world.factory.createJob("few", { ...one, model: "few" })).state, "succeeded");
+  await assert.rejects(world.factory.createJob("../few", { ...one, model: "few" }), { code: "bad-name" });
+  const older = await world.factory.listJobs({ limit: 2, after: jobs[1]?.id as string });
+  assert.deepEqual(
+    older.map(({ id }) => id),
+    jobs.slice(2, 4).map(({ id }) => id),
+  );
+});
+
+test("training continues from a release with the data it was made of, which the manifest says; else it restarts from weights", async () => {
+  const first = await world.factory.findRelease("words");
+  assert.ok(first);
+  const start = { ...spec, model: "words-on", recipe: quick, continueFrom: first.id };
+  await assert.rejects(world.factory.createJob("other", { ...start, recipe: { ...quick, rank: 4 } }), {
+    code: "other-adapter",
+  });
+  const none = `0x${"ab".repeat(32)}` as const;
+  await assert.rejects(world.factory.createJob("none-such", { ...start, continueFrom: none }), {
+    code: "unknown-release",
+  });
+  await world.factory.createJob("on", start);
+  await world.jobs.drain();
+  const job = await world.factory.getJob("on");
+  assert.equal(job.error, null);
+  const release = await world.factory.findRelease("words-on");
+  assert.ok(release);
+  assert.equal(release.manifest.recipe.continueFrom, first.id);
+  assert.equal(release.manifest.parentRelease, first.id);
+  assert.notEqual(release.manifest.adapter.digest, first.manifest.adapter.digest);
+  const [before] = job.trained?.heldOutLosses ?? [];
+  const whole = await world.factory.getJob("one");
+  assert.equal(
+    before,
+    whole.trained?.heldOutLosses[whole.trained.releasedEpoch ?? 0],
+    "it starts where the other ended",
+  );
+  const checkpoint = loadCheckpoint(baseFolder);
+  await assert.rejects(reproduceRelease(checkpoint, world.datanets, release.manifest), {
+    code: "other-adapter",
+  });
+  const files = await world.factory.releaseFiles(first.id);
+  const adapter = readPeft(
+    JSON.parse(new TextDecoder().decode(files.adapterConfig)),
+    parseSafetensors(files.adapterTensors, "first"),
+    checkpoint.config,
+    "first",
+  );
+  const again = await reproduceRelease(checkpoint, world.datanets, release.manifest, { start: adapter });
+  assert.ok(again.matches);
 });
 
 test("what cannot be done is refused by name", async () => {

@@ -1,4 +1,7 @@
 /** Fine-tuning jobs: queued durably, run one at a time in the training thread, ending in a release on chain. */
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Account } from "viem";
 import { verifyMessage } from "viem";
 import { type Datanets, findLicense } from "../datanets/index.ts";
@@ -9,11 +12,16 @@ import { ModelFactoryError } from "./errors.ts";
 import {
   createJournal,
   type FineTuningJob,
+  isOver,
+  type JobPage,
   type JobSpecInput,
   jobSpecSchema,
   listJobs,
   readJob,
+  sameSpec,
+  takeTurn,
 } from "./job.ts";
+import { createOpenAIFineTuning } from "./openai/service.ts";
 import { recipeWarnings } from "./recipe.ts";
 import type { ModelRegistry } from "./registry.ts";
 import type { BaseModel } from "./release.ts";
@@ -26,8 +34,9 @@ import {
   releaseIndex,
   releaseOfAdapter,
 } from "./releases.ts";
-import { runJob } from "./run-job.ts";
+import { runJob, startOf } from "./run-job.ts";
 import { migrateModelFactory } from "./tables.ts";
+import { removeTraining } from "./training-state.ts";
 import type { TrainingMethods } from "./worker.ts";
 
 export type ModelFactoryDependencies = {
@@ -39,6 +48,10 @@ export type ModelFactoryDependencies = {
   readonly base: BaseModel;
   /** Who releases are published by and developer fees are paid to. */
   readonly developer: Account;
+  /** Where trainings are written down while they go on; without it one that is interrupted starts anew. */
+  readonly trainingFolder?: string;
+  /** How often; half a minute unless given. */
+  readonly saveEveryMs?: number;
   readonly now?: () => number;
   readonly log?: (message: string) => void;
   /** Called after each finished step of a job; tests stop the process here. */
@@ -50,6 +63,44 @@ export type ModelFactoryDependencies = {
 export type ModelFactory = Awaited<ReturnType<typeof createModelFactory>>;
 
 const jobKind = "fine-tune";
+const jobIdPattern = /^[\w-]{1,64}$/;
+/** How long a caller waits to see a job stopped. */
+const stopWaitMs = 5_000;
+/** Who queues jobs without another name. */
+export const operatorName = "operator";
+
+function requireGoing(job: FineTuningJob, what: string): void {
+  if (isOver(job))
+    throw new ModelFactoryError(
+      "job-over",
+      `Job ${job.id} has ${job.state === "cancelled" ? "been cancelled" : job.state}: it cannot be ${what}. Duplicate it to run it again.`,
+    );
+}
+
+/** The files of trainings under way, one for each job that has begun and is not over. */
+function openProgress(folder: string | undefined) {
+  const file = (jobId: string) => (folder === undefined ? undefined : join(folder, `${jobId}.training`));
+  const remove = (jobId: string) => {
+    const path = file(jobId);
+    if (path !== undefined) removeTraining(path);
+  };
+  return {
+    file,
+    remove,
+    /** Removes what jobs that are over, or of another database, have left. */
+    async sweep(database: Database): Promise<void> {
+      if (folder === undefined || !existsSync(folder)) return;
+      const wanted = await database.query<{ id: string }>(
+        "select id from modelfactory.jobs where state not in ('succeeded', 'failed', 'cancelled') and trained is null",
+      );
+      const ids = new Set(wanted.map(({ id }) => id));
+      for (const name of readdirSync(folder)) {
+        const [, id] = /^([\w-]{1,64})\.training(?:\.part)?$/.exec(name) ?? [];
+        if (id !== undefined && !ids.has(id)) remove(id);
+      }
+    },
+  };
+}
 
 export async function createModelFactory(dependencies: ModelFactoryDependencies) {
   const { database, blobs, jobs, datanets, registry, base, now = Date.now, log = () => {} } = dependencies;
@@ -61,41 +112,88 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     worker ??= startWorker<TrainingMethods>(workerUrl(import.meta.url, "worker"), {
       baseFolder: base.folder,
       baseName: base.name,
+      saveEveryMs: dependencies.saveEveryMs,
     });
     return worker;
   };
   const journal = createJournal(database, now);
-  const parts = { ...dependencies, now, log, afterStep, onRelease, journal, training };
-  const running = new Map<string, AbortController>();
+  const progress = openProgress(dependencies.trainingFolder);
+  const parts = {
+    ...dependencies,
+    now,
+    log,
+    afterStep,
+    onRelease,
+    journal,
+    training,
+    progressFile: progress.file,
+  };
+  await progress.sweep(database);
+  type Stop = "cancelled" | "paused";
+  const running = new Map<string, { controller: AbortController; stop?: Stop }>();
 
-  jobs.work<{ id: string }>(
+  // One entry of the queue is one turn, whoever's it is; there is at least one for every job that waits.
+  jobs.work(
     jobKind,
-    async ({ payload: { id }, signal }) => {
-      const cancelled = new AbortController();
-      running.set(id, cancelled);
+    async ({ signal }) => {
+      const id = await takeTurn(database);
+      if (id === undefined) return; // the job this turn was asked for has been cancelled or paused
+      const run: { controller: AbortController; stop?: Stop } = { controller: new AbortController() };
+      running.set(id, run);
       try {
-        await runJob(parts, id, AbortSignal.any([signal, cancelled.signal]));
+        await runJob(parts, id, AbortSignal.any([signal, run.controller.signal]));
       } catch (error) {
+        if (run.stop !== undefined) return endRun(id, run.stop);
         if (signal.aborted) throw error; // the node is closing: the job goes on at the next start
-        if (cancelled.signal.aborted) return journal.setState(id, "cancelled");
+        progress.remove(id);
         await journal.setState(id, "failed", { error: (error as Error).message });
         log(`Job ${id} failed: ${(error as Error).message}`);
       } finally {
         running.delete(id);
+        for (const settle of settling.splice(0)) settle();
       }
     },
     { concurrency: 1 },
   );
 
-  return {
+  /** Who waits until the running job has stopped. */
+  const settling: (() => void)[] = [];
+  async function endRun(id: string, state: Stop): Promise<void> {
+    if (state === "cancelled") progress.remove(id);
+    await journal.setState(id, state);
+  }
+  /** Asks a running job to stop between two steps, and waits for that a while: an index is finished first. @returns the job as it is then */
+  async function stop(id: string, state: Stop): Promise<FineTuningJob> {
+    const run = running.get(id);
+    if (run !== undefined) {
+      run.stop = state;
+      run.controller.abort();
+      const late = setTimeout(() => settling.splice(0).forEach((settle) => void settle()), stopWaitMs);
+      if (running.get(id) === run) await new Promise<void>((resolve) => settling.push(resolve));
+      clearTimeout(late);
+    } else {
+      const job = await readJob(database, id);
+      if (!isOver(job) && job.state !== state) await endRun(id, state);
+    }
+    return readJob(database, id);
+  }
+
+  const service = {
     base,
     /**
      * Queues a job.
      *
-     * @param id names the job; the same id again returns the job that has it
-     * @throws ModelFactoryError `not-commercial`: a price is asked where a version's licence forbids one
+     * @param id names the job; the same id again with the same wishes returns the job that has it
+     * @param owner in whose name it waits: owners take turns
+     * @throws ModelFactoryError `not-commercial`: a price is asked where a version's licence forbids one; `job-exists`: the id is another
+     *   job's; what {@link startOf} throws
      */
-    async createJob(id: string, input: JobSpecInput): Promise<FineTuningJob> {
+    async createJob(id: string, input: JobSpecInput, owner = operatorName): Promise<FineTuningJob> {
+      if (!jobIdPattern.test(id))
+        throw new ModelFactoryError(
+          "bad-name",
+          `A job is named by 1 to 64 letters, digits, "_" and "-"; got "${id}".`,
+        );
       const spec = jobSpecSchema.parse(input);
       const priced = BigInt(spec.price.promptWeiPerToken) + BigInt(spec.price.completionWeiPerToken) > 0n;
       for (const { datanetId, version } of spec.datanets) {
@@ -106,6 +204,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
             `Version ${version} of Datanet ${datanetId} is under ${license}, which permits no commercial use; a release of it must ask 0 per token. Set both prices to 0, or choose other data.`,
           );
       }
+      await startOf(parts, spec);
       const parent = spec.publish && priced ? await latestRelease(database, spec.model) : undefined;
       if (parent !== undefined && !(await registry.permitsPrice(parent.id)))
         throw new ModelFactoryError(
@@ -114,24 +213,50 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         );
       await database.transaction(async (tx) => {
         const inserted = await tx.query(
-          "insert into modelfactory.jobs (id, spec, state, created_at_ms) values ($1, $2, 'queued', $3) on conflict (id) do nothing returning id",
-          [id, spec, now()],
+          "insert into modelfactory.jobs (id, spec, owner, state, created_at_ms) values ($1, $2, $3, 'queued', $4) on conflict (id) do nothing returning id",
+          [id, spec, owner, now()],
         );
         if (inserted.length === 0) return;
         for (const warning of recipeWarnings(spec.recipe)) await journal.record(id, "warning", warning, tx);
         await jobs.enqueue(tx, jobKind, id, { id });
       });
-      return readJob(database, id);
+      const job = await readJob(database, id);
+      if (!sameSpec(job.spec, spec))
+        throw new ModelFactoryError(
+          "job-exists",
+          `There is a job "${id}" already, and it asks for something else. Choose another id, or leave it out.`,
+        );
+      return job;
+    },
+    /** A new job with the wishes of another, and its own where given. */
+    async duplicate(id: string, newId: string, changes: Partial<JobSpecInput> = {}): Promise<FineTuningJob> {
+      const { spec, owner } = await readJob(database, id);
+      return service.createJob(newId, { ...spec, ...changes } as JobSpecInput, owner);
     },
     getJob: (id: string) => readJob(database, id),
-    listJobs: (limit = 20) => listJobs(database, limit),
+    listJobs: (page: Partial<JobPage> = {}) => listJobs(database, { limit: 20, ...page }),
     events: journal.events,
+    eventsBack: journal.eventsBack,
     onEvent: journal.onEvent,
-    async cancel(id: string): Promise<FineTuningJob> {
-      const job = await readJob(database, id);
-      const run = running.get(id);
-      if (run !== undefined) run.abort();
-      else if (job.state === "queued") await journal.setState(id, "cancelled");
+    /** Ends a job that is not over. */
+    cancel: (id: string) => stop(id, "cancelled"),
+    /** Sets a job aside: its place in the training is kept, and the engine is free for others. @throws ModelFactoryError `job-over` */
+    async pause(id: string): Promise<FineTuningJob> {
+      requireGoing(await readJob(database, id), "paused");
+      return stop(id, "paused");
+    },
+    /** Queues a paused job again; it goes on where it stood. @throws ModelFactoryError `job-over` */
+    async resume(id: string): Promise<FineTuningJob> {
+      requireGoing(await readJob(database, id), "resumed");
+      await database.transaction(async (tx) => {
+        const resumed = await tx.query(
+          "update modelfactory.jobs set state = 'queued' where id = $1 and state = 'paused' returning id",
+          [id],
+        );
+        if (resumed.length === 0) return; // it is not paused: there is nothing to resume
+        await journal.record(id, "state", { state: "queued" }, tx);
+        await jobs.enqueue(tx, jobKind, `${id} ${randomUUID()}`, { id });
+      });
       return readJob(database, id);
     },
     /** The newest release of each model, newest first. */
@@ -151,4 +276,11 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       await (await worker)?.close();
     },
   };
+  /** Files and jobs as OpenAI's clients know them. */
+  const openai = createOpenAIFineTuning({
+    ...{ database, blobs, datanets, base, now, developer: dependencies.developer },
+    findRelease: service.findRelease,
+    createJob: service.createJob,
+  });
+  return { ...service, openai };
 }

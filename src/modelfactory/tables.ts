@@ -54,6 +54,30 @@ const migrations = [
     primary key (job_id, number)
   );
   `,
+  // In whose name a job waits, and when its owner last had a turn: a count, so that clocks and ties do not matter. `paused` is a state, too.
+  `
+  alter table modelfactory.jobs add column owner text not null default 'operator';
+  alter table modelfactory.jobs add column turn bigint not null default 0;
+  create index jobs_by_owner on modelfactory.jobs (owner, turn);
+  create index jobs_waiting on modelfactory.jobs (created_at_ms) where state = 'queued';
+  `,
+  // Files that applications brought to train on, and what they asked for beside what a job says.
+  `
+  create table modelfactory.files (
+    id text primary key,
+    filename text not null,
+    purpose text not null,
+    bytes bigint not null,
+    digest text not null,
+    created_at_ms bigint not null,
+    expires_at_ms bigint
+  );
+  create index files_by_time on modelfactory.files (created_at_ms, id);
+  create table modelfactory.requests (
+    job_id text primary key references modelfactory.jobs (id),
+    request jsonb not null
+  );
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

@@ -1,15 +1,27 @@
 import assert from "node:assert/strict";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   createEvaluator,
   createRandom,
   createTrainer,
   initialWeights,
+  loraOf,
   type ModelConfig,
   positionsFor,
 } from "../engine/index.ts";
+import { temporaryFolder } from "../store/index.ts";
 import { type RecipeInput, recipeSchema, recipeWarnings, toTrainRecipe } from "./recipe.ts";
-import { type EpochEvent, type StepEvent, trainAdapter } from "./training.ts";
+import {
+  CancelledError,
+  type EpochEvent,
+  type StepEvent,
+  type TrainingOptions,
+  trainAdapter,
+} from "./training.ts";
+import { readTraining, type TrainingProgress, writeTraining } from "./training-state.ts";
 
 const config: ModelConfig = {
   family: "llama",
@@ -37,13 +49,23 @@ const sequences = Array.from({ length: 48 }, (_, i) => {
 });
 const [taught, heldOut] = [sequences.slice(0, 24), sequences.slice(24)];
 
-async function train(input: RecipeInput, judged = heldOut) {
+async function train(
+  input: RecipeInput,
+  judged = heldOut,
+  more: Partial<Pick<TrainingOptions, "saved" | "save" | "saveEveryMs" | "signal">> & {
+    stopAt?: number;
+  } = {},
+) {
   const recipe = recipeSchema.parse({ rank: 2, alpha: 4, batch: 5, warmupSteps: 3, threads: 1, ...input });
   const steps: StepEvent[] = [];
   const epochs: EpochEvent[] = [];
   const result = await trainAdapter(base, recipe, taught, judged, {
     signal: new AbortController().signal,
-    onStep: (event) => steps.push(event),
+    ...more,
+    onStep: (event) => {
+      steps.push(event);
+      if (event.step === more.stopAt) throw new Error("The process ends here.");
+    },
     onEpoch: (event) => epochs.push(event),
   });
   return { recipe, steps, epochs, ...result };
@@ -67,6 +89,61 @@ test("the epoch with the lowest held-out loss is kept, with Adam's state as it w
   assert.deepEqual(run.state.optimizer, again.state.optimizer);
   const evaluate = await createEvaluator(base, run.state.adapter.config, positionsFor(heldOut), 1);
   assert.equal((await evaluate(run.state.adapter, heldOut)).loss, lowest);
+});
+
+test("a training killed after any step goes on from its file to the same bytes, and tells the same losses", async () => {
+  await using folder = await temporaryFolder("training");
+  const file = join(folder.path, "one.training");
+  // Ends by patience in epoch 4 of 12, with the best epoch among those saved.
+  const recipe = { learningRate: 0.03, epochs: 12, patience: 3, seed: 7 };
+  const lora = loraOf(recipeSchema.parse({ rank: 2, alpha: 4 }));
+  const { recipe: _, steps, epochs: __, seconds: ___, ...whole } = await train(recipe);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 2, max: steps.length - 1 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (stopAt, every) => {
+        rmSync(file, { force: true });
+        let turn = 0;
+        const save = (progress: TrainingProgress) => {
+          if (turn++ % every === 0) writeTraining(file, "key", progress);
+        };
+        await assert.rejects(train(recipe, heldOut, { save, saveEveryMs: 0, stopAt }), /process ends/);
+        const saved = readTraining(file, "key", config, lora);
+        assert.ok(saved && saved.state.step < stopAt, "it goes on from before the step that never ended");
+        const { step } = saved.state;
+        const again = await train(recipe, heldOut, { saved });
+        assert.equal(again.steps[0]?.step, step + 1);
+        const { recipe: _, steps: __, epochs: ___, seconds: ____, ...rest } = again;
+        assert.deepEqual(rest, whole);
+      },
+    ),
+    { numRuns: 6 },
+  );
+  assert.equal(
+    readTraining(file, "another", config, lora),
+    undefined,
+    "another training's file is not taken",
+  );
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 5] = (bytes.at(-5) as number) ^ 1;
+  writeFileSync(file, bytes);
+  assert.equal(readTraining(file, "key", config, lora), undefined, "nor is a damaged one");
+  assert.equal(readTraining(join(folder.path, "none"), "key", config, lora), undefined);
+});
+
+test("a training that is stopped keeps the step that it had reached", async () => {
+  const kept: TrainingProgress[] = [];
+  const controller = new AbortController();
+  const stopped = train({ learningRate: 0.03, epochs: 12 }, heldOut, {
+    signal: controller.signal,
+    save: (progress) => {
+      kept.push(progress);
+    },
+  });
+  controller.abort();
+  await assert.rejects(stopped, CancelledError);
+  assert.ok(kept.length <= 1, "and writes nothing else in between");
 });
 
 test("held-out rows are capped, the same ones each time; without any, or switched off, the last epoch is kept", async () => {

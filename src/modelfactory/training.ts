@@ -3,6 +3,7 @@
  * with Adam's state as it was then.
  */
 import {
+  type Adapter,
   ChatError,
   type Checkpoint,
   copyTrainState,
@@ -18,6 +19,7 @@ import {
   type TrainState,
 } from "../engine/index.ts";
 import { type Recipe, toTrainRecipe } from "./recipe.ts";
+import type { TrainingProgress } from "./training-state.ts";
 
 export type StepEvent = {
   step: number;
@@ -40,9 +42,29 @@ export type TrainedAdapter = {
   /** Mean held-out loss before training and after each epoch; empty without held-out rows. */
   heldOutLosses: number[];
   heldOutRows: number;
+  /** Mean training loss of each step. */
+  stepLosses: number[];
   lossFirst: number;
   tokens: number;
+  /** Spent here, and before what was gone on with. */
+  seconds: number;
 };
+
+export type TrainingOptions = {
+  signal: AbortSignal;
+  onStep: (event: StepEvent) => void;
+  onEpoch: (event: EpochEvent) => void;
+  /** The adapter that training continues from; without it, it starts from fresh weights. */
+  start?: Adapter | undefined;
+  /** Go on from here: the bytes at the end are those of a training that was never interrupted. */
+  saved?: TrainingProgress | undefined;
+  /** Asked to keep what has been reached: between two steps whenever `saveEveryMs` have gone by, and when the training is aborted. */
+  save?: ((progress: TrainingProgress) => void) | undefined;
+  saveEveryMs?: number | undefined;
+};
+
+/** A training that is killed loses no more than this, and writes no oftener. */
+const defaultSaveEveryMs = 30_000;
 
 /** The caller aborted. */
 export class CancelledError extends Error {
@@ -87,13 +109,13 @@ export async function trainAdapter(
   recipe: Recipe,
   sequences: readonly Sequence[],
   heldOut: readonly Sequence[],
-  {
-    signal,
-    onStep,
-    onEpoch,
-  }: { signal: AbortSignal; onStep: (event: StepEvent) => void; onEpoch: (event: EpochEvent) => void },
+  { signal, onStep, onEpoch, start, saved, save, saveEveryMs = defaultSaveEveryMs }: TrainingOptions,
 ): Promise<TrainedAdapter> {
-  const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences);
+  const begunAt = performance.now();
+  const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences, {
+    ...(start && { start }),
+    ...(saved && { saved: saved.state, epoch: saved.epoch }),
+  });
   const judges = drawRows(heldOut.length, recipe.heldOutRows, recipe.seed, 61).map(
     (i) => heldOut[i] as Sequence,
   );
@@ -101,11 +123,13 @@ export async function trainAdapter(
     judges.length === 0
       ? undefined
       : await createEvaluator(base, loraOf(recipe), positionsFor(judges), recipe.threads);
-  const epochLosses: number[] = [];
-  const heldOutLosses: number[] = [];
-  let best = { loss: Number.POSITIVE_INFINITY, epoch: 0, state: undefined as TrainState | undefined };
-  let lossFirst = Number.NaN;
-  let tokens = 0;
+  const stepLosses = [...(saved?.stepLosses ?? [])];
+  const epochLosses = [...(saved?.epochLosses ?? [])];
+  const heldOutLosses = [...(saved?.heldOutLosses ?? [])];
+  let best = saved?.best;
+  let tokens = saved?.tokens ?? 0;
+  let savedAt = begunAt;
+  const seconds = () => (saved?.seconds ?? 0) + (performance.now() - begunAt) / 1000;
 
   /** @returns whether the optimum is behind us */
   async function judge(): Promise<boolean> {
@@ -113,19 +137,31 @@ export async function trainAdapter(
     const epoch = epochLosses.length;
     const { loss } = await evaluate(trainer.state.adapter, judges);
     heldOutLosses.push(loss);
-    // The untrained adapter changes nothing: it is measured, never released.
-    if (recipe.stopAtOptimum && epoch > 0 && loss < best.loss)
+    // What training started from is measured, never released.
+    if (recipe.stopAtOptimum && epoch > 0 && (best === undefined || loss < best.loss))
       best = { loss, epoch, state: copyTrainState(trainer.state) };
-    onEpoch({ epoch, heldOutLoss: loss, bestEpoch: best.epoch });
-    return recipe.stopAtOptimum && epoch > 0 && epoch - best.epoch >= recipe.patience;
+    onEpoch({ epoch, heldOutLoss: loss, bestEpoch: best?.epoch ?? 0 });
+    return recipe.stopAtOptimum && epoch > 0 && epoch - (best?.epoch ?? 0) >= recipe.patience;
   }
 
-  let over = await judge();
+  let over = saved === undefined && (await judge());
   while (!trainer.done && !over) {
+    // Only here, where another step is certain to follow: nothing of the end has to be kept.
+    if (
+      save !== undefined &&
+      trainer.state.step > 0 &&
+      (signal.aborted || performance.now() - savedAt >= saveEveryMs)
+    ) {
+      save({
+        ...{ state: trainer.state, epoch: trainer.epochSums(), best },
+        ...{ stepLosses, epochLosses, heldOutLosses, tokens, seconds: seconds() },
+      });
+      savedAt = performance.now();
+    }
     if (signal.aborted) throw new CancelledError("The training was cancelled.");
     const begun = performance.now();
     const { step, epoch, loss, learningRate, gradientNorm, tokens: stepTokens } = await trainer.step();
-    if (step === 0) lossFirst = loss;
+    stepLosses.push(loss);
     tokens += stepTokens;
     onStep({
       ...{ step: step + 1, steps: trainer.steps, epoch, loss, learningRate, gradientNorm },
@@ -138,13 +174,15 @@ export async function trainAdapter(
     await new Promise((resolve) => setImmediate(resolve)); // lets a cancellation in
   }
   return {
-    state: best.state ?? trainer.state,
-    releasedEpoch: best.state === undefined ? epochLosses.length : best.epoch,
+    state: best?.state ?? trainer.state,
+    releasedEpoch: best?.epoch ?? epochLosses.length,
     epochLosses,
     heldOutLosses,
     heldOutRows: judges.length,
-    lossFirst,
+    stepLosses,
+    lossFirst: stepLosses[0] ?? Number.NaN,
     tokens,
+    seconds: seconds(),
   };
 }
 
@@ -162,9 +200,10 @@ export async function retrain(
   kept: ReadonlySet<number>,
   steps: number,
   queries: readonly Sequence[],
-  { signal, onStep }: { signal: AbortSignal; onStep: (step: number) => void },
+  { signal, onStep, start }: Pick<TrainingOptions, "signal" | "start"> & { onStep: (step: number) => void },
 ): Promise<number[]> {
   const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences, {
+    ...(start && { start }),
     without: new Set(sequences.keys().filter((i) => !kept.has(i))),
   });
   // The release's number of steps, whatever this run's own losses say.

@@ -30,12 +30,29 @@ import {
   trainAdapter,
 } from "./training.ts";
 import { trainingRows } from "./training-rows.ts";
+import { readTraining, writeTraining } from "./training-state.ts";
 
-export type TrainingWorkerData = { baseFolder: string; baseName: string };
+export type TrainingWorkerData = {
+  baseFolder: string;
+  baseName: string;
+  /** How often a training under way is written down; a default of its own without it. */
+  saveEveryMs?: number | undefined;
+};
 
 export type AdapterFiles = { config: Uint8Array; tensors: Uint8Array };
-export type TrainRequest = { recipe: Recipe; examples: Example[]; heldOut: Example[] };
-export type TrainEvent = ({ kind: "step" } & StepEvent) | ({ kind: "epoch" } & EpochEvent);
+export type TrainRequest = {
+  recipe: Recipe;
+  examples: Example[];
+  heldOut: Example[];
+  /** The adapter to continue from. */
+  start: AdapterFiles | null;
+  /** Where the training is written down while it goes on, and gone on from if it is there already; `key` says what it is of. */
+  progress: { file: string; key: string } | null;
+};
+export type TrainEvent =
+  | ({ kind: "step" } & StepEvent)
+  | ({ kind: "epoch" } & EpochEvent)
+  | { kind: "resumed"; from: number };
 export type TrainResult = Omit<TrainedAdapter, "state"> & {
   adapter: AdapterFiles;
   /** Adam's second moments, as safetensors by tensor name. */
@@ -47,7 +64,6 @@ export type TrainResult = Omit<TrainedAdapter, "state"> & {
   skipped: number;
   /** Rows left out because they repeat another's text. */
   copies: number;
-  seconds: number;
 };
 export type EvaluateRequest = { recipe: Recipe; adapter: AdapterFiles | null; examples: Example[] };
 export type EvaluateResult = { loss: number; losses: number[]; exact: boolean[] };
@@ -80,6 +96,7 @@ export type RetrainRequest = {
   trainingSeed: number;
   steps: number;
   queries: Example[];
+  start: AdapterFiles | null;
 };
 export type RetrainEvent = { step: number; steps: number };
 
@@ -107,9 +124,13 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     );
 
   return {
-    async train({ recipe, examples, heldOut }, { emit, signal }) {
-      const started = performance.now();
+    async train({ recipe, examples, heldOut, start, progress }, { emit, signal }) {
       const { sequences, unreadable, copies } = trainingRows(base, recipe, examples);
+      const saved =
+        progress === null
+          ? undefined
+          : readTraining(progress.file, progress.key, base.config, loraOf(recipe));
+      if (saved !== undefined) emit({ kind: "resumed", from: saved.state.step } satisfies TrainEvent);
       const { state, ...rest } = await trainAdapter(
         base,
         recipe,
@@ -117,6 +138,11 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         readableRows(base, recipe, heldOut).sequences,
         {
           signal,
+          saved,
+          start: start === null ? undefined : openAdapter(start),
+          saveEveryMs: data.saveEveryMs,
+          save:
+            progress === null ? undefined : (reached) => writeTraining(progress.file, progress.key, reached),
           onStep: (event) => emit({ kind: "step", ...event } satisfies TrainEvent),
           onEpoch: (event) => emit({ kind: "epoch", ...event } satisfies TrainEvent),
         },
@@ -137,7 +163,6 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         examples: sequences.length,
         skipped: unreadable,
         copies,
-        seconds: (performance.now() - started) / 1000,
       };
     },
 
@@ -207,7 +232,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
       return { ...index, basis: encodeBasis(basis), clusters, foretold };
     },
 
-    async retrain({ recipe, examples, kept, trainingSeed, steps, queries }, { emit, signal }) {
+    async retrain({ recipe, examples, kept, trainingSeed, steps, queries, start }, { emit, signal }) {
       const { sequences } = trainingRows(base, recipe, examples);
       return retrain(
         base,
@@ -216,7 +241,11 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         new Set(kept),
         steps,
         readableRows(base, recipe, queries).sequences,
-        { signal, onStep: (step) => emit({ step, steps } satisfies RetrainEvent) },
+        {
+          signal,
+          start: start === null ? undefined : openAdapter(start),
+          onStep: (step) => emit({ step, steps } satisfies RetrainEvent),
+        },
       );
     },
   };

@@ -21,6 +21,7 @@ import {
   isOfBase,
   type ModelFactory,
   modelFactoryRoutes,
+  openaiRoutes,
   openBaseModel,
 } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
@@ -178,6 +179,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         registry: contractModelRegistry({ ...link, address: contracts.ModelRegistry.address }),
         base,
         developer: accounts.developer,
+        trainingFolder: join(config.home, "training"),
         log,
         onRelease: (id) => void indexSpans(id),
       }),
@@ -365,6 +367,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         blockTag: "pending",
       });
     app.route("/", modelFactoryRoutes(modelFactory, guard, attestedOf));
+    app.route("/", openaiRoutes(modelFactory, guard));
     app.route("/", paymentRoutes(payments));
     const relays = await openRelays({ database, chain: operator, contracts, settlement });
     const calibrationOf = async (release: Digest) => {
