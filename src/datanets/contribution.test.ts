@@ -71,12 +71,17 @@ describe("contributions", () => {
 
   test("name every duplicate: within the upload, of the same contributor, of another, across splits and key order", async () => {
     const first = await give(ada, `${lines(example(1))}\n${lines(example(2), example(1))}`);
-    assert.deepEqual(first.rows[2], {
+    const { reasons, ...repeated } = first.rows[2]!;
+    assert.deepEqual(repeated, {
       line: 4,
       digest: first.rows[0]!.digest,
       status: "duplicate",
       duplicateOf: { contributionId: first.contributionId, contributor: ada.address.toLowerCase(), line: 1 },
     });
+    assert.equal(
+      reasons.find(({ check }) => check === "duplicate")?.message,
+      "It is the same example as line 1 of this upload.",
+    );
     const again = await give(ada, lines(example(2)));
     assert.deepEqual([again.accepted, again.duplicates], [0, 1]);
     const other = await give(

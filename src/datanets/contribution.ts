@@ -1,39 +1,49 @@
 import {
   type Address,
   type Consent,
+  canonicalJson,
   type Digest,
+  type Example,
   examplesDigest,
   type Hex,
   hashConsent,
   ProtocolError,
   recoverConsent,
   sameHex,
+  textDigest,
   toHex,
 } from "../protocol/index.ts";
 import type { Blobs, Database, Transaction } from "../store/index.ts";
+import {
+  type CheckOptions,
+  type Checks,
+  type Examined,
+  inParts,
+  mapSlowly,
+  maskExample,
+  type RowReference,
+  readRules,
+  type Verdict,
+} from "./checks/index.ts";
 import { DatanetError } from "./errors.ts";
+import type { Source } from "./formats/source.ts";
 import type { Registry } from "./registry.ts";
 import { readUpload, type UploadLimits, type UploadRow } from "./upload.ts";
 
 /** Training rows become leaves of versions; held-out rows evaluate and give the null rows of attribution, and are never trained on. */
 export type Split = "train" | "heldout";
 
-/** The earlier row that a duplicate repeats. Lines count from 1. */
-export type RowReference = {
-  readonly contributionId: number;
-  readonly contributor: Address;
+/** What became of one row, with every reason. */
+export type RowReport = Verdict & {
   readonly line: number;
+  readonly digest: Digest;
+  /** Where the contributor said it came from. */
+  readonly source?: Source;
+  /** The earlier row that is the same example, of a duplicate. */
+  readonly duplicateOf?: RowReference;
+  /** The row that represents the near duplicates this one belongs to. */
+  readonly nearOf?: RowReference;
 };
-
-/** What became of one row. */
-export type RowReport =
-  | { readonly line: number; readonly digest: Digest; readonly status: "accepted" }
-  | {
-      readonly line: number;
-      readonly digest: Digest;
-      readonly status: "duplicate";
-      readonly duplicateOf: RowReference;
-    };
 
 /** What became of a contribution: every row is listed, in the order given. */
 export type ContributionReport = {
@@ -45,10 +55,20 @@ export type ContributionReport = {
   readonly consentDigest: Digest;
   readonly accepted: number;
   readonly duplicates: number;
+  /** Rows that the Datanet's rules keep out, near duplicates among them. */
+  readonly refused: number;
+  /** SPDX expression of the licence that the contributor said the texts come under. */
+  readonly sourceLicense: string | null;
   readonly rows: readonly RowReport[];
 };
 
-export type ContributionInput = {
+/** What a contributor may ask for beside the rows. */
+export type UploadOptions = CheckOptions & {
+  /** Masks personal data before rows are digested; so do the Datanet's rules where they say so. */
+  readonly mask?: boolean | undefined;
+};
+
+export type ContributionInput = UploadOptions & {
   readonly consent: Consent;
   readonly signature: Hex;
   readonly split: Split;
@@ -61,11 +81,11 @@ type Parts = {
   blobs: Blobs;
   registry: Registry;
   limits: UploadLimits;
+  checks: Checks;
   now: () => number;
 };
 
 const clockToleranceSeconds = 600;
-const rowsPerStatement = 5_000;
 
 /**
  * Takes a contribution in: consent first, then the text, then all of it or nothing.
@@ -73,67 +93,90 @@ const rowsPerStatement = 5_000;
  * @throws DatanetError; nothing has been stored then.
  */
 export async function contribute(parts: Parts, input: ContributionInput): Promise<ContributionReport> {
-  const { database, blobs, limits } = parts;
+  const { database, blobs } = parts;
   const consent = { ...input.consent, contributor: toHex(input.consent.contributor) };
   const consentDigest = hashConsent(consent);
   await checkTerms(parts, consent);
   await checkSignature(parts, consent, input.signature);
   await refuseReplay(database, consentDigest);
-  const rows = await readUpload(input.chunks, limits);
+  const { rules } = await readRules(database, consent.datanetId);
+  const rows = await readRows(parts, input.chunks, input.mask === true || rules.maskPersonalData);
   checkExamples(consent, rows);
 
-  const textDigest = await blobs.put(Buffer.from(rows.map(({ json }) => `${json}\n`).join(""), "utf8"));
-  const contributionId = await database.transaction(async (tx) => {
-    // One contribution to a Datanet at a time, so that two cannot both be first with the same row.
+  const examination = await parts.checks.examine(consent.datanetId, rows, input);
+  const rowsDigest = await blobs.put(Buffer.from(rows.map(({ json }) => `${json}\n`).join(""), "utf8"));
+  const { contributionId, ids } = await database.transaction(async (tx) => {
     await tx.query("select id from datanets.datanets where id = $1 for update", [consent.datanetId]);
     await refuseReplay(tx, consentDigest);
-    return store(tx, { ...input, consent }, consentDigest, textDigest, rows, parts.now());
+    return store(tx, { ...input, consent }, consentDigest, rowsDigest, rows, examination.rows, parts.now());
   });
+  examination.keep(ids);
   return readReport(database, contributionId);
 }
+
+/** One row of a preview: what would become of it. */
+export type PreviewRow = Verdict & {
+  readonly line: number;
+  readonly digest: Digest;
+  readonly duplicate: boolean;
+  readonly source?: Source;
+  /** The row as it would be signed, where personal data in it was masked. */
+  readonly masked?: Example;
+};
 
 /** What {@link contribute} would say about each row, and the digest to be signed, without storing anything. */
 export async function preview(
   parts: Parts,
   datanetId: bigint,
   chunks: AsyncIterable<Uint8Array>,
+  options: UploadOptions = {},
 ): Promise<{
   examplesDigest: Digest;
   exampleCount: number;
   license: string;
-  rows: { line: number; digest: Digest; duplicate: boolean }[];
+  /** Whether the rows' personal data was masked: asked for, or the Datanet's rule. */
+  mask: boolean;
+  rows: PreviewRow[];
 }> {
-  const { license } = await requireDatanet(parts.database, datanetId);
-  const rows = await readUpload(chunks, parts.limits);
-  const known = await acceptedIds(parts.database, datanetId, rows);
-  const seen = new Set<string>();
-  const listed = rows.map(({ line, digest }) => {
-    const duplicate = known.has(digest) || seen.has(digest);
-    seen.add(digest);
-    return { line, digest, duplicate };
-  });
+  const { license, rules } = await readRules(parts.database, datanetId);
+  const mask = options.mask === true || rules.maskPersonalData;
+  const rows = await readRows(parts, chunks, mask);
+  const verdicts = await parts.checks.check(datanetId, rows, options);
   return {
     examplesDigest: examplesDigest(rows.map(({ digest }) => digest)),
     exampleCount: rows.length,
     license,
-    rows: listed,
+    mask,
+    rows: rows.map(({ line, digest, example, source, isMasked }, i) => ({
+      line,
+      digest,
+      duplicate: verdicts[i]?.status === "duplicate",
+      ...(verdicts[i] as Verdict),
+      ...(source && { source }),
+      ...(isMasked && { masked: example }),
+    })),
   };
 }
 
-async function requireDatanet(database: Database, datanetId: bigint): Promise<{ license: string }> {
-  const [datanet] = await database.query<{ license: string }>(
-    "select license from datanets.datanets where id = $1",
-    [datanetId],
-  );
-  if (datanet) return datanet;
-  throw new DatanetError(
-    "unknown-datanet",
-    `There is no Datanet ${datanetId} here. List the Datanets to find its number.`,
-  );
+type Row = UploadRow & { readonly isMasked?: boolean };
+
+async function readRows(
+  { limits }: Parts,
+  chunks: AsyncIterable<Uint8Array>,
+  mask: boolean,
+): Promise<readonly Row[]> {
+  const rows = await readUpload(chunks, limits);
+  if (!mask) return rows;
+  return mapSlowly(rows, (row): Row => {
+    const example = maskExample(row.example);
+    if (example === row.example) return row;
+    const json = canonicalJson(example);
+    return { ...row, example, json, digest: textDigest(json), isMasked: true };
+  });
 }
 
 async function checkTerms({ database, now }: Parts, consent: Consent): Promise<void> {
-  const { license } = await requireDatanet(database, consent.datanetId);
+  const { license } = await readRules(database, consent.datanetId);
   if (consent.license !== license) {
     throw new DatanetError(
       "consent-mismatch",
@@ -189,47 +232,20 @@ function checkExamples(consent: Consent, rows: readonly UploadRow[]): void {
   );
 }
 
-type Accepted = { id: number; digest: Digest };
-
-async function acceptedIds(
-  queries: Pick<Database, "query">,
-  datanetId: bigint,
-  rows: readonly UploadRow[],
-): Promise<Map<Digest, number>> {
-  const ids = new Map<Digest, number>();
-  for (let from = 0; from < rows.length; from += rowsPerStatement) {
-    const digests = rows.slice(from, from + rowsPerStatement).map(({ digest }) => digest);
-    const found = await queries.query<Accepted>(
-      `select id, digest from datanets.rows
-       where datanet_id = $1 and status = 'accepted' and withdrawn_at_ms is null
-         and digest in (select jsonb_array_elements_text($2::jsonb))`,
-      [datanetId, JSON.stringify(digests)],
-    );
-    for (const { id, digest } of found) ids.set(digest, id);
-  }
-  return ids;
-}
-
+/** @returns the contribution's number, and of each row that was accepted its id */
 async function store(
   tx: Transaction,
-  { consent, signature, split }: Omit<ContributionInput, "chunks">,
+  { consent, signature, split, sourceLicense }: Omit<ContributionInput, "chunks">,
   consentDigest: Digest,
-  textDigest: Digest,
+  rowsDigest: Digest,
   rows: readonly UploadRow[],
+  examined: readonly Examined[],
   nowMs: number,
-): Promise<number> {
-  const known = await acceptedIds(tx, consent.datanetId, rows);
-  const fresh = new Set<Digest>();
-  const located = rows.map(({ line, digest }, position) => {
-    const duplicate = known.has(digest) || fresh.has(digest);
-    fresh.add(digest);
-    return { position, line, digest, duplicate };
-  });
-  const accepted = located.filter(({ duplicate }) => !duplicate);
+): Promise<{ contributionId: number; ids: (number | undefined)[] }> {
   const [contribution] = await tx.query<{ id: number }>(
     `insert into datanets.contributions (datanet_id, contributor, split, consent_digest, examples_digest, example_count, license,
-       signed_at, signature, text_digest, accepted_count, recorded_at_ms)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id`,
+       signed_at, signature, text_digest, accepted_count, recorded_at_ms, source_license)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id`,
     [
       consent.datanetId,
       consent.contributor,
@@ -240,44 +256,51 @@ async function store(
       consent.license,
       consent.signedAt,
       toHex(signature),
-      textDigest,
-      accepted.length,
+      rowsDigest,
+      examined.filter(({ status }) => status === "accepted").length,
       nowMs,
+      sourceLicense ?? null,
     ],
   );
-  const scope = [consent.datanetId, contribution!.id, split] as const;
-  const inserted = await insertRows(
-    tx,
-    scope,
-    accepted.map(({ position, line, digest }) => ({ position, line, digest, of: null })),
+  const contributionId = contribution!.id;
+  const ids: (number | undefined)[] = [];
+  const idOf = (earlier: Examined["nearOf"]) =>
+    earlier === undefined ? null : "id" in earlier ? earlier.id : (ids[earlier.position] ?? null);
+  const insert = async (chosen: (row: Examined) => boolean) => {
+    const records = examined.flatMap((row, position) => {
+      if (!chosen(row)) return [];
+      const { line, digest } = rows[position] as UploadRow;
+      return [
+        { position, line, digest, status: row.status, reasons: row.reasons, of: idOf(row.duplicateOf) },
+      ];
+    });
+    await inParts(records, async (part) => {
+      const inserted = await tx.query<{ id: number; position: number }>(
+        `insert into datanets.rows (datanet_id, contribution_id, split, position, line, digest, source, status, reasons, duplicate_of)
+         select $1, $2, $3, r.position, r.line, r.digest, r.source, r.status, r.reasons, r.of
+         from jsonb_to_recordset($4::jsonb)
+           as r(position int, line int, digest text, source jsonb, status text, reasons jsonb, of bigint)
+         order by r.position returning id, position`,
+        [consent.datanetId, contributionId, split, JSON.stringify(part)],
+      );
+      for (const { id, position } of inserted) ids[position] = id;
+      return [];
+    });
+  };
+  // A row that repeats another of this upload names its id: it must have one.
+  await insert(({ duplicateOf }) => duplicateOf === undefined);
+  await insert(({ duplicateOf }) => duplicateOf !== undefined);
+  const near = examined.flatMap(({ nearOf }, position) =>
+    nearOf === undefined ? [] : [{ id: ids[position], of: idOf(nearOf) }],
   );
-  for (const { id, digest } of inserted) known.set(digest, id);
-  const duplicates = located.filter(({ duplicate }) => duplicate);
-  await insertRows(
-    tx,
-    scope,
-    duplicates.map(({ position, line, digest }) => ({ position, line, digest, of: known.get(digest)! })),
+  await inParts(near, (part) =>
+    tx.query(
+      `update datanets.rows set near_of = n.of from jsonb_to_recordset($1::jsonb) as n(id bigint, of bigint)
+       where rows.id = n.id`,
+      [JSON.stringify(part)],
+    ),
   );
-  return contribution!.id;
-}
-
-async function insertRows(
-  tx: Transaction,
-  scope: readonly [datanetId: bigint, contributionId: number, split: Split],
-  rows: readonly { position: number; line: number; digest: Digest; of: number | null }[],
-): Promise<Accepted[]> {
-  const inserted: Accepted[] = [];
-  for (let from = 0; from < rows.length; from += rowsPerStatement) {
-    const part = await tx.query<Accepted>(
-      `insert into datanets.rows (datanet_id, contribution_id, split, position, line, digest, duplicate_of, status)
-       select $1, $2, $3, r.position, r.line, r.digest, r.of, case when r.of is null then 'accepted' else 'duplicate' end
-       from jsonb_to_recordset($4::jsonb) as r(position int, line int, digest text, of bigint)
-       order by r.position returning id, digest`,
-      [...scope, JSON.stringify(rows.slice(from, from + rowsPerStatement))],
-    );
-    inserted.push(...part);
-  }
-  return inserted;
+  return { contributionId, ids };
 }
 
 type ContributionRecord = {
@@ -287,39 +310,67 @@ type ContributionRecord = {
   split: Split;
   license: string;
   consentDigest: Digest;
+  sourceLicense: string | null;
 };
+
+type RowRecord = Verdict & { line: number; digest: Digest; source: Source | null } & Record<
+    `${"of" | "near"}Line`,
+    number | null
+  > &
+  Record<`${"of" | "near"}Contribution`, number | null> &
+  Record<`${"of" | "near"}Contributor`, Address | null>;
 
 /** @throws DatanetError `unknown-contribution`. */
 export async function readReport(database: Database, contributionId: number): Promise<ContributionReport> {
   const [contribution] = await database.query<ContributionRecord>(
-    `select id as "contributionId", datanet_id as "datanetId", contributor, split, license, consent_digest as "consentDigest"
+    `select id as "contributionId", datanet_id as "datanetId", contributor, split, license, consent_digest as "consentDigest",
+       source_license as "sourceLicense"
      from datanets.contributions where id = $1`,
     [contributionId],
   );
   if (!contribution) {
     throw new DatanetError("unknown-contribution", `There is no contribution ${contributionId} here.`);
   }
-  const found = await database.query<{
-    line: number;
-    digest: Digest;
-    ofContribution: number | null;
-    ofContributor: Address | null;
-    ofLine: number | null;
-  }>(
-    `select r.line, r.digest, o.contribution_id as "ofContribution", c.contributor as "ofContributor", o.line as "ofLine"
+  const found = await database.query<RowRecord>(
+    `select r.line, r.digest, r.status, r.reasons, r.source,
+       o.contribution_id as "ofContribution", c.contributor as "ofContributor", o.line as "ofLine",
+       n.contribution_id as "nearContribution", d.contributor as "nearContributor", n.line as "nearLine"
      from datanets.rows r
      left join datanets.rows o on o.id = r.duplicate_of
      left join datanets.contributions c on c.id = o.contribution_id
+     left join datanets.rows n on n.id = r.near_of
+     left join datanets.contributions d on d.id = n.contribution_id
      where r.contribution_id = $1 order by r.position`,
     [contributionId],
   );
-  const rows = found.map(({ line, digest, ofContribution, ofContributor, ofLine }): RowReport => {
-    if (ofContribution === null || ofContributor === null || ofLine === null) {
-      return { line, digest, status: "accepted" };
-    }
-    const duplicateOf = { contributionId: ofContribution, contributor: ofContributor, line: ofLine };
-    return { line, digest, status: "duplicate", duplicateOf };
+  const rows = found.map(({ line, digest, status, reasons, source, ...row }): RowReport => {
+    const duplicateOf = reference(row.ofContribution, row.ofContributor, row.ofLine);
+    const nearOf = reference(row.nearContribution, row.nearContributor, row.nearLine);
+    return {
+      line,
+      digest,
+      status,
+      reasons,
+      ...(source && { source }),
+      ...(duplicateOf && { duplicateOf }),
+      ...(nearOf && { nearOf }),
+    };
   });
-  const accepted = rows.filter(({ status }) => status === "accepted").length;
-  return { ...contribution, accepted, duplicates: rows.length - accepted, rows };
+  const count = (...of: string[]) => rows.filter(({ status }) => of.includes(status)).length;
+  return {
+    ...contribution,
+    accepted: count("accepted"),
+    duplicates: count("duplicate"),
+    refused: count("near-duplicate", "refused"),
+    rows,
+  };
 }
+
+const reference = (
+  contributionId: number | null,
+  contributor: Address | null,
+  line: number | null,
+): RowReference | undefined =>
+  contributionId === null || contributor === null || line === null
+    ? undefined
+    : { contributionId, contributor, line };

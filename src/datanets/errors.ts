@@ -6,6 +6,7 @@ export type DatanetErrorCode =
   | "unknown-license"
   | "unknown-datanet"
   | "unknown-contribution"
+  | "unknown-row"
   | "unknown-version"
   | "consent-mismatch"
   | "consent-forged"

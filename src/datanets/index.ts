@@ -4,7 +4,7 @@
  * A Datanet is a collection of examples on one subject under one licence, owned by whoever created it on chain.
  * This room takes contributions in, and turns what was accepted into versions that never change:
  *
- *     JSON Lines + signed consent ─► read strictly ─► duplicates against the whole Datanet ─► rows
+ *     JSON Lines + signed consent ─► read strictly ─► checked against the whole Datanet ─► rows
  *     rows ─► manifest (a blob) ─► Merkle root on chain ─► version, readable with texts and proofs
  *
  * - `upload`, `example`, `json`: JSON Lines as they arrive, with limits; what is wrong is named by line and column
@@ -13,7 +13,8 @@
  *   `import-version`, `ask-node`: keeping a copy of that
  * - `publication`, `datanet`: what goes on chain, safe to run again after a crash at any step
  * - `registry`, `registry-contract`: what this room needs of the `DatanetRegistry` contract
- * - `licenses`: the licences a Datanet may carry
+ * - `checks/`: what is found in each row, from personal data to near duplicates, and what the Datanet's rules make of it
+ * - `licenses`, `license-mix`: the licences a Datanet may carry, and what may be made of several
  * - `withdrawal`: taking examples back; `diff`: what two versions do not share; `export/`: a version for other programs
  * - `service`, `routes`, `schemas`: the room's functions, and the same over HTTP
  *
@@ -21,18 +22,45 @@
  * rows are in its manifest only: they are never trained on, evaluate releases and give attribution its null rows. An example
  * is accepted once in a Datanet, whichever split it came in.
  */
+export {
+  type CheckName,
+  type CheckOptions,
+  type Checks,
+  type ChecksDependencies,
+  type Cluster,
+  type ClusterRow,
+  type CountTokens,
+  createChecks,
+  createNearIndex,
+  createNearText,
+  findPersonalData,
+  maskExample,
+  maskPersonalData,
+  type NearSettings,
+  nearSettings,
+  optionalChecks,
+  type PersonalData,
+  type PersonalKind,
+  type Reason,
+  type RowReference,
+  type Rules,
+  rulesSchema,
+  type Verdict,
+} from "./checks/index.ts";
 export type {
   ContributionInput,
   ContributionReport,
-  RowReference,
+  PreviewRow,
   RowReport,
   Split,
+  UploadOptions,
 } from "./contribution.ts";
 export { type Card, cardSchema, type Datanet } from "./datanet.ts";
 export type { DiffRow, VersionDiff } from "./diff.ts";
 export { DatanetError, type DatanetErrorCode } from "./errors.ts";
 export type { ConvertedRow, Source } from "./formats/source.ts";
-export { findLicense, type License, licenses } from "./licenses.ts";
+export { type LicenseConflict, type LicenseMix, mixLicenses, sourceConflicts } from "./license-mix.ts";
+export { findLicense, type License, licenses, termsOf } from "./licenses.ts";
 export type { VersionSummary } from "./publication.ts";
 export type { RegisteredDatanet, RegisteredVersion, Registry } from "./registry.ts";
 export { contractRegistry } from "./registry-contract.ts";

@@ -213,10 +213,16 @@ test("the OpenAPI document describes every route", () => {
     "/v1/datanets/{datanetId}",
     "/v1/datanets/{datanetId}/contributions",
     "/v1/datanets/{datanetId}/preview",
+    "/v1/datanets/{datanetId}/rules",
     "/v1/datanets/{datanetId}/versions",
     "/v1/datanets/{datanetId}/versions/{version}",
+    "/v1/datanets/{datanetId}/versions/{version}/diff",
+    "/v1/datanets/{datanetId}/versions/{version}/files/{name}",
+    "/v1/datanets/{datanetId}/versions/{version}/import",
     "/v1/datanets/{datanetId}/versions/{version}/manifest",
     "/v1/datanets/{datanetId}/versions/{version}/rows",
+    "/v1/datanets/{datanetId}/versions/{version}/withdrawn",
+    "/v1/datanets/{datanetId}/withdrawals",
     "/v1/licenses",
   ]);
   const names = (document.paths?.["/v1/datanets/{datanetId}/contributions"]?.post?.parameters ?? []).map(

@@ -4,6 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import type { Account } from "viem";
 import { canonicalJson, examplesDigest } from "../protocol/index.ts";
 import { askNode } from "./ask-node.ts";
+import { rulesSchema } from "./checks/index.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
 import { exportNames } from "./export/index.ts";
 import { licenses } from "./licenses.ts";
@@ -17,8 +18,10 @@ import {
   idText,
   licenseOut,
   previewOut,
+  reasonsJson,
   reportJson,
   reportOut,
+  rulesOut,
   signatureText,
   signingOut,
   splitText,
@@ -47,6 +50,7 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
   "unknown-license": 400,
   "unknown-datanet": 404,
   "unknown-contribution": 404,
+  "unknown-row": 404,
   "unknown-version": 404,
   "consent-mismatch": 400,
   "consent-forged": 403,
@@ -94,6 +98,20 @@ const tags = ["Datanets"];
 const datanetParams = z.object({ datanetId: idText });
 const versionParams = z.object({ datanetId: idText, version: countText(1, 0xffff_ffff, "1") });
 const rowsPerPageMax = 500;
+const uploadQuery = {
+  split: splitText.default("train"),
+  mask: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true")
+    .openapi({ type: "boolean", description: "Mask personal data before rows are digested" }),
+  sourceLicense: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .openapi({ example: "CC-BY-4.0", description: "SPDX expression of the licence the texts come under" }),
+};
 
 const routes = {
   licenses: createRoute({
@@ -146,12 +164,31 @@ const routes = {
     request: { params: datanetParams },
     responses: { 200: json(datanetOut.extend({ signing: signingOut }), "The Datanet"), ...failures },
   }),
+  rules: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/rules",
+    tags,
+    summary: "What a Datanet asks of its rows",
+    request: { params: datanetParams },
+    responses: { 200: json(rulesOut, "The rules"), ...failures },
+  }),
+  setRules: createRoute({
+    method: "put",
+    path: "/v1/datanets/{datanetId}/rules",
+    tags,
+    summary: "Set what a Datanet of this node's operator asks of its rows, from the next contribution on",
+    request: {
+      params: datanetParams,
+      body: { required: true, content: { "application/json": { schema: rulesSchema } } },
+    },
+    responses: { 200: json(rulesOut, "The rules as they hold now"), ...failures },
+  }),
   preview: createRoute({
     method: "post",
     path: "/v1/datanets/{datanetId}/preview",
     tags,
     summary: "What would become of each row, and what to sign; stores nothing",
-    request: { params: datanetParams, body: jsonLines },
+    request: { params: datanetParams, query: z.object(uploadQuery), body: jsonLines },
     responses: { 200: json(previewOut, "The preview"), ...failures },
   }),
   contribute: createRoute({
@@ -168,7 +205,7 @@ const routes = {
         license: z.string().min(1).max(64).openapi({ example: "CC0-1.0" }),
         signedAt: countText(0, Number.MAX_SAFE_INTEGER, "1790000000"),
         signature: signatureText,
-        split: splitText.default("train"),
+        ...uploadQuery,
       }),
       body: jsonLines,
     },
@@ -350,16 +387,21 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     const datanet = await service.get(context.req.valid("param").datanetId);
     return context.json({ ...datanetJson(datanet), signing }, 200);
   });
+  app.openapi(routes.rules, async (context) =>
+    context.json(await service.getRules(context.req.valid("param").datanetId), 200),
+  );
   app.openapi(routes.preview, async (context) => {
     const { datanetId } = context.req.valid("param");
-    const preview = await service.preview(datanetId, bodyOf(context));
-    return context.json({ ...preview, datanetId: datanetId.toString(), signing }, 200);
+    const preview = await service.preview(datanetId, bodyOf(context), context.req.valid("query"));
+    const rows = preview.rows.map((row) => ({ ...row, reasons: reasonsJson(row) }));
+    return context.json({ ...preview, rows, datanetId: datanetId.toString(), signing }, 200);
   });
   app.openapi(routes.contribute, async (context) => {
     const { datanetId } = context.req.valid("param");
-    const { signature, split, signedAt, ...terms } = context.req.valid("query");
+    const { signature, signedAt, split, mask, sourceLicense, ...terms } = context.req.valid("query");
     const consent = { ...terms, datanetId, signedAt: BigInt(signedAt) };
-    const report = await service.contribute({ consent, signature, split, chunks: bodyOf(context) });
+    const upload = { split, mask, sourceLicense, chunks: bodyOf(context) };
+    const report = await service.contribute({ ...upload, consent, signature });
     return context.json(reportJson(report), 201);
   });
   app.openapi(routes.contribution, async (context) =>
@@ -426,6 +468,10 @@ function mountOperator(
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
     const { created, ...datanet } = await service.create(account, context.req.valid("json"));
     return context.json(datanetJson(datanet), created ? 201 : 200);
+  });
+  app.openapi({ ...routes.setRules, middleware: [guard] }, async (context) => {
+    const { datanetId } = context.req.valid("param");
+    return context.json(await service.setRules(account, datanetId, context.req.valid("json")), 200);
   });
   app.openapi({ ...routes.publish, middleware: [guard] }, async (context) => {
     const { created, ...summary } = await service.publishVersion(

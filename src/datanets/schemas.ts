@@ -1,7 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import type { Address, Hex } from "../protocol/index.ts";
+import { checkNames, optionalChecks, statuses } from "./checks/index.ts";
 import type { ContributionReport, RowReport } from "./contribution.ts";
 import type { Datanet } from "./datanet.ts";
+import { sourceSchema } from "./formats/source.ts";
 import type { VersionSummary } from "./publication.ts";
 
 /** What goes over HTTP: ids are decimal strings, hex is lower-case, times are epoch milliseconds. */
@@ -49,7 +51,14 @@ export const errorOut = z
   .openapi("Error");
 
 export const licenseOut = z
-  .object({ id: z.string(), name: z.string(), commercialUse: z.boolean(), shareAlike: z.boolean() })
+  .object({
+    id: z.string(),
+    name: z.string(),
+    attribution: z.boolean(),
+    commercialUse: z.boolean(),
+    shareAlike: z.boolean(),
+    derivatives: z.boolean(),
+  })
   .openapi("License");
 
 export const datanetOut = z
@@ -76,6 +85,38 @@ export const signingOut = z
     description: "Where consents are signed for (EIP-712 domain OpenLedger, version 1).",
   });
 
+export const exampleOut = z
+  .union([
+    z.object({
+      messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })),
+    }),
+    z.object({ prompt: z.string(), completion: z.string() }),
+  ])
+  .openapi("Example");
+
+const verdictOut = z.object({
+  status: z.enum(statuses),
+  reasons: z.array(
+    z.object({
+      check: z.enum(checkNames),
+      severity: z.enum(["note", "refusal"]),
+      message: z.string(),
+      details: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
+});
+
+/** The same as {@link rulesSchema}, described for OpenAPI. */
+export const rulesOut = z
+  .object({
+    refuse: z.array(z.enum(optionalChecks)),
+    languages: z.array(z.string()).optional(),
+    minTokens: z.number().optional(),
+    maxTokens: z.number().optional(),
+    maskPersonalData: z.boolean(),
+  })
+  .openapi("DatanetRules");
+
 export const previewOut = z
   .object({
     datanetId: idOut,
@@ -83,7 +124,16 @@ export const previewOut = z
     examplesDigest: hexOut,
     exampleCount: z.number(),
     signing: signingOut,
-    rows: z.array(z.object({ line: z.number(), digest: hexOut, duplicate: z.boolean() })),
+    mask: z.boolean(),
+    rows: z.array(
+      verdictOut.extend({
+        line: z.number(),
+        digest: hexOut,
+        duplicate: z.boolean(),
+        source: sourceSchema.optional(),
+        masked: exampleOut.optional(),
+      }),
+    ),
   })
   .openapi("Preview");
 
@@ -99,12 +149,15 @@ export const reportOut = z
     consentDigest: hexOut,
     accepted: z.number(),
     duplicates: z.number(),
+    refused: z.number(),
+    sourceLicense: z.string().nullable(),
     rows: z.array(
-      z.object({
+      verdictOut.extend({
         line: z.number(),
         digest: hexOut,
-        status: z.enum(["accepted", "duplicate"]),
+        source: sourceSchema.optional(),
         duplicateOf: referenceOut.optional(),
+        nearOf: referenceOut.optional(),
       }),
     ),
   })
@@ -123,15 +176,6 @@ export const versionOut = z
     recordedAtMs: z.number(),
   })
   .openapi("DatanetVersion");
-
-export const exampleOut = z
-  .union([
-    z.object({
-      messages: z.array(z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() })),
-    }),
-    z.object({ prompt: z.string(), completion: z.string() }),
-  ])
-  .openapi("Example");
 
 export const versionRowsOut = z
   .object({
@@ -190,8 +234,12 @@ export function datanetJson(datanet: Datanet): z.input<typeof datanetOut> {
   return { ...datanet, datanetId: datanet.datanetId.toString() };
 }
 
+/** Reasons as they go out, not as they are kept. */
+export const reasonsJson = ({ reasons }: Pick<RowReport, "reasons">) =>
+  reasons.map(({ details, ...reason }) => ({ ...reason, ...(details && { details: { ...details } }) }));
+
 export function reportJson(report: ContributionReport): z.input<typeof reportOut> {
-  const rows = report.rows.map((row: RowReport) => ({ ...row }));
+  const rows = report.rows.map((row: RowReport) => ({ ...row, reasons: reasonsJson(row) }));
   return { ...report, datanetId: report.datanetId.toString(), rows };
 }
 

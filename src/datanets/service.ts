@@ -1,15 +1,27 @@
 import type { Account } from "viem";
-import type { Digest } from "../protocol/index.ts";
+import { type Digest, sameHex } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
+import {
+  type Checks,
+  type Cluster,
+  type CountTokens,
+  clusterOf,
+  createChecks,
+  type Rules,
+  readRules,
+  writeRules,
+} from "./checks/index.ts";
 import {
   type ContributionInput,
   type ContributionReport,
   contribute,
   preview,
   readReport,
+  type UploadOptions,
 } from "./contribution.ts";
 import { type Card, createDatanet, type Datanet, listDatanets, readDatanet } from "./datanet.ts";
 import { diffVersions, type VersionDiff } from "./diff.ts";
+import { DatanetError } from "./errors.ts";
 import type { ExportedFile } from "./export/croissant.ts";
 import { type ExportName, exportVersion } from "./export/index.ts";
 import { type Ask, importVersion } from "./import-version.ts";
@@ -31,6 +43,8 @@ export type DatanetsDependencies = {
   readonly blobs: Blobs;
   readonly registry: Registry;
   readonly limits?: UploadLimits;
+  /** Tokens as the base model counts them; without it length is not checked. */
+  readonly countTokens?: CountTokens;
   /** Wall clock, epoch milliseconds. */
   readonly now?: () => number;
   readonly log?: (message: string) => void;
@@ -44,9 +58,20 @@ export type Datanets = {
   list(page: { before?: bigint; limit: number }): Promise<Datanet[]>;
   get(datanetId: bigint): Promise<Datanet>;
   /** Says what would become of each row, and what to sign; stores nothing. */
-  preview(datanetId: bigint, chunks: AsyncIterable<Uint8Array>): ReturnType<typeof preview>;
+  preview(
+    datanetId: bigint,
+    chunks: AsyncIterable<Uint8Array>,
+    options?: UploadOptions,
+  ): ReturnType<typeof preview>;
   contribute(input: ContributionInput): Promise<ContributionReport>;
   getContribution(contributionId: number): Promise<ContributionReport>;
+  /** What the Datanet asks of its rows. */
+  getRules(datanetId: bigint): Promise<Rules>;
+  /** Sets it, for contributions from now on. @throws DatanetError `not-owner` */
+  setRules(owner: Account, datanetId: bigint, rules: Rules): Promise<Rules>;
+  /** The near duplicates that a row belongs with. @param rowId as in the rows' table */
+  clusterOf(rowId: number): Promise<Cluster>;
+  readonly checks: Checks;
   /** Publishes what has been accepted so far, once. */
   publishVersion(datanetId: bigint, publisher: Account): Promise<VersionSummary & { created: boolean }>;
   /** A copy of a version that another node gives, checked against the chain. */
@@ -71,7 +96,8 @@ const contentsMax = 4;
 /** Opens the room's service, bringing its tables up to date. */
 export async function createDatanets(dependencies: DatanetsDependencies): Promise<Datanets> {
   const { database, blobs, registry, limits = uploadLimits, now = Date.now, log = () => {} } = dependencies;
-  const parts = { database, blobs, registry, limits, now };
+  const checks = createChecks({ database, blobs, countTokens: dependencies.countTokens });
+  const parts = { database, blobs, registry, limits, checks, now };
   await migrateDatanets(database);
   const inTurn = createTurns();
   const contents = new Map<Digest, Promise<VersionContent>>();
@@ -103,14 +129,29 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       }),
     list: (page) => listDatanets(database, page),
     get: (datanetId) => readDatanet(database, datanetId),
-    preview: (datanetId, chunks) => preview(parts, datanetId, chunks),
-    contribute: async (input) => {
-      const report = await contribute(parts, input);
-      log(
-        `Datanet ${report.datanetId}: ${report.contributor} contributed ${report.accepted} rows (${report.duplicates} duplicates).`,
-      );
-      return report;
+    preview: (datanetId, chunks, options) => preview(parts, datanetId, chunks, options),
+    // One contribution to a Datanet at a time, so that two cannot both be first with the same row.
+    contribute: (input) =>
+      inTurn(`contributions of ${input.consent.datanetId}`, async () => {
+        const report = await contribute(parts, input);
+        log(
+          `Datanet ${report.datanetId}: ${report.contributor} contributed ${report.accepted} rows (${report.duplicates} duplicates, ${report.refused} refused).`,
+        );
+        return report;
+      }),
+    getRules: async (datanetId) => (await readRules(database, datanetId)).rules,
+    setRules: async (owner, datanetId, rules) => {
+      const datanet = await readRules(database, datanetId);
+      if (!sameHex(owner.address, datanet.owner as `0x${string}`))
+        throw new DatanetError(
+          "not-owner",
+          `${owner.address} does not own Datanet ${datanetId}: ${datanet.owner} does. Its owner sets its rules.`,
+        );
+      await writeRules(database, datanetId, rules);
+      return rules;
     },
+    clusterOf: (rowId) => clusterOf(database, rowId),
+    checks,
     getContribution: (contributionId) => readReport(database, contributionId),
     publishVersion: (datanetId, publisher) =>
       inTurn(`datanet ${datanetId}`, async () => {
@@ -136,7 +177,8 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       return { ...summary, ...(await contentOf(summary)) };
     },
     withdraw: async (input) => {
-      const report = await withdraw(parts, input);
+      const turn = `contributions of ${input.withdrawal.datanetId}`;
+      const report = await inTurn(turn, () => withdraw(parts, input));
       log(`Datanet ${report.datanetId}: ${report.contributor} took back ${report.withdrawn} examples.`);
       return report;
     },

@@ -17,6 +17,7 @@
  * - `relay`: what is signed so that a node sends it and pays for it
  * - `check`, `check-influence`, `check-terms`: everything about a receipt that can be verified offline
  * - `batch`: receipts → the three trees that a settlement commits to
+ * - `shingles`, `bands`: how alike two texts are, and finding those that are, for near duplicates
  * - `published`, `lies`: what a batch published, and every lie in it with the evidence a chain takes
  * - `schema`: the Zod pieces (digests, addresses, wei) that other rooms validate with at their edges
  *
@@ -25,6 +26,7 @@
  */
 export * from "./apportion.ts";
 export * from "./audit.ts";
+export * from "./bands.ts";
 export * from "./batch.ts";
 export * from "./bytes.ts";
 export * from "./calibration.ts";
@@ -45,6 +47,7 @@ export * from "./receipt.ts";
 export * from "./relay.ts";
 export * from "./row.ts";
 export * from "./schema.ts";
+export * from "./shingles.ts";
 export * from "./standing.ts";
 export * from "./version.ts";
 export * from "./voucher.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createRandom, shuffle } from "../../engine/index.ts";
-import { jsonDigest } from "../../protocol/index.ts";
+import { jaccard, jsonDigest, shinglesOf } from "../../protocol/index.ts";
 import {
   type ClusterText,
   clusterList,
@@ -11,7 +11,6 @@ import {
   findClusters,
   representativesOf,
 } from "./clusters.ts";
-import { createMinHash, jaccard, shinglesOf, wordsOf } from "./shingles.ts";
 import { cosineOf, sketchRows } from "./sketch.ts";
 import { weightOf } from "./wording.ts";
 
@@ -30,37 +29,6 @@ const touched = ({ prompt, completion }: ClusterText, n: number, by: string) =>
       .join(" "),
     completion,
   );
-
-test("words leave out case and the marks of sentences, and keep numbers and symbols", () => {
-  assert.deepEqual(wordsOf("The ca\u00adt, “sat”: 3.5 + x_1!"), [
-    "the",
-    "cat",
-    "sat",
-    "3.5",
-    "+",
-    "x",
-    "_",
-    "1",
-  ]);
-  assert.deepEqual(wordsOf("猫が好き"), ["猫", "が", "好", "き"]);
-  assert.equal(shinglesOf("").length, 0);
-  assert.equal(shinglesOf("one two").length, 1);
-  assert.equal(shinglesOf("a b c d a b c").length, 5 - 1); // "a b c" twice
-  assert.equal(jaccard(shinglesOf("a b c d"), shinglesOf("b c d e")), 1 / 3);
-});
-
-test("MinHashes agree as often as the sets overlap", () => {
-  const set = (from: number) =>
-    Uint32Array.from({ length: 300 }, (_, i) => shinglesOf(`s${from + i}`)[0] as number).sort();
-  const signature = createMinHash(2048);
-  for (const shift of [0, 33, 100, 200]) {
-    const [a, b] = [set(0), set(shift)];
-    const [x, y] = [signature(a), signature(b)];
-    const agreeing = x.filter((h, i) => h === y[i]).length / 2048;
-    const expected = jaccard(a, b);
-    assert.ok(Math.abs(agreeing - expected) < 0.05, `${agreeing} against ${expected}`);
-  }
-});
 
 test("copies join the earliest commitment; another answer to the same question does not", () => {
   const original = long(1);

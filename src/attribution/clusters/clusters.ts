@@ -16,9 +16,17 @@
  * (64 bands of 3) for rewordings, and of 1,024 sign bits (64 of 16: a pair at cosine .95 is missed once in 3 · 10⁵), and every candidate is verified.
  */
 import { createHash } from "node:crypto";
-import { type Digest, jsonDigest } from "../../protocol/index.ts";
-import { createBands } from "./bands.ts";
-import { createMinHash, jaccard, mix, shinglesOf, withoutBoilerplate } from "./shingles.ts";
+import {
+  bandKeys,
+  createBands,
+  createMinHash,
+  type Digest,
+  jaccard,
+  jsonDigest,
+  mixBits,
+  shinglesOf,
+} from "../../protocol/index.ts";
+import { withoutBoilerplate } from "./boilerplate.ts";
 import { cosineOf, mayBeClose, signatureOf, sketchBands, sketchWidth } from "./sketch.ts";
 import { rewords, wordingHashes, wordingsOf } from "./wording.ts";
 
@@ -108,7 +116,7 @@ function joinTexts(texts: readonly ClusterText[]): number[] {
     // Both parts are in the keys: else thousands of questions about one document would each be compared with all.
     const learnedKeys = bandKeys(learnedHashes(learned[n] as Uint32Array), triples.bands, triples.learned);
     const tripleKeys = bandKeys(wholeHashes(whole[n] as Uint32Array), triples.bands, triples.whole).map(
-      (key, band) => mix(Math.imul(key, 31) + (learnedKeys[band] as number)),
+      (key, band) => mixBits(Math.imul(key, 31) + (learnedKeys[band] as number)),
     );
     byTriples.candidates(tripleKeys, (m) => {
       if (
@@ -155,15 +163,6 @@ function joinGradients(examples: readonly number[], sketches: Float32Array): num
     return n;
   });
 }
-
-/** Several MinHashes to a band's key. */
-const bandKeys = (signature: Uint32Array, bands: number, hashesPerBand: number): Uint32Array =>
-  Uint32Array.from({ length: bands }, (_, band) => {
-    let key = 0;
-    for (let i = 0; i < hashesPerBand; i++)
-      key = mix(Math.imul(key, 31) + (signature[band * hashesPerBand + i] as number));
-    return key;
-  });
 
 /** The clusters of two or more: the representative, then its members ascending; clusters by their representatives' numbers. */
 export function clusterList(representatives: Representatives): number[][] {

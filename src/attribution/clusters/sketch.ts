@@ -3,8 +3,8 @@
  * Charikar, Chen and Farach-Colton 2002). A cosine of .95 is found within ±.004 (one standard deviation, (1 − .95²)/√512).
  */
 import type { Adapter, createGradients, Sequence } from "../../engine/index.ts";
+import { mixBits } from "../../protocol/index.ts";
 import { applyMetric } from "../influence.ts";
-import { mix } from "./shingles.ts";
 
 export const sketchWidth = 512;
 
@@ -17,7 +17,7 @@ export function sketchRows(rows: Float32Array, width: number): Float32Array {
   const count = rows.length / width;
   const out = new Float32Array(count * sketchWidth);
   for (let j = 0; j < width; j++) {
-    const h = mix(j + 1);
+    const h = mixBits(j + 1);
     const place = h % sketchWidth;
     const sign = h >>> 31 === 0 ? 1 : -1;
     for (let i = 0; i < count; i++) {
@@ -67,7 +67,7 @@ export function signatureOf(sketch: Float32Array): Uint16Array {
   const signature = new Uint16Array(sketchBands);
   for (let first = 0; first < sketchBands * bandBits; first += sketchWidth) {
     const x = Float64Array.from(sketch, (value, i) =>
-      mix(sketchWidth + first + i) >>> 31 === 0 ? value : -value,
+      mixBits(sketchWidth + first + i) >>> 31 === 0 ? value : -value,
     );
     for (let half = 1; half < sketchWidth; half *= 2)
       for (let block = 0; block < sketchWidth; block += 2 * half)

@@ -5,7 +5,8 @@
  *
  * Nothing here is a floating-point number: who finds clusters again must find the same.
  */
-import { countSets, mix, wordSetOf } from "./shingles.ts";
+import { mixBits, wordSetOf } from "../../protocol/index.ts";
+import { countSets } from "./boilerplate.ts";
 
 /** Least part of their weight that two texts share, as a fraction: of the parts that are learned, and of the lighter whole text. */
 export const sharedMin = { part: 2, of: 5 } as const;
@@ -87,7 +88,7 @@ export function wordingHashes({ learned: { words, weights, total } }: Wording): 
   const hashes = new Uint32Array(total);
   let at = 0;
   words.forEach((word, i) => {
-    for (let n = 1; n <= (weights[i] as number); n++) hashes[at++] = mix(word + Math.imul(n, 0x9e3779b9));
+    for (let n = 1; n <= (weights[i] as number); n++) hashes[at++] = mixBits(word + Math.imul(n, 0x9e3779b9));
   });
   return hashes;
 }

@@ -2,7 +2,7 @@
  * Locality-sensitive hashing by bands (Indyk and Motwani 1998; Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, 3.4): things that
  * share the key of any band are candidates. Chained in typed arrays, so that memory is stated: 4 · bands bytes a thing, and the heads.
  */
-import { mix } from "./shingles.ts";
+import { mixBits } from "./shingles.ts";
 
 export type Bands = {
   /** Calls back once with each thing that shares a band's key. */
@@ -17,7 +17,7 @@ export function createBands(things: number, bands: number): Bands {
   const next = new Int32Array(things * bands);
   const visited = new Int32Array(things).fill(-1);
   let visit_ = 0;
-  const slotOf = (key: number, band: number) => mix(key ^ Math.imul(band + 1, 0x9e3779b1)) & (slots - 1);
+  const slotOf = (key: number, band: number) => mixBits(key ^ Math.imul(band + 1, 0x9e3779b1)) & (slots - 1);
   return {
     candidates(keys, visit) {
       visit_++;
@@ -43,3 +43,12 @@ export function createBands(things: number, bands: number): Bands {
     },
   };
 }
+
+/** Several MinHashes to a band's key. */
+export const bandKeys = (signature: Uint32Array, bands: number, hashesPerBand: number): Uint32Array =>
+  Uint32Array.from({ length: bands }, (_, band) => {
+    let key = 0;
+    for (let i = 0; i < hashesPerBand; i++)
+      key = mixBits(Math.imul(key, 31) + (signature[band * hashesPerBand + i] as number));
+    return key;
+  });

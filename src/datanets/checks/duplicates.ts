@@ -1,0 +1,61 @@
+import type { Address, Digest } from "../../protocol/index.ts";
+import type { Database } from "../../store/index.ts";
+import type { Earlier } from "./near-duplicates.ts";
+
+const perStatement = 5_000;
+
+/** A row that was accepted before. Lines count from 1. */
+export type RowReference = {
+  readonly contributionId: number;
+  readonly contributor: Address;
+  readonly line: number;
+};
+
+/** Splits what is asked of the database into statements it can hold. */
+export async function inParts<T, R>(
+  items: readonly T[],
+  ask: (part: readonly T[]) => Promise<R[]>,
+): Promise<R[]> {
+  const answers: R[] = [];
+  for (let from = 0; from < items.length; from += perStatement)
+    answers.push(...(await ask(items.slice(from, from + perStatement))));
+  return answers;
+}
+
+/** Of each row the accepted row, here or earlier among these rows, that is the same example. */
+export async function findDuplicates(
+  database: Pick<Database, "query">,
+  datanetId: bigint,
+  digests: readonly Digest[],
+): Promise<(Earlier | undefined)[]> {
+  const accepted = await inParts(digests, (part) =>
+    database.query<{ id: number; digest: Digest }>(
+      `select id, digest from datanets.rows
+       where datanet_id = $1 and status = 'accepted' and withdrawn_at_ms is null
+         and digest in (select jsonb_array_elements_text($2::jsonb))`,
+      [datanetId, JSON.stringify(part)],
+    ),
+  );
+  const first = new Map<Digest, Earlier>(accepted.map(({ id, digest }) => [digest, { id }]));
+  return digests.map((digest, position) => {
+    const earlier = first.get(digest);
+    if (earlier === undefined) first.set(digest, { position });
+    return earlier;
+  });
+}
+
+/** Where accepted rows stand; those that were withdrawn in the meantime are left out. */
+export async function referencesOf(
+  database: Pick<Database, "query">,
+  ids: readonly number[],
+): Promise<Map<number, RowReference>> {
+  const found = await inParts([...new Set(ids)], (part) =>
+    database.query<RowReference & { id: number }>(
+      `select r.id, r.contribution_id as "contributionId", c.contributor, r.line
+       from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
+       where r.id in (select jsonb_array_elements_text($1::jsonb)::bigint) and r.withdrawn_at_ms is null`,
+      [JSON.stringify(part)],
+    ),
+  );
+  return new Map(found.map(({ id, ...reference }) => [id, reference]));
+}

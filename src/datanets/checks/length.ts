@@ -1,0 +1,31 @@
+import { eachRow, fieldsOf } from "./each-row.ts";
+import type { Rules } from "./rules.ts";
+import type { Check } from "./verdict.ts";
+
+/** Tokens of a text, as the base model counts them. */
+export type CountTokens = (text: string) => number;
+
+/**
+ * Length in the base model's tokens, where the rules bound it. A tokenizer of bytes makes no more tokens than there are bytes, so that most
+ * rows need no counting to be short enough.
+ */
+export function lengthCheck({ minTokens, maxTokens }: Rules, countTokens: CountTokens | undefined): Check {
+  return eachRow("length", ({ example }) => {
+    if (countTokens === undefined || (minTokens === undefined && maxTokens === undefined)) return undefined;
+    const texts = fieldsOf(example).map(({ text }) => text);
+    const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    if (minTokens === undefined && bytes <= (maxTokens as number)) return undefined;
+    const tokens = texts.reduce((sum, text) => sum + countTokens(text), 0);
+    if (tokens < (minTokens ?? 0))
+      return {
+        message: `It has ${tokens} tokens, at least ${minTokens} are asked for.`,
+        details: { tokens, minTokens },
+      };
+    if (tokens > (maxTokens ?? tokens))
+      return {
+        message: `It has ${tokens} tokens, at most ${maxTokens} are taken.`,
+        details: { tokens, maxTokens },
+      };
+    return undefined;
+  });
+}
