@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   formatRecipe,
+  type JobEstimate,
   ModelFactoryError,
   type PresetName,
   parseRecipe,
@@ -11,12 +12,12 @@ import {
   type RecipeInput,
 } from "../modelfactory/index.ts";
 import { calibrationLabel, calibrationOf, exampleSchema, type Manifest } from "../protocol/index.ts";
-import { parseOpen } from "./amount.ts";
+import { formatOpen, parseOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient, type ServerEvent } from "./http.ts";
 import type { Io } from "./io.ts";
 import { type ProgressBar, progressBar } from "./progress.ts";
-import { oneLine, table } from "./table.ts";
+import { oneLine, pairs, table } from "./table.ts";
 
 type JobState =
   | "queued"
@@ -84,6 +85,7 @@ type Options = {
   resume?: true;
   cancel?: true;
   showRecipe?: true;
+  estimate?: true;
   watch?: true;
 };
 
@@ -114,6 +116,7 @@ export function define(command: Command, io: Io): void {
     .option("--prompt-price <open>", "OPEN for a token read")
     .option("--completion-price <open>", "OPEN for a token written")
     .option("--id <name>", "name the job; the same again is the same job")
+    .option("--estimate", "say how long it would take here, what memory and OPEN it needs; start nothing")
     .option("--watch", "stay until the job ends, and show its loss")
     .option("--owner <name>", "queue it in this name: owners take turns")
     .option(
@@ -145,6 +148,12 @@ export function define(command: Command, io: Io): void {
         const job = await node.post<JobJson>(path, {}, { operator: true });
         return io.result(job, showJob(job));
       }
+      if (options.estimate) {
+        const estimate = await node.post<EstimateJson>("/v1/fine-tunes/estimate", specOf(options), {
+          operator: true,
+        });
+        return io.result(estimate, showEstimate(estimate));
+      }
       const started =
         options.job === undefined ? await start(node, options) : await readJob(node, options.job);
       for (const { message } of started.warnings) io.warn(message);
@@ -162,7 +171,41 @@ export function define(command: Command, io: Io): void {
 const readJob = (node: NodeClient, id: string) =>
   node.get<JobJson>(`/v1/fine-tunes/${encodeURIComponent(id)}`);
 
+type EstimateJson = Omit<JobEstimate, "costWei"> & { readonly costWei: string };
+
+function showEstimate({ seconds, trainingSecondsLeast, steps, ...more }: EstimateJson): string {
+  const least =
+    trainingSecondsLeast < seconds.training ? `, ${showSeconds(trainingSecondsLeast)} at least` : "";
+  return [
+    pairs([
+      ["Training", `${showSeconds(seconds.training)} for ${steps} steps${least}`],
+      ["Evaluation", showSeconds(seconds.evaluation)],
+      ["Index", showSeconds(seconds.index)],
+      ["Calibration", showSeconds(seconds.calibration)],
+      ["In all", showSeconds(seconds.total)],
+      ["Memory", `${(more.memoryBytes / 1e9).toFixed(2)} GB`],
+      ["Cost", `${formatOpen(BigInt(more.costWei))} OPEN, and gas`],
+    ]),
+    ...(more.problems.length === 0 ? ["Nothing stands in the way."] : more.problems),
+  ].join("\n");
+}
+
+const showSeconds = (seconds: number) =>
+  seconds < 90
+    ? `${seconds.toFixed(1)} s`
+    : seconds < 5_400
+      ? `${(seconds / 60).toFixed(1)} min`
+      : `${(seconds / 3600).toFixed(1)} h`;
+
 function start(node: NodeClient, options: Options): Promise<JobJson> {
+  const { duplicate } = options;
+  const path =
+    duplicate === undefined ? "/v1/fine-tunes" : `/v1/fine-tunes/${encodeURIComponent(duplicate)}/duplicate`;
+  return node.post<JobJson>(path, specOf(options), { operator: true });
+}
+
+/** The job that the options ask for. @throws CliError where something is missing */
+function specOf(options: Options): Record<string, unknown> {
   const { datanet, model, evaluation, recipe, promptPrice, completionPrice, id } = options;
   const { duplicate, preset, continueFrom, owner } = options;
   if (duplicate === undefined && (datanet === undefined || model === undefined))
@@ -197,9 +240,7 @@ function start(node: NodeClient, options: Options): Promise<JobJson> {
     ...(evaluation === undefined ? {} : { evaluation: readExamples(evaluation) }),
     ...price,
   };
-  const path =
-    duplicate === undefined ? "/v1/fine-tunes" : `/v1/fine-tunes/${encodeURIComponent(duplicate)}/duplicate`;
-  return node.post<JobJson>(path, spec, { operator: true });
+  return spec;
 }
 
 function readFile(file: string): string {

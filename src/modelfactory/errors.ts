@@ -6,6 +6,7 @@ export type ModelFactoryErrorCode =
   | "not-commercial"
   | "bad-name"
   | "bad-recipe"
+  | "busy"
   | "job-exists"
   | "job-over"
   | "other-adapter"

@@ -4,6 +4,7 @@
  * - `recipe`, `job`: what is asked for; `service`: the queue; `run-job`: train → evaluate → index → calibrate → release, each finished step
  *   written down
  * - `presets`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
+ * - `estimate`: how long a job will take, by `measure` on this machine (`run-estimate`)
  * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file; `worker`: the
  *   training thread
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
@@ -40,5 +41,6 @@ export * from "./release-index.ts";
 export * from "./releases.ts";
 export * from "./reproduce.ts";
 export * from "./routes.ts";
+export type { JobEstimate } from "./run-estimate.ts";
 export { rowsOf } from "./run-job.ts";
 export * from "./service.ts";

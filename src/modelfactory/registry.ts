@@ -29,6 +29,8 @@ export type ReleaseOnChain = {
 export type ModelRegistry = {
   /** The model's id, registered in the developer's name if nobody has the name yet. */
   ensureModel(developer: Account, name: string): Promise<bigint>;
+  /** What registering the name would cost now, wei; nothing where it is registered. */
+  registrationWei(name: string): Promise<bigint>;
   ownerOf(modelId: bigint): Promise<Address>;
   releaseExists(releaseId: Digest): Promise<boolean>;
   /** Whether what was made from this release may ask a price. */
@@ -54,16 +56,23 @@ export function contractModelRegistry(options: {
     );
   };
 
+  const modelOf = (name: string) =>
+    reader.readContract({ ...contract, functionName: "modelOf", args: [name] });
+  const feeWei = async () => {
+    const parameters = await reader.readContract({ ...contract, functionName: "parameters" });
+    return reader.readContract({
+      address: parameters,
+      abi: protocolParametersAbi,
+      functionName: "registrationFeeWei",
+    });
+  };
+
   return {
+    registrationWei: async (name) => ((await modelOf(name)) === 0n ? feeWei() : 0n),
     async ensureModel(developer, name) {
-      const found = await reader.readContract({ ...contract, functionName: "modelOf", args: [name] });
+      const found = await modelOf(name);
       if (found !== 0n) return found;
-      const parameters = await reader.readContract({ ...contract, functionName: "parameters" });
-      const value = await reader.readContract({
-        address: parameters,
-        abi: protocolParametersAbi,
-        functionName: "registrationFeeWei",
-      });
+      const value = await feeWei();
       const { request } = await reader.simulateContract({
         ...contract,
         account: developer,

@@ -21,6 +21,7 @@ import type { ModelFactory } from "./service.ts";
 const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
   "bad-name": 400,
   "bad-recipe": 400,
+  busy: 409,
   "job-exists": 409,
   "job-over": 409,
   "other-adapter": 400,
@@ -76,6 +77,14 @@ const routes = {
       "Start a fine-tuning job, as this node's developer; `warnings` say what its recipe does to attribution",
     request: { body: newJobBody },
     responses: { 201: json(jobOut, "The job"), ...failures },
+  }),
+  estimate: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/estimate",
+    tags,
+    summary: "How long a job would take here, what memory it needs, and what it costs; starts nothing",
+    request: { body: newJobBody },
+    responses: { 200: json(z.unknown(), "The estimate"), ...failures },
   }),
   list: createRoute({
     method: "get",
@@ -207,6 +216,11 @@ export function modelFactoryRoutes(
     const { id = `ft-${randomUUID()}`, owner, ...spec } = context.req.valid("json") as NewJob;
     const job = await service.createJob(id, jobSpecSchema.parse(spec) as JobSpecInput, owner);
     return context.json(jobJson(job), 201);
+  });
+  app.openapi({ ...routes.estimate, middleware: [guard] }, async (context) => {
+    const { id: _, owner: __, ...spec } = context.req.valid("json") as NewJob;
+    const { costWei, ...estimate } = await service.estimate(jobSpecSchema.parse(spec) as JobSpecInput);
+    return context.json({ object: "fine_tune.estimate", ...estimate, costWei: costWei.toString() }, 200);
   });
   app.openapi({ ...routes.duplicate, middleware: [guard] }, async (context) => {
     const { id = `ft-${randomUUID()}`, owner: _, ...changes } = context.req.valid("json") as NewJob;

@@ -447,6 +447,38 @@ test("training continues from a release with the data it was made of, which the 
   assert.ok(again.matches);
 });
 
+test("an estimate, by this machine's own speeds, is near what the job then takes, and is measured once", async () => {
+  const job = {
+    ...spec,
+    model: "estimated",
+    recipe: {
+      ...quick,
+      epochs: 40,
+      stopAtOptimum: false,
+      learningRate: 1e-4,
+      calibration: { retrainings: 3, leaveOut: 0, queries: 6 },
+    },
+  };
+  const told = await world.factory.estimate(job);
+  const begun = performance.now();
+  const again = await world.factory.estimate({ ...job, recipe: { ...job.recipe, epochs: 80 } });
+  assert.equal(again.measuredAtMs, told.measuredAtMs, "the machine is measured once");
+  assert.ok(performance.now() - begun < 20_000);
+  assert.ok(again.seconds.training > 1.5 * told.seconds.training && told.steps === 120);
+  assert.ok(told.costWei > 0n && told.memoryBytes > 1e7);
+  await world.factory.createJob("estimated", job);
+  await assert.rejects(world.factory.estimate({ ...job, recipe: { ...job.recipe, rank: 3 } }), {
+    code: "busy",
+  });
+  await world.jobs.drain();
+  const { trained, calibrated, indexed } = await world.factory.getJob("estimated");
+  const took = (trained?.seconds ?? 0) + (indexed?.seconds ?? 0) + (calibrated?.seconds ?? 0);
+  assert.equal((await world.factory.estimate(job)).costWei, 0n, "the name is registered by now");
+  const ratio = took / told.seconds.total;
+  // A machine that others use is slower at one time than at another: bench/datanets has the exact figure.
+  assert.ok(ratio > 1 / 5 && ratio < 5, `${took} s, not ${told.seconds.total} s`);
+});
+
 test("what cannot be done is refused by name", async () => {
   await assert.rejects(
     world.factory.createJob("x", { ...spec, datanets: [{ datanetId: "99", version: 1 }] }),

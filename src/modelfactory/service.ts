@@ -34,7 +34,8 @@ import {
   releaseIndex,
   releaseOfAdapter,
 } from "./releases.ts";
-import { runJob, startOf } from "./run-job.ts";
+import { type JobEstimate, runEstimate } from "./run-estimate.ts";
+import { readRows, runJob, startOf } from "./run-job.ts";
 import { migrateModelFactory } from "./tables.ts";
 import { removeTraining } from "./training-state.ts";
 import type { TrainingMethods } from "./worker.ts";
@@ -178,6 +179,8 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     return readJob(database, id);
   }
 
+  /** One estimate at a time: two machines measured side by side are both slow. */
+  let estimating: Promise<unknown> = Promise.resolve();
   const service = {
     base,
     /**
@@ -227,6 +230,22 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
           `There is a job "${id}" already, and it asks for something else. Choose another id, or leave it out.`,
         );
       return job;
+    },
+    /**
+     * What a job would take on this machine, which is measured the first time (seconds to a minute); starts nothing.
+     *
+     * @returns also what OPEN it would cost, wei: the model's name where it is new; gas comes on top
+     * @throws ModelFactoryError `busy`, and what {@link createJob} throws of its data
+     */
+    async estimate(input: JobSpecInput): Promise<JobEstimate & { costWei: bigint }> {
+      const spec = jobSpecSchema.parse(input);
+      const rows = await readRows(parts, spec);
+      const next = estimating.then(() =>
+        runEstimate({ database, base, now, isBusy: () => running.size > 0 }, spec, rows),
+      );
+      estimating = next.catch(() => {});
+      const costWei = spec.publish ? await registry.registrationWei(spec.model) : 0n;
+      return { ...(await next), costWei };
     },
     /** A new job with the wishes of another, and its own where given. */
     async duplicate(id: string, newId: string, changes: Partial<JobSpecInput> = {}): Promise<FineTuningJob> {

@@ -78,6 +78,14 @@ const migrations = [
     request jsonb not null
   );
   `,
+  // How fast this machine is over a base with a shape of adapter: measured once, for estimates.
+  `
+  create table modelfactory.speeds (
+    key text primary key,
+    speeds jsonb not null,
+    measured_at_ms bigint not null
+  );
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

@@ -18,7 +18,9 @@ import {
 } from "../engine/index.ts";
 import { exampleText } from "../protocol/index.ts";
 import { type Foretold, foretell, halfSubset } from "./calibration.ts";
+import type { Speeds, Work } from "./estimate.ts";
 import { createExplainFile } from "./explain-file.ts";
+import { type MeasureRequest, measureSpeeds, type PlanRequest, planWork } from "./measure.ts";
 import type { Recipe } from "./recipe.ts";
 import { buildReleaseIndex, trainedMetric } from "./release-index.ts";
 import {
@@ -101,6 +103,10 @@ export type RetrainRequest = {
 export type RetrainEvent = { step: number; steps: number };
 
 export type TrainingMethods = {
+  /** What a job asks for, counted. */
+  plan: (request: PlanRequest) => Work;
+  /** How fast this thread is at parts of it. */
+  measure: (request: MeasureRequest) => Promise<Speeds>;
   train: (request: TrainRequest, call: WorkerCall) => Promise<TrainResult>;
   evaluate: (request: EvaluateRequest) => Promise<EvaluateResult>;
   index: (request: IndexRequest, call: WorkerCall) => Promise<IndexResult>;
@@ -124,6 +130,9 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
     );
 
   return {
+    plan: (request) => planWork(base, request),
+    measure: (request) => measureSpeeds(base, request),
+
     async train({ recipe, examples, heldOut, start, progress }, { emit, signal }) {
       const { sequences, unreadable, copies } = trainingRows(base, recipe, examples);
       const saved =

@@ -1,0 +1,189 @@
+/**
+ * How long a job will take, what memory it needs and what it costs, before it starts: the machine's speeds, measured once on small parts of
+ * the same work, times the work that the recipe and its rows ask for. Everything is counted in padded tokens, positions of a batch times its
+ * longest row, for that is what a graph computes; the index's linear algebra in multiplications.
+ */
+import { z } from "zod";
+import { defaultPayIndexOptions, directionsToRead, payIndexCost } from "../attribution/index.ts";
+import { gradientSegments, loraOf, type ModelConfig } from "../engine/index.ts";
+import type { Recipe } from "./recipe.ts";
+
+const seconds = z.number().nonnegative();
+/** c₀ + c₁ · amount, seconds. */
+const lineSchema = z.strictObject({ fixed: seconds, each: seconds });
+type Line = z.infer<typeof lineSchema>;
+
+/** What a machine does over a base with a shape of adapter. */
+export const speedsSchema = z.strictObject({
+  /** A step of the optimiser, by padded tokens; and opening what trains. */
+  step: lineSchema,
+  open: seconds,
+  /** A batch of a forward pass, by padded tokens; and opening it. */
+  forward: lineSchema,
+  openForward: seconds,
+  /** The index's stages: by padded tokens, the last two by multiplications. */
+  duplicates: lineSchema,
+  gradients: lineSchema,
+  heldOut: lineSchema,
+  curvature: lineSchema,
+  basis: lineSchema,
+  /** Bytes that a step held beyond the base, by padded token. */
+  stepBytesPerToken: z.number().nonnegative(),
+  /** Bytes held with the base open and nothing under way. */
+  baseBytes: z.number().nonnegative(),
+});
+export type Speeds = z.infer<typeof speedsSchema>;
+
+/** The line through two measurements, neither part of it below nothing. */
+export function lineThrough(
+  a: { amount: number; seconds: number },
+  b: { amount: number; seconds: number },
+): Line {
+  const [low, high] = a.amount <= b.amount ? [a, b] : [b, a];
+  if (high.amount === low.amount) return { fixed: 0, each: high.seconds / Math.max(1, high.amount) };
+  const each = Math.max(0, (high.seconds - low.seconds) / (high.amount - low.amount));
+  const fixed = Math.max(0, low.seconds - each * low.amount);
+  // Where the smaller took longer, all of the larger's time is by amount.
+  return each === 0 ? { fixed: 0, each: high.seconds / high.amount } : { fixed, each };
+}
+const on = ({ fixed, each }: Line, amount: number) => fixed + each * amount;
+
+/** What a job asks for, counted from its rows as a model reads them. */
+export type Work = {
+  readonly examples: number;
+  readonly heldOut: number;
+  readonly contributors: number;
+  readonly evaluated: number;
+  readonly queries: number;
+  readonly retrainings: { readonly halves: number; readonly leaveOut: number };
+  readonly stepsPerEpoch: number;
+  /** Padded tokens of one epoch's batches, and of its longest. */
+  readonly epochTokens: number;
+  readonly batchTokens: number;
+  /** Padded tokens, in batches as the engine makes them, of the rows that each is done with. */
+  readonly judgeTokens: number;
+  readonly evaluatedTokens: number;
+  readonly exampleTokens: number;
+  readonly heldOutTokens: number;
+  readonly queryTokens: number;
+  /** Finding rows that repeat others' text and making tokens of them took so long, just now. */
+  readonly readSeconds: number;
+};
+
+/** Rows of a batch where the engine evaluates, and where it makes gradients. */
+export const evaluationBatch = 20;
+export const gradientBatch = 16;
+
+/** Padded tokens of rows in batches, and the most of one. */
+export function paddedTokens(lengths: readonly number[], batch: number): { total: number; most: number } {
+  let total = 0;
+  let most = 0;
+  for (let at = 0; at < lengths.length; at += batch) {
+    const part = lengths.slice(at, at + batch);
+    const padded = part.length * Math.max(...part);
+    total += padded;
+    most = Math.max(most, padded);
+  }
+  return { total, most };
+}
+
+/** What the index's linear algebra multiplies: sums against sampled gradients, and rows against rows, layer by layer. */
+export function indexWork(
+  model: ModelConfig,
+  recipe: Recipe,
+  { examples, heldOut, contributors }: Pick<Work, "examples" | "heldOut" | "contributors">,
+): { curvature: number; basis: number; memory: number; files: number } {
+  const { samples, maxFisherRows, nullRows, examplesPerRow } = defaultPayIndexOptions;
+  const lora = loraOf(recipe);
+  const { width } = gradientSegments(model, { ...lora, rank: directionsToRead(model, lora) }, ["B"]);
+  const sampled = Math.min(maxFisherRows, examples * samples);
+  const rows = Math.max(contributors, Math.ceil(examples / examplesPerRow));
+  const total = rows + nullRows;
+  const solved = total + 2 * Math.min(64, examples, heldOut);
+  const cost = payIndexCost({
+    ...{ examples, heldOut, rows, width },
+    widestLayer: Math.ceil(width / model.layers),
+    options: defaultPayIndexOptions,
+  });
+  return {
+    curvature:
+      width * (sampled * sampled + 2 * sampled * solved + total * total) + model.layers * sampled ** 3,
+    basis: width * total * total + total ** 3,
+    ...cost,
+  };
+}
+
+export type Estimate = {
+  /** Seconds of each step of the job; the whole is their sum. */
+  readonly seconds: {
+    readonly reading: number;
+    readonly training: number;
+    readonly evaluation: number;
+    readonly index: number;
+    readonly calibration: number;
+    readonly total: number;
+  };
+  /** The least that training takes where it stops at the held-out optimum: its patience has to run out first. */
+  readonly trainingSecondsLeast: number;
+  readonly steps: number;
+  /** Of the training thread, at its highest; and of temporary files. */
+  readonly memoryBytes: number;
+  readonly scratchBytes: number;
+};
+
+/** @param publish whether the job ends in a release, with index and calibration */
+export function estimateJob(
+  model: ModelConfig,
+  recipe: Recipe,
+  work: Work,
+  speeds: Speeds,
+  publish: boolean,
+): Estimate {
+  const { samples, maxFisherRows } = defaultPayIndexOptions;
+  // Above so many gradients with drawn labels, examples are thinned evenly.
+  const drawn = samples / Math.max(1, Math.ceil((work.examples * samples) / maxFisherRows));
+  const batches = (rows: number) => Math.ceil(rows / evaluationBatch);
+  const forward = (rows: number, tokens: number) =>
+    rows === 0 ? 0 : speeds.openForward + batches(rows) * speeds.forward.fixed + tokens * speeds.forward.each;
+  const judging = Math.min(work.heldOut, recipe.heldOutRows);
+  const judge = forward(judging, work.judgeTokens) - (judging === 0 ? 0 : speeds.openForward);
+  const epochs = (count: number, part: number) =>
+    count * (work.stepsPerEpoch * speeds.step.fixed + work.epochTokens * part * speeds.step.each);
+  const trainFor = (count: number) =>
+    work.readSeconds +
+    speeds.open +
+    (judging === 0 ? 0 : speeds.openForward) +
+    epochs(count, 1) +
+    (count + 1) * judge;
+  const training = trainFor(recipe.epochs);
+  const evaluation = 2 * forward(work.evaluated, work.evaluatedTokens);
+  const linear = indexWork(model, recipe, work);
+  const index = !publish
+    ? 0
+    : on(speeds.duplicates, work.exampleTokens) +
+      on(speeds.gradients, work.exampleTokens * (1 + drawn)) +
+      on(speeds.heldOut, work.heldOutTokens + work.queryTokens) +
+      on(speeds.curvature, linear.curvature) +
+      on(speeds.basis, linear.basis);
+  const { halves, leaveOut } = work.retrainings;
+  const retraining = (part: number) =>
+    work.readSeconds + speeds.open + epochs(recipe.epochs, part) + forward(work.queries, work.queryTokens);
+  const calibration = publish
+    ? halves * retraining(0.5) + leaveOut * retraining(leaveOut === 0 ? 1 : 1 - 1 / leaveOut)
+    : 0;
+  const least =
+    recipe.stopAtOptimum && judging > 0 ? Math.min(recipe.epochs, recipe.patience + 1) : recipe.epochs;
+  return {
+    seconds: {
+      reading: work.readSeconds,
+      ...{ training, evaluation, index, calibration },
+      total: training + evaluation + index + calibration,
+    },
+    trainingSecondsLeast: trainFor(least),
+    steps: work.stepsPerEpoch * recipe.epochs,
+    memoryBytes: Math.ceil(
+      speeds.baseBytes + Math.max(speeds.stepBytesPerToken * work.batchTokens, publish ? linear.memory : 0),
+    ),
+    scratchBytes: publish ? linear.files : 0,
+  };
+}

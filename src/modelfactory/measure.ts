@@ -1,0 +1,188 @@
+/** The training thread measures itself: small parts of what a job does, on some of its own rows. See `estimate`. */
+import { widenAdapter } from "../attribution/index.ts";
+import {
+  type Checkpoint,
+  createEvaluator,
+  createTrainer,
+  type Example,
+  gradientSegments,
+  initialAdapter,
+  loraOf,
+  positionsFor,
+  type Sequence,
+} from "../engine/index.ts";
+import { planRetrainings } from "./calibration.ts";
+import {
+  evaluationBatch,
+  gradientBatch,
+  indexWork,
+  lineThrough,
+  paddedTokens,
+  type Speeds,
+  type Work,
+} from "./estimate.ts";
+import { type Recipe, toTrainRecipe } from "./recipe.ts";
+import { buildReleaseIndex } from "./release-index.ts";
+import { drawRows, readableRows } from "./training.ts";
+import { trainingRows } from "./training-rows.ts";
+
+export type MeasureRequest = { recipe: Recipe; examples: Example[]; heldOut: Example[] };
+export type PlanRequest = MeasureRequest & {
+  contributorOf: number[];
+  contributors: number;
+  evaluation: Example[];
+};
+
+/** Positions that a batch computes for a row: its last target is only a label. */
+const lengthOf = ({ targets }: Sequence) => Math.max(0, ...targets);
+const lengths = (sequences: readonly Sequence[]) => sequences.map(lengthOf);
+const since = (begun: number) => (performance.now() - begun) / 1000;
+
+/** Counts what a job asks for. */
+export function planWork(
+  base: Checkpoint,
+  { recipe, examples, heldOut, evaluation, contributorOf, contributors }: PlanRequest,
+): Work {
+  const begun = performance.now();
+  const { sequences } = trainingRows(base, recipe, examples);
+  const held = readableRows(base, recipe, heldOut).sequences;
+  const readSeconds = since(begun);
+  const evaluated = readableRows(base, recipe, evaluation).sequences;
+  const judges = drawRows(held.length, recipe.heldOutRows, recipe.seed, 61).map((i) => held[i] as Sequence);
+  const epoch = paddedTokens(lengths(sequences), recipe.batch);
+  const queries = evaluated.slice(0, recipe.calibration.queries);
+  const plans = planRetrainings(recipe, [], []);
+  const groups = Math.min(recipe.calibration.leaveOut, contributors);
+  return {
+    examples: sequences.length,
+    heldOut: held.length,
+    contributors: new Set(contributorOf).size,
+    evaluated: evaluated.length,
+    queries: queries.length,
+    retrainings: {
+      halves: plans.length,
+      leaveOut: plans.length === 0 || groups < 2 ? 0 : groups,
+    },
+    stepsPerEpoch: Math.ceil(sequences.length / recipe.batch),
+    epochTokens: epoch.total,
+    batchTokens: epoch.most,
+    judgeTokens: paddedTokens(lengths(judges), evaluationBatch).total,
+    evaluatedTokens: paddedTokens(lengths(evaluated), evaluationBatch).total,
+    exampleTokens: paddedTokens(lengths(sequences), gradientBatch).total,
+    heldOutTokens: paddedTokens(lengths(held), gradientBatch).total,
+    queryTokens: paddedTokens(lengths(queries), gradientBatch).total,
+    readSeconds,
+  };
+}
+
+/** The middle of several times: one that was interrupted by something else does not count. */
+function middle(times: number[]): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] as number;
+}
+const repeats = 5;
+
+/** Takes seconds to a minute, most of it the index's linear algebra. @throws RangeError with fewer than 20 readable held-out rows */
+export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: MeasureRequest): Promise<Speeds> {
+  const sequences = readableRows(base, recipe, given.examples).sequences;
+  const lora = loraOf(recipe);
+  const adapter = initialAdapter(base.config, lora, recipe.seed);
+  const before = process.memoryUsage.rss();
+
+  async function step(batch: number) {
+    const begun = performance.now();
+    const rows = Array.from(
+      { length: batch * (repeats + 1) },
+      (_, i) => sequences[i % sequences.length] as Sequence,
+    );
+    const trainer = await createTrainer(
+      base,
+      toTrainRecipe({ ...recipe, batch, epochs: 1, stopLoss: 0, learningRate: 1e-6 }),
+      rows,
+    );
+    await trainer.step(); // the first one also lays out memory
+    const open = since(begun);
+    const times: number[] = [];
+    for (let i = 0; i < repeats; i++) {
+      const at = performance.now();
+      await trainer.step();
+      times.push(since(at));
+    }
+    const amount = paddedTokens(lengths(rows), batch).total / (repeats + 1);
+    return { amount, seconds: middle(times), open };
+  }
+  async function pass(rows: number) {
+    const chosen = Array.from({ length: rows }, (_, i) => sequences[i % sequences.length] as Sequence);
+    const begun = performance.now();
+    const evaluate = await createEvaluator(base, lora, positionsFor(chosen), recipe.threads);
+    await evaluate(adapter, chosen);
+    const open = since(begun);
+    const times: number[] = [];
+    for (let i = 0; i < repeats; i++) {
+      const at = performance.now();
+      await evaluate(adapter, chosen);
+      times.push(since(at));
+    }
+    return { amount: paddedTokens(lengths(chosen), rows).total, seconds: middle(times), open };
+  }
+  const small = await step(Math.max(1, recipe.batch >> 2));
+  const large = await step(recipe.batch);
+  const [few, many] = [await pass(4), await pass(evaluationBatch)];
+  const after = process.memoryUsage.rss();
+
+  const wide = widenAdapter(base.config, adapter).config;
+  const metric = new Float32Array(gradientSegments(base.config, wide, ["B"]).width).fill(1);
+  /** An index of some of the rows, by the seconds of its stages. */
+  async function indexed(rows: number, held: number) {
+    const examples = given.examples.slice(0, rows);
+    const heldOut = given.heldOut.slice(0, held);
+    const stages = new Map<string, number>();
+    let last: string | undefined;
+    let at = performance.now();
+    const turn = (next: string) => {
+      if (last !== undefined) stages.set(last, (stages.get(last) ?? 0) + since(at));
+      [last, at] = [next, performance.now()];
+    };
+    turn("near duplicates");
+    const parts = {
+      recipe,
+      adapter,
+      examples,
+      contributorOf: examples.map((_, i) => i % 2),
+      contributors: 2,
+      heldOut,
+    };
+    await buildReleaseIndex(base, parts, {
+      metric,
+      onProgress: (stage) => {
+        if (stage !== last) turn(stage);
+      },
+    });
+    turn("over");
+    const tokens = (of: Example[]) =>
+      paddedTokens(lengths(readableRows(base, recipe, of).sequences), gradientBatch).total;
+    const work = indexWork(base.config, recipe, { examples: rows, heldOut: held, contributors: 2 });
+    return { stages, exampleTokens: tokens(examples), heldOutTokens: tokens(heldOut), ...work };
+  }
+  const least = await indexed(Math.min(8, given.examples.length), 20);
+  const more = await indexed(Math.min(40, given.examples.length), Math.min(40, given.heldOut.length));
+  type Indexed = typeof least;
+  const stage = (name: string, amount: (of: Indexed) => number) =>
+    lineThrough(
+      { amount: amount(least), seconds: least.stages.get(name) ?? 0 },
+      { amount: amount(more), seconds: more.stages.get(name) ?? 0 },
+    );
+  return {
+    step: lineThrough(small, large),
+    open: Math.max(0, large.open - large.seconds),
+    forward: lineThrough(few, many),
+    openForward: Math.max(0, many.open - many.seconds),
+    duplicates: stage("near duplicates", (of) => of.exampleTokens),
+    gradients: stage("gradients", (of) => of.exampleTokens * 5),
+    heldOut: stage("held-out gradients", (of) => of.heldOutTokens),
+    curvature: stage("curvature", (of) => of.curvature),
+    basis: stage("basis", (of) => of.basis),
+    stepBytesPerToken: Math.max(0, after - before) / large.amount,
+    baseBytes: before,
+  };
+}
