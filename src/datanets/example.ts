@@ -1,14 +1,7 @@
-import {
-  canonicalJson,
-  type Digest,
-  type Example,
-  exampleSchema,
-  ProtocolError,
-  textDigest,
-} from "../protocol/index.ts";
+import { canonicalJson, type Example, exampleSchema, ProtocolError } from "../protocol/index.ts";
 
-/** An example that a model can learn from, with its canonical JSON and the Keccak-256 of that. */
-export type ReadExample = { readonly example: Example; readonly json: string; readonly digest: Digest };
+/** An example that a model can learn from, with its canonical JSON. */
+export type ReadExample = { readonly example: Example; readonly json: string };
 
 /** What keeps a value from being an example, and where in the value it is. */
 export type ExampleProblem = { readonly path: readonly PropertyKey[]; readonly message: string };
@@ -25,8 +18,7 @@ export function readExample(value: unknown): ReadExample | { readonly problem: E
   const lesson = lessonOf(example);
   if (lesson.text.trim() === "") return { problem: { path: lesson.path, message: lesson.message } };
   try {
-    const json = canonicalJson(example);
-    return { example, json, digest: textDigest(json) };
+    return { example, json: canonicalJson(example) };
   } catch (error) {
     if (error instanceof ProtocolError) return { problem: { path: [], message: error.message } };
     throw error;

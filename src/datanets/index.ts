@@ -8,6 +8,10 @@
  *     rows ─► manifest (a blob) ─► Merkle root on chain ─► version, readable with texts and proofs
  *
  * - `upload`, `example`, `json`: JSON Lines as they arrive, with limits; what is wrong is named by line and column
+ * - `formats/`: from any file people bring to examples with their source. `convert` goes through it; `detect` says what a file is;
+ *   `json-lines`, `json-values`, `csv`, `parquet` give rows, which `table`, `shapes`, `mapping`, `chat` make examples of;
+ *   `text-blocks`, `pdf`, `docx`, `html-blocks` give headings and paragraphs, which `chunks` parts; `held`, `held-worker` are the
+ *   thread for formats that a library reads whole
  * - `contribution`: consent, duplicates, the report on every row; all of an upload or nothing
  * - `version`: the manifest, and reading it back with every digest recomputed; `remote-version`: the same from another node;
  *   `import-version`, `ask-node`: keeping a copy of that
@@ -58,7 +62,18 @@ export type {
 export { type Card, cardSchema, type Datanet } from "./datanet.ts";
 export type { DiffRow, VersionDiff } from "./diff.ts";
 export { DatanetError, type DatanetErrorCode } from "./errors.ts";
-export type { ConvertedRow, Source } from "./formats/source.ts";
+export {
+  type Conversion,
+  type ConvertOptions,
+  convert,
+  convertOptionsSchema,
+  type FileShape,
+  openConversion,
+} from "./formats/convert.ts";
+export { type Format, formats } from "./formats/detect.ts";
+export { fileInput, type InputFile } from "./formats/input.ts";
+export { type FormatLimits, formatLimits } from "./formats/limits.ts";
+export type { ConvertedRow, Refusal, RefusalCode, Source } from "./formats/source.ts";
 export { type LicenseConflict, type LicenseMix, mixLicenses, sourceConflicts } from "./license-mix.ts";
 export { findLicense, type License, licenses, termsOf } from "./licenses.ts";
 export type { VersionSummary } from "./publication.ts";

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
-import type { Digest, Example } from "../protocol/index.ts";
+import { type Digest, type Example, textDigest } from "../protocol/index.ts";
 import { DatanetError } from "./errors.ts";
 import { readExample } from "./example.ts";
 import { type Source, sourceSchema } from "./formats/source.ts";
@@ -152,7 +152,7 @@ function readRow(text: string, line: number): UploadRow {
     const { path, message } = found.problem;
     throw malformed(line, columnOf(sourced ? ["example", ...path] : path), message);
   }
-  return { line, ...found, ...(source === undefined ? {} : { source }) };
+  return { line, ...found, digest: textDigest(found.json), ...(source === undefined ? {} : { source }) };
 }
 
 const sourcedSchema = z.strictObject({ example: z.unknown(), source: sourceSchema.exactOptional() });

@@ -57,9 +57,9 @@ export type ConvertedRow =
 /** A row by its columns. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** What a reader of tables gives. A row with nothing in it has no columns. */
+/** What a reader of tables gives. A row with nothing in it has no columns; `rows` counts several of those. */
 export type RecordItem =
-  | { readonly source: Source; readonly record: Row }
+  | { readonly source: Source; readonly record: Row; readonly rows?: number }
   | { readonly source: Source; readonly refused: Refusal };
 
 /** What a reader of documents gives: a heading (of level 1 to 6) or a paragraph. */
