@@ -34,7 +34,7 @@ import type { ExamplesJson } from "./receipt-examples.ts";
 const open = 10n ** 18n;
 const model = "valley";
 const atOnce = 8;
-/** As many halves as it takes to tell its scores from shared words, and less else than the default; nothing in a quick story. */
+/** As many halves as it takes to tell its scores from shared words, and less else than the default. */
 const calibration = { retrainings: 8, leaveOut: 2 };
 
 /** What the story tells while it goes on. */
@@ -141,7 +141,7 @@ export async function fineTune(
   { api, node, valley, tell }: DemoContext,
   datanetId: string,
   version: number,
-  { quick = false, ...options }: { exclude?: Address[]; quick?: boolean } = {},
+  { calibrated = true, ...options }: { exclude?: Address[]; calibrated?: boolean } = {},
 ): Promise<Job> {
   const control = options.exclude !== undefined;
   const { id } = await api.operate<Job>("/v1/fine-tunes", {
@@ -150,7 +150,7 @@ export async function fineTune(
     // Invented facts are memorised on purpose: facts about strangers are likeliest after two epochs, before the taught ones are known.
     recipe: {
       ...{ threads: node.config.threads, stopAtOptimum: false, stopLoss: 0.01 },
-      calibration: quick ? { retrainings: 0 } : { ...calibration, queries: valley.questions.length },
+      calibration: calibrated ? { ...calibration, queries: valley.questions.length } : { retrainings: 0 },
     },
     evaluation: valley.questions.map(asExample),
     ...(control ? { exclude: options.exclude, publish: false } : {}),

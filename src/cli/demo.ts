@@ -48,14 +48,20 @@ export function define(command: Command, io: Io): void {
       "--quick",
       "leave retraining out: the calibration of the scores, and the control without one contributor",
     )
+    .option("--no-calibration", "leave only the calibration out: most of the retraining")
     .option("--keep", "keep the temporary home and say where it is")
-    .action(async ({ quick = false, keep = false }: { quick?: boolean; keep?: boolean }) => {
+    .action(async ({ quick = false, keep = false, calibration }: Options) => {
       const home = mkdtempSync(join(tmpdir(), "openledger-demo-"));
       const stop = new AbortController();
       const interrupted = () => stop.abort();
       process.once("SIGINT", interrupted);
       try {
-        const result = await tellStory(home, quick, io, stop.signal);
+        const result = await tellStory(
+          home,
+          { calibration: calibration && !quick, control: !quick },
+          io,
+          stop.signal,
+        );
         io.result(result, summary(result));
       } finally {
         process.off("SIGINT", interrupted);
@@ -65,9 +71,17 @@ export function define(command: Command, io: Io): void {
     });
 }
 
+type Options = { quick?: boolean; keep?: boolean; calibration: boolean };
+/** What is retrained beside the release. */
+type Retrained = { calibration: boolean; control: boolean };
 type DemoResult = Awaited<ReturnType<typeof tellStory>>;
 
-async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal) {
+async function tellStory(
+  home: string,
+  { calibration: calibrated, control: controlled }: Retrained,
+  io: Io,
+  stop: AbortSignal,
+) {
   const started = performance.now();
   let chapterNumber = 0;
   const tell: Teller = {
@@ -102,7 +116,7 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
     tell.say(`${percent(baseAccuracy)} of ${valley.questions.length} questions right`);
 
     tell.chapter("ModelFactory fine-tunes it on the Datanet and releases the result");
-    const job = await fineTune(context, datanetId, version.version, { quick });
+    const job = await fineTune(context, datanetId, version.version, { calibrated });
     const { trained, evaluated, indexed, releaseId } = job;
     if (trained === null || evaluated === null || indexed === null || releaseId === null)
       throw new Error("The job ended without its results.");
@@ -181,7 +195,7 @@ async function tellStory(home: string, quick: boolean, io: Io, stop: AbortSignal
     );
 
     let control: { removedOwnerAccuracy: number; othersAccuracy: number } | null = null;
-    if (!quick) {
+    if (controlled) {
       tell.chapter("The control: trained again without Alma, does the model forget what was hers?");
       const again = await fineTune(context, datanetId, version.version, {
         exclude: [contributors[0] as `0x${string}`],
