@@ -17,6 +17,11 @@ export type DatanetErrorCode =
   | "not-owner"
   | "nothing-to-publish"
   | "chain-conflict"
+  | "access-forged"
+  | "access-mismatch"
+  | "access-needed"
+  | "unknown-reader"
+  | "unknown-token"
   | "bad-import"
   | "imported-datanet";
 

@@ -19,6 +19,7 @@
  * - `registry`, `registry-contract`: what this room needs of the `DatanetRegistry` contract
  * - `checks/`: what is found in each row, from personal data to near duplicates, and what the Datanet's rules make of it
  * - `licenses`, `license-mix`: the licences a Datanet may carry, and what may be made of several
+ * - `access/`: who may read the texts, and who did
  * - `withdrawal`: taking examples back; `diff`: what two versions do not share; `export/`: a version for other programs
  * - `service`, `routes`, `schemas`: the room's functions, and the same over HTTP
  *
@@ -26,6 +27,9 @@
  * rows are in its manifest only: they are never trained on, evaluate releases and give attribution its null rows. An example
  * is accepted once in a Datanet, whichever split it came in.
  */
+
+export { type AccessRule, accessRuleSchema, openToAll } from "./access/rule.ts";
+export type { Access } from "./access/service.ts";
 export {
   type CheckName,
   type CheckOptions,

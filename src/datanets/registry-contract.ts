@@ -5,6 +5,7 @@ import {
   ContractFunctionRevertedError,
   createPublicClient,
   createWalletClient,
+  erc20Abi,
   parseEventLogs,
   type Transport,
 } from "viem";
@@ -125,6 +126,8 @@ export function contractRegistry(options: {
     datanet,
     version,
     publish,
+    balanceOf: (token, account) =>
+      reader.readContract({ address: token, abi: erc20Abi, functionName: "balanceOf", args: [account] }),
     mayPublish: (datanetId, account) =>
       reader.readContract({ ...contract, functionName: "isCurator", args: [datanetId, account] }),
   };

@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Account } from "viem";
 import { canonicalJson, examplesDigest } from "../protocol/index.ts";
+import { askedBy, mountAccess } from "./access/routes.ts";
 import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
@@ -61,6 +62,11 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
   "not-owner": 403,
   "nothing-to-publish": 409,
   "chain-conflict": 409,
+  "access-forged": 403,
+  "access-mismatch": 400,
+  "access-needed": 403,
+  "unknown-reader": 404,
+  "unknown-token": 400,
   "bad-import": 409,
   "imported-datanet": 409,
 };
@@ -420,13 +426,17 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     const { manifest } = await service.getVersion(datanetId, version);
     return context.body(canonicalJson(manifest), 200, { "content-type": "application/json" }) as never;
   });
+  const read = async (context: Context, datanetId: bigint, version: number, what: string) =>
+    service.access.read({ datanetId, version, what }, await askedBy(context, options.operator?.guard));
   app.openapi(routes.rows, async (context) => {
     const { datanetId, version } = context.req.valid("param");
+    await read(context, datanetId, version, "rows");
     return context.json(await rowsPage(service, datanetId, version, context.req.valid("query")), 200);
   });
   app.openapi(routes.diff, async (context) => {
     const { datanetId, version } = context.req.valid("param");
     const { from = version - 1, offset, limit } = context.req.valid("query");
+    await read(context, datanetId, version, "diff");
     const { rows, ...counts } = await service.diff(datanetId, from, version);
     const head = { datanetId: datanetId.toString(), from, to: version };
     return context.json({ ...head, ...counts, rows: rows.slice(offset, offset + limit) }, 200);
@@ -435,6 +445,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     const { datanetId, version, name } = context.req.valid("param");
     const url = new URL(context.req.url);
     const at = `${url.origin}${url.pathname.slice(0, -`/${name}`.length)}`;
+    if (name.startsWith("rows.")) await read(context, datanetId, version, name);
     const { mediaType, bytes } = await service.exportVersion(datanetId, version, name, at);
     return context.body(bytes as Uint8Array<ArrayBuffer>, 200, {
       "content-type": mediaType,
@@ -456,6 +467,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     const report = await service.withdraw({ withdrawal, signature, digests });
     return context.json({ ...report, datanetId: datanetId.toString() }, 200);
   });
+  mountAccess(app, service.access, options.operator?.guard);
   if (options.operator) mountOperator(app, service, options.operator);
   return app;
 }

@@ -1,6 +1,7 @@
 import type { Account } from "viem";
 import { type Digest, sameHex } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
+import { type Access, createAccess } from "./access/service.ts";
 import {
   type Checks,
   type Cluster,
@@ -52,6 +53,7 @@ export type DatanetsDependencies = {
 
 export type Datanets = {
   readonly registry: Registry;
+  readonly access: Access;
   readonly limits: UploadLimits;
   /** Creates a Datanet owned by `owner`; the same owner and card give the same Datanet. */
   create(owner: Account, card: Omit<Card, "schema">): Promise<Datanet & { created: boolean }>;
@@ -120,6 +122,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
 
   return {
     registry,
+    access: createAccess(parts),
     limits,
     create: (owner, card) =>
       inTurn(`owner ${owner.address}`, async () => {

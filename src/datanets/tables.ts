@@ -1,4 +1,5 @@
 import { type Database, weiColumn } from "../store/index.ts";
+import { accessMigrations } from "./access/tables.ts";
 
 /**
  * Rows are never deleted. A row counts while its status is `accepted` and it is not withdrawn: one that is withdrawn keeps its place and
@@ -86,6 +87,7 @@ const migrations = [
   // Of an imported version the rows lie in one blob, in the manifest's order; its Datanet's creation may be unknown here.
   `alter table datanets.versions add column rows_digest text;
    alter table datanets.datanets alter column transaction_hash drop not null;`,
+  ...accessMigrations(weiColumn),
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

@@ -25,7 +25,7 @@ import { type TrainedRow, trainedRows } from "./trained-rows.ts";
 
 export type ExamplesServices = AnswerServices & {
   readonly explainer: Pick<Explainer, "explain">;
-  readonly datanets: Pick<Datanets, "getVersion">;
+  readonly datanets: Pick<Datanets, "getVersion" | "access">;
 };
 
 const exampleOut = z.object({
@@ -47,7 +47,8 @@ const exampleOut = z.object({
   exampleDigest: z.string(),
   text: exampleSchema.nullable().openapi({
     type: "object",
-    description: "The example; null where it is longer than 65,536 characters",
+    description:
+      "The example; null where it is longer than 65,536 characters, or its Datanet is not open to all",
   }),
 });
 const examplesOut = z
@@ -124,7 +125,15 @@ async function examplesOf(
     );
   const calibration = describeCalibration(manifest);
   const paid = new Set(bundle.scores.map(({ row }) => contributors[row]));
-  const rows = await trainedRows(services.datanets, release);
+  const { datanets } = services;
+  const rows = await trainedRows(datanets, release);
+  // Who pays for an answer has not accepted the terms of the data behind it.
+  const isOpen = await Promise.all(
+    release.manifest.datanets.map(async ({ datanetId }) => {
+      const { rule } = await datanets.access.rule(BigInt(datanetId));
+      return rule.kind === "public";
+    }),
+  );
   const among = rows.flatMap(({ contributor }, i) => (paid.has(contributor) ? [i] : []));
   const traced = bundle.query !== "0x" && evidence.outputIds.length > 0;
   const found: Explained =
@@ -148,7 +157,7 @@ async function examplesOf(
         ...{ example, score, contributor, datanetId, version, row, license, exampleDigest },
         shareMillionths: found.sum > 0 ? Math.round((score / found.sum) * 1e6) : null,
         paid: paid.has(contributor),
-        text: JSON.stringify(text).length <= shownMax ? text : null,
+        text: isOpen[source] && JSON.stringify(text).length <= shownMax ? text : null,
       };
     });
   return {

@@ -8,7 +8,7 @@
  *
  * - `bytes`, `digest`, `error`: hex, ABI words, canonical JSON and Keccak-256
  * - `positional`: trees in which the position is the path; `version`: the tree of a Datanet version
- * - `example`, `consent`, `withdrawal`: what contributors give and sign
+ * - `example`, `consent`, `withdrawal`: what contributors give and sign; `access`: what readers do
  * - `row`: pay-index rows, queries and exact scores
  * - `apportion`, `payout`: how one fee is divided, to the wei
  * - `manifest`: what a release is made from; its digest is the release id
@@ -24,6 +24,7 @@
  * Amounts are `bigint` wei. Addresses and digests come out lower-case. Structs that are signed have the shape viem gives
  * contract arguments, so that one value is hashed here and passed to a contract unchanged.
  */
+export * from "./access.ts";
 export * from "./apportion.ts";
 export * from "./audit.ts";
 export * from "./bands.ts";

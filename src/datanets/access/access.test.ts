@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Address } from "viem";
+import type { PrivateKeyAccount } from "viem/accounts";
+import { type AccessRequest, type Digest, signAccessRequest, zeroDigest } from "../../protocol/index.ts";
+import {
+  ada,
+  bo,
+  card,
+  example,
+  lines,
+  openWorld,
+  owner,
+  signed,
+  stranger,
+  type World,
+} from "../fixtures/world.ts";
+import { datanetRoutes } from "../routes.ts";
+import { createDatanets, type Datanets } from "../service.ts";
+
+let world: World;
+let service: Datanets;
+let app: ReturnType<typeof datanetRoutes>;
+let nowMs = 1_795_000_000_000;
+let made = 0;
+const operator = { authorization: "Bearer operator" };
+
+before(async () => {
+  world = await openWorld();
+  service = await createDatanets({ ...world, now: () => nowMs });
+  app = datanetRoutes(service, {
+    operator: {
+      account: owner,
+      guard: async (context, next) =>
+        context.req.header("authorization") === operator.authorization
+          ? next()
+          : context.json({ error: { code: "operator-only", message: "no", details: {} } }, 401),
+    },
+  });
+});
+after(() => world.close());
+
+/** A published Datanet of one row. */
+async function datanet(): Promise<string> {
+  const { datanetId } = await service.create(owner, { ...card, name: `Gated ${made++}` });
+  await service.contribute(await signed(world.registry, datanetId, ada, lines(example(1))));
+  await service.publishVersion(datanetId, owner);
+  return `/v1/datanets/${datanetId}`;
+}
+
+async function call(method: string, path: string, body?: object, headers: Record<string, string> = {}) {
+  const response = await app.request(path, {
+    method,
+    headers: { "content-type": "application/json", ...headers },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: answers of any shape are picked apart
+  return { status: response.status, body: (await response.json()) as any };
+}
+
+/** A request to read, as its reader signs it. */
+async function asking(
+  path: string,
+  by: PrivateKeyAccount,
+  changes: Partial<AccessRequest> = {},
+  signer = by,
+) {
+  const { termsDigest } = (await call("GET", `${path}/access`)).body;
+  const request: AccessRequest = {
+    ...{ datanetId: BigInt(path.split("/")[3] as string), reader: by.address, termsDigest },
+    ...{ signedAt: BigInt(nowMs) / 1000n, ...changes },
+  };
+  return {
+    reader: request.reader,
+    termsDigest: request.termsDigest,
+    signedAt: Number(request.signedAt),
+    signature: await signAccessRequest(world.registry.domain, request, signer),
+    purpose: "to learn",
+  };
+}
+
+const rows = (path: string, pass?: string) =>
+  call("GET", `${path}/versions/1/rows`, undefined, pass ? { authorization: `Bearer ${pass}` } : {});
+
+test("a Datanet is open to all until its owner says otherwise; then texts are not, and digests are", async () => {
+  const path = await datanet();
+  assert.deepEqual((await call("GET", `${path}/access`)).body, {
+    rule: { kind: "public" },
+    termsDigest: zeroDigest,
+  });
+  assert.equal((await rows(path)).status, 200);
+  const rule = { kind: "request", terms: "For research only." };
+  assert.equal((await call("PUT", `${path}/access`, rule)).status, 401, "the operator's alone");
+  assert.equal((await call("PUT", `${path}/access`, rule, operator)).status, 200);
+  for (const gated of ["rows", "diff", "files/rows.jsonl", "files/rows.parquet"]) {
+    const refused = await call("GET", `${path}/versions/1/${gated}`);
+    assert.deepEqual([refused.status, refused.body.error.code], [403, "access-needed"], gated);
+  }
+  for (const open of ["manifest", "withdrawn", "files/croissant.json"])
+    assert.equal((await app.request(`${path}/versions/1/${open}`)).status, 200, open);
+  assert.equal((await rows(path, "operator")).status, 200);
+  for (const wrong of ["olr_nonsense", "nonsense"]) assert.equal((await rows(path, wrong)).status, 403);
+});
+
+test("a reader accepts the terms by signature, waits for the owner, reads with a pass, and all of it is written down", async () => {
+  const path = await datanet();
+  await call("PUT", `${path}/access`, { kind: "request", terms: "For research only." }, operator);
+  const asked = await call("POST", `${path}/access`, await asking(path, bo));
+  assert.deepEqual(asked, { status: 200, body: { state: "asked" } });
+  const [waiting] = (await call("GET", `${path}/readers`, undefined, operator)).body.readers;
+  assert.deepEqual(
+    [waiting.reader, waiting.state, waiting.purpose],
+    [bo.address.toLowerCase(), "asked", "to learn"],
+  );
+  assert.equal((await call("GET", `${path}/readers`)).status, 401);
+  const decide = (state: string, reader: Address = bo.address) =>
+    call("PUT", `${path}/readers/${reader}`, { state, reason: "welcome" }, operator);
+  assert.equal((await decide("admitted", stranger.address)).body.error.code, "unknown-reader");
+  assert.equal((await decide("admitted")).body.state, "admitted");
+
+  nowMs += 1_000;
+  const request = await asking(path, bo);
+  const { body: admission } = await call("POST", `${path}/access`, request);
+  assert.equal(admission.state, "admitted");
+  assert.equal((await rows(path, admission.pass)).body.rows[0].example.prompt, example(1).prompt);
+  const again = await call("POST", `${path}/access`, request);
+  assert.deepEqual(
+    [again.status, again.body.error.code],
+    [400, "access-mismatch"],
+    "a signature opens one pass",
+  );
+  assert.equal((await rows(await datanet(), admission.pass)).status, 200, "of an open one nobody asks");
+  const reads = (await call("GET", `${path}/reads`, undefined, operator)).body.reads;
+  assert.deepEqual(
+    reads.map(({ reader, what, times }: { reader: string; what: string; times: number }) => [
+      reader,
+      what,
+      times,
+    ]),
+    [[bo.address.toLowerCase(), "rows", 1]],
+  );
+
+  nowMs += 3_600_001;
+  assert.equal((await rows(path, admission.pass)).status, 403, "it expires");
+  const { body: second } = await call("POST", `${path}/access`, await asking(path, bo));
+  await call("PUT", `${path}/access`, { kind: "request", terms: "Other terms." }, operator);
+  assert.equal((await rows(path, second.pass)).status, 403, "other terms end it");
+  const { body: third } = await call("POST", `${path}/access`, await asking(path, bo));
+  assert.equal((await rows(path, third.pass)).status, 200);
+  await decide("refused");
+  assert.equal((await rows(path, third.pass)).status, 403, "a refusal ends it");
+  nowMs += 1_000;
+  assert.deepEqual((await call("POST", `${path}/access`, await asking(path, bo))).body, {
+    state: "refused",
+    reason: "welcome",
+  });
+});
+
+test("who holds enough of a token is admitted; a forged, altered, old or early request is not", async () => {
+  const path = await datanet();
+  // The registry is an ERC-721 of which the owner holds every Datanet made here.
+  const token = {
+    kind: "token",
+    terms: "Holders only.",
+    contract: world.registryAddress.toLowerCase(),
+    least: "1",
+  };
+  const notToken = { ...token, contract: ada.address.toLowerCase() };
+  assert.equal((await call("PUT", `${path}/access`, notToken, operator)).body.error.code, "unknown-token");
+  assert.equal((await call("PUT", `${path}/access`, token, operator)).status, 200);
+  const { body: admission } = await call("POST", `${path}/access`, await asking(path, owner));
+  assert.equal((await rows(path, admission.pass)).status, 200);
+  const { body: refused } = await call("POST", `${path}/access`, await asking(path, bo));
+  assert.equal(refused.state, "refused");
+  assert.match(refused.reason, /holds 0 of 0x.*; 1 are asked for/);
+
+  const otherTerms: Digest = `0x${"12".repeat(32)}`;
+  const seconds = BigInt(nowMs) / 1000n;
+  for (const [request, status, code] of [
+    [await asking(path, owner, {}, stranger), 403, "access-forged"],
+    [{ ...(await asking(path, owner)), signedAt: Number(seconds) - 1 }, 403, "access-forged"],
+    [await asking(path, owner, { termsDigest: otherTerms }), 400, "access-mismatch"],
+    [await asking(path, owner, { signedAt: seconds - 601n }), 400, "access-mismatch"],
+    [await asking(path, owner, { signedAt: seconds + 601n }), 400, "access-mismatch"],
+  ] as const) {
+    const { status: answered, body } = await call("POST", `${path}/access`, request);
+    assert.deepEqual([answered, body.error.code], [status, code]);
+  }
+});

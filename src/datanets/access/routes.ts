@@ -1,0 +1,172 @@
+/** Access over HTTP: anyone may see the terms and ask; deciding, and seeing who read what, is the operator's. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { addressText, countText, digestText, errorOut, idText, signatureText } from "../schemas.ts";
+import { accessRuleSchema } from "./rule.ts";
+import type { Access } from "./service.ts";
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({
+  content: { "application/json": { schema } },
+  description,
+});
+const body = <T extends z.ZodType>(schema: T) => ({
+  required: true,
+  content: { "application/json": { schema } },
+});
+const failures = {
+  400: json(errorOut, "The request is not right; the message says why"),
+  403: json(errorOut, "Not allowed"),
+  404: json(errorOut, "There is no such thing here"),
+};
+const tags = ["Access"];
+const params = z.object({ datanetId: idText });
+const listed = z.object({ limit: countText(1, 1_000, "100").default(100) });
+
+const ruleOut = z.object({ rule: accessRuleSchema, termsDigest: z.string() }).openapi("AccessRule");
+const admissionOut = z
+  .discriminatedUnion("state", [
+    z.object({ state: z.literal("admitted"), pass: z.string(), expiresAtMs: z.number() }),
+    z.object({ state: z.literal("asked") }),
+    z.object({ state: z.literal("refused"), reason: z.string() }),
+  ])
+  .openapi("Admission");
+const readerOut = z
+  .object({
+    reader: z.string(),
+    state: z.enum(["asked", "admitted", "refused"]),
+    purpose: z.string(),
+    reason: z.string().nullable(),
+    termsDigest: z.string(),
+    askedAtMs: z.number(),
+    decidedAtMs: z.number().nullable(),
+  })
+  .openapi("Reader");
+const readOut = z
+  .object({
+    version: z.number(),
+    reader: z.string(),
+    what: z.string(),
+    hourMs: z.number(),
+    times: z.number(),
+  })
+  .openapi("ReadCount");
+
+const routes = {
+  rule: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/access",
+    tags,
+    summary: "Who may read a Datanet's texts, and the terms that readers accept",
+    request: { params },
+    responses: { 200: json(ruleOut, "The rule"), ...failures },
+  }),
+  ask: createRoute({
+    method: "post",
+    path: "/v1/datanets/{datanetId}/access",
+    tags,
+    summary: "Ask to read, accepting the terms by signature; who is admitted gets a pass for an hour",
+    request: {
+      params,
+      body: body(
+        z
+          .strictObject({
+            reader: addressText,
+            termsDigest: digestText,
+            signedAt: z.int().min(0),
+            signature: signatureText,
+            purpose: z.string().trim().max(2_000).default(""),
+          })
+          .openapi("NewAccessRequest"),
+      ),
+    },
+    responses: { 200: json(admissionOut, "What came of it"), ...failures },
+  }),
+  setRule: createRoute({
+    method: "put",
+    path: "/v1/datanets/{datanetId}/access",
+    tags,
+    summary: "Set who may read, as this node's operator; passes that are out end",
+    request: { params, body: body(accessRuleSchema) },
+    responses: { 200: json(ruleOut, "The rule"), ...failures },
+  }),
+  readers: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/readers",
+    tags,
+    summary: "Who asked to read, as this node's operator; those who wait first",
+    request: { params, query: listed },
+    responses: { 200: json(z.object({ readers: z.array(readerOut) }), "The readers"), ...failures },
+  }),
+  decide: createRoute({
+    method: "put",
+    path: "/v1/datanets/{datanetId}/readers/{reader}",
+    tags,
+    summary: "Admit or refuse a reader, as this node's operator",
+    request: {
+      params: params.extend({ reader: addressText }),
+      body: body(
+        z
+          .strictObject({
+            state: z.enum(["admitted", "refused"]),
+            reason: z.string().trim().max(2_000).optional(),
+          })
+          .openapi("ReaderDecision"),
+      ),
+    },
+    responses: { 200: json(readerOut, "The reader"), ...failures },
+  }),
+  reads: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/reads",
+    tags,
+    summary: "What was read by whom, by the hour, as this node's operator",
+    request: { params, query: listed },
+    responses: { 200: json(z.object({ reads: z.array(readOut) }), "Newest first"), ...failures },
+  }),
+};
+
+export function mountAccess(app: OpenAPIHono, access: Access, guard: MiddlewareHandler | undefined): void {
+  app.openapi(routes.rule, async (context) =>
+    context.json(await access.rule(context.req.valid("param").datanetId), 200),
+  );
+  app.openapi(routes.ask, async (context) => {
+    const { datanetId } = context.req.valid("param");
+    const { signature, purpose, signedAt, ...named } = context.req.valid("json");
+    const request = { ...named, datanetId, signedAt: BigInt(signedAt) };
+    return context.json(await access.ask({ request, signature, purpose }), 200);
+  });
+  if (guard === undefined) return;
+  app.openapi({ ...routes.setRule, middleware: [guard] }, async (context) => {
+    const { datanetId } = context.req.valid("param");
+    await access.setRule(datanetId, context.req.valid("json"));
+    return context.json(await access.rule(datanetId), 200);
+  });
+  app.openapi({ ...routes.readers, middleware: [guard] }, async (context) => {
+    const { limit } = context.req.valid("query");
+    const readers = await access.readers(context.req.valid("param").datanetId, limit);
+    return context.json({ readers }, 200);
+  });
+  app.openapi({ ...routes.decide, middleware: [guard] }, async (context) => {
+    const { datanetId, reader } = context.req.valid("param");
+    return context.json(await access.decide(datanetId, reader, context.req.valid("json")), 200);
+  });
+  app.openapi({ ...routes.reads, middleware: [guard] }, async (context) => {
+    const { limit } = context.req.valid("query");
+    const reads = await access.reads(context.req.valid("param").datanetId, limit);
+    return context.json({ reads }, 200);
+  });
+}
+
+/** Who is asking: the operator, or somebody with the pass that stands in `authorization: Bearer …`, if any. */
+export async function askedBy(
+  context: Context,
+  guard: MiddlewareHandler | undefined,
+): Promise<"operator" | { readonly pass: string | undefined }> {
+  const [, token] = /^Bearer (\S+)$/i.exec(context.req.header("authorization") ?? "") ?? [];
+  if (token === undefined) return { pass: undefined };
+  let admitted = false;
+  await guard?.(context, async () => {
+    admitted = true;
+  });
+  return admitted ? "operator" : { pass: token };
+}

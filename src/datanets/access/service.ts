@@ -1,0 +1,59 @@
+import type { Address, Digest } from "../../protocol/index.ts";
+import {
+  type AccessParts,
+  type Admission,
+  accessRuleOf,
+  askToRead,
+  decideReader,
+  listReaders,
+  listReads,
+  type ReadCount,
+  type Reader,
+  readerOfPass,
+  recordRead,
+  setAccessRule,
+} from "./access.ts";
+import { type AccessRule, termsDigest } from "./rule.ts";
+
+/** Who may read Datanets, and who did. */
+export type Access = {
+  rule(datanetId: bigint): Promise<{ rule: AccessRule; termsDigest: Digest }>;
+  setRule(datanetId: bigint, rule: AccessRule): Promise<AccessRule>;
+  ask(given: Parameters<typeof askToRead>[1]): Promise<Admission>;
+  decide(datanetId: bigint, reader: Address, decision: Parameters<typeof decideReader>[3]): Promise<Reader>;
+  readers(datanetId: bigint, limit: number): Promise<Reader[]>;
+  reads(datanetId: bigint, limit: number): Promise<ReadCount[]>;
+  /**
+   * Lets somebody read, and writes it down.
+   *
+   * @param by `operator`, or the pass that was shown, if any
+   * @throws DatanetError `access-needed`
+   */
+  read(
+    read: { readonly datanetId: bigint; readonly version: number; readonly what: string },
+    by: "operator" | { readonly pass: string | undefined },
+  ): Promise<void>;
+};
+
+export function createAccess(parts: AccessParts): Access {
+  const { database } = parts;
+  return {
+    async rule(datanetId) {
+      const rule = await accessRuleOf(database, datanetId);
+      return { rule, termsDigest: termsDigest(rule) };
+    },
+    setRule: (datanetId, rule) => setAccessRule(parts, datanetId, rule),
+    ask: (given) => askToRead(parts, given),
+    decide: (datanetId, reader, decision) => decideReader(parts, datanetId, reader, decision),
+    readers: (datanetId, limit) => listReaders(database, datanetId, limit),
+    reads: (datanetId, limit) => listReads(database, datanetId, limit),
+    async read(read, by) {
+      const rule = await accessRuleOf(database, read.datanetId);
+      const readerOf = async () => {
+        if (by === "operator") return by;
+        return rule.kind === "public" ? "anyone" : readerOfPass(parts, read.datanetId, by.pass);
+      };
+      await recordRead(parts, { ...read, reader: await readerOf() });
+    },
+  };
+}
