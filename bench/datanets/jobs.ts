@@ -9,8 +9,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeCheckpoint, type Example, startWorker } from "../../src/engine/index.ts";
+import { answersMax } from "../../src/modelfactory/answers.ts";
 import { estimateJob } from "../../src/modelfactory/estimate.ts";
 import { recipeSchema } from "../../src/modelfactory/index.ts";
+import { regressionSet } from "../../src/modelfactory/regression.ts";
 import type { TrainEvent, TrainingMethods } from "../../src/modelfactory/worker.ts";
 import { bytesDigest } from "../../src/protocol/index.ts";
 import { scratchFolder } from "../common/measure.ts";
@@ -78,8 +80,11 @@ export async function measureJobs({ every = 4, epochs = 10 } = {}): Promise<JobF
     engine.call("train", { recipe, examples, heldOut, start: null, progress: null }),
   );
   const [, evaluation] = await timed(async () => {
-    for (const adapter of [null, trained.adapter])
+    for (const adapter of [null, trained.adapter]) {
       await engine.call("evaluate", { recipe, adapter, examples: heldOut });
+      await engine.call("evaluate", { recipe, adapter, examples: [...regressionSet] });
+      await engine.call("answers", { recipe, adapter, examples: heldOut.slice(0, answersMax) });
+    }
   });
   const [, index] = await timed(() =>
     engine.call("index", {

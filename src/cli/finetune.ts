@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
+  type EvaluationReport,
   formatRecipe,
   type JobEstimate,
   ModelFactoryError,
@@ -52,7 +53,12 @@ export type JobJson = {
     readonly copies: number;
     readonly seconds: number;
   } | null;
-  readonly evaluated: { readonly examples: number; readonly base: Measured; readonly tuned: Measured } | null;
+  readonly evaluated: {
+    readonly examples: number;
+    readonly base: Measured;
+    readonly tuned: Measured;
+    readonly report?: string;
+  } | null;
   readonly indexed: { readonly contributors: readonly string[]; readonly nullRows: number } | null;
   readonly calibrated: { readonly facts: Record<string, unknown> | null } | null;
   readonly releaseId: string | null;
@@ -164,8 +170,40 @@ export function define(command: Command, io: Io): void {
           expected: "a released model",
           code: `job-${job.state}`,
         });
-      io.result(job, showJob(job));
+      const evaluation = await reportOf(node, job);
+      io.result(evaluation === undefined ? job : { ...job, evaluation }, showJob(job, evaluation));
     });
+}
+
+/** The report of a job that is over, with its intervals. */
+async function reportOf(node: NodeClient, job: JobJson): Promise<EvaluationReport | undefined> {
+  if (!isOver(job) || job.evaluated?.report === undefined) return undefined;
+  return node.get<EvaluationReport>(`/v1/fine-tunes/${encodeURIComponent(job.id)}/evaluation`);
+}
+
+type Compared = EvaluationReport["heldOut"]["loss"];
+
+function reportLines({ heldOut, answers, regression }: EvaluationReport, model: string): string {
+  const value = ({ mean, lo, hi }: Compared["base"], digits = 3) =>
+    `${(mean / 1e6).toFixed(digits)} (${(lo / 1e6).toFixed(digits)} to ${(hi / 1e6).toFixed(digits)})`;
+  type Line = { what: string; base: string; tuned: string };
+  const line = (what: string, { base, tuned }: Pick<Compared, "base" | "tuned">, digits?: number): Line => ({
+    what,
+    base: value(base, digits),
+    tuned: value(tuned, digits),
+  });
+  const lines = [
+    line(`loss, ${heldOut.rows} rows`, heldOut.loss),
+    line("perplexity", heldOut.perplexity, 1),
+    line("exactly right", heldOut.exact),
+    ...(answers === null ? [] : [line(`ROUGE-L, ${answers.rows} answers`, answers.rougeL)]),
+    ...(regression === null ? [] : [line(`loss, ${regression.prompts} general prompts`, regression.loss)]),
+  ];
+  return table(lines, [
+    ["95 % intervals", ({ what }) => what],
+    ["base", ({ base }) => base, "number"],
+    [model, ({ tuned }) => tuned, "number"],
+  ]);
 }
 
 const readJob = (node: NodeClient, id: string) =>
@@ -386,7 +424,7 @@ function heldOutLine({
 const labelOf = (facts: Record<string, unknown>) =>
   calibrationLabel(calibrationOf({ calibration: facts as Manifest["calibration"] }));
 
-function showJob(job: JobJson): string {
+function showJob(job: JobJson, report?: EvaluationReport): string {
   const { id, spec, trained, evaluated, indexed, calibrated, releaseId } = job;
   if (!isOver(job))
     return `Job ${id} is ${job.state}: "${spec.model}".\n→ ./openledger finetune --job ${id}${job.state === "paused" ? " --resume" : ""}`;
@@ -415,6 +453,7 @@ function showJob(job: JobJson): string {
           ]),
           "",
         ]),
+    ...(report === undefined ? [] : [reportLines(report, spec.model), ""]),
     ...(indexed === null
       ? []
       : [

@@ -11,6 +11,7 @@ export type ModelFactoryErrorCode =
   | "job-over"
   | "other-adapter"
   | "unknown-job"
+  | "unknown-report"
   | "unknown-release";
 
 /** An error of this room, told apart by `code`. */

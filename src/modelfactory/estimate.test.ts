@@ -54,6 +54,7 @@ const speeds: Speeds = {
     open: 0.1,
     forward: line,
     openForward: 0.1,
+    answers: line,
     duplicates: line,
     gradients: line,
     heldOut: line,
@@ -71,7 +72,15 @@ const work: Work = {
     judgeTokens: 5_000,
     evaluatedTokens: 5_000,
   },
-  ...{ exampleTokens: 20_000, heldOutTokens: 5_000, queryTokens: 3_200, readSeconds: 0.1 },
+  ...{
+    answerPasses: 60,
+    prompts: 24,
+    promptTokens: 240,
+    exampleTokens: 20_000,
+    heldOutTokens: 5_000,
+    queryTokens: 3_200,
+    readSeconds: 0.1,
+  },
 };
 const estimate = (input: RecipeInput, publish = true): Estimate =>
   estimateJob(model, recipeSchema.parse(input), work, speeds, publish);

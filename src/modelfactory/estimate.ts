@@ -21,6 +21,8 @@ export const speedsSchema = z.strictObject({
   /** A batch of a forward pass, by padded tokens; and opening it. */
   forward: lineSchema,
   openForward: seconds,
+  /** Writing answers, by passes. */
+  answers: lineSchema,
   /** The index's stages: by padded tokens, the last two by multiplications. */
   duplicates: lineSchema,
   gradients: lineSchema,
@@ -63,6 +65,11 @@ export type Work = {
   /** Padded tokens, in batches as the engine makes them, of the rows that each is done with. */
   readonly judgeTokens: number;
   readonly evaluatedTokens: number;
+  /** Passes that writing answers takes. */
+  readonly answerPasses: number;
+  /** General prompts, and their padded tokens. */
+  readonly prompts: number;
+  readonly promptTokens: number;
   readonly exampleTokens: number;
   readonly heldOutTokens: number;
   readonly queryTokens: number;
@@ -156,7 +163,11 @@ export function estimateJob(
     epochs(count, 1) +
     (count + 1) * judge;
   const training = trainFor(recipe.epochs);
-  const evaluation = 2 * forward(work.evaluated, work.evaluatedTokens);
+  const evaluation =
+    2 *
+    (forward(work.evaluated, work.evaluatedTokens) +
+      forward(work.prompts, work.promptTokens) +
+      on(speeds.answers, work.answerPasses));
   const linear = indexWork(model, recipe, work);
   const index = !publish
     ? 0

@@ -7,6 +7,7 @@
  * - `estimate`: how long a job will take, by `measure` on this machine (`run-estimate`)
  * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file; `worker`: the
  *   training thread
+ * - `evaluation`: base against tuned with intervals, `answers` they write, the general prompts of `regression`
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
  * - `reproduce`: a release's training again, from its manifest; `check-release`: whether that gives its adapter; `adapter-distance`: by how
  *   much not
@@ -24,6 +25,7 @@ export * from "./base-profiles.ts";
 export * from "./calibration.ts";
 export * from "./check-release.ts";
 export * from "./errors.ts";
+export * from "./evaluation.ts";
 export { type Hub, openHub } from "./hub-http.ts";
 export { type HubFile, hubIdSchema, type Pull } from "./hub-model.ts";
 export { type PullOptions, type PullResult, pullModel, readPull } from "./hub-pull.ts";

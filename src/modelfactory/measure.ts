@@ -11,6 +11,7 @@ import {
   positionsFor,
   type Sequence,
 } from "../engine/index.ts";
+import { answerPasses, answersMax, writeAnswers } from "./answers.ts";
 import { planRetrainings } from "./calibration.ts";
 import {
   evaluationBatch,
@@ -22,8 +23,9 @@ import {
   type Work,
 } from "./estimate.ts";
 import { type Recipe, toTrainRecipe } from "./recipe.ts";
+import { regressionSet } from "./regression.ts";
 import { buildReleaseIndex } from "./release-index.ts";
-import { drawRows, readableRows } from "./training.ts";
+import { drawRows, readableRows, sequenceLength } from "./training.ts";
 import { trainingRows } from "./training-rows.ts";
 
 export type MeasureRequest = { recipe: Recipe; examples: Example[]; heldOut: Example[] };
@@ -52,6 +54,7 @@ export function planWork(
   const epoch = paddedTokens(lengths(sequences), recipe.batch);
   const queries = evaluated.slice(0, recipe.calibration.queries);
   const plans = planRetrainings(recipe, [], []);
+  const prompts = readableRows(base, recipe, regressionSet).sequences;
   const groups = Math.min(recipe.calibration.leaveOut, contributors);
   return {
     examples: sequences.length,
@@ -67,6 +70,9 @@ export function planWork(
     epochTokens: epoch.total,
     batchTokens: epoch.most,
     judgeTokens: paddedTokens(lengths(judges), evaluationBatch).total,
+    answerPasses: answerPasses(base, evaluation.slice(0, answersMax)),
+    prompts: prompts.length,
+    promptTokens: paddedTokens(lengths(prompts), evaluationBatch).total,
     evaluatedTokens: paddedTokens(lengths(evaluated), evaluationBatch).total,
     exampleTokens: paddedTokens(lengths(sequences), gradientBatch).total,
     heldOutTokens: paddedTokens(lengths(held), gradientBatch).total,
@@ -125,9 +131,16 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     }
     return { amount: paddedTokens(lengths(chosen), rows).total, seconds: middle(times), open };
   }
+  async function written(rows: number) {
+    const examples = given.heldOut.slice(0, rows);
+    const begun = performance.now();
+    await writeAnswers(base, adapter, examples, sequenceLength(base, recipe), recipe.threads);
+    return { amount: answerPasses(base, examples), seconds: since(begun) };
+  }
   const small = await step(Math.max(1, recipe.batch >> 2));
   const large = await step(recipe.batch);
   const [few, many] = [await pass(4), await pass(evaluationBatch)];
+  const [once, twice] = [await written(8), await written(24)];
   const after = process.memoryUsage.rss();
 
   const wide = widenAdapter(base.config, adapter).config;
@@ -177,6 +190,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     open: Math.max(0, large.open - large.seconds),
     forward: lineThrough(few, many),
     openForward: Math.max(0, many.open - many.seconds),
+    answers: lineThrough(once, twice),
     duplicates: stage("near duplicates", (of) => of.exampleTokens),
     gradients: stage("gradients", (of) => of.exampleTokens * 5),
     heldOut: stage("held-out gradients", (of) => of.heldOutTokens),

@@ -96,6 +96,8 @@ export const evaluatedSchema = z.object({
   examples: z.number(),
   base: z.object({ loss: z.number(), exact: z.array(z.boolean()) }),
   tuned: z.object({ loss: z.number(), exact: z.array(z.boolean()) }),
+  /** The report with intervals, canonical JSON: {@link reportSchema}; none of a job that was evaluated before there was one. */
+  report: digestSchema.optional(),
 });
 export type Evaluated = z.infer<typeof evaluatedSchema>;
 
@@ -227,6 +229,7 @@ export function buildManifest(parts: ReleaseParts): Manifest {
       lossTunedMillionths: millionths(evaluated.tuned.loss),
       exactBaseMillionths: exactShare(evaluated.base.exact),
       exactTunedMillionths: exactShare(evaluated.tuned.exact),
+      ...(evaluated.report ? { reportDigest: evaluated.report } : {}),
     },
     index: {
       method: indexMethod,

@@ -13,6 +13,7 @@ import {
   whatIsWrong,
 } from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
+import { reportSchema } from "./evaluation.ts";
 import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { recipeWarnings } from "./recipe.ts";
 import type { Release } from "./releases.ts";
@@ -31,6 +32,7 @@ const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
   "not-owner": 403,
   "not-commercial": 400,
   "unknown-job": 404,
+  "unknown-report": 404,
   "unknown-release": 404,
 };
 
@@ -108,6 +110,15 @@ const routes = {
     summary: "A job's events: live loss; as server-sent events when they are accepted",
     request: { params: jobParams, query: z.object({ after: z.coerce.number().int().min(0).default(0) }) },
     responses: { 200: json(z.unknown(), "Events after the one given"), ...failures },
+  }),
+  evaluation: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/{id}/evaluation",
+    tags,
+    summary:
+      "Base against tuned: loss, perplexity, exact match, ROUGE-L and general prompts, with 95 % intervals",
+    request: { params: jobParams },
+    responses: { 200: json(reportSchema, "The report, in millionths"), ...failures },
   }),
   cancel: createRoute({
     method: "post",
@@ -239,6 +250,15 @@ export function modelFactoryRoutes(
   app.openapi(routes.get, async (context) =>
     context.json(jobJson(await service.getJob(context.req.valid("param").id)), 200),
   );
+  app.openapi(routes.evaluation, async (context) => {
+    const { id } = context.req.valid("param");
+    const report = await service.report(id);
+    if (report !== undefined) return context.json(report, 200);
+    throw new ModelFactoryError(
+      "unknown-report",
+      `Job ${id} has not been evaluated yet, or keeps no report.`,
+    );
+  });
   app.openapi({ ...routes.cancel, middleware: [guard] }, async (context) =>
     context.json(jobJson(await service.cancel(context.req.valid("param").id)), 200),
   );

@@ -87,7 +87,9 @@ export async function runEstimate(
         `select speeds, measured_at_ms as "measuredAtMs" from modelfactory.speeds where key = $1`,
         [key],
       );
-      return row;
+      // What an earlier version measured otherwise is measured again.
+      const speeds = speedsSchema.safeParse(row?.speeds);
+      return row !== undefined && speeds.success ? { ...row, speeds: speeds.data } : undefined;
     };
     let known = await read();
     if (known === undefined) {
@@ -107,14 +109,8 @@ export async function runEstimate(
       );
       known = await read();
     }
-    const { speeds, measuredAtMs } = known as { speeds: unknown; measuredAtMs: number };
-    const estimate = estimateJob(
-      describeCheckpoint(base.folder).config,
-      recipe,
-      work,
-      speedsSchema.parse(speeds),
-      spec.publish,
-    );
+    const { speeds, measuredAtMs } = known as { speeds: Speeds; measuredAtMs: number };
+    const estimate = estimateJob(describeCheckpoint(base.folder).config, recipe, work, speeds, spec.publish);
     return { ...estimate, measuredAtMs, problems: await problemsOf(estimate) };
   } finally {
     await worker.close();

@@ -16,8 +16,10 @@ import {
   releaseId as releaseIdOf,
 } from "../protocol/index.ts";
 import { temporaryFolder } from "../store/index.ts";
+import { answersMax } from "./answers.ts";
 import { calibrationQueries } from "./calibration.ts";
 import { ModelFactoryError } from "./errors.ts";
+import { evaluationReport, rougeL } from "./evaluation.ts";
 import {
   type FineTuningJob,
   isOver,
@@ -28,6 +30,7 @@ import {
   readJob,
   writeStep,
 } from "./job.ts";
+import { regressionSet } from "./regression.ts";
 import {
   baseDigest,
   buildManifest,
@@ -252,12 +255,30 @@ async function evaluate(
     );
   const engine = await parts.training();
   const { recipe } = spec;
-  const before = await engine.call("evaluate", { recipe, adapter: null, examples });
-  const after = await engine.call("evaluate", { recipe, adapter: await adapterOf(parts, trained), examples });
+  const adapter = await adapterOf(parts, trained);
+  const measure = async (which: AdapterFiles | null) => ({
+    heldOut: await engine.call("evaluate", { recipe, adapter: which, examples }),
+    regression: await engine.call("evaluate", { recipe, adapter: which, examples: [...regressionSet] }),
+    answers: await engine.call("answers", {
+      recipe,
+      adapter: which,
+      examples: examples.slice(0, answersMax),
+    }),
+  });
+  const [before, after] = [await measure(null), await measure(adapter)];
+  type Side = typeof before;
+  const both = (of: (side: Side) => readonly number[]) => ({ base: of(before), tuned: of(after) });
+  const report = evaluationReport(trained.adapterTensors, {
+    losses: both(({ heldOut }) => heldOut.losses),
+    exact: both(({ heldOut }) => heldOut.exact.map(Number)),
+    rougeL: both(({ answers }) => answers.map(({ answer, reference }) => rougeL(answer, reference))),
+    regression: both(({ regression }) => regression.losses),
+  });
   return {
     examples: examples.length,
-    base: { loss: before.loss, exact: before.exact },
-    tuned: { loss: after.loss, exact: after.exact },
+    base: { loss: before.heldOut.loss, exact: before.heldOut.exact },
+    tuned: { loss: after.heldOut.loss, exact: after.heldOut.exact },
+    report: await parts.blobs.put(new TextEncoder().encode(canonicalJson(report))),
   };
 }
 

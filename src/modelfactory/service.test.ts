@@ -20,6 +20,7 @@ import {
   exampleDigest,
   examplesDigest,
   indexTree,
+  jsonDigest,
   releaseId,
   signConsent,
 } from "../protocol/index.ts";
@@ -180,6 +181,22 @@ async function explainRows(digest: Digest | undefined) {
   const bytes = await blobs.get(digest);
   return openExplainRows(bytes.length, (at, length) => bytes.slice(at, at + length));
 }
+
+test("the evaluation has a report with intervals, of the adapter that is released", async () => {
+  const report = await world.factory.report("one");
+  const release = await world.factory.findRelease("words");
+  assert.ok(report && release);
+  assert.equal(report.adapter, release.manifest.adapter.digest);
+  const digest = release.manifest.evaluation.reportDigest as Digest;
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(await blobs.get(digest))), report);
+  assert.equal(jsonDigest(report), digest, "whoever has the report can check that it is the release's");
+  assert.deepEqual([report.heldOut.rows, report.answers?.rows, report.regression?.prompts], [24, 24, 24]);
+  const { base: before, tuned } = report.heldOut.loss;
+  assert.ok(before.lo < before.mean && before.mean < before.hi && tuned.mean < before.mean);
+  const job = await world.factory.getJob("one");
+  const shares = report.heldOut.exact.tuned.mean / 1e6;
+  assert.ok(Math.abs(shares - (job.evaluated?.tuned.exact.filter(Boolean).length ?? 0) / 24) < 1e-6);
+});
 
 test("a release carries a row for each example, and a contributor's rows sum to what it is paid by", async () => {
   const release = await world.factory.findRelease("words");

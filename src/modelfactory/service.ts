@@ -9,6 +9,7 @@ import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
 import type { Digest } from "../protocol/index.ts";
 import type { Blobs, Database, Jobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
+import { type EvaluationReport, reportSchema } from "./evaluation.ts";
 import {
   createJournal,
   type FineTuningJob,
@@ -257,6 +258,12 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     events: journal.events,
     eventsBack: journal.eventsBack,
     onEvent: journal.onEvent,
+    /** What a job's evaluation found, with intervals; nothing before it has been evaluated. */
+    async report(id: string): Promise<EvaluationReport | undefined> {
+      const digest = (await readJob(database, id)).evaluated?.report ?? null;
+      if (digest === null) return undefined;
+      return reportSchema.parse(JSON.parse(new TextDecoder().decode(await blobs.get(digest))));
+    },
     /** Ends a job that is not over. */
     cancel: (id: string) => stop(id, "cancelled"),
     /** Sets a job aside: its place in the training is kept, and the engine is free for others. @throws ModelFactoryError `job-over` */

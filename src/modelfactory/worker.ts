@@ -17,6 +17,7 @@ import {
   type WorkerCall,
 } from "../engine/index.ts";
 import { exampleText } from "../protocol/index.ts";
+import { writeAnswers } from "./answers.ts";
 import { type Foretold, foretell, halfSubset } from "./calibration.ts";
 import type { Speeds, Work } from "./estimate.ts";
 import { createExplainFile } from "./explain-file.ts";
@@ -28,6 +29,7 @@ import {
   readableRows,
   retrain,
   type StepEvent,
+  sequenceLength,
   type TrainedAdapter,
   trainAdapter,
 } from "./training.ts";
@@ -69,6 +71,7 @@ export type TrainResult = Omit<TrainedAdapter, "state"> & {
 };
 export type EvaluateRequest = { recipe: Recipe; adapter: AdapterFiles | null; examples: Example[] };
 export type EvaluateResult = { loss: number; losses: number[]; exact: boolean[] };
+export type AnswersResult = { answer: string; reference: string }[];
 export type IndexRequest = {
   recipe: Recipe;
   adapter: AdapterFiles;
@@ -109,6 +112,7 @@ export type TrainingMethods = {
   measure: (request: MeasureRequest) => Promise<Speeds>;
   train: (request: TrainRequest, call: WorkerCall) => Promise<TrainResult>;
   evaluate: (request: EvaluateRequest) => Promise<EvaluateResult>;
+  answers: (request: EvaluateRequest) => Promise<AnswersResult>;
   index: (request: IndexRequest, call: WorkerCall) => Promise<IndexResult>;
   /** @returns the losses of the queries */
   retrain: (request: RetrainRequest, call: WorkerCall) => Promise<number[]>;
@@ -128,6 +132,10 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
       base.config,
       "of this job",
     );
+
+  /** An adapter that changes nothing stands for the base. */
+  const openOr = (recipe: Recipe, adapter: AdapterFiles | null): Adapter =>
+    adapter === null ? initialAdapter(base.config, loraOf(recipe), recipe.seed) : openAdapter(adapter);
 
   return {
     plan: (request) => planWork(base, request),
@@ -175,9 +183,13 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
       };
     },
 
+    async answers({ recipe, adapter, examples }) {
+      const opened = openOr(recipe, adapter);
+      return writeAnswers(base, opened, examples, sequenceLength(base, recipe), recipe.threads);
+    },
+
     async evaluate({ recipe, adapter, examples }) {
-      const opened =
-        adapter === null ? initialAdapter(base.config, loraOf(recipe), recipe.seed) : openAdapter(adapter);
+      const opened = openOr(recipe, adapter);
       return evaluated(opened, readableRows(base, recipe, examples).sequences, recipe.threads);
     },
 
