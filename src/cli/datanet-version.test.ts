@@ -58,4 +58,19 @@ test("versions: exported, compared, and smaller by what a contributor takes back
     assert.match(card, /README\.md of version 1@1/);
     assert.match(readFileSync(join(home, "card.md"), "utf8"), /Taken back since \| 1 rows/);
   });
+
+  await t.test("rules are shown, changed by part, and hold for the next preview", async () => {
+    assert.deepEqual(await run("datanet", "rules", "1"), {
+      refuse: ["contamination"],
+      maskPersonalData: false,
+    });
+    const set = ["--refuse", "language,near-duplicate", "--languages", "en", "--max-tokens", "300", "--mask"];
+    const rules = await run("datanet", "rules", "1", ...set);
+    const wanted = { refuse: ["language", "near-duplicate"], languages: ["en"], maxTokens: 300 };
+    assert.deepEqual(rules, { ...wanted, maskPersonalData: true });
+    const { out } = await call(["datanet", "rules", "1", "--max-tokens", "any", "--no-mask"]);
+    assert.match(out, /refused +malformed rows, duplicates, language, near-duplicate/);
+    assert.match(out, /tokens +any number/);
+    assert.equal((await call(["datanet", "rules", "1", "--refuse", "boredom"])).code, 2);
+  });
 });

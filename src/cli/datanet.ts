@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { defineRules } from "./datanet-rules.ts";
 import { define as defineVersions } from "./datanet-version.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -62,6 +63,7 @@ export function define(command: Command, io: Io): void {
   subcommand(command, "show", "Show a Datanet with its versions")
     .argument("<datanet>", "its number", datanetNumber)
     .action((id) => show(io, id));
+  defineRules(command, io);
   defineVersions(command, io);
 }
 

@@ -25,6 +25,7 @@ export type NodeClient = {
   /** @returns the answer's JSON. @throws ApiError, CliError */
   get<T>(path: string, sending?: Sending): Promise<T>;
   post<T>(path: string, body?: unknown, sending?: Sending): Promise<T>;
+  put<T>(path: string, body: unknown, sending?: Sending): Promise<T>;
   delete<T>(path: string, sending?: Sending): Promise<T>;
   /** An answer whose body has not been read. @throws ApiError for a status above 299 */
   send(method: string, path: string, sending?: Sending): Promise<Response>;
@@ -85,6 +86,7 @@ export function connect(settings = settingsFromEnvironment()): NodeClient {
     get: (path, sending) => json("GET", path, sending),
     post: (path, body, sending) =>
       json("POST", path, { ...sending, ...(body === undefined ? {} : { body }) }),
+    put: (path, body, sending) => json("PUT", path, { ...sending, body }),
     delete: (path, sending) => json("DELETE", path, sending),
     async *events(method, path, sending = {}) {
       const headers = { ...sending.headers, accept: "text/event-stream" };

@@ -43,6 +43,7 @@ import { openStatements, validatorRoutes } from "../validators/index.ts";
 import type { AnswerServices } from "./answers.ts";
 import { closeServer } from "./closing.ts";
 import { type NodeConfig, packageFolder, runningFile } from "./config.ts";
+import { createTokenCount } from "./count-tokens.ts";
 import { delegationRoutes } from "./delegations.ts";
 import { openEngine } from "./engine.ts";
 import { examplesRoutes } from "./examples.ts";
@@ -162,6 +163,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       database,
       blobs,
       registry: contractRegistry({ ...link, address: contracts.DatanetRegistry.address }),
+      countTokens: createTokenCount(config.baseModel),
       log,
     });
     const spans = opened(

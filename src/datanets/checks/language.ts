@@ -2,8 +2,8 @@ import { eachRow } from "./each-row.ts";
 import type { Rules } from "./rules.ts";
 import type { Check, Finding } from "./verdict.ts";
 
-/** Characters that are looked at: more do not change what language a text is in. */
-const charactersMax = 2_000;
+/** Characters that are looked at, more than a tweet has. */
+const charactersMax = 160;
 
 type Detector = typeof import("eld/medium")["eld"];
 let detector: Promise<Detector> | undefined;
@@ -39,4 +39,9 @@ export async function languageCheck({ languages }: Rules): Promise<Check> {
 }
 
 const names = new Intl.DisplayNames("en", { type: "language" });
-const nameOf = (language: string) => names.of(language) ?? language;
+const named = new Map<string, string>();
+function nameOf(language: string): string {
+  const name = named.get(language) ?? names.of(language) ?? language;
+  named.set(language, name);
+  return name;
+}
