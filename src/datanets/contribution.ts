@@ -22,9 +22,12 @@ import {
   mapSlowly,
   maskExample,
   type RowReference,
+  type RowStatus,
   readRules,
   type Verdict,
 } from "./checks/index.ts";
+import { committedAt } from "./curation/commitment.ts";
+import { overlapOf, type RowReview, reviewsOf } from "./curation/review.ts";
 import { DatanetError } from "./errors.ts";
 import type { Source } from "./formats/source.ts";
 import type { Registry } from "./registry.ts";
@@ -34,7 +37,8 @@ import { readUpload, type UploadLimits, type UploadRow } from "./upload.ts";
 export type Split = "train" | "heldout";
 
 /** What became of one row, with every reason. */
-export type RowReport = Verdict & {
+export type RowReport = Omit<Verdict, "status"> & {
+  readonly status: RowStatus;
   readonly line: number;
   readonly digest: Digest;
   /** Where the contributor said it came from. */
@@ -43,6 +47,8 @@ export type RowReport = Verdict & {
   readonly duplicateOf?: RowReference;
   /** The row that represents the near duplicates this one belongs to. */
   readonly nearOf?: RowReference;
+  /** What curators decided, and how they would have it; not who they are. */
+  readonly reviews?: readonly RowReview[];
 };
 
 /** What became of a contribution: every row is listed, in the order given. */
@@ -55,6 +61,9 @@ export type ContributionReport = {
   readonly consentDigest: Digest;
   readonly accepted: number;
   readonly duplicates: number;
+  /** Rows that wait for curators, and those that they turned down. */
+  readonly pending: number;
+  readonly rejected: number;
   /** Rows that the Datanet's rules keep out, near duplicates among them. */
   readonly refused: number;
   /** SPDX expression of the licence that the contributor said the texts come under. */
@@ -72,6 +81,8 @@ export type ContributionInput = UploadOptions & {
   readonly consent: Consent;
   readonly signature: Hex;
   readonly split: Split;
+  /** Of the commitment on chain, where curators review. */
+  readonly salt?: Digest | undefined;
   /** JSON Lines, as bytes that arrive. */
   readonly chunks: AsyncIterable<Uint8Array>;
 };
@@ -99,6 +110,11 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
   await checkTerms(parts, consent);
   await checkSignature(parts, consent, input.signature);
   await refuseReplay(database, consentDigest);
+  const isReviewed = (await overlapOf(database, consent.datanetId)) !== null;
+  const committed =
+    isReviewed || input.salt !== undefined
+      ? await committedAt(parts.registry, consent, input.salt)
+      : undefined;
   const { rules } = await readRules(database, consent.datanetId);
   const rows = await readRows(parts, input.chunks, input.mask === true || rules.maskPersonalData);
   checkExamples(consent, rows);
@@ -108,7 +124,8 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
   const { contributionId, ids } = await database.transaction(async (tx) => {
     await tx.query("select id from datanets.datanets where id = $1 for update", [consent.datanetId]);
     await refuseReplay(tx, consentDigest);
-    return store(tx, { ...input, consent }, consentDigest, rowsDigest, rows, examination.rows, parts.now());
+    const kept = { ...input, consent, committed, isReviewed };
+    return store(tx, kept, consentDigest, rowsDigest, rows, examination.rows, parts.now());
   });
   examination.keep(ids);
   return readReport(database, contributionId);
@@ -235,7 +252,15 @@ function checkExamples(consent: Consent, rows: readonly UploadRow[]): void {
 /** @returns the contribution's number, and of each row that was accepted its id */
 async function store(
   tx: Transaction,
-  { consent, signature, split, sourceLicense }: Omit<ContributionInput, "chunks">,
+  {
+    consent,
+    signature,
+    split,
+    sourceLicense,
+    salt,
+    committed,
+    isReviewed,
+  }: Omit<ContributionInput, "chunks"> & { committed: bigint | undefined; isReviewed: boolean },
   consentDigest: Digest,
   rowsDigest: Digest,
   rows: readonly UploadRow[],
@@ -244,8 +269,9 @@ async function store(
 ): Promise<{ contributionId: number; ids: (number | undefined)[] }> {
   const [contribution] = await tx.query<{ id: number }>(
     `insert into datanets.contributions (datanet_id, contributor, split, consent_digest, examples_digest, example_count, license,
-       signed_at, signature, text_digest, accepted_count, recorded_at_ms, source_license)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id`,
+       signed_at, signature, text_digest, accepted_count, recorded_at_ms, source_license, salt,
+       committed_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) returning id`,
     [
       consent.datanetId,
       consent.contributor,
@@ -260,9 +286,13 @@ async function store(
       examined.filter(({ status }) => status === "accepted").length,
       nowMs,
       sourceLicense ?? null,
+      salt ?? null,
+      committed ?? null,
     ],
   );
   const contributionId = contribution!.id;
+  const statusOf = ({ status }: Examined): RowStatus =>
+    isReviewed && status === "accepted" ? "pending" : status;
   const ids: (number | undefined)[] = [];
   const idOf = (earlier: Examined["nearOf"]) =>
     earlier === undefined ? null : "id" in earlier ? earlier.id : (ids[earlier.position] ?? null);
@@ -271,7 +301,7 @@ async function store(
       if (!chosen(row)) return [];
       const { line, digest } = rows[position] as UploadRow;
       return [
-        { position, line, digest, status: row.status, reasons: row.reasons, of: idOf(row.duplicateOf) },
+        { position, line, digest, status: statusOf(row), reasons: row.reasons, of: idOf(row.duplicateOf) },
       ];
     });
     await inParts(records, async (part) => {
@@ -313,10 +343,11 @@ type ContributionRecord = {
   sourceLicense: string | null;
 };
 
-type RowRecord = Verdict & { line: number; digest: Digest; source: Source | null } & Record<
-    `${"of" | "near"}Line`,
-    number | null
-  > &
+type RowRecord = Omit<Verdict, "status"> & { status: RowStatus } & {
+  line: number;
+  digest: Digest;
+  source: Source | null;
+} & Record<`${"of" | "near"}Line`, number | null> &
   Record<`${"of" | "near"}Contribution`, number | null> &
   Record<`${"of" | "near"}Contributor`, Address | null>;
 
@@ -343,7 +374,9 @@ export async function readReport(database: Database, contributionId: number): Pr
      where r.contribution_id = $1 order by r.position`,
     [contributionId],
   );
+  const reviews = await reviewsOf(database, contributionId);
   const rows = found.map(({ line, digest, status, reasons, source, ...row }): RowReport => {
+    const judged = reviews.get(line);
     const duplicateOf = reference(row.ofContribution, row.ofContributor, row.ofLine);
     const nearOf = reference(row.nearContribution, row.nearContributor, row.nearLine);
     return {
@@ -354,12 +387,15 @@ export async function readReport(database: Database, contributionId: number): Pr
       ...(source && { source }),
       ...(duplicateOf && { duplicateOf }),
       ...(nearOf && { nearOf }),
+      ...(judged && { reviews: judged }),
     };
   });
   const count = (...of: string[]) => rows.filter(({ status }) => of.includes(status)).length;
   return {
     ...contribution,
     accepted: count("accepted"),
+    pending: count("pending"),
+    rejected: count("rejected"),
     duplicates: count("duplicate"),
     refused: count("near-duplicate", "refused"),
     rows,

@@ -19,6 +19,7 @@
  * - `registry`, `registry-contract`: what this room needs of the `DatanetRegistry` contract
  * - `checks/`: what is found in each row, from personal data to near duplicates, and what the Datanet's rules make of it
  * - `licenses`, `license-mix`: the licences a Datanet may carry, and what may be made of several
+ * - `curation/`: rows that wait for curators: queue, decisions, agreement, reputation; what is committed to before anybody sees it
  * - `access/`: who may read the texts, and who did
  * - `withdrawal`: taking examples back; `diff`: what two versions do not share; `export/`: a version for other programs
  * - `service`, `routes`, `schemas`: the room's functions, and the same over HTTP

@@ -126,6 +126,8 @@ export function contractRegistry(options: {
     datanet,
     version,
     publish,
+    committedAt: (datanetId, commitment) =>
+      reader.readContract({ ...contract, functionName: "committedAt", args: [datanetId, commitment] }),
     balanceOf: (token, account) =>
       reader.readContract({ address: token, abi: erc20Abi, functionName: "balanceOf", args: [account] }),
     mayPublish: (datanetId, account) =>

@@ -47,6 +47,8 @@ export type Registry = {
     publisher: Account,
     version: { readonly datanetId: bigint } & Omit<RegisteredVersion, "version">,
   ): Promise<{ readonly version: number; readonly transactionHash: Hex }>;
+  /** When something was committed to in a Datanet, seconds; 0 where it was not. */
+  committedAt(datanetId: bigint, commitment: Digest): Promise<bigint>;
   /** How much of a token an account holds: base units of an ERC-20, the number of ERC-721. @throws Error where there is no such token */
   balanceOf(token: Address, account: Address): Promise<bigint>;
   /** Whether `account` may publish. */

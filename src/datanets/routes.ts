@@ -6,6 +6,7 @@ import { canonicalJson, examplesDigest } from "../protocol/index.ts";
 import { askedBy, mountAccess } from "./access/routes.ts";
 import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
+import { mountCuration } from "./curation/routes.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
 import { exportNames } from "./export/index.ts";
 import { licenses } from "./licenses.ts";
@@ -62,6 +63,9 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
   "not-owner": 403,
   "nothing-to-publish": 409,
   "chain-conflict": 409,
+  "not-curator": 403,
+  "not-pending": 409,
+  "not-committed": 409,
   "access-forged": 403,
   "access-mismatch": 400,
   "access-needed": 403,
@@ -210,6 +214,9 @@ const routes = {
         exampleCount: countText(1, 0xffff_ffff, "700"),
         license: z.string().min(1).max(64).openapi({ example: "CC0-1.0" }),
         signedAt: countText(0, Number.MAX_SAFE_INTEGER, "1790000000"),
+        salt: digestText
+          .optional()
+          .openapi({ description: "Of the commitment on chain, where curators review" }),
         signature: signatureText,
         ...uploadQuery,
       }),
@@ -404,9 +411,9 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   });
   app.openapi(routes.contribute, async (context) => {
     const { datanetId } = context.req.valid("param");
-    const { signature, signedAt, split, mask, sourceLicense, ...terms } = context.req.valid("query");
+    const { signature, signedAt, split, mask, sourceLicense, salt, ...terms } = context.req.valid("query");
     const consent = { ...terms, datanetId, signedAt: BigInt(signedAt) };
-    const upload = { split, mask, sourceLicense, chunks: bodyOf(context) };
+    const upload = { split, mask, sourceLicense, salt, chunks: bodyOf(context) };
     const report = await service.contribute({ ...upload, consent, signature });
     return context.json(reportJson(report), 201);
   });
@@ -468,6 +475,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     return context.json({ ...report, datanetId: datanetId.toString() }, 200);
   });
   mountAccess(app, service.access, options.operator?.guard);
+  mountCuration(app, service, options.operator?.guard);
   if (options.operator) mountOperator(app, service, options.operator);
   return app;
 }

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { Address, Hex } from "../protocol/index.ts";
-import { checkNames, optionalChecks, statuses } from "./checks/index.ts";
+import { checkNames, optionalChecks, rowStatuses, statuses } from "./checks/index.ts";
 import type { ContributionReport, RowReport } from "./contribution.ts";
 import type { Datanet } from "./datanet.ts";
 import { sourceSchema } from "./formats/source.ts";
@@ -149,13 +149,25 @@ export const reportOut = z
     consentDigest: hexOut,
     accepted: z.number(),
     duplicates: z.number(),
+    pending: z.number(),
+    rejected: z.number(),
     refused: z.number(),
     sourceLicense: z.string().nullable(),
     rows: z.array(
       verdictOut.extend({
+        status: z.enum(rowStatuses),
         line: z.number(),
         digest: hexOut,
         source: sourceSchema.optional(),
+        reviews: z
+          .array(
+            z.object({
+              decision: z.enum(["accept", "reject"]),
+              reason: z.string(),
+              proposal: exampleOut.optional(),
+            }),
+          )
+          .optional(),
         duplicateOf: referenceOut.optional(),
         nearOf: referenceOut.optional(),
       }),
@@ -239,7 +251,13 @@ export const reasonsJson = ({ reasons }: Pick<RowReport, "reasons">) =>
   reasons.map(({ details, ...reason }) => ({ ...reason, ...(details && { details: { ...details } }) }));
 
 export function reportJson(report: ContributionReport): z.input<typeof reportOut> {
-  const rows = report.rows.map((row: RowReport) => ({ ...row, reasons: reasonsJson(row) }));
+  const rows = report.rows.map(({ reviews, ...row }: RowReport) => ({
+    ...row,
+    reasons: reasonsJson(row),
+    ...(reviews && {
+      reviews: reviews.map(({ proposal, ...said }) => ({ ...said, ...(proposal && { proposal }) })),
+    }),
+  }));
   return { ...report, datanetId: report.datanetId.toString(), rows };
 }
 

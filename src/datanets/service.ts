@@ -20,6 +20,7 @@ import {
   readReport,
   type UploadOptions,
 } from "./contribution.ts";
+import { type Curation, createCuration } from "./curation/service.ts";
 import { type Card, createDatanet, type Datanet, listDatanets, readDatanet } from "./datanet.ts";
 import { diffVersions, type VersionDiff } from "./diff.ts";
 import { DatanetError } from "./errors.ts";
@@ -54,6 +55,7 @@ export type DatanetsDependencies = {
 export type Datanets = {
   readonly registry: Registry;
   readonly access: Access;
+  readonly curation: Curation;
   readonly limits: UploadLimits;
   /** Creates a Datanet owned by `owner`; the same owner and card give the same Datanet. */
   create(owner: Account, card: Omit<Card, "schema">): Promise<Datanet & { created: boolean }>;
@@ -123,6 +125,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
   return {
     registry,
     access: createAccess(parts),
+    curation: createCuration(parts, (datanetId) => parts.checks.forget(datanetId)),
     limits,
     create: (owner, card) =>
       inTurn(`owner ${owner.address}`, async () => {

@@ -1,5 +1,6 @@
 import { type Database, weiColumn } from "../store/index.ts";
 import { accessMigrations } from "./access/tables.ts";
+import { curationMigrations } from "./curation/tables.ts";
 
 /**
  * Rows are never deleted. A row counts while its status is `accepted` and it is not withdrawn: one that is withdrawn keeps its place and
@@ -88,6 +89,7 @@ const migrations = [
   `alter table datanets.versions add column rows_digest text;
    alter table datanets.datanets alter column transaction_hash drop not null;`,
   ...accessMigrations(weiColumn),
+  ...curationMigrations,
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

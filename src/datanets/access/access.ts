@@ -109,6 +109,8 @@ export async function askToRead(
   const rule = await accessRuleOf(database, datanetId);
   checkRequest(request, rule, BigInt(Math.floor(now() / 1000)));
   await checkSigner(parts, request, given.signature);
+  // A curator must see what there is to curate.
+  const isCurator = await parts.registry.mayPublish(datanetId, reader);
   const held = rule.kind === "token" ? await parts.registry.balanceOf(rule.contract, reader) : undefined;
   const requestDigest = hashAccessRequest(request);
   return database.transaction(async (tx): Promise<Admission> => {
@@ -118,7 +120,7 @@ export async function askToRead(
        on conflict (datanet_id, reader) do update set terms_digest = $3, signature = $4, purpose = $5, asked_at_ms = $6`,
       [datanetId, reader, request.termsDigest, toHex(given.signature), given.purpose, now()],
     );
-    const admission = await decided(tx, rule, datanetId, reader, held);
+    const admission = isCurator ? undefined : await decided(tx, rule, datanetId, reader, held);
     if (admission !== undefined) return admission;
     const pass = `${passPrefix}${randomBytes(32).toString("base64url")}`;
     const expiresAtMs = now() + passMs;

@@ -23,6 +23,8 @@ export type Access = {
   decide(datanetId: bigint, reader: Address, decision: Parameters<typeof decideReader>[3]): Promise<Reader>;
   readers(datanetId: bigint, limit: number): Promise<Reader[]>;
   reads(datanetId: bigint, limit: number): Promise<ReadCount[]>;
+  /** Whose pass this is. @throws DatanetError `access-needed` */
+  readerOf(datanetId: bigint, pass: string | undefined): Promise<Address>;
   /**
    * Lets somebody read, and writes it down.
    *
@@ -47,6 +49,7 @@ export function createAccess(parts: AccessParts): Access {
     decide: (datanetId, reader, decision) => decideReader(parts, datanetId, reader, decision),
     readers: (datanetId, limit) => listReaders(database, datanetId, limit),
     reads: (datanetId, limit) => listReads(database, datanetId, limit),
+    readerOf: (datanetId, pass) => readerOfPass(parts, datanetId, pass),
     async read(read, by) {
       const rule = await accessRuleOf(database, read.datanetId);
       const readerOf = async () => {

@@ -5,7 +5,7 @@ import { textOf } from "./each-row.ts";
 
 export type Stored = { readonly database: Pick<Database, "query">; readonly blobs: Blobs };
 
-/** An accepted row with its text. A near duplicate names the row that represents it, also when that one was withdrawn. */
+/** A row that counts, or waits for curators, with its text. A near duplicate names the row that represents it, also when that one was withdrawn. */
 export type AcceptedText = {
   readonly id: number;
   readonly text: string;
@@ -32,7 +32,7 @@ export async function* acceptedTexts(
     const rows = await database.query<Omit<AcceptedText, "text"> & { position: number }>(
       `select r.id, r.position, r.near_of as "nearOf", n.withdrawn_at_ms is not null as "isOrphan"
        from datanets.rows r left join datanets.rows n on n.id = r.near_of
-       where r.contribution_id = $1 and r.status = 'accepted' and r.withdrawn_at_ms is null order by r.position`,
+       where r.contribution_id = $1 and r.status in ('accepted', 'pending') and r.withdrawn_at_ms is null order by r.position`,
       [contribution.id],
     );
     if (rows.length === 0) continue;

@@ -22,7 +22,7 @@ export async function inParts<T, R>(
   return answers;
 }
 
-/** Of each row the accepted row, here or earlier among these rows, that is the same example. */
+/** Of each row the one that is the same example: accepted or waiting for curators, here or earlier among these rows. */
 export async function findDuplicates(
   database: Pick<Database, "query">,
   datanetId: bigint,
@@ -31,7 +31,7 @@ export async function findDuplicates(
   const accepted = await inParts(digests, (part) =>
     database.query<{ id: number; digest: Digest }>(
       `select id, digest from datanets.rows
-       where datanet_id = $1 and status = 'accepted' and withdrawn_at_ms is null
+       where datanet_id = $1 and status in ('accepted', 'pending') and withdrawn_at_ms is null
          and digest in (select jsonb_array_elements_text($2::jsonb))`,
       [datanetId, JSON.stringify(part)],
     ),

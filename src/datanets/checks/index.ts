@@ -32,4 +32,12 @@ export {
 } from "./personal-data.ts";
 export { maskExample } from "./personal-data-check.ts";
 export { optionalChecks, type Rules, readRules, rulesSchema, writeRules } from "./rules.ts";
-export { type CheckName, checkNames, type Reason, statuses, type Verdict } from "./verdict.ts";
+export {
+  type CheckName,
+  checkNames,
+  type Reason,
+  type RowStatus,
+  rowStatuses,
+  statuses,
+  type Verdict,
+} from "./verdict.ts";

@@ -24,6 +24,10 @@ export type Reason = {
 
 export const statuses = ["accepted", "duplicate", "near-duplicate", "refused"] as const;
 
+/** What a stored row can be: one that passed the checks may wait for curators, or be turned down by them. */
+export const rowStatuses = [...statuses, "pending", "rejected"] as const;
+export type RowStatus = (typeof rowStatuses)[number];
+
 /** What becomes of a row, and all that was found in it. Only accepted rows count. */
 export type Verdict = {
   readonly status: (typeof statuses)[number];

@@ -1,0 +1,219 @@
+/** The queue of rows that wait for curators: who looks at which, what they decide, and what that makes of the rows. */
+import { type Address, type Digest, type Example, exampleSchema } from "../../protocol/index.ts";
+import type { Blobs, Database, Queries } from "../../store/index.ts";
+import { DatanetError } from "../errors.ts";
+import type { Registry } from "../registry.ts";
+
+export type CurationParts = {
+  readonly database: Database;
+  readonly blobs: Blobs;
+  readonly registry: Registry;
+  readonly now: () => number;
+};
+
+/** A row as a curator sees it: not whose it is, so that it is judged by what it says. */
+export type QueuedRow = {
+  readonly row: number;
+  readonly digest: Digest;
+  readonly split: "train" | "heldout";
+  readonly example: Example;
+  /** What the checks noted. */
+  readonly reasons: readonly unknown[];
+  readonly source: unknown;
+  /** How many have judged it. */
+  readonly judged: number;
+};
+
+export type Decision = {
+  readonly row: number;
+  readonly decision: "accept" | "reject";
+  readonly reason: string;
+  /** The row as the curator would have it; only its contributor can give it. */
+  readonly proposal?: Example | undefined;
+};
+
+/** What came of decisions: the rows that were decided by them, one way or the other. */
+export type Reviewed = {
+  readonly recorded: number;
+  readonly accepted: number;
+  readonly rejected: number;
+};
+
+/** How long a row is one curator's to judge. */
+const assignedMs = 30 * 60_000;
+export const queueMax = 200;
+export const decisionsMax = 1_000;
+
+/** @throws DatanetError `not-curator` */
+export async function requireCurator(
+  { registry }: CurationParts,
+  datanetId: bigint,
+  curator: Address,
+): Promise<void> {
+  if (await registry.mayPublish(datanetId, curator)) return;
+  throw new DatanetError(
+    "not-curator",
+    `${curator} is neither the owner nor a curator of Datanet ${datanetId}, named or elected.`,
+  );
+}
+
+/** How many must look at each row; null where what passes the checks counts at once. */
+export async function overlapOf(queries: Queries, datanetId: bigint): Promise<number | null> {
+  const [found] = await queries.query<{ overlap: number | null }>(
+    "select review_overlap as overlap from datanets.datanets where id = $1",
+    [datanetId],
+  );
+  return found?.overlap ?? null;
+}
+
+/**
+ * Gives a curator rows to judge: those fewest look at, oldest first, none of their own and none they have judged. They are theirs for half an
+ * hour, and stay theirs when they ask again.
+ *
+ * @throws DatanetError `not-curator`
+ */
+export async function takeQueue(
+  parts: CurationParts,
+  datanetId: bigint,
+  curator: Address,
+  limit: number,
+): Promise<QueuedRow[]> {
+  await requireCurator(parts, datanetId, curator);
+  const { database, now } = parts;
+  const rows = await database.transaction(async (tx) => {
+    await tx.query("select id from datanets.datanets where id = $1 for update", [datanetId]);
+    const overlap = (await overlapOf(tx, datanetId)) ?? 1;
+    await tx.query("delete from datanets.assignments where until_ms <= $1", [now()]);
+    const found = await tx.query<Omit<QueuedRow, "example"> & { position: number; textDigest: Digest }>(
+      `with looked as (
+         select r.id, r.digest, r.split, r.position, r.reasons, r.source, c.text_digest,
+           (select count(*) from datanets.reviews v where v.row_id = r.id) as judged,
+           (select count(*) from datanets.assignments a where a.row_id = r.id and a.curator <> $2) as others,
+           exists (select 1 from datanets.assignments a where a.row_id = r.id and a.curator = $2) as mine
+         from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
+         where r.datanet_id = $1 and r.status = 'pending' and r.withdrawn_at_ms is null and c.contributor <> $2
+           and not exists (select 1 from datanets.reviews v where v.row_id = r.id and v.curator = $2)
+       )
+       select id as row, digest, split, position, reasons, source, text_digest as "textDigest", judged from looked
+       -- A draw is judged by one more than the overlap, and so on until somebody tips it.
+       where mine or others < greatest($3 - judged, 1)
+       order by mine desc, judged + others, id limit $4`,
+      [datanetId, curator, overlap, limit],
+    );
+    await tx.query(
+      `insert into datanets.assignments (row_id, curator, until_ms) select value::bigint, $2, $3 from jsonb_array_elements_text($1::jsonb)
+       on conflict (row_id, curator) do update set until_ms = $3`,
+      [JSON.stringify(found.map(({ row }) => row)), curator, now() + assignedMs],
+    );
+    return found;
+  });
+  const texts = new Map<Digest, string[]>();
+  const queued: QueuedRow[] = [];
+  for (const { position, textDigest, ...row } of rows) {
+    if (!texts.has(textDigest))
+      texts.set(textDigest, new TextDecoder().decode(await parts.blobs.get(textDigest)).split("\n"));
+    const text = (texts.get(textDigest) as string[])[position] as string;
+    queued.push({
+      ...row,
+      row: Number(row.row),
+      judged: Number(row.judged),
+      example: exampleSchema.parse(JSON.parse(text)),
+    });
+  }
+  return queued;
+}
+
+/**
+ * Writes decisions down, all of them or none; a curator's earlier decision on a row that is still open is replaced. A row is decided once as
+ * many as the overlap have judged it and one side has more.
+ *
+ * @throws DatanetError `not-curator`; `not-pending` for a row that is not open, is the curator's own, or is of another Datanet
+ */
+export async function review(
+  parts: CurationParts,
+  datanetId: bigint,
+  curator: Address,
+  decisions: readonly Decision[],
+): Promise<Reviewed> {
+  await requireCurator(parts, datanetId, curator);
+  return parts.database.transaction(async (tx) => {
+    await tx.query("select id from datanets.datanets where id = $1 for update", [datanetId]);
+    const overlap = (await overlapOf(tx, datanetId)) ?? 1;
+    const numbers = JSON.stringify(decisions.map(({ row }) => row));
+    const open = await tx.query<{ id: number }>(
+      `select r.id from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
+       where r.datanet_id = $1 and r.status = 'pending' and r.withdrawn_at_ms is null and c.contributor <> $2
+         and r.id in (select value::bigint from jsonb_array_elements_text($3::jsonb))`,
+      [datanetId, curator, numbers],
+    );
+    const isOpen = new Set(open.map(({ id }) => Number(id)));
+    const closed = decisions.find(({ row }) => !isOpen.has(row));
+    if (closed !== undefined)
+      throw new DatanetError(
+        "not-pending",
+        `Row ${closed.row} does not wait for ${curator}'s judgement in Datanet ${datanetId}: it is decided, withdrawn, their own, or elsewhere. ` +
+          "None of these decisions was recorded. Take the queue again.",
+        { row: closed.row },
+      );
+    await tx.query(
+      `insert into datanets.reviews (row_id, curator, decision, reason, proposal, reviewed_at_ms)
+       select d.row, $2, d.decision, d.reason, d.proposal, $3
+       from jsonb_to_recordset($1::jsonb) as d(row bigint, decision text, reason text, proposal text)
+       on conflict (row_id, curator) do update set decision = excluded.decision, reason = excluded.reason,
+         proposal = excluded.proposal, reviewed_at_ms = excluded.reviewed_at_ms`,
+      [
+        JSON.stringify(
+          decisions.map(({ proposal, ...decision }) => ({
+            ...decision,
+            proposal: proposal === undefined ? null : JSON.stringify(proposal),
+          })),
+        ),
+        curator,
+        parts.now(),
+      ],
+    );
+    await tx.query(
+      `delete from datanets.assignments where curator = $1
+         and row_id in (select value::bigint from jsonb_array_elements_text($2::jsonb))`,
+      [curator, numbers],
+    );
+    const decided = await tx.query<{ status: "accepted" | "rejected" }>(
+      `with counted as (
+         select row_id, count(*) filter (where decision = 'accept') as accept, count(*) filter (where decision = 'reject') as reject
+         from datanets.reviews where row_id in (select value::bigint from jsonb_array_elements_text($1::jsonb)) group by row_id
+       )
+       update datanets.rows r set status = case when accept > reject then 'accepted' else 'rejected' end from counted
+       where r.id = counted.row_id and accept + reject >= $2 and accept <> reject returning r.status`,
+      [numbers, overlap],
+    );
+    const count = (status: string) => decided.filter((row) => row.status === status).length;
+    return { recorded: decisions.length, accepted: count("accepted"), rejected: count("rejected") };
+  });
+}
+
+/** What a curator decided, for the contributor. */
+export type RowReview = Pick<Decision, "decision" | "reason" | "proposal">;
+
+/** By line of a contribution. */
+export async function reviewsOf(queries: Queries, contributionId: number): Promise<Map<number, RowReview[]>> {
+  const found = await queries.query<{
+    line: number;
+    decision: "accept" | "reject";
+    reason: string;
+    proposal: string | null;
+  }>(
+    `select r.line, v.decision, v.reason, v.proposal from datanets.reviews v join datanets.rows r on r.id = v.row_id
+     where r.contribution_id = $1 order by r.position, v.reviewed_at_ms`,
+    [contributionId],
+  );
+  const byLine = new Map<number, RowReview[]>();
+  for (const { line, proposal, ...review } of found) {
+    const all = byLine.get(line) ?? [];
+    all.push({
+      ...review,
+      ...(proposal !== null && { proposal: exampleSchema.parse(JSON.parse(proposal)) }),
+    });
+    byLine.set(line, all);
+  }
+  return byLine;
+}
