@@ -38,6 +38,18 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./model.ts"),
   },
   {
+    name: "backup",
+    group: "Run",
+    summary: "Everything a node owns in one file, from a running node or a stopped one's folder",
+    load: () => import("./backup.ts"),
+  },
+  {
+    name: "restore",
+    group: "Run",
+    summary: "Put a node back from a backup, into an empty folder",
+    load: () => import("./restore.ts"),
+  },
+  {
     name: "status",
     group: "Use a running node",
     summary: "Show the running node at a glance",

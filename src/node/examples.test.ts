@@ -6,120 +6,26 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openExplainRows } from "../attribution/index.ts";
-import { createRandom } from "../engine/index.ts";
-import { openChannel } from "../payments/index.ts";
-import {
-  type Address,
-  type Digest,
-  type Example,
-  exampleDigest,
-  examplesDigest,
-  signConsent,
-  toHex,
-} from "../protocol/index.ts";
+import type { Address, Digest } from "../protocol/index.ts";
 import { openBlobFolder } from "../store/index.ts";
 import type { AnswerExamples } from "./examples.ts";
+import { makePaidAnswer } from "./fixtures/paid-answer.ts";
 import { openNode, type RunningNode, readConfig } from "./index.ts";
 
 const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
 const home = mkdtempSync(join(tmpdir(), "openledger-examples-"));
-const random = createRandom(6);
-const words = ["abe", "bad", "cab", "dab", "fed", "gem", "hug", "ink"];
-const word = () => words[random.below(words.length)] as string;
-const rows = (count: number, tag: string, learned: string): Example[] =>
-  Array.from({ length: count }, (_, i) => ({ prompt: `${tag}${word()}${i}=`, completion: ` ${learned}.` }));
 
 let node: RunningNode;
 let secret: string;
 let receiptId: Digest;
 let releaseId: Digest;
-const people = new Map<Address, string>();
+let people: ReadonlyMap<Address, string>;
 
 before(async () => {
   node = await openNode(
     readConfig(home, { port: 0, baseModel, threads: 1, settleEveryMs: 0, settlementWindowSeconds: 1 }),
   );
-  const { datanets, network, modelFactory, jobs, inference } = node;
-  const { datanetId } = await datanets.create(network.accounts.curator, {
-    ...{ name: "Words", description: "", domain: "test", license: "CC0-1.0" },
-  });
-  const contribute = async (name: string, examples: Example[], split: "train" | "heldout") => {
-    const account = network.keys.account(name);
-    people.set(toHex(account.address), name);
-    const consent = {
-      datanetId,
-      contributor: account.address,
-      examplesDigest: examplesDigest(examples.map(exampleDigest)),
-      exampleCount: examples.length,
-      license: "CC0-1.0",
-      signedAt: BigInt(Math.floor(Date.now() / 1000)),
-    };
-    const signature = await signConsent(datanets.registry.domain, consent, account);
-    const text = examples.map((example) => `${JSON.stringify(example)}\n`).join("");
-    const chunks = (async function* () {
-      yield new TextEncoder().encode(text);
-    })();
-    await datanets.contribute({ consent, signature, split, chunks });
-  };
-  // Ada teaches the answer that will be given, Bo another one, and what Cy gives is left out of training.
-  await contribute("ada", rows(12, "a", "gem hug"), "train");
-  await contribute("cy", rows(5, "c", "gem hug"), "train");
-  await contribute("bo", rows(12, "b", "fed ink"), "train");
-  await contribute("dan", rows(24, "h", "bad cab"), "heldout");
-  const { version } = await datanets.publishVersion(datanetId, network.accounts.curator);
-  await modelFactory.createJob("one", {
-    model: "words",
-    datanets: [{ datanetId: datanetId.toString(), version }],
-    exclude: [toHex(network.keys.account("cy").address)],
-    recipe: {
-      ...{
-        rank: 2,
-        alpha: 4,
-        epochs: 12,
-        batch: 8,
-        learningRate: 0.02,
-        threads: 1,
-        seed: 5,
-        stopAtOptimum: false,
-      },
-      calibration: { retrainings: 0 },
-    },
-  });
-  await jobs.drain();
-  const job = await modelFactory.getJob("one");
-  assert.equal(job.error, null);
-  releaseId = job.releaseId as Digest;
-
-  const payer = network.keys.account("payer");
-  await network.faucet(payer.address, 2n * 10n ** 18n);
-  const post = async (path: string, body: object, bearer?: string) => {
-    const response = await fetch(`${node.url}${path}`, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
-      },
-      body: JSON.stringify(body),
-    });
-    const text = await response.text();
-    assert.ok(response.ok, `${path}: ${text}`);
-    return JSON.parse(text);
-  };
-  const key = await post("/v1/keys", { label: "test" });
-  secret = key.secret;
-  const { channelId } = await openChannel(network.writer(payer), network.contracts, {
-    ...{ payee: key.payee, signer: key.signer, depositWei: 10n ** 18n },
-  });
-  await post("/v1/keys/activate", { channelId }, secret);
-  const answer = await post(
-    "/v1/completions",
-    { model: "words", prompt: "adab7=", max_tokens: 12, temperature: 0 },
-    secret,
-  );
-  assert.match(answer.choices[0].text, /gem hug/, "it learned what Ada taught");
-  await inference.drain();
-  const [listed] = await node.settlement.receipts({ limit: 1 });
-  receiptId = listed?.receiptId as Digest;
+  ({ secret, receiptId, releaseId, people } = await makePaidAnswer(node));
 });
 after(async () => {
   await node?.close();

@@ -4,6 +4,7 @@
  * {@link openNode} builds a whole node from one {@link NodeConfig}: the chain with the protocol on it (`network`), the rooms, and the HTTP
  * server (`node`). `routes` holds the few answers that need more than one room; `guard` says who is the operator.
  */
+export { type BackupOptions, type BackupSource, writeBackup } from "./backup.ts";
 export {
   ConfigError,
   defaultHome,
@@ -17,4 +18,5 @@ export { type Delegation, delegationData } from "./delegations.ts";
 export { operatorTokenFile } from "./guard.ts";
 export { type NodeAccount, type NodeNetwork, nodeAccounts, openNetwork } from "./network.ts";
 export { type OpenNodeOptions, openNode, type RunningNode } from "./node.ts";
+export { checkBackup, type Restored, restoreBackup } from "./restore.ts";
 export { version } from "./version.ts";

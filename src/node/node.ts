@@ -54,6 +54,7 @@ import { servingMetrics } from "./serving-metrics.ts";
 import { spanDataOf, spansRoutes } from "./spans.ts";
 import { staticRoutes } from "./static.ts";
 import { chainSale, chainTerms } from "./terms.ts";
+import { upkeepRoutes } from "./upkeep.ts";
 import { version } from "./version.ts";
 
 export type RunningNode = {
@@ -358,6 +359,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       },
       release: (id) => modelFactory.findRelease(id),
     };
+    app.route("/", upkeepRoutes({ config, network, database, blobs, log }, guard));
     app.route("/", spansRoutes({ ...answers, spans, datanets }, guard));
     app.route("/", examplesRoutes({ ...answers, explainer, datanets }, guard));
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));

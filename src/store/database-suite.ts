@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { type Database, weiColumn } from "./database.ts";
 import { isStoreError } from "./errors.ts";
 
-/** What every Database adapter must do; `database` is open and empty, each test makes its own schema. */
-export function databaseSuite(name: string, database: () => Database): void {
+/** What every Database adapter must do; `database` is open and empty, each test makes its own schema; `reopen` opens a snapshot. */
+export function databaseSuite(
+  name: string,
+  database: () => Database,
+  reopen: (snapshot: string) => Promise<Database>,
+): void {
   describe(`database: ${name}`, () => {
     test("any uint256 of wei comes back as the same bigint, and sums are exact", async () => {
       const db = database();
@@ -139,6 +147,40 @@ export function databaseSuite(name: string, database: () => Database): void {
       );
       await db.migrate("halves", ["create table halves.a (y int)"]);
       assert.deepEqual(await db.query("select y from halves.a"), []);
+    });
+
+    test("a snapshot is of one moment, opens as a database, and what is written later is not in it", async () => {
+      const db = database();
+      await db.migrate("moment", ["create table moment.t (x int)"]);
+      const folder = await mkdtemp(join(tmpdir(), "openledger-snapshot-"));
+      let stop = false;
+      const writing = (async () => {
+        for (let x = 0; !stop; x++) {
+          await db.transaction(async (tx) => {
+            await tx.query("insert into moment.t values ($1)", [x]);
+            await tx.query("insert into moment.t values ($1)", [-x - 1]);
+          });
+          // The embedded database never waits for anything, and timers would not get a turn.
+          await sleep(0);
+        }
+      })();
+      const committed = () => db.query<{ n: number }>("select count(*)::int as n from moment.t");
+      while ((await committed())[0]!.n < 10) await sleep(5);
+      const before = (await committed())[0]!.n;
+      let during = false;
+      await db.snapshot(join(folder, "db"), async () => {
+        await assert.rejects(db.query("select 1"), (error) => isStoreError(error, "transaction-misuse"));
+        during = true;
+      });
+      const after = (await committed())[0]!.n;
+      stop = true;
+      await writing;
+      const copy = await reopen(join(folder, "db"));
+      const [{ n } = { n: 0 }] = await copy.query<{ n: number }>("select count(*)::int as n from moment.t");
+      assert.ok(during && n % 2 === 0 && n >= before && n <= after, `${before} ≤ ${n} ≤ ${after}`);
+      await copy.query("insert into moment.t values (7)");
+      await copy.close();
+      await rm(folder, { recursive: true });
     });
   });
 }

@@ -31,6 +31,12 @@ export type Database = Queries & {
    * @throws StoreError `migration-changed`, `database-newer`.
    */
   migrate(room: string, migrations: readonly string[]): Promise<void>;
+  /**
+   * Copies the database as it is at one moment into a folder that opens as a database. `meanwhile` runs in that moment: nothing is committed from before the copy
+   * until it has ended.
+   * @param folder is made; what is left in it after a failure is no database
+   */
+  snapshot<T>(folder: string, meanwhile: () => Promise<T>): Promise<T>;
   /** Finishes what runs, then closes. Further calls throw `database-closed`. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -10,6 +10,7 @@ export type StoreErrorCode =
   | "sealed-wrong-key"
   | "sealed-damaged"
   | "archive-invalid"
+  | "backup-refused"
   | "folder-locked"
   | "database-closed"
   | "database-newer"

@@ -18,7 +18,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-databaseSuite("PGlite", () => shared);
+databaseSuite("PGlite", () => shared, openDatabase);
 
 const newFolder = async (name: string) => {
   const at = join(folder, name);

@@ -132,7 +132,8 @@ export function createS3Client(
   async function send(request: S3Request): Promise<Response> {
     for (let tried = 1; ; tried++) {
       const answer = await attempt(request);
-      if (answer instanceof Response) return answer;
+      // Not `instanceof Response`: a server in this process may have replaced that class.
+      if (!("problem" in answer)) return answer;
       if (tried >= attempts)
         throw new StoreError(
           "blobs-unreachable",

@@ -18,6 +18,7 @@ async function whole(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): 
 const long = `${"folder/".repeat(15)}${"f".repeat(90)}`;
 const files = [
   { name: "empty", bytes: 0, mode: 0o600, content: [] },
+  { name: "d/e/", bytes: 0, mode: 0o700, content: [] },
   { name: "a/b", bytes: 5, mode: 0o644, content: [Buffer.from("hel"), Buffer.from("lo")] },
   { name: long, bytes: 512, mode: 0o600, content: [Buffer.alloc(512, 65)] },
 ];

@@ -3,7 +3,7 @@ import { readerOf } from "./chunks.ts";
 import { StoreError } from "./errors.ts";
 
 export type TarEntry = {
-  /** Below the archive's root, with slashes: no empty part, no `.` or `..`. */
+  /** Below the archive's root, with slashes: no empty part, no `.` or `..`. A folder's has a slash at its end, and no bytes. */
   readonly name: string;
   readonly bytes: number;
   /** Permissions. */
@@ -12,7 +12,7 @@ export type TarEntry = {
 };
 
 const blockBytes = 512;
-const namePattern = /^(?!\.{1,2}(\/|$))[^/\0\\]+(\/(?!\.{1,2}(\/|$))[^/\0\\]+)*$/;
+const namePattern = /^(?!\.{1,2}(\/|$))[^/\0\\]+(\/(?!\.{1,2}(\/|$))[^/\0\\]+)*\/?$/;
 
 /** @throws StoreError `archive-invalid` when a file has another length than its entry says, or its name does not fit */
 export async function* writeTar(
@@ -49,7 +49,7 @@ function header(name: string, bytes: number, mode: number): Buffer {
   }
   // No times: the same files make the same archive.
   block.write(`${"0".repeat(11)}\0`, 136);
-  block.write("0", 156);
+  block.write(name.endsWith("/") ? "5" : "0", 156);
   block.write("ustar\x0000", 257);
   block.write(prefix, 345);
   block.write(`${sumOf(block).toString(8).padStart(6, "0")}\0 `, 148);
@@ -105,7 +105,7 @@ export async function* readTar(
     const mode = Number.parseInt(text(100, 8), 8);
     if (
       Number.parseInt(text(148, 8), 8) !== sumOf(block) ||
-      !/^[0\0]$/.test(block.toString("latin1", 156, 157)) ||
+      (name.endsWith("/") ? block[156] !== 0x35 || bytes > 0 : block[156] !== 0x30 && block[156] !== 0) ||
       !namePattern.test(name) ||
       !Number.isSafeInteger(bytes) ||
       bytes < 0 ||

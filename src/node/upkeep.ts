@@ -1,0 +1,112 @@
+/** What the operator does to keep a running node: backups. One at a time. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { type Blobs, type Database, isStoreError } from "../store/index.ts";
+import { writeBackup } from "./backup.ts";
+import type { NodeConfig } from "./config.ts";
+import type { NodeNetwork } from "./network.ts";
+import { version } from "./version.ts";
+
+type Services = {
+  readonly config: NodeConfig;
+  readonly network: NodeNetwork;
+  readonly database: Database;
+  readonly blobs: Blobs;
+  readonly log: (message: string) => void;
+};
+
+const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+const problem = (description: string) => ({
+  content: { "application/json": { schema: errorSchema } },
+  description,
+});
+
+const routes = {
+  backup: createRoute({
+    method: "post",
+    path: "/v1/backup",
+    tags: ["Node"],
+    summary:
+      "Everything the node owns as one file, as of one moment, while it goes on serving; as the operator",
+    description:
+      "Sealed with the passphrase. Without one, keys must be left out. Commits wait while the database is copied. The file is whole if its last entry is there: check it with the program.",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z.strictObject({
+              passphrase: z.string().min(1).max(1_000).optional(),
+              withoutKeys: z.boolean().default(false),
+            }),
+          },
+        },
+      },
+    },
+    responses: {
+      200: {
+        content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+        description: "The backup",
+      },
+      400: problem("Keys would go without a passphrase"),
+      409: problem("Another one is under way"),
+    },
+  }),
+};
+
+export function upkeepRoutes(services: Services, guard: MiddlewareHandler): OpenAPIHono {
+  const { config, network, database, blobs, log } = services;
+  const snapshot = join(config.home, "backup");
+  let underWay = false;
+  const app = new OpenAPIHono();
+
+  app.openapi({ ...routes.backup, middleware: [guard] }, async (context) => {
+    const { passphrase, withoutKeys } = context.req.valid("json");
+    if (underWay)
+      return context.json(
+        {
+          error: { code: "busy", message: "A backup is under way. Wait until it has ended, then ask again." },
+        },
+        409,
+      );
+    underWay = true;
+    const end = async () => {
+      underWay = false;
+      await rm(snapshot, { recursive: true, force: true });
+    };
+    try {
+      await rm(snapshot, { recursive: true, force: true });
+      const started = performance.now();
+      const logBytes = await database.snapshot(snapshot, async () => network.chain.status().logBytes);
+      log(`A backup is made; commits waited ${(performance.now() - started).toFixed(0)} ms for its moment.`);
+      const pieces = writeBackup(
+        {
+          ...{ home: config.home, databaseFolder: snapshot, logBytes, blobs, version },
+          chainId: network.network.chainId,
+        },
+        { ...(passphrase === undefined ? {} : { passphrase }), withoutKeys },
+      );
+      const stream = Readable.from(endingWith(pieces, end), { objectMode: false });
+      return context.body(Readable.toWeb(stream) as ReadableStream, 200, {
+        "content-type": "application/octet-stream",
+      }) as never;
+    } catch (error) {
+      await end();
+      if (!isStoreError(error, "backup-refused")) throw error;
+      return context.json({ error: { code: error.code, message: error.message } }, 400);
+    }
+  });
+  return app;
+}
+
+/** Pieces, and what is to be done once they end, fail or are left. */
+async function* endingWith<T>(pieces: AsyncIterable<T>, end: () => Promise<void>): AsyncGenerator<T> {
+  try {
+    yield* pieces;
+  } finally {
+    await end();
+  }
+}
