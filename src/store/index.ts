@@ -21,6 +21,7 @@ export { readerOf } from "./chunks.ts";
 export type { Database, Queries, Transaction } from "./database.ts";
 export { weiColumn } from "./database.ts";
 export { digestOf, fileDigest } from "./digest.ts";
+export { type Collected, type CollectOptions, collectGarbage } from "./garbage.ts";
 export { isStoreError, StoreError, type StoreErrorCode } from "./errors.ts";
 export type { Job, JobRecord, JobState, Jobs, WorkOptions } from "./jobs.ts";
 export { openJobs } from "./jobs-database.ts";
