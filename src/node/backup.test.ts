@@ -45,7 +45,10 @@ async function tell(of: RunningNode) {
   const get = async (path: string, headers = {}) => {
     const response = await fetch(of.url + path, { headers });
     // The base's time is the node's start; blocks without transactions come by themselves.
-    const text = (await response.text()).replace(/("owned_by":"openledger"|"blockNumber":\d+),|"created":\d+,/g, "");
+    const text = (await response.text()).replace(
+      /("owned_by":"openledger"|"blockNumber":\d+),|"created":\d+,/g,
+      "",
+    );
     return [path, response.status, text];
   };
   const operator = { authorization: `Bearer ${of.operatorToken}` };
