@@ -154,7 +154,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "release",
     group: "Use a running node",
-    summary: "A release's bond, and what validators found of its index",
+    summary: "A model's releases: history, rollback, export; a release's bond and what validators found",
     load: () => import("./release.ts"),
   },
   {

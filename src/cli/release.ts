@@ -21,6 +21,7 @@ import { CliError, exitCodes } from "./errors.ts";
 import { ApiError, connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { assertFunds, type ChainView, now, openChain, openPurse, type Purse, transact } from "./purse.ts";
+import { defineVersions } from "./release-versions.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs } from "./table.ts";
 import { withAccount } from "./wallet-account.ts";
@@ -62,6 +63,7 @@ attestation, receipts of a release wait with their fees until it is attested.`,
     .argument("<release>", "0x and 64 hex digits", releaseArgument)
     .option("--undo", "take that back")
     .action((releaseId: Digest, options: Signing & { undo?: boolean }) => deprecate(io, releaseId, options));
+  defineVersions(command, io);
   asOwner(subcommand(command, "withdraw", "Take the bond of a deprecated release back; its attestation ends"))
     .argument("<release>", "0x and 64 hex digits", releaseArgument)
     .action((releaseId: Digest, signing: Signing) => withdraw(io, releaseId, signing));

@@ -9,6 +9,7 @@ export type ModelFactoryErrorCode =
   | "busy"
   | "job-exists"
   | "job-over"
+  | "no-parent"
   | "other-adapter"
   | "unknown-job"
   | "unknown-report"

@@ -14,6 +14,7 @@
  * - `release-index`: its pay index, made here and made again by who checks it
  * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract; `registered`: what it and
  *   its like say of a release
+ * - `served`: which release a model's name serves; `release-diff`: what two say differently; `merge`: base and adapter as one folder
  * - `base-model`, `base-corpus`, `base-profiles`: how `models/openledger-tiny` is made
  * - `hub-pull`: a base model from a hub to a folder, gone on with after an interruption; `hub-plan`: what the hub says of it, checked;
  *   `hub-model`: what is kept of that; `hub-file`: one file; `hub-http`: where requests may lead; `model-folder`: what is in a folder
@@ -30,6 +31,7 @@ export { type Hub, openHub } from "./hub-http.ts";
 export { type HubFile, hubIdSchema, type Pull } from "./hub-model.ts";
 export { type PullOptions, type PullResult, pullModel, readPull } from "./hub-pull.ts";
 export * from "./job.ts";
+export { exportMerged } from "./merge.ts";
 export * from "./model-card.ts";
 export * from "./model-folder.ts";
 export { openaiRoutes } from "./openai/routes.ts";
@@ -39,10 +41,12 @@ export * from "./recipe-file.ts";
 export * from "./registered.ts";
 export * from "./registry.ts";
 export * from "./release.ts";
+export { diffReleases, type ManifestDifference } from "./release-diff.ts";
 export * from "./release-index.ts";
 export * from "./releases.ts";
 export * from "./reproduce.ts";
 export * from "./routes.ts";
 export type { JobEstimate } from "./run-estimate.ts";
 export { rowsOf } from "./run-job.ts";
+export type { ReleaseVersion } from "./served.ts";
 export * from "./service.ts";

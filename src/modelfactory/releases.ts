@@ -58,9 +58,23 @@ export async function latestRelease(
   return row === undefined ? undefined : parseRelease(row);
 }
 
-/** By model name (its newest release) or release id. */
+/** The release that each model's name serves: its newest, or the one that was chosen over that. `$1` is a model, or null for all. */
+const servedIds = `
+  select n.model, coalesce(s.release_id, n.id) as id
+  from (select distinct on (model) model, id from modelfactory.releases where $1::text is null or model = $1
+        order by model, created_at_ms desc, id) n
+  left join lateral (select release_id, newest_id from modelfactory.served s where s.model = n.model order by s.id desc limit 1) s
+    on s.newest_id = n.id`;
+
+/** By model name (the release that it serves) or release id. */
 export async function findRelease(queries: Queries, name: string): Promise<Release | undefined> {
-  if (!digestSchema.safeParse(name).success) return latestRelease(queries, name);
+  if (!digestSchema.safeParse(name).success) {
+    const [row] = await queries.query<ReleaseRow>(
+      `${selectReleases} where id = (select id from (${servedIds}) served)`,
+      [name],
+    );
+    return row === undefined ? undefined : parseRelease(row);
+  }
   const [row] = await queries.query<ReleaseRow>(`${selectReleases} where id = $1`, [name]);
   return row === undefined ? undefined : parseRelease(row);
 }
@@ -80,22 +94,23 @@ export type ListedRelease = Pick<Release, "id" | "model" | "createdAtMs"> & {
 };
 
 /**
- * The newest release of each model, newest first. Releases are only ever added, so the list is made once for each number of them, and
+ * The release that each model serves, newest first. Releases, and choices among them, are only ever added, so the list is made once for each number of them, and
  * from the parts of their manifests that it shows: of 10,000, reading whole manifests takes seconds.
  */
 export function createReleaseList(queries: Queries): () => Promise<readonly ListedRelease[]> {
   let made: { count: number; list: Promise<readonly ListedRelease[]> } | undefined;
   const make = async (): Promise<readonly ListedRelease[]> => {
     const rows = await queries.query<ListedRelease>(
-      `select distinct on (model) id, model, created_at_ms as "createdAtMs",
+      `select r.id, r.model, created_at_ms as "createdAtMs",
          jsonb_build_object('base', manifest -> 'base', 'developer', manifest -> 'developer', 'adapter', manifest -> 'adapter', 'price', manifest -> 'price', 'calibration', manifest -> 'calibration') as manifest
-       from modelfactory.releases order by model, created_at_ms desc, id`,
+       from (${servedIds}) served join modelfactory.releases r on r.id = served.id`,
+      [null],
     );
     return rows.sort((a, b) => b.createdAtMs - a.createdAtMs);
   };
   return async () => {
     const [row] = await queries.query<{ count: number }>(
-      "select count(*)::int as count from modelfactory.releases",
+      "select ((select count(*) from modelfactory.releases) + (select count(*) from modelfactory.served))::int as count",
     );
     const count = row?.count ?? 0;
     if (made?.count !== count) {

@@ -16,6 +16,7 @@ import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
 import { reportSchema } from "./evaluation.ts";
 import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { recipeWarnings } from "./recipe.ts";
+import { diffReleases } from "./release-diff.ts";
 import type { Release } from "./releases.ts";
 import type { ModelFactory } from "./service.ts";
 
@@ -26,6 +27,7 @@ const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
   "job-exists": 409,
   "job-over": 409,
   "other-adapter": 400,
+  "no-parent": 409,
   "nothing-to-train": 400,
   "nothing-to-evaluate": 400,
   "other-data": 400,
@@ -159,6 +161,37 @@ const routes = {
     summary: "A release by id, or a model's newest",
     request: { params: releaseParams },
     responses: { 200: json(z.unknown(), "Manifest, signature and file digests"), ...failures },
+  }),
+  versions: createRoute({
+    method: "get",
+    path: "/v1/releases/{release}/versions",
+    tags,
+    summary: "A model's releases, newest first: parent, successor, and which one its name serves",
+    request: { params: releaseParams },
+    responses: { 200: json(z.unknown(), "The releases"), ...failures },
+  }),
+  diff: createRoute({
+    method: "get",
+    path: "/v1/releases/{release}/diff/{other}",
+    tags,
+    summary: "What two releases say differently, place by place of their manifests",
+    request: { params: releaseParams.extend({ other: z.string().min(1).max(128) }) },
+    responses: { 200: json(z.unknown(), "The differences"), ...failures },
+  }),
+  serve: createRoute({
+    method: "post",
+    path: "/v1/releases/{release}/serve",
+    tags,
+    summary:
+      "Have a model's name serve one of its releases: the one before unless named, until its next release",
+    request: {
+      params: releaseParams,
+      body: {
+        required: true,
+        content: { "application/json": { schema: z.strictObject({ releaseId: digestSchema.optional() }) } },
+      },
+    },
+    responses: { 200: json(z.unknown(), "What it serves now, and what it served"), ...failures },
   }),
   index: createRoute({
     method: "get",
@@ -302,6 +335,21 @@ export function modelFactoryRoutes(
   app.openapi(routes.release, async (context) => {
     const release = await found(context.req.valid("param").release);
     return context.json(releaseJson(release, await attestedOf?.(release.id)), 200);
+  });
+  app.openapi(routes.versions, async (context) =>
+    context.json({ object: "list", data: await service.versions(context.req.valid("param").release) }, 200),
+  );
+  app.openapi(routes.diff, async (context) => {
+    const names = context.req.valid("param");
+    const [before, after] = [await found(names.release), await found(names.other)];
+    const differences = diffReleases(before.manifest, after.manifest);
+    return context.json({ before: before.id, after: after.id, differences }, 200);
+  });
+  app.openapi({ ...routes.serve, middleware: [guard] }, async (context) => {
+    const { releaseId } = context.req.valid("json");
+    const { release: model } = context.req.valid("param");
+    const { serves, served } = await service.serve(model, releaseId as Digest | undefined);
+    return context.json({ model, serves: serves.id, served: served.id }, 200);
   });
   app.openapi(routes.index, async (context) => {
     const { id, manifest } = await found(context.req.valid("param").release);

@@ -29,6 +29,7 @@ import { ModelFactoryError } from "./errors.ts";
 import type { JobSpecInput } from "./job.ts";
 import { contractModelRegistry } from "./registry.ts";
 import { indexRows, openBaseModel } from "./release.ts";
+import { diffReleases } from "./release-diff.ts";
 import { reproduceRelease } from "./reproduce.ts";
 import { createModelFactory } from "./service.ts";
 
@@ -494,6 +495,58 @@ test("an estimate, by this machine's own speeds, is near what the job then takes
   const ratio = took / told.seconds.total;
   // A machine that others use is slower at one time than at another: bench/datanets has the exact figure.
   assert.ok(ratio > 1 / 5 && ratio < 5, `${took} s, not ${told.seconds.total} s`);
+});
+
+test("a model's name serves an earlier release again, and its newest from the next release on; nothing is overwritten", async () => {
+  const releases = [];
+  const listed = async () => (await world.factory.models()).find(({ model }) => model === "line")?.id;
+  for (const seed of [1, 2, 3]) {
+    await world.factory.createJob(`line-${seed}`, { ...spec, model: "line", recipe: { ...quick, seed } });
+    await world.jobs.drain();
+    releases.push((await world.factory.getJob(`line-${seed}`)).releaseId as Digest);
+  }
+  const [first, second, third] = releases as [Digest, Digest, Digest];
+  const served = async () => (await world.factory.findRelease("line"))?.id;
+  assert.deepEqual([await served(), await listed()], [third, third]);
+  const { serves, served: before } = await world.factory.serve("line");
+  assert.deepEqual([serves.id, before.id, await served(), await listed()], [second, third, second, second]);
+  assert.deepEqual(
+    (await world.factory.versions("line")).map(({ id, parentRelease, served, supersededBy }) => [
+      id,
+      parentRelease,
+      served,
+      supersededBy,
+    ]),
+    [
+      [third, second, false, null],
+      [second, first, true, third],
+      [first, null, false, second],
+    ],
+  );
+  await world.factory.serve("line");
+  await assert.rejects(world.factory.serve("line"), { code: "no-parent" });
+  assert.equal(await served(), first);
+  await world.factory.serve("line", third);
+  assert.equal(await served(), third);
+  await world.factory.serve("line", first);
+  const foreign = (await world.factory.findRelease("words"))?.id as Digest;
+  await assert.rejects(world.factory.serve("line", foreign), { code: "unknown-release" });
+  await assert.rejects(world.factory.serve("nobody"), { code: "unknown-release" });
+  await world.factory.createJob("line-4", { ...spec, model: "line", recipe: { ...quick, seed: 4 } });
+  await world.jobs.drain();
+  const fourth = await world.factory.findRelease("line");
+  assert.equal(fourth?.id, (await world.factory.getJob("line-4")).releaseId, "a new release serves itself");
+  assert.equal(fourth?.manifest.parentRelease, third, "and comes after the newest, whichever was served");
+  const [one, two] = [await world.factory.findRelease(first), await world.factory.findRelease(second)];
+  assert.ok(one && two);
+  const differences = diffReleases(one.manifest, two.manifest);
+  assert.deepEqual(
+    differences.find(({ path }) => path === "recipe.seed"),
+    { path: "recipe.seed", before: 1, after: 2 },
+  );
+  assert.deepEqual(differences.find(({ path }) => path === "parentRelease")?.after, first);
+  assert.ok(differences.every(({ path }) => !path.startsWith("datanets") && !path.startsWith("base")));
+  assert.deepEqual(diffReleases(one.manifest, one.manifest), []);
 });
 
 test("what cannot be done is refused by name", async () => {

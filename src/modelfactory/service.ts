@@ -37,6 +37,7 @@ import {
 } from "./releases.ts";
 import { type JobEstimate, runEstimate } from "./run-estimate.ts";
 import { readRows, runJob, startOf } from "./run-job.ts";
+import { releaseVersions, serveRelease } from "./served.ts";
 import { migrateModelFactory } from "./tables.ts";
 import { removeTraining } from "./training-state.ts";
 import type { TrainingMethods } from "./worker.ts";
@@ -285,8 +286,16 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       });
       return readJob(database, id);
     },
-    /** The newest release of each model, newest first. */
+    /** The release that each model's name serves, newest first. */
     models: createReleaseList(database),
+    /** A model's releases, newest first. @throws ModelFactoryError `unknown-release` */
+    versions: (model: string) => releaseVersions(database, model),
+    /** Has a model's name serve an earlier release, the one before unless named, or its newest again; until its next release. */
+    async serve(model: string, releaseId?: Digest) {
+      const changed = await serveRelease(database, model, releaseId, now());
+      log(`"${model}" serves ${changed.serves.id}; before, ${changed.served.id}.`);
+      return changed;
+    },
     findRelease: (name: string) => findRelease(database, name),
     releaseOfAdapter: (adapter: Digest) => releaseOfAdapter(database, adapter),
     releaseIndex: (id: Digest) => releaseIndex(database, blobs, id),

@@ -86,6 +86,17 @@ const migrations = [
     measured_at_ms bigint not null
   );
   `,
+  // That a model's name serves another release than its newest, which stood here then; a newer one serves itself.
+  `
+  create table modelfactory.served (
+    id bigserial primary key,
+    model text not null,
+    release_id text not null references modelfactory.releases (id),
+    newest_id text not null,
+    at_ms bigint not null
+  );
+  create index served_by_model on modelfactory.served (model, id);
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

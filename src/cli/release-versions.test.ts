@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { loadCheckpoint, loadPeft } from "../engine/index.ts";
+import { openRunning } from "./fixtures/running.ts";
+
+const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
+const running = await openRunning({}, true);
+const { run, refused, call, node } = running;
+after(() => running.close());
+const scratch = dirname(running.file("rows.jsonl", ""));
+
+const row = (i: number) => `${JSON.stringify({ prompt: `a${i}=`, completion: ` bad ${i % 7}.` })}\n`;
+const releases: string[] = [];
+
+/** Two releases of one model, made of a file, by the commands that there are for it. */
+before(async () => {
+  const form = new FormData();
+  form.set("purpose", "fine-tune");
+  form.set("file", new Blob([Array.from({ length: 44 }, (_, i) => row(i)).join("")]), "rows.jsonl");
+  const headers = { authorization: `Bearer ${node.operatorToken}` };
+  const file = (await (
+    await fetch(`${node.url}/v1/files`, { method: "POST", headers, body: form })
+  ).json()) as { id: string };
+  const request = {
+    model: node.modelFactory.base.name,
+    training_file: file.id,
+    suffix: "rows",
+    metadata: { "openledger.preset": "quick" },
+  };
+  await node.modelFactory.openai.createJob("first", request);
+  await node.jobs.drain();
+  const recipe = running.file("recipe.yaml", "preset: quick\nepochs: 2\nseed: 5\nthreads: 1\n");
+  await run("finetune", "--duplicate", "first", "--id", "second", "--recipe", recipe);
+  await node.jobs.drain();
+  for (const id of ["first", "second"]) releases.push((await node.modelFactory.getJob(id)).releaseId ?? "");
+});
+
+test("a finished job is shown with its intervals; its recipe comes out as YAML; it is neither paused nor resumed", async () => {
+  const { out } = await call(["finetune", "--job", "second"]);
+  assert.match(out, /95 % intervals +base +rows/);
+  assert.match(out, /loss, 20 rows +\d\.\d{3} \(\d/);
+  assert.match(out, /ROUGE-L, 20 answers/);
+  assert.match(out, /loss, 24 general prompts/);
+  const shown = await call(["finetune", "--job", "second", "--show-recipe"]);
+  assert.match(shown.out, /^rank: 8\n(.*\n)*seed: 5\n/);
+  const error = await refused(["finetune", "--job", "second", "--pause"], 1);
+  assert.equal(error.code, "job-over");
+  await refused(["finetune", "--pause"], 2);
+});
+
+test("a model goes back to the release before and forth again; its line and what changed are shown", async () => {
+  const [first, second] = releases as [string, string];
+  const { out } = await call(["release", "history", "rows"]);
+  assert.match(out, new RegExp(`${second} .* served\\n${first} `));
+  assert.deepEqual(await run("release", "rollback", "rows"), {
+    model: "rows",
+    serves: first,
+    served: second,
+  });
+  assert.equal((await fetch(`${node.url}/v1/models/rows`)).status, 200);
+  assert.equal((await refused(["release", "rollback", "rows"], 1)).code, "no-parent");
+  const { differences } = await run("release", "diff", "rows", second);
+  const of = (path: string) => differences.find((one: { path: string }) => one.path === path);
+  assert.deepEqual(of("recipe.epochs"), { path: "recipe.epochs", before: 5, after: 2 });
+  assert.match((await call(["release", "diff", first, second])).out, /recipe\.seed +1 +5/);
+  assert.equal((await run("release", "serve", "rows", second)).serves, second);
+});
+
+test("a release is exported for peft, and merged for transformers, into a folder that was not there", async () => {
+  const [peft, merged] = [join(scratch, "peft"), join(scratch, "merged")];
+  await run("release", "export", "rows", "--out", peft);
+  const base = loadCheckpoint(baseModel);
+  assert.equal(loadPeft(peft, base.config).config.rank, 8);
+  await run("release", "export", "rows", "--out", merged, "--format", "merged", "--base", baseModel);
+  assert.ok(readdirSync(merged).includes("tokenizer.json"));
+  const weights = loadCheckpoint(merged).weights;
+  assert.notDeepEqual(
+    weights.get("model.layers.0.self_attn.q_proj.weight"),
+    base.weights.get("model.layers.0.self_attn.q_proj.weight"),
+  );
+  await refused(["release", "export", "rows", "--out", merged], 2);
+  const other = fileURLToPath(new URL("../engine/fixtures/qwen2", import.meta.url));
+  const error = await refused(
+    ["release", "export", "rows", "--out", join(scratch, "none"), "--format", "merged", "--base", other],
+    2,
+  );
+  assert.match(error.message, /not the release's base/);
+});
