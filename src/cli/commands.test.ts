@@ -245,14 +245,25 @@ test("the whole circle, from a faucet to a claim", async (t) => {
   });
 });
 
-test("a malformed line is named with its column, and shown", async () => {
+test("what fits no row is left out and listed with its place, and nothing but that is an error", async () => {
   const bad = file("bad.jsonl", `${rows("z", 2)}\n{"prompt":"x","completion":7}\n`);
   await run("datanet", "create", "--name", "Words", "--license", "CC0-1.0", "--domain", "test");
-  const error = await refused(["contribute", "1", bad], 1);
-  assert.deepEqual([error.code, error.details], ["malformed-upload", { line: 3, column: 28 }]);
-  assert.match(error.actual, /bad\.jsonl:3:28: \{"prompt":"x","completion":7\}$/);
+  const preview = await run("contribute", "1", bad, "--preview");
+  assert.deepEqual([preview.exampleCount, preview.unreadRows, preview.unread[0].source.line], [2, 1, 3]);
+  assert.match(preview.unread[0].refused.message, /completion: .*expected string/);
   const { err } = await openledger(["contribute", "1", file("half.jsonl", '{"prompt":')]);
-  assert.match(err, /^openledger: Line 1, column 11: [\s\S]*\n {2}→ Correct this line/);
+  assert.match(
+    err,
+    /^openledger: Nothing in [\s\S]*half\.jsonl:1: Character 11 of the row: [\s\S]*\n {2}→ --map/,
+  );
+  const error = await refused(["contribute", "1", file("strange.csv", "Frage,Antwort\nWer?,Ich.\n")], 1);
+  assert.deepEqual(
+    [error.code, /The file has: Frage, Antwort/.test(error.actual)],
+    ["unknown-columns", true],
+  );
+  const maps = ["--map", "prompt=Frage", "--map", "completion=Antwort", "--preview"];
+  const mapped = await run("contribute", "1", file("strange.csv", "Frage,Antwort\nWer?,Ich.\n"), ...maps);
+  assert.deepEqual([mapped.exampleCount, mapped.files[0].shape.shape], [1, "mapping"]);
 });
 
 test("what is not there is said, with exit code 1", async () => {

@@ -1,19 +1,88 @@
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { exampleDigest, examplesDigest } from "../protocol/index.ts";
-import { assertSameRows } from "./contribute.ts";
+import { assertSameRows, type Part, place, readParts, startReading } from "./contribute-parts.ts";
+import { createIo } from "./io.ts";
 
-const bytes = (text: string) => new TextEncoder().encode(text);
+const quiet = createIo(true);
 
-test("a preview of other rows than were sent is not signed", () => {
-  const rows = [
+async function partsOf(
+  paths: string[],
+  reading = startReading(),
+  limits?: { rowsMax: number; bytesMax: number },
+) {
+  const parts: Part[] = [];
+  for await (const part of readParts(paths, {}, reading, quiet, limits)) parts.push(part);
+  return parts;
+}
+
+function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "openledger-contribute-"));
+  return work(folder).finally(() => rmSync(folder, { recursive: true }));
+}
+
+test("a preview of other rows than were read is not signed", () => {
+  const examples = [
     { prompt: "a", completion: "b" },
     { prompt: "c", completion: "d" },
   ];
-  const text = bytes(`\uFEFF${rows.map((row) => JSON.stringify(row)).join("\r\n\n")}\n`);
-  const preview = { examplesDigest: examplesDigest(rows.map(exampleDigest)), exampleCount: 2 };
-  assertSameRows(text, preview);
-  const other = examplesDigest([...rows].reverse().map(exampleDigest));
-  assert.throws(() => assertSameRows(text, { ...preview, examplesDigest: other }), /nothing was signed/);
-  assert.throws(() => assertSameRows(text, { ...preview, exampleCount: 3 }), /nothing was signed/);
+  const part = {
+    rows: examples.map((example, at) => ({ source: { file: "a", line: at + 1 }, example, notes: [] })),
+  };
+  const preview = { examplesDigest: examplesDigest(examples.map(exampleDigest)), exampleCount: 2 };
+  assertSameRows(part, preview);
+  const other = examplesDigest([...examples].reverse().map(exampleDigest));
+  assert.throws(() => assertSameRows(part, { ...preview, examplesDigest: other }), /nothing was signed/);
+  assert.throws(() => assertSameRows(part, { ...preview, exampleCount: 3 }), /nothing was signed/);
+});
+
+test("where the Datanet masks personal data, what is signed is masked here as well", () => {
+  const example = { prompt: "Write to", completion: " ada@example.org." };
+  const part = { rows: [{ source: { file: "a" }, example, notes: [] }] };
+  const preview = { examplesDigest: examplesDigest([exampleDigest(example)]), exampleCount: 1 };
+  assertSameRows(part, { ...preview, mask: false });
+  assert.throws(() => assertSameRows(part, { ...preview, mask: true }), /nothing was signed/);
+});
+
+test("files and folders become parts that fit into a contribution, in their order, and nothing is lost", () =>
+  inFolder(async (folder) => {
+    mkdirSync(join(folder, "docs", "deep"), { recursive: true });
+    const rows = Array.from({ length: 5 }, (_, n) => JSON.stringify({ question: `q${n}`, answer: `a${n}` }));
+    writeFileSync(join(folder, "a.jsonl"), [...rows, "{", ""].join("\n"));
+    writeFileSync(join(folder, "docs", "deep", "b.md"), "# Bread\n\nFlour.\n");
+    writeFileSync(join(folder, "docs", ".hidden"), "not read");
+    const reading = startReading();
+    const limits = { rowsMax: 4, bytesMax: 10_000 };
+    const parts = await partsOf([join(folder, "a.jsonl"), join(folder, "docs")], reading, limits);
+    assert.deepEqual(
+      parts.map((part) => part.rows.map(({ source }) => place(source))),
+      [
+        ["a.jsonl:1", "a.jsonl:2", "a.jsonl:3", "a.jsonl:4"],
+        ["a.jsonl:5", "deep/b.md:3"],
+      ],
+    );
+    const [line] = Buffer.from(parts[1]!.text).toString().split("\n").slice(1);
+    assert.deepEqual(JSON.parse(line!), {
+      example: { prompt: "Bread\n\n", completion: "Flour." },
+      source: { file: "deep/b.md", line: 3, offset: 9 },
+    });
+    assert.deepEqual(
+      [reading.unreadRows, reading.unread.map(({ source }) => place(source))],
+      [1, ["a.jsonl:6"]],
+    );
+    assert.deepEqual(
+      reading.shapes.map(({ shape }) => shape.format),
+      ["jsonl", "markdown"],
+    );
+    assert.equal(
+      (await partsOf([join(folder, "a.jsonl")], startReading(), { rowsMax: 9, bytesMax: 150 })).length,
+      5,
+    );
+  }));
+
+test("a file that is not there is said before anything is read", async () => {
+  await assert.rejects(partsOf(["/nowhere/a.jsonl"]), /Cannot read \/nowhere\/a\.jsonl/);
 });

@@ -1,199 +1,244 @@
-import { readFileSync } from "node:fs";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type ConvertOptions, formats } from "../datanets/index.ts";
+import { type Digest, domain, signConsent, toHex } from "../protocol/index.ts";
 import {
-  type Digest,
-  domain,
-  exampleDigest,
-  exampleSchema,
-  examplesDigest,
-  signConsent,
-  toHex,
-} from "../protocol/index.ts";
+  assertSameRows,
+  type Part,
+  place,
+  type Reading,
+  readParts,
+  startReading,
+} from "./contribute-parts.ts";
+import {
+  inShort,
+  type PreviewRow,
+  type Report,
+  showReport,
+  showRows,
+  showShapes,
+  showUnread,
+} from "./contribute-show.ts";
 import { datanetNumber } from "./datanet.ts";
-import { CliError, exitCodes } from "./errors.ts";
+import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
+import { wholeUpTo } from "./numbers.ts";
 import { assertChain, networkOf } from "./purse.ts";
-import { oneLine, table } from "./table.ts";
+import { oneLine } from "./table.ts";
 import { walletAccount, withAccount } from "./wallet-account.ts";
-
-/** The node's own limit on an upload. */
-const fileBytesMax = 64 * 2 ** 20;
-/** Rows that are listed to a person; `--json` has them all. */
-const rowsShownMax = 40;
 
 type Preview = {
   readonly license: string;
   readonly examplesDigest: Digest;
   readonly exampleCount: number;
+  readonly mask: boolean;
   readonly signing: { readonly chainId: number; readonly verifyingContract: `0x${string}` };
-  readonly rows: readonly { readonly line: number; readonly digest: Digest; readonly duplicate: boolean }[];
+  readonly rows: readonly (PreviewRow & { readonly duplicate: boolean })[];
 };
 
-type Report = {
-  readonly contributionId: number;
-  readonly datanetId: string;
-  readonly contributor: string;
-  readonly split: "train" | "heldout";
-  readonly license: string;
-  readonly accepted: number;
-  readonly duplicates: number;
-  readonly rows: readonly {
-    readonly line: number;
-    readonly digest: Digest;
-    readonly status: "accepted" | "duplicate";
-    readonly duplicateOf?: {
-      readonly contributionId: number;
-      readonly contributor: string;
-      readonly line: number;
-    };
-  }[];
+type Options = {
+  readonly as: string;
+  readonly heldout?: true;
+  readonly preview?: true;
+  readonly mask?: true;
+  readonly sourceLicense?: string;
+  readonly format?: (typeof formats)[number];
+  readonly map?: Readonly<Record<string, string>>;
+  readonly shape?: "chat" | "completion";
+  readonly chunk?: number;
+  readonly overlap?: number;
 };
 
-/** `openledger contribute <datanet> <file>`: look at what would become of each row, sign a consent, hand the rows in. */
+/** `openledger contribute <datanet> <file…>`: look at what would become of each row, sign a consent, hand the rows in. */
 export function define(command: Command, io: Io): void {
   withAccount(command, "account of your wallet that contributes and is paid")
     .argument("<datanet>", "number of the Datanet", datanetNumber)
     .argument(
-      "<file>",
-      "JSON Lines: messages, or prompt and completion, one example a line; - is standard input",
+      "<file...>",
+      "files, or folders of them: JSON Lines, JSON, CSV, TSV, Parquet, text, Markdown, PDF, DOCX; - is standard input",
     )
     .option("--heldout", "rows to measure with, never to train on")
     .option("--preview", "only say what would become of each row; nothing is signed or sent to stay")
-    .action(async (id: string, file: string, options: { as: string; heldout?: true; preview?: true }) => {
-      const text = readRows(file);
-      const node = connect();
-      await networkOf(node);
-      const preview = await post<Preview>(node, `/v1/datanets/${id}/preview`, text, file);
-      if (options.preview) return showPreview(io, preview);
-      assertChain(node, preview.signing.chainId);
-      assertSameRows(text, preview);
-      const account = walletAccount(node.settings, options.as, io);
-      const consent = {
-        datanetId: BigInt(id),
-        contributor: toHex(account.address),
-        examplesDigest: preview.examplesDigest,
-        exampleCount: preview.exampleCount,
-        license: preview.license,
-        signedAt: BigInt(Math.floor(Date.now() / 1_000)),
-      };
-      const { chainId, verifyingContract } = preview.signing;
-      const signature = await signConsent(domain(chainId, verifyingContract), consent, account);
-      const { datanetId: _, signedAt, exampleCount, ...terms } = consent;
-      const query = new URLSearchParams({
-        ...terms,
-        exampleCount: String(exampleCount),
-        signedAt: String(signedAt),
-        signature,
-        split: options.heldout ? "heldout" : "train",
-      });
-      const report = await post<Report>(node, `/v1/datanets/${id}/contributions?${query}`, text, file);
-      io.result(report, showReport(report));
-    });
+    .option(
+      "--map <part=column>",
+      "which column, or text with {columns}, is prompt, completion or system",
+      mapped,
+    )
+    .addOption(
+      new Option("--format <format>", "what the files are, whatever they look like").choices(formats),
+    )
+    .addOption(
+      new Option("--shape <shape>", "question and answer, or a text that goes on").choices([
+        "chat",
+        "completion",
+      ]),
+    )
+    .option("--chunk <characters>", "most characters of a document's chunk", wholeFrom100)
+    .option(
+      "--overlap <characters>",
+      "characters of the chunk before that a chunk begins with",
+      wholeUpTo(10_000),
+    )
+    .option("--mask", "mask personal data before anything is signed")
+    .option("--source-license <id>", "SPDX expression that the data came under, where it is another")
+    .addHelpText(
+      "after",
+      "\nWhat fits no row is left out and listed. More than one contribution holds becomes several, each with its own consent.",
+    )
+    .action((id: string, files: string[], options: Options) => run(io, id, files, options));
 }
 
-function readRows(file: string): Uint8Array {
-  try {
-    const bytes = readFileSync(file === "-" ? 0 : file);
-    if (bytes.length <= fileBytesMax) return bytes;
-    throw new CliError(`${file} is too large for one contribution.`, {
-      expected: `at most ${fileBytesMax / 2 ** 20} MiB`,
-      actual: `${(bytes.length / 2 ** 20).toFixed(1)} MiB`,
-      fix: ["Split it into several files."],
+/** A chunk's length: shorter ones would part sentences. */
+function wholeFrom100(text: string): number {
+  const value = wholeUpTo(50_000)(text);
+  if (value >= 100) return value;
+  throw new InvalidArgumentError("Expected a whole number from 100 to 50000.");
+}
+
+/** Reads `part=column`, once for each part. */
+function mapped(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, part, value] = /^(prompt|completion|system)=(.+)$/s.exec(text) ?? [];
+  if (part === undefined || value === undefined)
+    throw new InvalidArgumentError("Expected prompt=…, completion=… or system=…, such as prompt=question.");
+  return { ...before, [part]: value };
+}
+
+function convertOptions({ format, map, shape, chunk, overlap }: Options): ConvertOptions {
+  if (map && map.completion === undefined)
+    throw new CliError("A mapping names at least the completion.", {
+      fix: ["Add --map completion=<column>."],
+      exitCode: 2,
     });
-  } catch (cause) {
-    if (cause instanceof CliError) throw cause;
-    throw new CliError(`Cannot read ${file}: ${(cause as Error).message}`, {
-      exitCode: exitCodes.usage,
-      cause,
-    });
+  return {
+    ...(format && { format }),
+    ...(map && { mapping: { ...map, completion: map.completion! } }),
+    ...(shape && { as: shape }),
+    ...(chunk && { characters: chunk }),
+    ...(overlap && { overlap }),
+  };
+}
+
+async function run(io: Io, id: string, files: string[], options: Options): Promise<void> {
+  const reading = startReading();
+  const parts = readParts(files, convertOptions(options), reading, io);
+  const node = connect();
+  await networkOf(node);
+  const previews: { part: Part; preview: Preview }[] = [];
+  const reports: { part: Part; report: Report }[] = [];
+  for await (const part of parts) {
+    const preview = await post<Preview>(node, `/v1/datanets/${id}/preview?${query(options)}`, part);
+    if (options.preview) previews.push({ part, preview });
+    else reports.push({ part, report: await hand(io, node, id, part, preview, options) });
   }
+  if (previews.length + reports.length === 0) throw nothing(files, reading);
+  if (options.preview) showPreviews(io, previews, reading);
+  else showReports(io, reports, reading);
 }
 
-/** Errors about a row also say what stands there. */
-async function post<T>(node: NodeClient, path: string, text: Uint8Array, file: string): Promise<T> {
+const query = ({ heldout, mask, sourceLicense }: Options) =>
+  new URLSearchParams({
+    split: heldout ? "heldout" : "train",
+    ...(mask && { mask: "true" }),
+    ...(sourceLicense !== undefined && { sourceLicense }),
+  });
+
+/** Signs a consent to exactly these rows, and hands them in under it. */
+async function hand(io: Io, node: NodeClient, id: string, part: Part, preview: Preview, options: Options) {
+  assertChain(node, preview.signing.chainId);
+  assertSameRows(part, preview);
+  const account = walletAccount(node.settings, options.as, io);
+  const consent = {
+    datanetId: BigInt(id),
+    contributor: toHex(account.address),
+    examplesDigest: preview.examplesDigest,
+    exampleCount: preview.exampleCount,
+    license: preview.license,
+    signedAt: BigInt(Math.floor(Date.now() / 1_000)),
+  };
+  const { chainId, verifyingContract } = preview.signing;
+  const signature = await signConsent(domain(chainId, verifyingContract), consent, account);
+  const { datanetId: _, signedAt, exampleCount, ...terms } = consent;
+  const signed = query(options);
+  const fields = { ...terms, exampleCount: String(exampleCount), signedAt: String(signedAt), signature };
+  for (const [name, value] of Object.entries(fields)) signed.set(name, value);
+  if (preview.mask) signed.set("mask", "true");
+  return post<Report>(node, `/v1/datanets/${id}/contributions?${signed}`, part);
+}
+
+/** Errors about a row also say where it came from, and what it became. */
+async function post<T>(node: NodeClient, path: string, part: Part): Promise<T> {
   try {
-    return await node.post<T>(path, text, { headers: { "content-type": "application/jsonl" } });
+    return await node.post<T>(path, part.text, { headers: { "content-type": "application/jsonl" } });
   } catch (error) {
-    if (!(error instanceof CliError) || typeof error.details?.line !== "number") throw error;
-    const { line, column } = error.details;
+    const row = error instanceof CliError && part.rows[Number(error.details?.line) - 1];
+    if (!(error instanceof CliError) || !row) throw error;
     throw new CliError(error.message, {
       ...error,
-      actual: `${file}:${line}${column === undefined ? "" : `:${column}`}: ${place(text, line, Number(column ?? 1))}`,
-      fix: ["Correct this line and contribute the file again."],
+      actual: `${place(row.source)}: ${inShort(row.example)}`,
       cause: error,
     });
   }
 }
 
-/** The part of a line around a column. */
-function place(text: Uint8Array, line: number, column: number): string {
-  const found = new TextDecoder().decode(text).split("\n")[line - 1] ?? "";
-  return oneLine(found.slice(Math.max(0, column - 31), column + 40), 72) || "(blank)";
-}
-
-/**
- * What is signed must be what is in the file, whatever the node says: every digest is computed here as well.
- *
- * @throws CliError when the node's preview is of something else
- */
-export function assertSameRows(
-  text: Uint8Array,
-  preview: Pick<Preview, "examplesDigest" | "exampleCount">,
-): void {
-  const lines = new TextDecoder().decode(text).split("\n");
-  const digests = lines
-    .filter((line) => line.trim() !== "")
-    .map((line) => exampleDigest(exampleSchema.parse(JSON.parse(line))));
-  const digest = examplesDigest(digests);
-  if (digest === preview.examplesDigest && digests.length === preview.exampleCount) return;
-  throw new CliError("The node's preview is not of this file; nothing was signed.", {
-    expected: `${digests.length} rows, digest ${digest}`,
-    actual: `${preview.exampleCount} rows, digest ${preview.examplesDigest}`,
-    fix: ["Use another node: this one asked for a signature over other rows than were sent."],
-    code: "preview-mismatch",
+function nothing(files: readonly string[], { unread }: Reading): CliError {
+  const [first] = unread;
+  const what = files.length === 1 ? files[0] : `these ${files.length} files`;
+  return new CliError(`Nothing in ${what} could be read as an example.`, {
+    expected: "rows or text",
+    actual: first ? oneLine(`${place(first.source)}: ${first.refused.message}`, 600) : "no file",
+    fix: [
+      "--map prompt=<column> --map completion=<column> says which columns to use.",
+      "--preview shows what becomes of each row.",
+    ],
+    code: first?.refused.code ?? "empty-file",
+    ...(first?.source.line === undefined ? {} : { details: { line: first.source.line } }),
   });
 }
 
-function showPreview(io: Io, preview: Preview): void {
-  const duplicates = preview.rows.filter(({ duplicate }) => duplicate).length;
-  const shown = preview.rows.slice(0, rowsShownMax);
+function showPreviews(io: Io, previews: readonly { part: Part; preview: Preview }[], reading: Reading): void {
+  const [{ part, preview }] = previews as [(typeof previews)[number]];
+  const rows = previews.flatMap((found) => found.preview.rows);
+  const fresh = rows.filter(({ status }) => status === "accepted").length;
+  const several = previews.length > 1 ? ` in ${previews.length} contributions` : "";
+  const count = previews.reduce((sum, found) => sum + found.preview.exampleCount, 0);
+  const { unread, unreadRows } = reading;
   io.result(
-    preview,
+    {
+      ...(previews.length === 1
+        ? preview
+        : { exampleCount: count, contributions: previews.map((found) => found.preview) }),
+      files: reading.shapes,
+      unread,
+      unreadRows,
+    },
     [
-      table(shown, [
-        ["Line", ({ line }) => line, "number"],
-        ["Row", ({ duplicate }) => (duplicate ? "duplicate" : "new")],
-        ["Digest", ({ digest }) => digest],
-      ]),
-      ...more(preview.rows.length),
+      ...showShapes(reading),
       "",
-      `${preview.exampleCount - duplicates} of ${preview.exampleCount} rows are new. They would be given under ${preview.license}.`,
+      ...showRows(part, preview.rows, "examples"),
+      ...showUnread(reading),
+      "",
+      `${fresh} of ${count} rows would be accepted${several}. They would be given under ${preview.license}.`,
     ].join("\n"),
   );
 }
 
-const more = (rows: number) => (rows > rowsShownMax ? [`… and ${rows - rowsShownMax} more rows`] : []);
-
-function showReport(report: Report): string {
-  const shown = report.rows.slice(0, rowsShownMax);
-  const what = report.split === "heldout" ? "held-out rows" : "rows";
-  return [
-    table(shown, [
-      ["Line", ({ line }) => line, "number"],
-      ["Row", ({ status }) => status],
-      [
-        report.duplicates > 0 ? "Same as" : "",
-        ({ duplicateOf: same }) =>
-          same === undefined
-            ? ""
-            : `line ${same.line} of contribution ${same.contributionId} by ${same.contributor}`,
-      ],
-    ]),
-    ...more(report.rows.length),
-    "",
-    `Contribution ${report.contributionId} to Datanet ${report.datanetId}: ${report.accepted} ${what} accepted, ${report.duplicates} duplicates.`,
-    `Given by ${report.contributor} under ${report.license}.`,
-    ...(report.accepted > 0 ? [`→ ./openledger datanet publish ${report.datanetId}`] : []),
-  ].join("\n");
+function showReports(io: Io, reports: readonly { part: Part; report: Report }[], reading: Reading): void {
+  const total = (name: "accepted" | "duplicates" | "refused") =>
+    reports.reduce((sum, { report }) => sum + report[name], 0);
+  const [{ part, report }] = reports as [(typeof reports)[number]];
+  const { unread, unreadRows } = reading;
+  const totals = { accepted: total("accepted"), duplicates: total("duplicates"), refused: total("refused") };
+  io.result(
+    {
+      ...(reports.length === 1 ? report : { contributions: reports.map((given) => given.report), ...totals }),
+      unread,
+      unreadRows,
+    },
+    [
+      ...showRows(part, report.rows, "status"),
+      ...showUnread(reading),
+      ...reports.flatMap((given) => ["", ...showReport(given.report)]),
+      ...(totals.accepted > 0 ? [`→ ./openledger datanet publish ${report.datanetId}`] : []),
+    ].join("\n"),
+  );
 }

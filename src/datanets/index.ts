@@ -22,7 +22,7 @@
  * - `curation/`: rows that wait for curators: queue, decisions, agreement, reputation; what is committed to before anybody sees it
  * - `access/`: who may read the texts, and who did
  * - `withdrawal`: taking examples back; `diff`: what two versions do not share; `export/`: a version for other programs
- * - `service`, `routes`, `schemas`: the room's functions, and the same over HTTP
+ * - `service`, `routes`, `convert-route`, `schemas`: the room's functions, and the same over HTTP
  *
  * A row is marked `train` or `heldout` when it is contributed. Training rows are the leaves of a version's tree. Held-out
  * rows are in its manifest only: they are never trained on, evaluate releases and give attribution its null rows. An example

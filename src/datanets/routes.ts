@@ -6,6 +6,7 @@ import { canonicalJson, examplesDigest } from "../protocol/index.ts";
 import { askedBy, mountAccess } from "./access/routes.ts";
 import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
+import { mountConvert } from "./convert-route.ts";
 import { mountCuration } from "./curation/routes.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
 import { exportNames } from "./export/index.ts";
@@ -403,6 +404,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   app.openapi(routes.rules, async (context) =>
     context.json(await service.getRules(context.req.valid("param").datanetId), 200),
   );
+  mountConvert(app);
   app.openapi(routes.preview, async (context) => {
     const { datanetId } = context.req.valid("param");
     const preview = await service.preview(datanetId, bodyOf(context), context.req.valid("query"));

@@ -1,0 +1,98 @@
+/** What `openledger contribute` tells people. */
+import type { Example } from "../protocol/index.ts";
+import { type Part, place, type Reading } from "./contribute-parts.ts";
+import { type Column, oneLine, plain, table } from "./table.ts";
+
+/** Rows that are listed to a person; `--json` has them all. */
+const rowsShownMax = 20;
+
+type Reason = { readonly check: string; readonly message: string };
+type Status = "accepted" | "duplicate" | "near-duplicate" | "refused";
+
+export type PreviewRow = {
+  readonly line: number;
+  readonly status: Status;
+  readonly reasons: readonly Reason[];
+};
+
+export type Report = {
+  readonly contributionId: number;
+  readonly datanetId: string;
+  readonly contributor: string;
+  readonly split: "train" | "heldout";
+  readonly license: string;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly rows: readonly PreviewRow[];
+};
+
+/** An example on one line: what is asked, and what is learned. */
+export function inShort(example: Example): string {
+  if ("prompt" in example) {
+    const prompt = oneLine(example.prompt, 34);
+    return `${prompt === "" ? "" : `${prompt} ⟶ `}${oneLine(example.completion, 44)}`;
+  }
+  const asked = example.messages.at(-2)?.content ?? "";
+  return `${oneLine(asked, 34)} ⟶ ${oneLine(example.messages.at(-1)?.content ?? "", 44)}`;
+}
+
+/** What each file was taken for. */
+export function showShapes({ shapes }: Reading): string[] {
+  const shown = shapes.slice(0, rowsShownMax).map(({ file, shape }) => {
+    const kind = shape.kind === "document" ? "a document, in chunks" : shape.shape;
+    const unused =
+      shape.kind === "table" && shape.unused.length > 0
+        ? `; not used: ${shape.unused.slice(0, 12).join(", ")}`
+        : "";
+    return oneLine(`${file}: ${shape.format}, ${kind}${unused}`, 160);
+  });
+  return shapes.length > rowsShownMax
+    ? [...shown, `… and ${shapes.length - rowsShownMax} more files`]
+    : shown;
+}
+
+/** What became no row, with the reason. */
+export function showUnread({ unread, unreadRows }: Reading): string[] {
+  if (unreadRows === 0) return [];
+  const shown = unread.slice(0, rowsShownMax);
+  return [
+    "",
+    `${unreadRows} ${unreadRows === 1 ? "was" : "were"} not read:`,
+    ...shown.map(({ source, refused }) => `  ${plain(place(source))}  ${oneLine(refused.message, 300)}`),
+    ...(unread.length > shown.length ? [`  … and ${unread.length - shown.length} more`] : []),
+  ];
+}
+
+/** Every row has a language: it is told by `--json`, and here only where it is why a row is refused. */
+const reasonsOf = ({ reasons, status }: PreviewRow) =>
+  reasons
+    .filter(({ check }) => check !== "language" || status === "refused")
+    .map(({ message }) => message)
+    .join(" ");
+
+/** A part's rows: where each came from, what it became and what the node says of it. */
+export function showRows(part: Part, rows: readonly PreviewRow[], columns: "examples" | "status"): string[] {
+  const shown = rows.slice(0, rowsShownMax).map((row) => ({ row, from: part.rows[row.line - 1] }));
+  type Shown = (typeof shown)[number];
+  const becomes: Column<Shown> = ["Becomes", ({ from }) => (from ? inShort(from.example) : "")];
+  return [
+    table(shown, [
+      ["From", ({ from }) => (from ? place(from.source) : "")],
+      ["Row", ({ row }) => (row.status === "accepted" && columns === "examples" ? "new" : row.status)],
+      ...(columns === "examples" ? [becomes] : []),
+      ["", ({ row, from }) => [reasonsOf(row), ...(from?.notes ?? [])].join(" ").trim()],
+    ]),
+    ...(rows.length > rowsShownMax ? [`… and ${rows.length - rowsShownMax} more rows`] : []),
+  ];
+}
+
+/** A contribution in two lines. */
+export function showReport(report: Report): string[] {
+  const what = report.split === "heldout" ? "held-out rows" : "rows";
+  const { contributionId, datanetId, accepted, duplicates, refused } = report;
+  return [
+    `Contribution ${contributionId} to Datanet ${datanetId}: ${accepted} ${what} accepted, ${duplicates} duplicates${refused > 0 ? `, ${refused} refused` : ""}.`,
+    `Given by ${report.contributor} under ${report.license}.`,
+  ];
+}

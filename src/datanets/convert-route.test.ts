@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { mountConvert } from "./convert-route.ts";
+import { docx, pdf } from "./formats/fixtures/files.ts";
+import { formatLimits } from "./formats/limits.ts";
+
+const app = new OpenAPIHono();
+mountConvert(app, formatLimits);
+
+function streamed(content: string | Uint8Array, size = 5): RequestInit {
+  const bytes = Buffer.from(content as string);
+  let at = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(bytes.subarray(at, at + size));
+      at += size;
+    },
+  });
+  return { method: "POST", body, duplex: "half" } as RequestInit;
+}
+
+async function converted(query: Record<string, string>, content: string | Uint8Array) {
+  const response = await app.request(`/v1/datanets/convert?${new URLSearchParams(query)}`, streamed(content));
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  assert.equal(response.headers.get("content-type"), "application/x-ndjson");
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
+test("a file becomes rows: first what it is, then each row, then the end", async () => {
+  const csv = "Frage,Antwort\nWer?,Ich.\nWo?\n";
+  const [first, ...rest] = await converted({ name: "a.csv", prompt: "Frage", completion: "Antwort" }, csv);
+  assert.deepEqual(
+    [first.shape.format, first.shape.shape, first.shape.columns],
+    ["csv", "mapping", ["Frage", "Antwort"]],
+  );
+  assert.deepEqual(rest, [
+    {
+      source: { file: "a.csv", line: 2, row: 1 },
+      example: {
+        messages: [
+          { role: "user", content: "Wer?" },
+          { role: "assistant", content: "Ich." },
+        ],
+      },
+    },
+    {
+      source: { file: "a.csv", line: 3, row: 2 },
+      refused: {
+        code: "different-columns",
+        message: "The row has 1 cells, the heading 2 columns. Quote cells that hold the separator.",
+      },
+    },
+    { end: true },
+  ]);
+});
+
+test("so do documents", async () => {
+  for (const [name, content] of [
+    ["a.pdf", pdf([["Bread."]])],
+    ["a.docx", docx(["Bread."])],
+  ] as const) {
+    const [, row] = await converted({ name }, content);
+    assert.deepEqual(row.example, { prompt: "", completion: "Bread." });
+  }
+});
+
+test("what cannot be read says so in its one row", async () => {
+  assert.deepEqual(await converted({ name: "a.jsonl" }, ""), [
+    { shape: null },
+    {
+      source: { file: "a.jsonl" },
+      refused: { code: "empty-file", message: "The file is empty: it has no bytes." },
+    },
+    { end: true },
+  ]);
+});
+
+test("questions that are not right are refused before the file is read", async () => {
+  const queries: Record<string, string>[] = [{}, { name: "a", format: "exe" }, { name: "a", what: "else" }];
+  for (const query of queries) {
+    const response = await app.request(`/v1/datanets/convert?${new URLSearchParams(query)}`, streamed("x"));
+    assert.equal(response.status, 400, JSON.stringify(query));
+  }
+});
+
+test("a client that goes away frees its place", async () => {
+  const row = `{"question":"q","answer":"${"a".repeat(1_000)}"}\n`;
+  for (let at = 0; at < 6; at++) {
+    const response = await app.request(
+      "/v1/datanets/convert?name=a.jsonl",
+      streamed(row.repeat(2_000), 4_096),
+    );
+    assert.equal(response.status, 200);
+    const reader = response.body!.getReader();
+    await reader.read();
+    await reader.cancel();
+  }
+});
