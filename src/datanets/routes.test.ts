@@ -210,6 +210,7 @@ test("the OpenAPI document describes every route", () => {
   assert.deepEqual(paths, [
     "/v1/contributions/{contributionId}",
     "/v1/datanets",
+    "/v1/datanets/convert",
     "/v1/datanets/{datanetId}",
     "/v1/datanets/{datanetId}/access",
     "/v1/datanets/{datanetId}/contributions",
