@@ -32,13 +32,16 @@
 export { type AccessRule, accessRuleSchema, openToAll } from "./access/rule.ts";
 export type { Access } from "./access/service.ts";
 export {
+  type Check,
   type CheckName,
   type CheckOptions,
+  type CheckRow,
   type Checks,
   type ChecksDependencies,
   type Cluster,
   type ClusterRow,
   type CountTokens,
+  checkRow,
   createChecks,
   createNearIndex,
   createNearText,
@@ -53,6 +56,7 @@ export {
   type Reason,
   type RowReference,
   type Rules,
+  rowChecks,
   rulesSchema,
   type Verdict,
 } from "./checks/index.ts";

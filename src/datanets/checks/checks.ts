@@ -19,7 +19,7 @@ import {
 } from "./near-duplicates.ts";
 import { personalDataCheck } from "./personal-data-check.ts";
 import { profanityCheck } from "./profanity.ts";
-import { readRules } from "./rules.ts";
+import { type Rules, readRules } from "./rules.ts";
 import { type Check, type CheckRow, checkNames, type Finding, type Reason, type Verdict } from "./verdict.ts";
 
 export type ChecksDependencies = Stored & {
@@ -97,14 +97,8 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
       "duplicate",
       duplicateOf.map((earlier) => earlier && duplicateFinding(whereIs(earlier, rows, references))),
     );
-    const checks = [
-      lengthCheck(rules, countTokens),
-      await languageCheck(rules),
-      personalDataCheck(),
-      profanityCheck(),
-      licensed,
-    ];
-    for (const check of checks) findings.set(check.name, await check.run(rows));
+    for (const check of [...(await rowChecks(rules, countTokens)), licensed])
+      findings.set(check.name, await check.run(rows));
     findings.set("contamination", await contamination(stored, datanetId, rows, split));
     const refusing = new Set<string>(["schema", "duplicate", ...rules.refuse]);
     const out = rows.map((_, i) =>
@@ -146,6 +140,14 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
     forget: (datanetId) => void loaded.delete(datanetId),
   };
 }
+
+/** The checks that look at one row at a time, and so can be run on rows of any number. */
+export const rowChecks = async (rules: Rules, countTokens?: CountTokens): Promise<Check[]> => [
+  lengthCheck(rules, countTokens),
+  await languageCheck(rules),
+  personalDataCheck(),
+  profanityCheck(),
+];
 
 const idsOf = (earlier: readonly (Earlier | undefined)[]): number[] =>
   earlier.flatMap((each) => (each !== undefined && "id" in each ? [each.id] : []));

@@ -10,10 +10,11 @@ export {
   createChecks,
   type Examination,
   type Examined,
+  rowChecks,
 } from "./checks.ts";
 export { type Cluster, type ClusterRow, clusterOf } from "./clusters.ts";
 export { inParts, type RowReference } from "./duplicates.ts";
-export { mapSlowly } from "./each-row.ts";
+export { checkRow, mapSlowly } from "./each-row.ts";
 export type { CountTokens } from "./length.ts";
 export {
   createNearIndex,
@@ -33,7 +34,9 @@ export {
 export { maskExample } from "./personal-data-check.ts";
 export { optionalChecks, type Rules, readRules, rulesSchema, writeRules } from "./rules.ts";
 export {
+  type Check,
   type CheckName,
+  type CheckRow,
   checkNames,
   type Reason,
   type RowStatus,

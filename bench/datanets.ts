@@ -1,0 +1,74 @@
+/**
+ * What Datanets cost and how right their checks are: reading and checking rows, near duplicates on real texts, estimates of fine-tuning jobs.
+ *
+ *   ./openledger bench datanets [--json] [--quick] [--data DIR] [--part reading|near|jobs|all] [--out FILE]
+ *
+ * - reading: 2 GB of JSON Lines, made as they are read from the texts of the data folder, through the reader of files and the checks of single rows,
+ *   in a process of its own whose largest resident memory is told. --quick reads 64 MB; `reading.bytes` says how much it was
+ * - near: half of the texts are taken in, copies of them with 0 to 20 % of their words edited and texts that are no copies are asked
+ * - jobs: what a job is estimated to take against what it takes, and a training that is killed and gone on with
+ *
+ * The data folder is shared/data beside the repository, or examples/valley where that is missing. Speeds are of one core's time. Exit code 1 when
+ * near duplicates have a recall below 0.95 or a precision below 0.9, an estimate is off by more than 25 %, or a resumed training ends in other bytes.
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { startChild } from "./common/child.ts";
+import { machine, note } from "./common/measure.ts";
+import { measureJobs } from "./datanets/jobs.ts";
+import { defaultData, textsOf } from "./datanets/material.ts";
+import { measureNear } from "./datanets/near.ts";
+import type { ReadingMethods } from "./datanets/reading-process.ts";
+
+const bars = { recall: 0.95, precision: 0.9, estimateErrorPct: 25 };
+const parts = ["reading", "near", "jobs", "all"];
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    data: { type: "string", default: defaultData() },
+    part: { type: "string", default: "all" },
+    out: { type: "string" },
+  },
+});
+if (!parts.includes(values.part)) throw new Error(`--part takes ${parts.join(", ")}; it got ${values.part}.`);
+const wants = (part: string) => values.part === part || values.part === "all";
+
+const on = machine();
+const near = wants("near") ? measureNear(textsOf(values.data), values.quick ? 1_000 : 4_000) : undefined;
+if (near) note(`near duplicates: recall ${near.recall}, precision ${near.precision}`);
+const reading = wants("reading") ? await read(values.quick ? 64e6 : 2e9) : undefined;
+if (reading) note(`reading: ${reading.rows} rows, ${reading.rssMiB} MiB`);
+const jobs = wants("jobs") ? await measureJobs() : undefined;
+
+async function read(bytes: number) {
+  await using child = startChild<ReadingMethods>(new URL("./datanets/reading-process.ts", import.meta.url));
+  return await child.call("read", { folder: values.data, bytes });
+}
+
+const result = {
+  rowsPerSec: reading ? Math.round(reading.rows / reading.cpuSeconds) : null,
+  rssMiBAt2GB: reading?.rssMiB ?? null,
+  nearDup: near ?? null,
+  estimateErrorPct: jobs?.estimateErrorPct ?? null,
+  resumeBitExact: jobs?.resumeBitExact ?? null,
+  quick: values.quick,
+  reading: reading ?? null,
+  jobs: jobs ?? null,
+  on,
+};
+if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
+process.stdout.write(`${JSON.stringify(result, null, values.json ? undefined : 2)}\n`);
+const missed = [
+  near && near.recall < bars.recall && `a recall of ${near.recall}`,
+  near && near.precision < bars.precision && `a precision of ${near.precision}`,
+  jobs &&
+    jobs.estimateErrorPct > bars.estimateErrorPct &&
+    `an estimate that is off by ${jobs.estimateErrorPct} %`,
+  jobs && !jobs.resumeBitExact && "a resumed training that ended in other bytes",
+].filter(Boolean);
+if (missed.length > 0) {
+  note(`Below the bar: ${missed.join(", ")}.`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,39 @@
+/** Texts of a folder, whatever lies in it: lines of JSON, entries of JSON, rows of tables, paragraphs. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The real data beside the repository where it is, else the demo's, which is small. */
+export const defaultData = (): string =>
+  [join(root, "..", "shared", "data"), join(root, "examples", "valley")].find(existsSync) as string;
+
+/** Every text once, in an order that does not depend on the machine. */
+export function textsOf(folder: string): string[] {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  const texts = files.flatMap(readTexts).map((text) => text.replace(/\s+/g, " ").trim());
+  return [...new Set(texts)].filter((text) => text !== "");
+}
+
+function readTexts(file: string): string[] {
+  const text = () => new TextDecoder().decode(readFileSync(file));
+  if (file.endsWith(".jsonl"))
+    return text()
+      .trim()
+      .split("\n")
+      .map((line) => wordsIn(JSON.parse(line)));
+  if (file.endsWith(".json")) return Object.values(JSON.parse(text())).map(wordsIn);
+  if (file.endsWith(".tsv")) return text().split("\n").slice(1);
+  if (file.endsWith(".txt")) return text().split(/\r?\n\s*\r?\n/);
+  return [];
+}
+
+/** All strings of a value, one after the other. */
+function wordsIn(value: unknown): string {
+  if (typeof value === "string") return value;
+  return typeof value === "object" && value !== null ? Object.values(value).map(wordsIn).join(" ") : "";
+}
