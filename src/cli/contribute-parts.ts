@@ -56,7 +56,8 @@ function inputs(paths: readonly string[], onBytes: (file: number, bytes: number)
     if (at >= filesMax)
       throw new CliError(`More than ${filesMax} files are too many at once.`, { exitCode: exitCodes.usage });
     const { bytes, ...input } = fileInput(path, (read) => onBytes(at, read));
-    found.push({ input: name === undefined ? input : { ...input, name }, bytes });
+    // A source's file has at most 1,024 characters.
+    found.push({ input: { ...input, name: (name ?? input.name).slice(-1_024) }, bytes });
   };
   for (const path of paths) {
     try {

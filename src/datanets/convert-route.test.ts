@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { mountConvert } from "./convert-route.ts";
 import { docx, pdf } from "./formats/fixtures/files.ts";
-import { formatLimits } from "./formats/limits.ts";
 
 const app = new OpenAPIHono();
-mountConvert(app, formatLimits);
+mountConvert(app);
 
 function streamed(content: string | Uint8Array, size = 5): RequestInit {
   const bytes = Buffer.from(content as string);
@@ -101,4 +101,24 @@ test("a client that goes away frees its place", async () => {
     await reader.read();
     await reader.cancel();
   }
+});
+
+test("four at a time: another is told to wait, until one that reads nothing has lost its place", async () => {
+  const hasty = new OpenAPIHono();
+  mountConvert(hasty, { idleMsMax: 100 });
+  const row = `{"question":"q","answer":"${"a".repeat(1_000)}"}\n`;
+  const ask = () => hasty.request("/v1/datanets/convert?name=a.jsonl", streamed(row.repeat(2_000), 4_096));
+  const four = await Promise.all([ask(), ask(), ask(), ask()]);
+  assert.deepEqual(
+    four.map(({ status }) => status),
+    [200, 200, 200, 200],
+  );
+  const fifth = await ask();
+  assert.equal(fifth.status, 503);
+  assert.match(await fifth.text(), /"busy"/);
+  await setTimeout(500);
+  const sixth = await ask();
+  assert.equal(sixth.status, 200);
+  await sixth.body?.cancel();
+  await assert.rejects(four[0]!.text(), /Nobody read on/);
 });

@@ -55,8 +55,15 @@ const route = createRoute({
   },
 });
 
-/** Adds `POST /v1/datanets/convert`: from the bytes of a file to examples, for programs that cannot read it themselves. */
-export function mountConvert(app: OpenAPIHono, limits: FormatLimits = formatLimits): void {
+/**
+ * Adds `POST /v1/datanets/convert`: from the bytes of a file to examples, for programs that cannot read it themselves.
+ *
+ * @param idleMsMax a client that reads nothing for so long loses its place
+ */
+export function mountConvert(
+  app: OpenAPIHono,
+  { limits = formatLimits, idleMsMax = 60_000 }: { limits?: FormatLimits; idleMsMax?: number } = {},
+): void {
   let running = 0;
   app.openapi(route, async (context) => {
     const options = optionsOf(context.req.valid("query"));
@@ -66,24 +73,50 @@ export function mountConvert(app: OpenAPIHono, limits: FormatLimits = formatLimi
     }
     running++;
     const lines = convertedLines(context, options, limits);
-    const stream = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        try {
-          const next = await lines.next();
-          if (next.done) controller.close();
-          else controller.enqueue(next.value);
-          if (next.done) running--;
-        } catch (error) {
-          running--;
-          controller.error(error);
-        }
-      },
-      async cancel() {
-        running--;
-        await lines.return(undefined);
-      },
-    });
+    const stream = pulled(lines, idleMsMax, () => running--);
     return context.body(stream, 200, { "content-type": "application/x-ndjson" }) as never;
+  });
+}
+
+/** A body that is made as it is read. `ended` is called once, however it ends. */
+function pulled(
+  pieces: AsyncGenerator<Uint8Array>,
+  idleMsMax: number,
+  ended: () => void,
+): ReadableStream<Uint8Array> {
+  let idle: NodeJS.Timeout | undefined;
+  let over = false;
+  const end = () => {
+    clearTimeout(idle);
+    if (!over) ended();
+    over = true;
+  };
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      clearTimeout(idle);
+      try {
+        const next = await pieces.next();
+        if (over) return;
+        if (next.done) {
+          end();
+          controller.close();
+          return;
+        }
+        controller.enqueue(next.value);
+        idle = setTimeout(() => {
+          end();
+          controller.error(new Error("Nobody read on."));
+          pieces.return(undefined).catch(() => {});
+        }, idleMsMax).unref();
+      } catch (error) {
+        end();
+        controller.error(error);
+      }
+    },
+    async cancel() {
+      end();
+      await pieces.return(undefined);
+    },
   });
 }
 

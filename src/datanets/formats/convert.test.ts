@@ -349,9 +349,10 @@ describe("formats", () => {
   });
 
   test("how the bytes arrive does not matter", async () => {
+    // U+FFFD is what lost text becomes: tables that hold it are refused row by row.
     const text = fc
       .string({ unit: "grapheme", minLength: 1, maxLength: 12 })
-      .filter((value) => value.trim() !== "");
+      .filter((value) => value.trim() !== "" && !value.includes("\uFFFD"));
     const row = fc.record({ question: text, answer: text });
     await fc.assert(
       fc.asyncProperty(

@@ -52,7 +52,12 @@ function recordOf(columns: readonly string[], cells: readonly string[]) {
     return { refused: { code: "different-columns", message } as const };
   }
   if (cells.some((cell) => cell.includes("\uFFFD")))
-    return { refused: { code: "bad-encoding", message: `The row holds ${badEncoding}.` } as const };
+    return {
+      refused: {
+        code: "bad-encoding",
+        message: `The row holds U+FFFD, which stands for ${badEncoding}.`,
+      } as const,
+    };
   return { record: Object.fromEntries(columns.map((name, at) => [name, cells[at]!])) };
 }
 

@@ -90,7 +90,10 @@ function itemOf(
     return { source, refused: { code: "too-long", message } };
   }
   if (text.includes("\uFFFD"))
-    return { source, refused: { code: "bad-encoding", message: `The row holds ${badEncoding}.` } };
+    return {
+      source,
+      refused: { code: "bad-encoding", message: `The row holds U+FFFD, which stands for ${badEncoding}.` },
+    };
   return { source, ...readRecord(text) };
 }
 

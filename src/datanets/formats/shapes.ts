@@ -32,6 +32,10 @@ const names = {
 
 const folded = (name: string) => name.toLowerCase().replace(/[\s_-]+/g, "");
 
+/** Whether a column's name says that it holds what is to be learned. */
+export const isAnswer = (column: string): boolean =>
+  (names.answer as readonly string[]).includes(folded(column));
+
 /** What a row looks like, or undefined where its columns fit nothing that is known. */
 export function shapeOf(row: Row): Shape | undefined {
   if (isExample(row)) return { kind: "example" };

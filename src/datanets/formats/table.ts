@@ -3,7 +3,16 @@ import { type ChunkOptions, createChunker } from "./chunks.ts";
 import type { FormatLimits } from "./limits.ts";
 import { mebibytes } from "./limits.ts";
 import { type MappedAs, type Mapping, mappedColumns, mapRow } from "./mapping.ts";
-import { columnList, columnsOf, isExample, type Shape, type Shaped, shapeOf, shapeRow } from "./shapes.ts";
+import {
+  columnList,
+  columnsOf,
+  isAnswer,
+  isExample,
+  type Shape,
+  type Shaped,
+  shapeOf,
+  shapeRow,
+} from "./shapes.ts";
 import {
   type ConvertedRow,
   type RecordItem,
@@ -85,10 +94,20 @@ function tableOf(records: readonly Row[], columns: ReadonlySet<string>, { mappin
     throw new UnreadableError(
       "unknown-columns",
       `The columns fit no shape that is known. The file has: ${columnList([...columns])}. Say which of them to use, such as ` +
-        `prompt=${[...columns][0] ?? "question"} and completion=${[...columns][1] ?? "answer"}.`,
+        `${likelyMapping(records, [...columns])}.`,
     );
   const used = best.shape.kind === "example" ? [...columns] : columnsOf(best.shape);
   return { shape: best.shape, table: describe(best.shape.kind, used) };
+}
+
+/** What a person may have meant: the answer is called so or stands last, and a text asks, not a number. */
+function likelyMapping(records: readonly Row[], columns: readonly string[]): string {
+  const completion = columns.find(isAnswer) ?? columns.at(-1) ?? "answer";
+  const [first = {}] = records;
+  const words = (column: string) =>
+    typeof first[column] === "string" && !/^\s*[\d.,]*\s*$/.test(first[column]);
+  const prompt = columns.find((column) => column !== completion && words(column)) ?? "question";
+  return `prompt=${prompt} and completion=${completion}`;
 }
 
 async function* convertRows(
