@@ -15,6 +15,7 @@ import {
 import { calibrationLabel, calibrationOf, exampleSchema, type Manifest } from "../protocol/index.ts";
 import { formatOpen, parseOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { defineSweep } from "./finetune-sweep.ts";
 import { connect, type NodeClient, type ServerEvent } from "./http.ts";
 import type { Io } from "./io.ts";
 import { type ProgressBar, progressBar } from "./progress.ts";
@@ -92,6 +93,7 @@ type Options = {
   cancel?: true;
   showRecipe?: true;
   estimate?: true;
+  publish?: true;
   watch?: true;
 };
 
@@ -100,6 +102,7 @@ const actions = ["pause", "resume", "cancel"] as const;
 
 /** `openledger finetune`: start a job on published Datanet versions, or watch one. */
 export function define(command: Command, io: Io): void {
+  defineSweep(command, io);
   command
     .option(
       "--datanet <number@version>",
@@ -123,6 +126,7 @@ export function define(command: Command, io: Io): void {
     .option("--completion-price <open>", "OPEN for a token written")
     .option("--id <name>", "name the job; the same again is the same job")
     .option("--estimate", "say how long it would take here, what memory and OPEN it needs; start nothing")
+    .option("--publish", "with --duplicate: release it, where the other was not to be")
     .option("--watch", "stay until the job ends, and show its loss")
     .option("--owner <name>", "queue it in this name: owners take turns")
     .option(
@@ -270,6 +274,7 @@ function specOf(options: Options): Record<string, unknown> {
   const spec = {
     ...(id === undefined ? {} : { id }),
     ...(owner === undefined ? {} : { owner }),
+    ...(options.publish ? { publish: true } : {}),
     ...(model === undefined ? {} : { model }),
     ...(datanet === undefined ? {} : { datanets: datanet }),
     ...(continueFrom === undefined ? {} : { continueFrom }),

@@ -89,3 +89,22 @@ test("a release is exported for peft, and merged for transformers, into a folder
   );
   assert.match(error.message, /not the release's base/);
 });
+
+test("a sweep is begun from a file and compared; its best is released by duplicating it", async () => {
+  const datanetId = (await node.modelFactory.getJob("first")).spec.datanets[0]?.datanetId;
+  const grid = running.file(
+    "grid.yaml",
+    "learningRate: [0.0001, 0.003]\nrecipe: { epochs: 1, threads: 1, calibration: { retrainings: 0, leaveOut: 0 } }\n",
+  );
+  const begun = await run("finetune", "sweep", grid, "--datanet", `${datanetId}@1`, "--id", "grid");
+  assert.deepEqual(begun.data.map(({ job }: { job: string }) => job).sort(), ["grid-1", "grid-2"]);
+  await node.jobs.drain();
+  const { out } = await call(["finetune", "compare", "grid"]);
+  assert.match(out, /grid-\d +learningRate 0\.\d+ +\d\.\d{3} \(/);
+  const [best] = (await run("finetune", "compare", "grid")).data;
+  await run("finetune", "--duplicate", best.job, "--publish", "--model", "best", "--id", "best");
+  await node.jobs.drain();
+  assert.ok((await node.modelFactory.getJob("best")).releaseId);
+  assert.equal((await refused(["finetune", "compare", "none"], 1)).code, "unknown-job");
+  await refused(["finetune", "sweep", running.file("list.yaml", "- 1"), "--datanet", "1@1"], 2);
+});

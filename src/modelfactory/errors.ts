@@ -3,6 +3,7 @@ export type ModelFactoryErrorCode =
   | "nothing-to-evaluate"
   | "other-data"
   | "not-owner"
+  | "license-conflict"
   | "not-commercial"
   | "bad-name"
   | "bad-recipe"

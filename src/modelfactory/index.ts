@@ -5,6 +5,7 @@
  *   written down
  * - `presets`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
  * - `estimate`: how long a job will take, by `measure` on this machine (`run-estimate`)
+ * - `sweep`: a job for each point of a grid, side by side
  * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file; `worker`: the
  *   training thread
  * - `evaluation`: base against tuned with intervals, `answers` they write, the general prompts of `regression`
@@ -50,3 +51,4 @@ export type { JobEstimate } from "./run-estimate.ts";
 export { rowsOf } from "./run-job.ts";
 export type { ReleaseVersion } from "./served.ts";
 export * from "./service.ts";
+export type { Grid, SweepRow } from "./sweep.ts";

@@ -19,6 +19,7 @@ import { recipeWarnings } from "./recipe.ts";
 import { diffReleases } from "./release-diff.ts";
 import type { Release } from "./releases.ts";
 import type { ModelFactory } from "./service.ts";
+import { type Grid, gridSchema } from "./sweep.ts";
 
 const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
   "bad-name": 400,
@@ -26,6 +27,7 @@ const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
   busy: 409,
   "job-exists": 409,
   "job-over": 409,
+  "license-conflict": 400,
   "other-adapter": 400,
   "no-parent": 409,
   "nothing-to-train": 400,
@@ -54,20 +56,19 @@ const jobParams = z.object({ id: z.string().min(1).max(64) });
 const releaseParams = z.object({ release: z.string().min(1).max(128) });
 const jobOut = z.unknown();
 
+const newJobFields = {
+  id: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
+  owner: z.string().min(1).max(64).optional(),
+};
 /** A job's wishes, checked in full by {@link jobSpecSchema}, and its name. */
 const newJobBody = {
   required: true,
   content: {
     "application/json": {
-      schema: z
-        .looseObject({
-          id: z
-            .string()
-            .regex(/^[\w-]{1,64}$/)
-            .optional(),
-          owner: z.string().min(1).max(64).optional(),
-        })
-        .openapi("NewFineTune"),
+      schema: z.looseObject(newJobFields).openapi("NewFineTune"),
     },
   },
 };
@@ -89,6 +90,31 @@ const routes = {
     summary: "How long a job would take here, what memory it needs, and what it costs; starts nothing",
     request: { body: newJobBody },
     responses: { 200: json(z.unknown(), "The estimate"), ...failures },
+  }),
+  sweep: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/sweeps",
+    tags,
+    summary: "A job for each point of a grid over the recipe; none is released",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z.looseObject({ ...newJobFields, grid: gridSchema }).openapi("NewSweep"),
+          },
+        },
+      },
+    },
+    responses: { 201: json(z.unknown(), "The jobs"), ...failures },
+  }),
+  compare: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/sweeps/{id}",
+    tags,
+    summary: "A sweep's jobs side by side, the lowest held-out loss first",
+    request: { params: jobParams },
+    responses: { 200: json(z.unknown(), "The jobs"), ...failures },
   }),
   list: createRoute({
     method: "get",
@@ -214,8 +240,11 @@ const jobJson = (job: FineTuningJob) => {
     spec: { ...spec, evaluationExamples: evaluation.length },
   };
 };
-const releaseJson = (release: Release, attested: boolean | undefined) => ({
+type Withdrawn = Awaited<ReturnType<ModelFactory["withdrawnSince"]>>;
+const releaseJson = (release: Release, attested: boolean | undefined, withdrawn: Withdrawn) => ({
   ...release,
+  /** Rows of its versions that their contributors have taken back since. */
+  withdrawn,
   object: "release" as const,
   calibration: describeCalibration(release.manifest),
   standing: releaseStanding(attested),
@@ -265,6 +294,22 @@ export function modelFactoryRoutes(
     const { id: _, owner: __, ...spec } = context.req.valid("json") as NewJob;
     const { costWei, ...estimate } = await service.estimate(jobSpecSchema.parse(spec) as JobSpecInput);
     return context.json({ object: "fine_tune.estimate", ...estimate, costWei: costWei.toString() }, 200);
+  });
+  app.openapi({ ...routes.sweep, middleware: [guard] }, async (context) => {
+    const {
+      id = `sweep-${randomUUID()}`,
+      owner,
+      grid,
+      ...spec
+    } = context.req.valid("json") as NewJob & {
+      grid: Grid;
+    };
+    const wishes = jobSpecSchema.parse({ ...spec, publish: false }) as JobSpecInput;
+    return context.json({ object: "sweep", id, data: await service.sweep(id, wishes, grid, owner) }, 201);
+  });
+  app.openapi(routes.compare, async (context) => {
+    const { id } = context.req.valid("param");
+    return context.json({ object: "sweep", id, data: await service.compare(id) }, 200);
   });
   app.openapi({ ...routes.duplicate, middleware: [guard] }, async (context) => {
     const { id = `ft-${randomUUID()}`, owner: _, ...changes } = context.req.valid("json") as NewJob;
@@ -334,7 +379,8 @@ export function modelFactoryRoutes(
   });
   app.openapi(routes.release, async (context) => {
     const release = await found(context.req.valid("param").release);
-    return context.json(releaseJson(release, await attestedOf?.(release.id)), 200);
+    const withdrawn = await service.withdrawnSince(release);
+    return context.json(releaseJson(release, await attestedOf?.(release.id), withdrawn), 200);
   });
   app.openapi(routes.versions, async (context) =>
     context.json({ object: "list", data: await service.versions(context.req.valid("param").release) }, 200),

@@ -22,7 +22,9 @@ import {
   indexTree,
   jsonDigest,
   releaseId,
+  sameHex,
   signConsent,
+  signWithdrawal,
 } from "../protocol/index.ts";
 import { openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
@@ -547,6 +549,96 @@ test("a model's name serves an earlier release again, and its newest from the ne
   assert.deepEqual(differences.find(({ path }) => path === "parentRelease")?.after, first);
   assert.ok(differences.every(({ path }) => !path.startsWith("datanets") && !path.startsWith("base")));
   assert.deepEqual(diffReleases(one.manifest, one.manifest), []);
+});
+
+test("who withdraws a row during a job stays in it, for its version never changes; the release says so, and the next version is without it", async () => {
+  const card = { name: "Taken back", description: "", domain: "test", license: "CC0-1.0" };
+  const datanet = await world.datanets.create(network.accounts.curator, card);
+  for (const [name, part, tag] of [
+    ["ada", "train", "p"],
+    ["bo", "train", "q"],
+    ["cy", "heldout", "r"],
+  ] as const)
+    await contribute(name, rows(part === "train" ? 10 : 24, tag), part, datanet);
+  const version = await world.datanets.publishVersion(datanet.datanetId, network.accounts.curator);
+  const datanets = [{ datanetId: datanet.datanetId.toString(), version: version.version }];
+  const long = { ...spec, datanets, model: "withdrawn", recipe: { ...manySteps, epochs: 30 } };
+  await world.factory.createJob("withdrawn", long);
+  await trained("withdrawn", 2);
+  await world.factory.pause("withdrawn");
+  const account = network.keys.account("bo");
+  const { rows: published } = await world.datanets.getVersion(datanet.datanetId, version.version);
+  const digest = published.find(({ contributor }) => sameHex(contributor, account.address))
+    ?.exampleDigest as Digest;
+  const withdrawal = {
+    datanetId: datanet.datanetId,
+    contributor: account.address,
+    examplesDigest: examplesDigest([digest]),
+    exampleCount: 1,
+    signedAt: BigInt(Math.floor(Date.now() / 1000)),
+  };
+  const signature = await signWithdrawal(world.datanets.registry.domain, withdrawal, account);
+  await world.datanets.withdraw({ withdrawal, signature, digests: [digest] });
+  await world.factory.resume("withdrawn");
+  await world.jobs.drain();
+  const release = await world.factory.findRelease("withdrawn");
+  assert.ok(release, (await world.factory.getJob("withdrawn")).error ?? "");
+  assert.equal(release.manifest.datanets[0]?.acceptedExamples, 20, "the job trained on its version, whole");
+  assert.deepEqual(await world.factory.withdrawnSince(release), [
+    { datanetId: datanet.datanetId.toString(), version: version.version, rows: 1 },
+  ]);
+  const next = await world.datanets.publishVersion(datanet.datanetId, network.accounts.curator);
+  const { rows: later } = await world.datanets.getVersion(datanet.datanetId, next.version);
+  assert.ok(later.every(({ exampleDigest }) => exampleDigest !== digest) && later.length === 19);
+});
+
+test("a sweep runs every point of a grid without releasing any, and puts them side by side", async () => {
+  const grid = { learningRate: [1e-5, 1e-2], epochs: [1, 2] };
+  const begun = await world.factory.sweep("grid", { ...spec, model: "grid", recipe: quick }, grid);
+  assert.ok(begun.every(({ heldOutLoss }) => heldOutLoss === null) && begun.length === 4);
+  await world.jobs.drain();
+  const rows = await world.factory.compare("grid");
+  assert.ok(rows.every(({ state }) => state === "succeeded"));
+  assert.deepEqual(new Set(rows.map(({ varied }) => JSON.stringify(varied))).size, 4);
+  const losses = rows.map(({ heldOutLoss }) => heldOutLoss?.mean ?? Number.NaN);
+  assert.deepEqual(
+    losses,
+    losses.toSorted((a, b) => a - b),
+  );
+  assert.equal(await world.factory.findRelease("grid"), undefined);
+  assert.equal(
+    (await world.factory.sweep("grid", { ...spec, model: "grid", recipe: quick }, grid)).length,
+    4,
+    "the same again is the same",
+  );
+  for (const [wrong, message] of [
+    [{ rank: [99] }, /rank/],
+    [{}, /field to vary/],
+    [{ seed: Array(16).fill(1), epochs: Array(16).fill(1) }, /256 points/],
+  ] as const)
+    await assert.rejects(world.factory.sweep("bad", { ...spec, model: "bad" }, wrong), (error) => {
+      assert.match((error as Error).message, message);
+      return (error as ModelFactoryError).code === "bad-recipe";
+    });
+  await assert.rejects(world.factory.compare("none"), { code: "unknown-job" });
+});
+
+test("Datanets whose licences ask for different things are not made one release of", async () => {
+  const data = [];
+  for (const license of ["CC-BY-SA-4.0", "ODbL-1.0"]) {
+    const net = await world.datanets.create(network.accounts.curator, {
+      name: license,
+      description: "",
+      domain: "test",
+      license,
+    });
+    await contribute("ada", rows(2, license.slice(0, 3)), "train", net);
+    const { version: number } = await world.datanets.publishVersion(net.datanetId, network.accounts.curator);
+    data.push({ datanetId: net.datanetId.toString(), version: number });
+  }
+  await assert.rejects(world.factory.createJob("mixed", { ...spec, model: "mixed", datanets: data }), {
+    code: "license-conflict",
+  });
 });
 
 test("what cannot be done is refused by name", async () => {

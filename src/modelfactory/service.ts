@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Account } from "viem";
 import { verifyMessage } from "viem";
-import { type Datanets, findLicense } from "../datanets/index.ts";
+import { type Datanets, findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
 import type { Digest } from "../protocol/index.ts";
 import type { Blobs, Database, Jobs } from "../store/index.ts";
@@ -38,6 +38,7 @@ import {
 import { type JobEstimate, runEstimate } from "./run-estimate.ts";
 import { readRows, runJob, startOf } from "./run-job.ts";
 import { releaseVersions, serveRelease } from "./served.ts";
+import { compareJobs, expandGrid, type Grid, readSweep, type SweepRow, writeSweep } from "./sweep.ts";
 import { migrateModelFactory } from "./tables.ts";
 import { removeTraining } from "./training-state.ts";
 import type { TrainingMethods } from "./worker.ts";
@@ -201,6 +202,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         );
       const spec = jobSpecSchema.parse(input);
       const priced = BigInt(spec.price.promptWeiPerToken) + BigInt(spec.price.completionWeiPerToken) > 0n;
+      const licenses: string[] = [];
       for (const { datanetId, version } of spec.datanets) {
         const { license } = await datanets.getVersionSummary(BigInt(datanetId), version);
         if (spec.publish && priced && !findLicense(license).commercialUse)
@@ -208,7 +210,14 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
             "not-commercial",
             `Version ${version} of Datanet ${datanetId} is under ${license}, which permits no commercial use; a release of it must ask 0 per token. Set both prices to 0, or choose other data.`,
           );
+        licenses.push(license);
       }
+      const { conflicts } = mixLicenses(licenses);
+      if (spec.publish && conflicts.length > 0)
+        throw new ModelFactoryError(
+          "license-conflict",
+          `No release can be made of these Datanets together: ${conflicts.map(({ message }) => message).join(" ")}`,
+        );
       await startOf(parts, spec);
       const parent = spec.publish && priced ? await latestRelease(database, spec.model) : undefined;
       if (parent !== undefined && !(await registry.permitsPrice(parent.id)))
@@ -259,6 +268,45 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     events: journal.events,
     eventsBack: journal.eventsBack,
     onEvent: journal.onEvent,
+    /**
+     * A job for each point of a grid, none of them released; the same id again is the same sweep.
+     *
+     * @throws ModelFactoryError as {@link createJob}; `bad-recipe`: a point is no recipe, or there are too many
+     */
+    async sweep(id: string, input: JobSpecInput, grid: Grid, owner?: string): Promise<SweepRow[]> {
+      const points = expandGrid(input.recipe ?? {}, grid);
+      const jobIds = points.map((_, at) => `${id}-${at + 1}`);
+      for (const [at, { recipe }] of points.entries())
+        await service.createJob(jobIds[at] as string, { ...input, recipe, publish: false }, owner);
+      const rows = points.map(({ varied }, at) => ({ job: jobIds[at] as string, varied }));
+      await writeSweep(database, id, rows, now());
+      return service.compare(id);
+    },
+    /** A sweep's jobs side by side, the lowest held-out loss first. @throws ModelFactoryError `unknown-job` */
+    async compare(id: string): Promise<SweepRow[]> {
+      const points = await readSweep(database, id);
+      return compareJobs(
+        await Promise.all(
+          points.map(async ({ job, varied }) => ({
+            job: await readJob(database, job),
+            varied,
+            report: await service.report(job),
+          })),
+        ),
+      );
+    },
+    /** Which rows of a release's versions have been taken back since they were published: later versions leave them out. */
+    async withdrawnSince({
+      manifest,
+    }: Release): Promise<{ datanetId: string; version: number; rows: number }[]> {
+      const counted = await Promise.all(
+        manifest.datanets.map(async ({ datanetId, version }) => ({
+          ...{ datanetId, version },
+          rows: (await datanets.withdrawnRows(BigInt(datanetId), version)).length,
+        })),
+      );
+      return counted.filter(({ rows }) => rows > 0);
+    },
     /** What a job's evaluation found, with intervals; nothing before it has been evaluated. */
     async report(id: string): Promise<EvaluationReport | undefined> {
       const digest = (await readJob(database, id)).evaluated?.report ?? null;

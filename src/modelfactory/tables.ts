@@ -97,6 +97,14 @@ const migrations = [
   );
   create index served_by_model on modelfactory.served (model, id);
   `,
+  `
+  create table modelfactory.sweeps (
+    id text primary key,
+    -- [{job, varied}]
+    points jsonb not null,
+    created_at_ms bigint not null
+  );
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

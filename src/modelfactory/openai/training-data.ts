@@ -25,6 +25,10 @@ const heldOutPart = 0.1;
 /** A pay index tells influence from chance by as many rows, at least. */
 const heldOutMin = 20;
 
+/** What a reader of a file's Datanet accepts. */
+const readingTerms =
+  "This Datanet was made of a file for fine-tuning. Its texts are read to check what was made of them, and for nothing else.";
+
 const textSchema = z.union([
   z.string(),
   z
@@ -148,6 +152,8 @@ export async function publishFiles(
       license,
     });
     if (versions === 0) {
+      // Whoever uploads a file lets it be trained on; its texts are read by whom the operator admits.
+      await datanets.access.setRule(datanetId, { kind: "request", terms: readingTerms });
       await contribute(training, "train", given.train, datanetId);
       await contribute(validation ?? training, "heldout", given.heldOut, datanetId);
       await datanets.publishVersion(datanetId, developer);
