@@ -32,5 +32,5 @@ export function wilsonLower(good: number, all: number): number {
   const share = good / all;
   const middle = share + (z * z) / (2 * all);
   const spread = z * Math.sqrt((share * (1 - share)) / all + (z * z) / (4 * all * all));
-  return (middle - spread) / (1 + (z * z) / all);
+  return Math.max(0, (middle - spread) / (1 + (z * z) / all));
 }
