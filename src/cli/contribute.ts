@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type ConvertOptions, formats } from "../datanets/index.ts";
 import { type Digest, domain, signConsent, toHex } from "../protocol/index.ts";
+import { commitFirst } from "./commitment.ts";
 import {
   assertSameRows,
   type Part,
@@ -18,7 +19,7 @@ import {
   showShapes,
   showUnread,
 } from "./contribute-show.ts";
-import { datanetNumber } from "./datanet.ts";
+import { datanetNumber } from "./datanet-number.ts";
 import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -156,12 +157,15 @@ async function hand(io: Io, node: NodeClient, id: string, part: Part, preview: P
     signedAt: BigInt(Math.floor(Date.now() / 1_000)),
   };
   const { chainId, verifyingContract } = preview.signing;
-  const signature = await signConsent(domain(chainId, verifyingContract), consent, account);
+  const registry = domain(chainId, verifyingContract);
+  const signature = await signConsent(registry, consent, account);
+  const salt = await commitFirst(node, registry, consent, account);
   const { datanetId: _, signedAt, exampleCount, ...terms } = consent;
   const signed = query(options);
   const fields = { ...terms, exampleCount: String(exampleCount), signedAt: String(signedAt), signature };
   for (const [name, value] of Object.entries(fields)) signed.set(name, value);
   if (preview.mask) signed.set("mask", "true");
+  if (salt !== undefined) signed.set("salt", salt);
   return post<Report>(node, `/v1/datanets/${id}/contributions?${signed}`, part);
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { optionalChecks, type Rules } from "../datanets/index.ts";
-import { datanetNumber } from "./datanet.ts";
+import { datanetNumber } from "./datanet-number.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";

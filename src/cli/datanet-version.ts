@@ -12,6 +12,7 @@ import {
   toHex,
 } from "../protocol/index.ts";
 import type { VersionJson } from "./datanet.ts";
+import { passHeaders, withPass } from "./datanet-pass.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -59,11 +60,11 @@ function lineNumbers(text: string): number[] {
 }
 
 export function define(command: Command, io: Io): void {
-  subcommand(command, "diff", "Show which rows two versions do not share")
+  withPass(subcommand(command, "diff", "Show which rows two versions do not share"))
     .argument("<version>", "the later one, such as 1@2", versionName)
     .option("--from <number>", "the earlier one; by default the one before", Number)
-    .action((version, { from }) => diff(io, version, from));
-  subcommand(command, "export", "Write a version as a file")
+    .action((version, options) => diff(io, version, options));
+  withPass(subcommand(command, "export", "Write a version as a file"))
     .argument("<version>", "such as 1@2", versionName)
     .option("--file <name>", `one of ${files.join(", ")}`, "rows.jsonl")
     .requiredOption("--out <file>", "where to; - is standard output")
@@ -99,10 +100,12 @@ async function importFrom(io: Io, { datanet, version }: ReturnType<typeof versio
 async function diff(
   io: Io,
   { datanet, version }: ReturnType<typeof versionName>,
-  from?: number,
+  { from, pass }: { from?: number; pass?: string },
 ): Promise<void> {
   const query = from === undefined ? "" : `?from=${from}`;
-  const found = await connect().get<DiffJson>(`/v1/datanets/${datanet}/versions/${version}/diff${query}`);
+  const found = await connect().get<DiffJson>(`/v1/datanets/${datanet}/versions/${version}/diff${query}`, {
+    headers: passHeaders(pass),
+  });
   const listed = table(found.rows, [
     ["", ({ change }) => (change === "added" ? "+" : "−")],
     ["Split", ({ split }) => split],
@@ -124,7 +127,7 @@ async function diff(
 async function exportFile(
   io: Io,
   { datanet, version }: ReturnType<typeof versionName>,
-  { file, out }: { file: string; out: string },
+  { file, out, pass }: { file: string; out: string; pass?: string },
 ): Promise<void> {
   if (!files.includes(file))
     throw new CliError(`There is no export "${file}".`, {
@@ -133,7 +136,7 @@ async function exportFile(
       exitCode: exitCodes.usage,
     });
   const path = `/v1/datanets/${datanet}/versions/${version}/files/${file}`;
-  const { body } = await connect().send("GET", path);
+  const { body } = await connect().send("GET", path, { headers: passHeaders(pass) });
   if (body === null) throw new CliError(`The node gave nothing for ${path}.`);
   if (out === "-") return body.pipeTo(Writable.toWeb(process.stdout), { preventClose: true });
   let bytes = 0;

@@ -1,4 +1,7 @@
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
+import { define as defineAccess } from "./datanet-access.ts";
+import { datanetNumber } from "./datanet-number.ts";
+import { define as defineReview } from "./datanet-review.ts";
 import { defineRules } from "./datanet-rules.ts";
 import { define as defineVersions } from "./datanet-version.ts";
 import { connect } from "./http.ts";
@@ -33,12 +36,6 @@ export type VersionJson = {
   readonly recordedAtMs: number;
 };
 
-/** Checks the number of a Datanet. */
-export function datanetNumber(text: string): string {
-  if (/^[1-9]\d{0,77}$/.test(text)) return text;
-  throw new InvalidArgumentError("A Datanet is named by its number, such as 1.");
-}
-
 const time = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 
 /** `openledger datanet list|create|publish|show`, and what `datanet-version` adds. */
@@ -65,6 +62,8 @@ export function define(command: Command, io: Io): void {
     .action((id) => show(io, id));
   defineRules(command, io);
   defineVersions(command, io);
+  defineAccess(command, io);
+  defineReview(command, io);
 }
 
 async function list(io: Io, limit: number, before?: string): Promise<void> {

@@ -11,6 +11,8 @@ export type AccessRequest = {
   readonly termsDigest: Digest;
   /** Seconds since the epoch. */
   readonly signedAt: bigint;
+  /** 32 random bytes: a request opens one pass. */
+  readonly nonce: Digest;
 };
 
 export const accessRequestTypes = {
@@ -19,6 +21,7 @@ export const accessRequestTypes = {
     { name: "reader", type: "address" },
     { name: "termsDigest", type: "bytes32" },
     { name: "signedAt", type: "uint64" },
+    { name: "nonce", type: "bytes32" },
   ],
 } as const;
 

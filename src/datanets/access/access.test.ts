@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Address } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
-import { type AccessRequest, type Digest, signAccessRequest, zeroDigest } from "../../protocol/index.ts";
+import {
+  type AccessRequest,
+  type Digest,
+  signAccessRequest,
+  textDigest,
+  zeroDigest,
+} from "../../protocol/index.ts";
 import {
   ada,
   bo,
@@ -23,6 +29,7 @@ let service: Datanets;
 let app: ReturnType<typeof datanetRoutes>;
 let nowMs = 1_795_000_000_000;
 let made = 0;
+let nonces = 0;
 const operator = { authorization: "Bearer operator" };
 
 before(async () => {
@@ -68,12 +75,13 @@ async function asking(
   const { termsDigest } = (await call("GET", `${path}/access`)).body;
   const request: AccessRequest = {
     ...{ datanetId: BigInt(path.split("/")[3] as string), reader: by.address, termsDigest },
-    ...{ signedAt: BigInt(nowMs) / 1000n, ...changes },
+    ...{ signedAt: BigInt(nowMs) / 1000n, nonce: textDigest(`nonce ${nonces++}`), ...changes },
   };
   return {
     reader: request.reader,
     termsDigest: request.termsDigest,
     signedAt: Number(request.signedAt),
+    nonce: request.nonce,
     signature: await signAccessRequest(world.registry.domain, request, signer),
     purpose: "to learn",
   };

@@ -133,7 +133,7 @@ export async function askToRead(
     if (opened.length === 0)
       throw new DatanetError(
         "access-mismatch",
-        "This request has opened a pass before. Sign a new one, with the time of now.",
+        "This request has opened a pass before. Sign a new one, with another nonce.",
       );
     return { state: "admitted", pass, expiresAtMs };
   });

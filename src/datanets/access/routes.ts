@@ -73,6 +73,7 @@ const routes = {
             reader: addressText,
             termsDigest: digestText,
             signedAt: z.int().min(0),
+            nonce: digestText,
             signature: signatureText,
             purpose: z.string().trim().max(2_000).default(""),
           })

@@ -194,6 +194,7 @@ test("over HTTP a curator works with the pass that its signature opens", async (
       reader: by.address,
       termsDigest,
       signedAt: BigInt(Math.floor(nowMs / 1000)),
+      nonce: textDigest(`nonce ${made++}`),
     };
     const signature = await signAccessRequest(world.registry.domain, request, by);
     const { datanetId: _, signedAt, ...rest } = request;

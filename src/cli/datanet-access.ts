@@ -1,0 +1,170 @@
+/** `openledger datanet access|ask|readers|reads`: who may read a Datanet's texts, and who did. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { datanetNumber } from "./datanet-number.ts";
+import { type AccessJson, askForPass } from "./datanet-pass.ts";
+import { CliError, exitCodes } from "./errors.ts";
+import { connect } from "./http.ts";
+import type { Io } from "./io.ts";
+import { subcommand } from "./subcommand.ts";
+import { oneLine, pairs, table } from "./table.ts";
+import { withAccount } from "./wallet-account.ts";
+
+type Setting = { set?: string; terms?: string; token?: string; least?: string };
+type ReaderJson = {
+  readonly reader: string;
+  readonly state: string;
+  readonly purpose: string;
+  readonly reason: string | null;
+  readonly askedAtMs: number;
+};
+type ReadJson = {
+  readonly version: number;
+  readonly reader: string;
+  readonly what: string;
+  readonly hourMs: number;
+  readonly times: number;
+};
+
+const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
+export function define(command: Command, io: Io): void {
+  subcommand(command, "access", "Show or set who may read a Datanet's texts")
+    .argument("<datanet>", "its number", datanetNumber)
+    .option(
+      "--set <kind>",
+      "public, request (whom the owner admits) or token (who holds one); as the node's operator",
+    )
+    .option("--terms <file>", "text that readers accept by signature")
+    .option("--token <address>", "ERC-20 or ERC-721 on this chain, with --set token")
+    .option("--least <number>", "how much of it a reader must hold, in its base units", "1")
+    .action((id, setting: Setting) => access(io, id, setting));
+  withAccount(
+    subcommand(
+      command,
+      "ask",
+      "Ask to read a Datanet whose texts are gated, accepting its terms by signature",
+    ),
+    "account of your wallet that reads",
+  )
+    .argument("<datanet>", "its number", datanetNumber)
+    .option("--purpose <text>", "what for, in your own words, for the owner", "")
+    .action((id, options) => ask(io, id, options));
+  subcommand(command, "readers", "Show who asked to read, and decide; as the node's operator")
+    .argument("<datanet>", "its number", datanetNumber)
+    .option("--admit <address>", "let this one read")
+    .option("--refuse <address>", "do not, and end the passes it has")
+    .option("--reason <text>", "for the reader")
+    .action((id, options) => readers(io, id, options));
+  subcommand(command, "reads", "Show what was read by whom, by the hour; as the node's operator")
+    .argument("<datanet>", "its number", datanetNumber)
+    .action((id) => reads(io, id));
+}
+
+function readTerms(file: string | undefined): string {
+  if (file === undefined)
+    throw new CliError("--set request and --set token need --terms <file>: what readers accept.", {
+      exitCode: exitCodes.usage,
+    });
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new CliError(`Cannot read ${file}: ${(cause as Error).message}`, {
+      exitCode: exitCodes.usage,
+      cause,
+    });
+  }
+}
+
+function ruleOf({ set, terms, token, least }: Setting): AccessJson["rule"] {
+  if (set === "public") return { kind: set };
+  if (set === "request") return { kind: set, terms: readTerms(terms) };
+  if (set === "token" && token !== undefined)
+    return { kind: set, terms: readTerms(terms), contract: token, least: least ?? "1" };
+  throw new CliError(
+    set === "token" ? "--set token needs --token <address>." : `There is no access "${set}".`,
+    {
+      expected: "public, request, or token",
+      exitCode: exitCodes.usage,
+    },
+  );
+}
+
+async function access(io: Io, id: string, setting: Setting): Promise<void> {
+  const node = connect();
+  const path = `/v1/datanets/${id}/access`;
+  const found =
+    setting.set === undefined
+      ? await node.get<AccessJson>(path)
+      : await (await node.send("PUT", path, { body: ruleOf(setting), operator: true }))
+          .json()
+          .then((json) => json as AccessJson);
+  const { rule } = found;
+  const who = {
+    public: "everybody",
+    request: "whom the owner admits",
+    token: `who holds at least ${rule.least} of ${rule.contract}`,
+  }[rule.kind];
+  io.result(
+    found,
+    [
+      pairs([
+        ["texts are read by", who],
+        ...(rule.kind === "public" ? [] : ([["terms digest", found.termsDigest]] as [string, string][])),
+      ]),
+      ...(rule.terms === undefined ? [] : ["", rule.terms, "", `→ ./openledger datanet ask ${id}`]),
+    ].join("\n"),
+  );
+}
+
+async function ask(io: Io, id: string, options: { as: string; purpose: string }): Promise<void> {
+  const admission = await askForPass(io, connect(), id, options);
+  if (admission.state === "refused")
+    throw new CliError(`You may not read Datanet ${id}: ${admission.reason}.`, { code: "refused" });
+  io.result(
+    admission,
+    admission.state === "asked"
+      ? "The owner has been asked. Ask again once you are admitted."
+      : `${admission.pass}\n\nReads Datanet ${id} until ${time(admission.expiresAtMs)}, as --pass of 'datanet export' and 'datanet diff', or as Authorization: Bearer.`,
+  );
+}
+
+async function readers(
+  io: Io,
+  id: string,
+  { admit, refuse, reason }: { admit?: string; refuse?: string; reason?: string },
+): Promise<void> {
+  const node = connect();
+  const path = `/v1/datanets/${id}/readers`;
+  const [reader, state] = admit === undefined ? [refuse, "refused"] : [admit, "admitted"];
+  if (reader !== undefined)
+    await node.send("PUT", `${path}/${reader}`, { body: { state, reason }, operator: true });
+  const found = await node.get<{ readers: ReaderJson[] }>(path, { operator: true });
+  io.result(
+    found,
+    found.readers.length === 0
+      ? "Nobody has asked."
+      : table(found.readers, [
+          ["Reader", (one) => one.reader],
+          ["", (one) => one.state],
+          ["Asked", ({ askedAtMs }) => time(askedAtMs)],
+          ["Purpose", ({ purpose }) => oneLine(purpose, 60)],
+        ]),
+  );
+}
+
+async function reads(io: Io, id: string): Promise<void> {
+  const found = await connect().get<{ reads: ReadJson[] }>(`/v1/datanets/${id}/reads`, { operator: true });
+  io.result(
+    found,
+    found.reads.length === 0
+      ? "Nobody has read it."
+      : table(found.reads, [
+          ["Hour", ({ hourMs }) => time(hourMs)],
+          ["Version", ({ version }) => version, "number"],
+          ["What", ({ what }) => what],
+          ["Reader", ({ reader }) => reader],
+          ["Times", ({ times }) => times, "number"],
+        ]),
+  );
+}

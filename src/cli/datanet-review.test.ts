@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { openRunning } from "./fixtures/running.ts";
+
+const running = await openRunning({}, true);
+const { run, refused, call, file, home, node } = running;
+after(() => running.close());
+
+const row = (n: number) =>
+  `${JSON.stringify({ prompt: `The tax of mill ${n} is`, completion: ` ${n} sacks.` })}\n`;
+
+test("rows are committed to, wait for a curator, and count when it takes them", async (t) => {
+  await run("datanet", "create", "--name", "Taxes", "--license", "CC-BY-4.0");
+  assert.equal((await run("datanet", "review", "1", "--overlap", "1")).overlap, 1);
+  const given = await run("contribute", "1", file("taxes.jsonl", [1, 2, 3].map(row).join("")), "--as", "ada");
+  assert.deepEqual([given.accepted, given.pending], [0, 3]);
+  const early = await refused(["datanet", "publish", "1"], 1);
+  assert.equal(early.code, "nothing-to-publish");
+
+  await t.test("its own contributor and a stranger judge nothing", async () => {
+    assert.equal((await refused(["datanet", "queue", "1", "--as", "ada"], 1)).code, "not-curator");
+  });
+  await t.test("whom the owner names takes the queue and judges", async () => {
+    const { DatanetRegistry } = node.network.contracts;
+    const { address } = await run("wallet", "address", "--as", "cora");
+    await node.network
+      .writer(node.network.accounts.curator)
+      .write({ ...DatanetRegistry, functionName: "setCurator", args: [1n, address, true] });
+    const { out } = await call(["datanet", "queue", "1", "--as", "cora"]);
+    assert.match(out, /The tax of mill 1 is → 1 sacks/);
+    const { rows } = await run("datanet", "queue", "1", "--as", "cora");
+    const [first, second, third] = rows.map((one: { row: number }) => one.row);
+    const silent = await refused(["datanet", "judge", "1", "--reject", String(third), "--as", "cora"], 1);
+    assert.match(silent.message, /a rejection needs a reason/);
+    const judged = await run(
+      ...["datanet", "judge", "1", "--as", "cora", "--accept", `${first},${second}`],
+      ...["--reject", String(third), "--reason", "Mill 3 has no tax."],
+    );
+    assert.deepEqual([judged.recorded, judged.accepted, judged.rejected], [3, 2, 1]);
+    assert.equal((await run("datanet", "publish", "1")).count, 2);
+    const { out: standing } = await call(["datanet", "review", "1"]);
+    assert.match(standing, /accepted, rejected +2, 1/);
+  });
+});
+
+test("texts are gated by terms that readers sign, and what is read is seen", async () => {
+  const terms = file("terms.txt", "For research in the valley only.");
+  await run("datanet", "access", "1", "--set", "request", "--terms", terms);
+  const out = join(home, "rows.jsonl");
+  const shut = await refused(["datanet", "export", "1@1", "--out", out], 1);
+  assert.equal(shut.code, "access-needed");
+  assert.equal((await run("datanet", "ask", "1", "--as", "rita", "--purpose", "a thesis")).state, "asked");
+  const { readers } = await run("datanet", "readers", "1");
+  assert.equal(readers[0].purpose, "a thesis");
+  await run("datanet", "readers", "1", "--admit", readers[0].reader);
+  const { pass } = await run("datanet", "ask", "1", "--as", "rita");
+  await run("datanet", "export", "1@1", "--out", out, "--pass", pass);
+  assert.equal(readFileSync(out, "utf8").trimEnd().split("\n").length, 2);
+  const { reads } = await run("datanet", "reads", "1");
+  assert.deepEqual(
+    reads.map(({ reader, what }: { reader: string; what: string }) => [reader, what]),
+    [[readers[0].reader, "rows.jsonl"]],
+  );
+  assert.match(
+    (await call(["datanet", "access", "1"])).out,
+    /whom the owner admits[\s\S]*For research in the valley only/,
+  );
+  await refused(["datanet", "access", "1", "--set", "request"], 2);
+});

@@ -1,0 +1,176 @@
+/** `openledger datanet review|queue|judge`: rows that wait for curators. */
+import { type Command, InvalidArgumentError } from "commander";
+import type { Example } from "../protocol/index.ts";
+import { datanetNumber } from "./datanet-number.ts";
+import { askForPass, passHeaders } from "./datanet-pass.ts";
+import { CliError } from "./errors.ts";
+import { connect, type NodeClient } from "./http.ts";
+import type { Io } from "./io.ts";
+import { wholeUpTo } from "./numbers.ts";
+import { excerpt } from "./receipt-examples.ts";
+import { subcommand } from "./subcommand.ts";
+import { pairs, short, table } from "./table.ts";
+import { withAccount } from "./wallet-account.ts";
+
+type StandingJson = {
+  readonly overlap: number | null;
+  readonly pending: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly agreement: number | null;
+  readonly curators: readonly { curator: string; reviews: number; withOutcome: number | null }[];
+  readonly contributors: readonly {
+    contributor: string;
+    accepted: number;
+    rejected: number;
+    reputation: number;
+  }[];
+};
+type QueueJson = {
+  readonly rows: readonly {
+    row: number;
+    split: string;
+    example: Example;
+    reasons: readonly { message: string }[];
+    judged: number;
+  }[];
+};
+
+const percent = (part: number | null) => (part === null ? "–" : `${Math.round(100 * part)} %`);
+
+function rowNumbers(text: string): number[] {
+  const rows = text.split(",").map(Number);
+  if (rows.every((row) => Number.isInteger(row) && row >= 1)) return rows;
+  throw new InvalidArgumentError("Rows are numbers between commas, as the queue shows them, such as 3,17.");
+}
+
+/** How many curators; 0 for none. */
+function overlapOf(text: string): number {
+  const overlap = Number(text);
+  if (Number.isInteger(overlap) && overlap >= 0 && overlap <= 9) return overlap;
+  throw new InvalidArgumentError("Expected 0 (nobody reviews) to 9.");
+}
+
+export function define(command: Command, io: Io): void {
+  subcommand(command, "review", "Show where curation stands, or set how many curators judge each row")
+    .argument("<datanet>", "its number", datanetNumber)
+    .option("--overlap <number>", "so many judge each row, 0: nobody; as the node's operator", overlapOf)
+    .action((id, { overlap }) => review(io, id, overlap));
+  withAccount(
+    subcommand(command, "queue", "Take rows to judge, yours for half an hour; as a curator"),
+    "account of your wallet that curates",
+  )
+    .argument("<datanet>", "its number", datanetNumber)
+    .option("--limit <number>", "at most so many", wholeUpTo(200), 20)
+    .action((id, options) => queue(io, id, options));
+  withAccount(
+    subcommand(command, "judge", "Accept and reject rows of the queue, all of these or none; as a curator"),
+    "account of your wallet that curates",
+  )
+    .argument("<datanet>", "its number", datanetNumber)
+    .option("--accept <rows>", "such as 3,17", rowNumbers, [])
+    .option("--reject <rows>", "such as 4", rowNumbers, [])
+    .option("--reason <text>", "why they are rejected; their contributors see it")
+    .action((id, options) => judge(io, id, options));
+}
+
+async function review(io: Io, id: string, overlap?: number): Promise<void> {
+  const node = connect();
+  const path = `/v1/datanets/${id}/review`;
+  if (overlap !== undefined)
+    await node.send("PUT", path, { body: { overlap: overlap === 0 ? null : overlap }, operator: true });
+  const standing = await node.get<StandingJson>(path);
+  const { agreement, curators, contributors, pending, accepted, rejected } = standing;
+  io.result(
+    standing,
+    [
+      pairs([
+        [
+          "each row is judged by",
+          standing.overlap === null ? "nobody: what passes the checks counts" : standing.overlap,
+        ],
+        ["waiting", pending],
+        ["accepted, rejected", `${accepted}, ${rejected}`],
+        ["agreement (Krippendorff's alpha)", agreement === null ? "–" : agreement.toFixed(2)],
+      ]),
+      ...(curators.length === 0
+        ? []
+        : [
+            table(curators, [
+              ["Curator", ({ curator }) => short(curator)],
+              ["Judged", ({ reviews }) => reviews, "number"],
+              ["As it came out", ({ withOutcome }) => percent(withOutcome), "number"],
+            ]),
+          ]),
+      ...(contributors.length === 0
+        ? []
+        : [
+            table(contributors, [
+              ["Contributor", ({ contributor }) => short(contributor)],
+              ["Accepted", (one) => one.accepted, "number"],
+              ["Rejected", (one) => one.rejected, "number"],
+              ["At least", ({ reputation }) => percent(reputation), "number"],
+            ]),
+          ]),
+    ].join("\n\n"),
+  );
+}
+
+async function curatorPass(
+  io: Io,
+  node: NodeClient,
+  id: string,
+  as: string,
+): Promise<Record<string, string>> {
+  const admission = await askForPass(io, node, id, { as, purpose: "curation" });
+  if (admission.state === "admitted") return passHeaders(admission.pass);
+  throw new CliError(`${as} is no curator of Datanet ${id}.`, {
+    fix: ["Its owner names curators, or contributors elect them."],
+    code: "not-curator",
+  });
+}
+
+async function queue(io: Io, id: string, { as, limit }: { as: string; limit: number }): Promise<void> {
+  const node = connect();
+  const headers = await curatorPass(io, node, id, as);
+  const found = await node.post<QueueJson>(`/v1/datanets/${id}/review/queue?limit=${limit}`, undefined, {
+    headers,
+  });
+  io.result(
+    found,
+    found.rows.length === 0
+      ? "Nothing waits for you."
+      : [
+          table(found.rows, [
+            ["Row", ({ row }) => row, "number"],
+            ["Split", ({ split }) => split],
+            ["Judged", ({ judged }) => judged, "number"],
+            ["Example", ({ example }) => excerpt(example)],
+            ["Noted", ({ reasons }) => (reasons.length === 0 ? "" : `${reasons.length}`), "number"],
+          ]),
+          `→ ./openledger datanet judge ${id} --accept … --reject … --reason …`,
+        ].join("\n\n"),
+  );
+}
+
+async function judge(
+  io: Io,
+  id: string,
+  { as, accept, reject, reason = "" }: { as: string; accept: number[]; reject: number[]; reason?: string },
+): Promise<void> {
+  const node = connect();
+  const headers = await curatorPass(io, node, id, as);
+  const decisions = [
+    ...accept.map((row) => ({ row, decision: "accept" })),
+    ...reject.map((row) => ({ row, decision: "reject", reason })),
+  ];
+  const done = await node.post<{ recorded: number; accepted: number; rejected: number }>(
+    `/v1/datanets/${id}/review/decisions`,
+    { decisions },
+    { headers },
+  );
+  io.result(
+    done,
+    `${done.recorded} decisions are recorded; by them ${done.accepted} rows count now, and ${done.rejected} do not.`,
+  );
+}
