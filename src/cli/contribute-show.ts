@@ -7,7 +7,7 @@ import { type Column, oneLine, plain, table } from "./table.ts";
 const rowsShownMax = 20;
 
 type Reason = { readonly check: string; readonly message: string };
-type Status = "accepted" | "duplicate" | "near-duplicate" | "refused";
+type Status = "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending" | "rejected";
 
 export type PreviewRow = {
   readonly line: number;
@@ -22,6 +22,8 @@ export type Report = {
   readonly split: "train" | "heldout";
   readonly license: string;
   readonly accepted: number;
+  /** Rows that wait for curators. */
+  readonly pending: number;
   readonly duplicates: number;
   readonly refused: number;
   readonly rows: readonly PreviewRow[];
@@ -90,9 +92,9 @@ export function showRows(part: Part, rows: readonly PreviewRow[], columns: "exam
 /** A contribution in two lines. */
 export function showReport(report: Report): string[] {
   const what = report.split === "heldout" ? "held-out rows" : "rows";
-  const { contributionId, datanetId, accepted, duplicates, refused } = report;
+  const { contributionId, datanetId, accepted, duplicates, refused, pending } = report;
   return [
-    `Contribution ${contributionId} to Datanet ${datanetId}: ${accepted} ${what} accepted, ${duplicates} duplicates${refused > 0 ? `, ${refused} refused` : ""}.`,
+    `Contribution ${contributionId} to Datanet ${datanetId}: ${accepted} ${what} accepted, ${duplicates} duplicates${refused > 0 ? `, ${refused} refused` : ""}${pending > 0 ? `, ${pending} wait for curators` : ""}.`,
     `Given by ${report.contributor} under ${report.license}.`,
   ];
 }
