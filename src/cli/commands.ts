@@ -122,6 +122,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./balance.ts"),
   },
   {
+    name: "blobs",
+    group: "Use a running node",
+    summary: "Remove blobs that nothing names, as the node's operator",
+    load: () => import("./blobs.ts"),
+  },
+  {
     name: "wallet",
     group: "Use a running node",
     summary: "Your own accounts: list, send, faucet, export and import keys, add the network to a wallet",

@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -132,6 +133,39 @@ test("a node whose folder is destroyed comes back from it: balances, receipts, r
   assert.equal(answer.status, 200, await answer.text());
   await node.inference.drain();
   assert.ok((await node.settlement.settle()).batch);
+});
+
+test("collecting garbage keeps all that the node names, and takes what nothing does", async () => {
+  const collect = async (body: object, token = node.operatorToken) => {
+    const response = await fetch(`${node.url}/v1/blobs/collect`, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  assert.equal((await collect({}, "wrong")).status, 401);
+  assert.equal((await collect({ graceHours: 0 })).status, 400);
+  const blobs = await openBlobFolder(join(home, "blobs"));
+  const stray = await blobs.put(new TextEncoder().encode("nobody names this"));
+  const before = await digests(join(home, "blobs"));
+  assert.equal((await collect({})).body.young, before.length, "all are younger than a day");
+  const old = new Date(Date.now() - 48 * 3_600_000);
+  for await (const { digest } of blobs.list()) await utimes(await blobs.path(digest), old, old);
+  const expected = {
+    looked: before.length,
+    named: before.length - 1,
+    removed: 1,
+    removedBytes: 17,
+    young: 0,
+  };
+  assert.deepEqual((await collect({ dryRun: true })).body, { ...expected, dryRun: true });
+  assert.deepEqual((await collect({})).body, { ...expected, dryRun: false });
+  assert.deepEqual(
+    await digests(join(home, "blobs")),
+    before.filter((line) => !line.startsWith(stray)),
+  );
+  assert.ok((await node.modelFactory.releaseFiles(paid.releaseId)).adapterTensors.length > 0);
 });
 
 test("backups made while blocks and rows are written are each of one moment", async () => {

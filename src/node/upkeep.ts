@@ -1,10 +1,10 @@
-/** What the operator does to keep a running node: backups. One at a time. */
+/** What the operator does to keep a running node: backups, and collecting blobs that nothing names. One at a time: what a backup reads must not be collected meanwhile. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { type Blobs, type Database, isStoreError } from "../store/index.ts";
+import { type Blobs, collectGarbage, type Database, isStoreError } from "../store/index.ts";
 import { writeBackup } from "./backup.ts";
 import type { NodeConfig } from "./config.ts";
 import type { NodeNetwork } from "./network.ts";
@@ -52,9 +52,55 @@ const routes = {
         description: "The backup",
       },
       400: problem("Keys would go without a passphrase"),
-      409: problem("Another one is under way"),
+      409: problem("Another one, or a collection, is under way"),
     },
   }),
+  collect: createRoute({
+    method: "post",
+    path: "/v1/blobs/collect",
+    tags: ["Node"],
+    summary: "Remove blobs that nothing names and that were stored before the grace; as the operator",
+    description:
+      "A blob is named by its digest anywhere in the database. Commits wait while the database is read.",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z.strictObject({
+              dryRun: z.boolean().default(false),
+              graceHours: z.number().min(1).max(87_600).default(24),
+            }),
+          },
+        },
+      },
+    },
+    responses: {
+      200: {
+        content: {
+          "application/json": {
+            schema: z.object({
+              looked: z.int(),
+              named: z.int(),
+              removed: z.int(),
+              removedBytes: z.int(),
+              young: z.int(),
+              dryRun: z.boolean(),
+            }),
+          },
+        },
+        description: "What was found and removed; under dryRun what would be",
+      },
+      409: problem("Another one, or a backup, is under way"),
+    },
+  }),
+};
+
+const busy = {
+  error: {
+    code: "busy",
+    message: "A backup or a collection is under way. Wait until it has ended, then ask again.",
+  },
 };
 
 export function upkeepRoutes(services: Services, guard: MiddlewareHandler): OpenAPIHono {
@@ -65,13 +111,7 @@ export function upkeepRoutes(services: Services, guard: MiddlewareHandler): Open
 
   app.openapi({ ...routes.backup, middleware: [guard] }, async (context) => {
     const { passphrase, withoutKeys } = context.req.valid("json");
-    if (underWay)
-      return context.json(
-        {
-          error: { code: "busy", message: "A backup is under way. Wait until it has ended, then ask again." },
-        },
-        409,
-      );
+    if (underWay) return context.json(busy, 409);
     underWay = true;
     const end = async () => {
       underWay = false;
@@ -97,6 +137,19 @@ export function upkeepRoutes(services: Services, guard: MiddlewareHandler): Open
       await end();
       if (!isStoreError(error, "backup-refused")) throw error;
       return context.json({ error: { code: error.code, message: error.message } }, 400);
+    }
+  });
+  app.openapi({ ...routes.collect, middleware: [guard] }, async (context) => {
+    const { dryRun, graceHours } = context.req.valid("json");
+    if (underWay) return context.json(busy, 409);
+    underWay = true;
+    try {
+      const found = await collectGarbage({ database, blobs, graceMs: graceHours * 3_600_000, dryRun });
+      if (!dryRun && found.removed > 0)
+        log(`${found.removed} blobs that nothing names, ${found.removedBytes} bytes, were removed.`);
+      return context.json({ ...found, dryRun }, 200);
+    } finally {
+      underWay = false;
     }
   });
   return app;
