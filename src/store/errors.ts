@@ -9,6 +9,7 @@ export type StoreErrorCode =
   | "blobs-unreachable"
   | "sealed-wrong-key"
   | "sealed-damaged"
+  | "master-key-missing"
   | "archive-invalid"
   | "backup-refused"
   | "folder-locked"

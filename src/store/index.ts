@@ -6,18 +6,21 @@
  *
  * - **Blobs**: bytes named by their Keccak-256 digest. {@link openBlobFolder}: a folder; writes survive a loss of power.
  *   {@link openS3Blobs}: a bucket of an S3-compatible service. {@link openBlobs}: whichever the node is told.
+ *   {@link encryptedBlobs}: encrypted with an owner's key from {@link openDataKeys}, above any of them.
  * - **Database**: PostgreSQL's SQL, one schema per room. {@link openDatabase}: PGlite in a folder that one process holds.
  * - **Jobs**: work promised inside a transaction, done at least once. {@link openJobs}: a table of the same database.
  *
  * Each port has one conformance suite (`*-suite.ts`) that every adapter must pass.
  *
- * Room "store" keeps `store.migrations`; room "jobs" (the queue) keeps `jobs.queue`. Amounts are `numeric(78,0)` columns, read
+ * Room "store" keeps `store.migrations`; room "jobs" (the queue) keeps `jobs.queue`; room "sealing" keeps data keys and which sealed blob is which. Amounts are `numeric(78,0)` columns, read
  * and written as bigint wei.
  */
 export type { Blobs, Digest, StoredBlob } from "./blobs.ts";
+export { type EncryptedBlobsOptions, encryptedBlobs } from "./blobs-encrypted.ts";
 export { openBlobFolder } from "./blobs-folder.ts";
 export { openS3Blobs, probeS3Blobs } from "./blobs-s3.ts";
 export { readerOf } from "./chunks.ts";
+export { type DataKeys, openDataKeys } from "./data-keys.ts";
 export type { Database, Queries, Transaction } from "./database.ts";
 export { weiColumn } from "./database.ts";
 export { digestOf, fileDigest } from "./digest.ts";
