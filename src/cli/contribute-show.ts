@@ -4,7 +4,10 @@ import { type Part, place, type Reading } from "./contribute-parts.ts";
 import { type Column, oneLine, plain, table } from "./table.ts";
 
 /** Rows that are listed to a person; `--json` has them all. */
-const rowsShownMax = 20;
+export const rowsShownMax = 20;
+
+/** The rows of a part that are shown. */
+export type Shown = Pick<Part, "rows">;
 
 type Reason = { readonly check: string; readonly message: string };
 type Status = "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending" | "rejected";
@@ -74,10 +77,10 @@ const reasonsOf = ({ reasons, status }: PreviewRow) =>
     .join(" ");
 
 /** A part's rows: where each came from, what it became and what the node says of it. */
-export function showRows(part: Part, rows: readonly PreviewRow[], columns: "examples" | "status"): string[] {
+export function showRows(part: Shown, rows: readonly PreviewRow[], columns: "examples" | "status"): string[] {
   const shown = rows.slice(0, rowsShownMax).map((row) => ({ row, from: part.rows[row.line - 1] }));
-  type Shown = (typeof shown)[number];
-  const becomes: Column<Shown> = ["Becomes", ({ from }) => (from ? inShort(from.example) : "")];
+  type Listed = (typeof shown)[number];
+  const becomes: Column<Listed> = ["Becomes", ({ from }) => (from ? inShort(from.example) : "")];
   return [
     table(shown, [
       ["From", ({ from }) => (from ? place(from.source) : "")],

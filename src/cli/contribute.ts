@@ -14,6 +14,8 @@ import {
   inShort,
   type PreviewRow,
   type Report,
+  rowsShownMax,
+  type Shown,
   showReport,
   showRows,
   showShapes,
@@ -124,16 +126,24 @@ async function run(io: Io, id: string, files: string[], options: Options): Promi
   const parts = readParts(files, convertOptions(options), reading, io);
   const node = connect();
   await networkOf(node);
-  const previews: { part: Part; preview: Preview }[] = [];
-  const reports: { part: Part; report: Report }[] = [];
-  for await (const part of parts) {
-    const preview = await post<Preview>(node, `/v1/datanets/${id}/preview?${query(options)}`, part);
-    if (options.preview) previews.push({ part, preview });
-    else reports.push({ part, report: await hand(io, node, id, part, preview, options) });
+  const previews: Preview[] = [];
+  const reports: Report[] = [];
+  // Parts are large: of the first, what is shown is kept, and of the others nothing.
+  let first: Shown | undefined;
+  try {
+    for await (const part of parts) {
+      first ??= { rows: part.rows.slice(0, rowsShownMax) };
+      const preview = await post<Preview>(node, `/v1/datanets/${id}/preview?${query(options)}`, part);
+      if (options.preview) previews.push(preview);
+      else reports.push(await hand(io, node, id, part, preview, options));
+    }
+  } catch (error) {
+    for (const report of reports) io.warn(showReport(report)[0]!);
+    throw error;
   }
-  if (previews.length + reports.length === 0) throw nothing(files, reading);
-  if (options.preview) showPreviews(io, previews, reading);
-  else showReports(io, reports, reading);
+  if (!first) throw nothing(files, reading);
+  if (options.preview) showPreviews(io, first, previews, reading);
+  else showReports(io, first, reports, reading);
 }
 
 const query = ({ heldout, mask, sourceLicense }: Options) =>
@@ -199,18 +209,17 @@ function nothing(files: readonly string[], { unread }: Reading): CliError {
   });
 }
 
-function showPreviews(io: Io, previews: readonly { part: Part; preview: Preview }[], reading: Reading): void {
-  const [{ part, preview }] = previews as [(typeof previews)[number]];
-  const rows = previews.flatMap((found) => found.preview.rows);
-  const fresh = rows.filter(({ status }) => status === "accepted").length;
+function showPreviews(io: Io, first: Shown, previews: readonly Preview[], reading: Reading): void {
+  const [preview] = previews as [Preview];
+  const fresh = previews
+    .map(({ rows }) => rows.filter(({ status }) => status === "accepted").length)
+    .reduce((sum, rows) => sum + rows, 0);
   const several = previews.length > 1 ? ` in ${previews.length} contributions` : "";
-  const count = previews.reduce((sum, found) => sum + found.preview.exampleCount, 0);
+  const exampleCount = previews.reduce((sum, found) => sum + found.exampleCount, 0);
   const { unread, unreadRows } = reading;
   io.result(
     {
-      ...(previews.length === 1
-        ? preview
-        : { exampleCount: count, contributions: previews.map((found) => found.preview) }),
+      ...(previews.length === 1 ? preview : { exampleCount, contributions: previews }),
       files: reading.shapes,
       unread,
       unreadRows,
@@ -218,30 +227,26 @@ function showPreviews(io: Io, previews: readonly { part: Part; preview: Preview 
     [
       ...showShapes(reading),
       "",
-      ...showRows(part, preview.rows, "examples"),
+      ...showRows(first, preview.rows, "examples"),
       ...showUnread(reading),
       "",
-      `${fresh} of ${count} rows would be accepted${several}. They would be given under ${preview.license}.`,
+      `${fresh} of ${exampleCount} rows would be accepted${several}. They would be given under ${preview.license}.`,
     ].join("\n"),
   );
 }
 
-function showReports(io: Io, reports: readonly { part: Part; report: Report }[], reading: Reading): void {
+function showReports(io: Io, first: Shown, reports: readonly Report[], reading: Reading): void {
   const total = (name: "accepted" | "duplicates" | "refused") =>
-    reports.reduce((sum, { report }) => sum + report[name], 0);
-  const [{ part, report }] = reports as [(typeof reports)[number]];
+    reports.reduce((sum, report) => sum + report[name], 0);
+  const [report] = reports as [Report];
   const { unread, unreadRows } = reading;
   const totals = { accepted: total("accepted"), duplicates: total("duplicates"), refused: total("refused") };
   io.result(
-    {
-      ...(reports.length === 1 ? report : { contributions: reports.map((given) => given.report), ...totals }),
-      unread,
-      unreadRows,
-    },
+    { ...(reports.length === 1 ? report : { contributions: reports, ...totals }), unread, unreadRows },
     [
-      ...showRows(part, report.rows, "status"),
+      ...showRows(first, report.rows, "status"),
       ...showUnread(reading),
-      ...reports.flatMap((given) => ["", ...showReport(given.report)]),
+      ...reports.flatMap((given) => ["", ...showReport(given)]),
       ...(totals.accepted > 0 ? [`→ ./openledger datanet publish ${report.datanetId}`] : []),
     ].join("\n"),
   );
