@@ -3,7 +3,7 @@
  *
  *   ./openledger bench datanets [--json] [--quick] [--data DIR] [--part reading|near|jobs|all] [--out FILE]
  *
- * - reading: 2 GB of JSON Lines, made as they are read from the texts of the data folder, through the reader of files and the checks of single rows,
+ * - reading: 2 GB of JSON Lines, made as they are read from the texts of the data folder in rows of 2,000 characters, through the reader of files and the checks of single rows,
  *   in a process of its own whose largest resident memory is told. --quick reads 64 MB; `reading.bytes` says how much it was
  * - near: half of the texts are taken in, copies of them with 0 to 20 % of their words edited and texts that are no copies are asked
  * - jobs: what a job is estimated to take against what it takes, and a training that is killed and gone on with

@@ -15,6 +15,16 @@ export type Read = {
 
 const chunkBytes = 256 * 1024;
 const rowsAtOnce = 500;
+/** Characters of a row: an abstract, a page of a document. */
+const rowCharacters = 2_000;
+
+/** Texts of that length, of which each begins elsewhere among those of the folder. */
+function pages(texts: readonly string[]): string[] {
+  const all = texts.join(" ");
+  return Array.from({ length: Math.floor(all.length / rowCharacters) }, (_, i) =>
+    all.slice(i * rowCharacters, (i + 1) * rowCharacters).toWellFormed(),
+  );
+}
 
 /** The texts over and over, each time under another number, until there are so many bytes. */
 async function* jsonLines(texts: readonly string[], bytes: number): AsyncGenerator<Uint8Array> {
@@ -33,7 +43,7 @@ async function* jsonLines(texts: readonly string[], bytes: number): AsyncGenerat
 }
 
 async function read({ folder, bytes }: { folder: string; bytes: number }): Promise<Read> {
-  const texts = textsOf(folder).filter((text) => text.length >= 100);
+  const texts = pages(textsOf(folder));
   const checks = await rowChecks(rulesSchema.parse({}));
   const started = process.cpuUsage();
   const found = { rows: 0, refused: 0, noted: 0 };
