@@ -5,7 +5,7 @@ import { textOf } from "./each-row.ts";
 
 export type Stored = { readonly database: Pick<Database, "query">; readonly blobs: Blobs };
 
-/** A row that counts, or waits for curators, with its text. A near duplicate names the row that represents it, also when that one was withdrawn. */
+/** A row that counts, or waits for curators, with its text. A near duplicate names the row that represents it, also when that one was withdrawn or rejected. */
 export type AcceptedText = {
   readonly id: number;
   readonly text: string;
@@ -30,7 +30,7 @@ export async function* acceptedTexts(
   );
   for (const contribution of contributions) {
     const rows = await database.query<Omit<AcceptedText, "text"> & { position: number }>(
-      `select r.id, r.position, r.near_of as "nearOf", n.withdrawn_at_ms is not null as "isOrphan"
+      `select r.id, r.position, r.near_of as "nearOf", coalesce(n.withdrawn_at_ms is not null or n.status = 'rejected', false) as "isOrphan"
        from datanets.rows r left join datanets.rows n on n.id = r.near_of
        where r.contribution_id = $1 and r.status in ('accepted', 'pending') and r.withdrawn_at_ms is null order by r.position`,
       [contribution.id],

@@ -44,7 +44,7 @@ export async function findDuplicates(
   });
 }
 
-/** Where accepted rows stand; those that were withdrawn in the meantime are left out. */
+/** Where accepted rows stand; those that were withdrawn or rejected in the meantime are left out. */
 export async function referencesOf(
   database: Pick<Database, "query">,
   ids: readonly number[],
@@ -53,7 +53,8 @@ export async function referencesOf(
     database.query<RowReference & { id: number }>(
       `select r.id, r.contribution_id as "contributionId", c.contributor, r.line
        from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
-       where r.id in (select jsonb_array_elements_text($1::jsonb)::bigint) and r.withdrawn_at_ms is null`,
+       where r.id in (select jsonb_array_elements_text($1::jsonb)::bigint)
+         and r.withdrawn_at_ms is null and r.status <> 'rejected'`,
       [JSON.stringify(part)],
     ),
   );
