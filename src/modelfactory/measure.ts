@@ -28,8 +28,14 @@ import { buildReleaseIndex } from "./release-index.ts";
 import { drawRows, readableRows, sequenceLength } from "./training.ts";
 import { trainingRows } from "./training-rows.ts";
 
-export type MeasureRequest = { recipe: Recipe; examples: Example[]; heldOut: Example[] };
-export type PlanRequest = MeasureRequest & {
+export type MeasureRequest = {
+  recipe: Recipe;
+  examples: Example[];
+  heldOut: Example[];
+  /** `processor` counts the seconds of all this process's threads, whatever else the machine does meanwhile; `wall` unless given. */
+  clock?: "wall" | "processor";
+};
+export type PlanRequest = Omit<MeasureRequest, "clock"> & {
   contributorOf: number[];
   contributors: number;
   evaluation: Example[];
@@ -38,7 +44,11 @@ export type PlanRequest = MeasureRequest & {
 /** Positions that a batch computes for a row: its last target is only a label. */
 const lengthOf = ({ targets }: Sequence) => Math.max(0, ...targets);
 const lengths = (sequences: readonly Sequence[]) => sequences.map(lengthOf);
-const since = (begun: number) => (performance.now() - begun) / 1000;
+/** Of all threads of this process, milliseconds. */
+const processorMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 
 /** Counts what a job asks for. */
 export function planWork(
@@ -48,7 +58,7 @@ export function planWork(
   const begun = performance.now();
   const { sequences } = trainingRows(base, recipe, examples);
   const held = readableRows(base, recipe, heldOut).sequences;
-  const readSeconds = since(begun);
+  const readSeconds = (performance.now() - begun) / 1000;
   const evaluated = readableRows(base, recipe, evaluation).sequences;
   const judges = drawRows(held.length, recipe.heldOutRows, recipe.seed, 61).map((i) => held[i] as Sequence);
   const epoch = paddedTokens(lengths(sequences), recipe.batch);
@@ -90,13 +100,15 @@ const repeats = 5;
 
 /** Takes seconds to a minute, most of it the index's linear algebra. @throws RangeError with fewer than 20 readable held-out rows */
 export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: MeasureRequest): Promise<Speeds> {
+  const clock = given.clock === "processor" ? processorMs : () => performance.now();
+  const since = (begun: number) => (clock() - begun) / 1000;
   const sequences = readableRows(base, recipe, given.examples).sequences;
   const lora = loraOf(recipe);
   const adapter = initialAdapter(base.config, lora, recipe.seed);
   const before = process.memoryUsage.rss();
 
   async function step(batch: number) {
-    const begun = performance.now();
+    const begun = clock();
     const rows = Array.from(
       { length: batch * (repeats + 1) },
       (_, i) => sequences[i % sequences.length] as Sequence,
@@ -110,7 +122,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     const open = since(begun);
     const times: number[] = [];
     for (let i = 0; i < repeats; i++) {
-      const at = performance.now();
+      const at = clock();
       await trainer.step();
       times.push(since(at));
     }
@@ -119,13 +131,13 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   }
   async function pass(rows: number) {
     const chosen = Array.from({ length: rows }, (_, i) => sequences[i % sequences.length] as Sequence);
-    const begun = performance.now();
+    const begun = clock();
     const evaluate = await createEvaluator(base, lora, positionsFor(chosen), recipe.threads);
     await evaluate(adapter, chosen);
     const open = since(begun);
     const times: number[] = [];
     for (let i = 0; i < repeats; i++) {
-      const at = performance.now();
+      const at = clock();
       await evaluate(adapter, chosen);
       times.push(since(at));
     }
@@ -133,7 +145,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   }
   async function written(rows: number) {
     const examples = given.heldOut.slice(0, rows);
-    const begun = performance.now();
+    const begun = clock();
     await writeAnswers(base, adapter, examples, sequenceLength(base, recipe), recipe.threads);
     return { amount: answerPasses(base, examples), seconds: since(begun) };
   }
@@ -151,10 +163,10 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     const heldOut = given.heldOut.slice(0, held);
     const stages = new Map<string, number>();
     let last: string | undefined;
-    let at = performance.now();
+    let at = clock();
     const turn = (next: string) => {
       if (last !== undefined) stages.set(last, (stages.get(last) ?? 0) + since(at));
-      [last, at] = [next, performance.now()];
+      [last, at] = [next, clock()];
     };
     turn("near duplicates");
     const parts = {
