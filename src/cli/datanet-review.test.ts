@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { openRunning } from "./fixtures/running.ts";
 
 const running = await openRunning({}, true);
-const { run, refused, call, file, home, node } = running;
+const { run, refused, call, file, home } = running;
 after(() => running.close());
 
 const row = (n: number) =>
@@ -23,11 +23,8 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
     assert.equal((await refused(["datanet", "queue", "1", "--as", "ada"], 1)).code, "not-curator");
   });
   await t.test("whom the owner names takes the queue and judges", async () => {
-    const { DatanetRegistry } = node.network.contracts;
     const { address } = await run("wallet", "address", "--as", "cora");
-    await node.network
-      .writer(node.network.accounts.curator)
-      .write({ ...DatanetRegistry, functionName: "setCurator", args: [1n, address, true] });
+    await run("datanet", "curator", "1", address);
     const { out } = await call(["datanet", "queue", "1", "--as", "cora"]);
     assert.match(out, /The tax of mill 1 is → 1 sacks/);
     const { rows } = await run("datanet", "queue", "1", "--as", "cora");

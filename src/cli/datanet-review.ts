@@ -56,6 +56,11 @@ export function define(command: Command, io: Io): void {
     .argument("<datanet>", "its number", datanetNumber)
     .option("--overlap <number>", "so many judge each row, 0: nobody; as the node's operator", overlapOf)
     .action((id, { overlap }) => review(io, id, overlap));
+  subcommand(command, "curator", "Name a curator on chain, as the Datanet's owner: the node's operator")
+    .argument("<datanet>", "its number", datanetNumber)
+    .argument("<address>", "who curates")
+    .option("--remove", "take the name away")
+    .action((id, address, options) => nameCurator(io, id, address, options));
   withAccount(
     subcommand(command, "queue", "Take rows to judge, yours for half an hour; as a curator"),
     "account of your wallet that curates",
@@ -113,6 +118,22 @@ async function review(io: Io, id: string, overlap?: number): Promise<void> {
             ]),
           ]),
     ].join("\n\n"),
+  );
+}
+
+async function nameCurator(
+  io: Io,
+  id: string,
+  address: string,
+  { remove = false }: { remove?: boolean },
+): Promise<void> {
+  await connect().send("PUT", `/v1/datanets/${id}/curators/${address}`, {
+    body: { allowed: !remove },
+    operator: true,
+  });
+  io.result(
+    { curator: address, allowed: !remove },
+    `${address} ${remove ? "curates Datanet" : "is a curator of Datanet"} ${id}${remove ? " no more" : ""}.`,
   );
 }
 

@@ -126,6 +126,15 @@ export function contractRegistry(options: {
     datanet,
     version,
     publish,
+    async setCurator(owner, datanetId, curator, allowed) {
+      const { request } = await reader.simulateContract({
+        ...contract,
+        account: owner,
+        functionName: "setCurator",
+        args: [datanetId, curator, allowed],
+      });
+      return (await mined(await walletOf(owner, options).writeContract(request))).transactionHash;
+    },
     committedAt: (datanetId, commitment) =>
       reader.readContract({ ...contract, functionName: "committedAt", args: [datanetId, commitment] }),
     balanceOf: (token, account) =>

@@ -477,7 +477,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     return context.json({ ...report, datanetId: datanetId.toString() }, 200);
   });
   mountAccess(app, service.access, options.operator?.guard);
-  mountCuration(app, service, options.operator?.guard);
+  mountCuration(app, service, options.operator);
   if (options.operator) mountOperator(app, service, options.operator);
   return app;
 }

@@ -1,10 +1,11 @@
 /** Curation over HTTP: the owner sets it up, curators work with the pass that their signature opens, anyone sees where it stands. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
+import type { Account } from "viem";
 import { exampleSchema } from "../../protocol/index.ts";
 import { passOf } from "../access/routes.ts";
 import type { Access } from "../access/service.ts";
-import { countText, errorOut, exampleOut, idText, splitText } from "../schemas.ts";
+import { addressText, countText, errorOut, exampleOut, idText, splitText } from "../schemas.ts";
 import { decisionsMax, queueMax } from "./review.ts";
 import type { Curation } from "./service.ts";
 
@@ -96,6 +97,20 @@ const routes = {
     request: { params, body: body(setting) },
     responses: { 200: json(setting, "The setting"), ...failures },
   }),
+  curator: createRoute({
+    method: "put",
+    path: "/v1/datanets/{datanetId}/curators/{curator}",
+    tags,
+    summary: "Name a curator on chain, or take the name away, as the Datanet's owner: this node's operator",
+    request: {
+      params: params.extend({ curator: addressText }),
+      body: body(z.strictObject({ allowed: z.boolean() }).openapi("CuratorNaming")),
+    },
+    responses: {
+      200: json(z.object({ curator: z.string(), allowed: z.boolean() }), "Whether it curates now"),
+      ...failures,
+    },
+  }),
   queue: createRoute({
     method: "post",
     path: "/v1/datanets/{datanetId}/review/queue",
@@ -120,7 +135,7 @@ const routes = {
 export function mountCuration(
   app: OpenAPIHono,
   { curation, access }: { readonly curation: Curation; readonly access: Access },
-  guard: MiddlewareHandler | undefined,
+  operator: { readonly account: Account; readonly guard: MiddlewareHandler } | undefined,
 ): void {
   const curatorOf = (context: Context, datanetId: bigint) => access.readerOf(datanetId, passOf(context));
   app.openapi(routes.standing, async (context) => {
@@ -146,7 +161,14 @@ export function mountCuration(
     const { decisions } = context.req.valid("json");
     return context.json(await curation.review(datanetId, curator, decisions), 200);
   });
-  if (guard === undefined) return;
+  if (operator === undefined) return;
+  const { account, guard } = operator;
+  app.openapi({ ...routes.curator, middleware: [guard] }, async (context) => {
+    const { datanetId, curator } = context.req.valid("param");
+    const { allowed } = context.req.valid("json");
+    await curation.setCurator(account, datanetId, curator, allowed);
+    return context.json({ curator, allowed }, 200);
+  });
   app.openapi({ ...routes.set, middleware: [guard] }, async (context) => {
     const { datanetId } = context.req.valid("param");
     const { overlap } = context.req.valid("json");

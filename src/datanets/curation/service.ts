@@ -1,5 +1,7 @@
-import type { Address } from "../../protocol/index.ts";
+import type { Account } from "viem";
+import { type Address, sameHex } from "../../protocol/index.ts";
 import { readDatanet } from "../datanet.ts";
+import { DatanetError } from "../errors.ts";
 import {
   type CurationParts,
   type Decision,
@@ -17,6 +19,8 @@ export type Curation = {
   overlap(datanetId: bigint): Promise<number | null>;
   /** Holds for contributions from now on; rows that wait go on waiting, for as many as it says now. */
   setOverlap(datanetId: bigint, overlap: number | null): Promise<void>;
+  /** Names a curator on chain, or takes the name away, where that is not so already. @throws DatanetError `not-owner` */
+  setCurator(owner: Account, datanetId: bigint, curator: Address, allowed: boolean): Promise<void>;
   queue(datanetId: bigint, curator: Address, limit: number): Promise<QueuedRow[]>;
   review(datanetId: bigint, curator: Address, decisions: readonly Decision[]): Promise<Reviewed>;
   standing(datanetId: bigint): Promise<CurationStanding>;
@@ -37,6 +41,16 @@ export function createCuration(parts: CurationParts, onDecided: (datanetId: bigi
         datanetId,
         overlap,
       ]);
+    },
+    async setCurator(by, datanetId, curator, allowed) {
+      const { owner } = await known(datanetId);
+      if (!sameHex(owner, by.address))
+        throw new DatanetError(
+          "not-owner",
+          `${by.address} does not own Datanet ${datanetId}, ${owner} does. Only the owner names curators.`,
+        );
+      if ((await parts.registry.mayPublish(datanetId, curator)) !== allowed)
+        await parts.registry.setCurator(by, datanetId, curator, allowed);
     },
     queue: (datanetId, curator, limit) => takeQueue(parts, datanetId, curator, limit),
     async review(datanetId, curator, decisions) {
