@@ -21,6 +21,10 @@ test("a line goes through both measurements where it can, and is nowhere below n
     fixed: 1,
     each: 0.2,
   });
+  assert.deepEqual(lineThrough({ amount: 100, seconds: 1 }, { amount: 102, seconds: 3 }), {
+    fixed: 0,
+    each: 4 / 202,
+  });
   assert.deepEqual(lineThrough({ amount: 10, seconds: 9 }, { amount: 20, seconds: 4 }), {
     fixed: 0,
     each: 0.2,

@@ -42,7 +42,9 @@ export function lineThrough(
   b: { amount: number; seconds: number },
 ): Line {
   const [low, high] = a.amount <= b.amount ? [a, b] : [b, a];
-  if (high.amount === low.amount) return { fixed: 0, each: high.seconds / Math.max(1, high.amount) };
+  // Between amounts that hardly differ, a slope is noise: both say how long the amount takes as a whole.
+  if (high.amount < 1.5 * low.amount)
+    return { fixed: 0, each: (low.seconds + high.seconds) / (low.amount + high.amount) };
   const each = Math.max(0, (high.seconds - low.seconds) / (high.amount - low.amount));
   const fixed = Math.max(0, low.seconds - each * low.amount);
   // Where the smaller took longer, all of the larger's time is by amount.
