@@ -82,16 +82,29 @@ function inputs(paths: readonly string[], onBytes: (file: number, bytes: number)
  * Reads files one after the other. A part is given out when the next row does not fit into it.
  *
  * @param reading is told of each file's shape, and of what became no row
+ * @throws CliError at once where one of them is not there
  */
-export async function* readParts(
+export function readParts(
   paths: readonly string[],
   options: ConvertOptions,
   reading: Reading,
   io: Io,
-  { rowsMax, bytesMax } = { rowsMax: uploadLimits.rowsMax, bytesMax: partBytesMax },
+  limits = { rowsMax: uploadLimits.rowsMax, bytesMax: partBytesMax },
 ): AsyncGenerator<Part> {
   const read = new Map<number, number>();
   const files = inputs(paths, (file, bytes) => read.set(file, bytes));
+  return partsOf(files, read, options, reading, io, limits);
+}
+
+/** @param read bytes that were read of each file so far */
+async function* partsOf(
+  files: ReturnType<typeof inputs>,
+  read: ReadonlyMap<number, number>,
+  options: ConvertOptions,
+  reading: Reading,
+  io: Io,
+  { rowsMax, bytesMax }: { readonly rowsMax: number; readonly bytesMax: number },
+): AsyncGenerator<Part> {
   const bytesAll = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const bar = bytesAll >= progressBytesMin ? progressBar(io, "reading") : undefined;
   const whole = files.map(({ bytes }) => bytes);
