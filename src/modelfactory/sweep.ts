@@ -11,7 +11,7 @@ const pointsMax = 64;
 const valuesMax = 16;
 
 /** Values to try of each field. */
-export const gridSchema = z.partialRecord(recipeSchema.keyof(), z.array(z.json()).min(1).max(valuesMax));
+export const gridSchema = z.partialRecord(recipeSchema.keyof(), z.array(z.unknown()).min(1).max(valuesMax));
 export type Grid = Partial<Record<keyof Recipe, readonly unknown[]>>;
 
 /** A point of a grid: what is varied, and the whole recipe. */

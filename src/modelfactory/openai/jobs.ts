@@ -44,7 +44,7 @@ export const createJobSchema = z.strictObject({
     .record(z.string().max(64), z.string().max(512))
     .refine((map) => Object.keys(map).length <= 16, "at most 16 pairs")
     .nullish(),
-  integrations: z.array(z.never(), "no integrations are built in").max(0).nullish(),
+  integrations: z.array(z.unknown()).max(0, "no integrations are built in").nullish(),
 });
 export type CreateJob = z.output<typeof createJobSchema>;
 
