@@ -128,7 +128,7 @@ export async function measureJobs({ every = 4, epochs = 10 } = {}): Promise<JobF
         if (event.kind === "step" && event.step >= killedAt) killed.resolve();
       },
     })
-    .catch(() => {});
+    .catch(killed.reject);
   await killed.promise;
   await doomed.close(); // its thread ends where it stands, and writes nothing more
   const heir = await open();

@@ -160,13 +160,13 @@ async function withdraw(
   const node = connect();
   await networkOf(node);
   const report = await node.get<ReportJson>(`/v1/contributions/${contribution}`);
-  const accepted = report.rows.filter(({ status }) => status === "accepted");
-  const wanted = lines === undefined ? accepted : accepted.filter(({ line }) => lines.includes(line));
+  const standing = report.rows.filter(({ status }) => status === "accepted" || status === "pending");
+  const wanted = lines === undefined ? standing : standing.filter(({ line }) => lines.includes(line));
   const missing = lines?.find((line) => !wanted.some((row) => row.line === line));
   if (missing !== undefined || wanted.length === 0)
     throw new CliError(
       missing === undefined
-        ? `Contribution ${contribution} has no accepted row.`
+        ? `Contribution ${contribution} has no row that counts or waits for curators.`
         : `Line ${missing} of contribution ${contribution} was not accepted.`,
       { fix: ["GET /v1/contributions/<id> has every line and what became of it."] },
     );

@@ -29,7 +29,7 @@
  * is accepted once in a Datanet, whichever split it came in.
  */
 
-export { type AccessRule, accessRuleSchema, openToAll } from "./access/rule.ts";
+export { type AccessRule, accessRuleSchema } from "./access/rule.ts";
 export type { Access } from "./access/service.ts";
 export {
   type Check,

@@ -4,6 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import type { Account } from "viem";
 import { canonicalJson, examplesDigest } from "../protocol/index.ts";
 import { askedBy, mountAccess } from "./access/routes.ts";
+import { failures, json } from "./answers.ts";
 import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
 import { mountConvert } from "./convert-route.ts";
@@ -17,7 +18,6 @@ import {
   datanetJson,
   datanetOut,
   digestText,
-  errorOut,
   idText,
   licenseOut,
   previewOut,
@@ -76,18 +76,6 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
   "imported-datanet": 409,
 };
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  content: { "application/json": { schema } },
-  description,
-});
-const failures = {
-  400: json(errorOut, "The request is not right; the message says why"),
-  403: json(errorOut, "Not allowed"),
-  404: json(errorOut, "There is no such thing here"),
-  409: json(errorOut, "It contradicts what is already here"),
-  413: json(errorOut, "Too large"),
-  415: json(errorOut, "Another content type is expected"),
-};
 /** Described without Zod: the framework would take "jsonl" for JSON and read it whole, and here it is read as it arrives. */
 const jsonLinesBody = {
   schema: {

@@ -65,7 +65,7 @@ export async function withdraw(parts: Parts, input: WithdrawalInput): Promise<Wi
     const taken = await tx.query<{ digest: Digest }>(
       `update datanets.rows r set withdrawn_at_ms = $5 from datanets.contributions c
        where c.id = r.contribution_id and r.datanet_id = $1 and c.contributor = $2 and c.signed_at <= $3
-         and r.status = 'accepted' and r.withdrawn_at_ms is null
+         and r.status in ('accepted', 'pending') and r.withdrawn_at_ms is null
          and r.digest in (select jsonb_array_elements_text($4::jsonb))
        returning r.digest`,
       [datanetId, contributor, signedAt, JSON.stringify(digests), now()],
@@ -75,7 +75,7 @@ export async function withdraw(parts: Parts, input: WithdrawalInput): Promise<Wi
     const missing = digests.filter((digest) => !found.has(digest));
     throw new DatanetError(
       "unknown-example",
-      `${missing.length} of ${digests.length} examples are not among the accepted ones that ${contributor} had given to Datanet ${datanetId} ` +
+      `${missing.length} of ${digests.length} examples are not among those that count or wait for curators, which ${contributor} had given to Datanet ${datanetId} ` +
         `by then, or are withdrawn already: ${missing[0]}${missing.length > 1 ? " is the first" : ""}. Nothing was withdrawn.`,
       { missing: missing.length, first: missing[0] as string },
     );

@@ -114,12 +114,14 @@ export async function askToRead(
   const held = rule.kind === "token" ? await parts.registry.balanceOf(rule.contract, reader) : undefined;
   const requestDigest = hashAccessRequest(request);
   return database.transaction(async (tx): Promise<Admission> => {
-    await tx.query(
-      `insert into datanets.readers (datanet_id, reader, terms_digest, signature, purpose, state, asked_at_ms)
-       values ($1, $2, $3, $4, $5, 'asked', $6)
-       on conflict (datanet_id, reader) do update set terms_digest = $3, signature = $4, purpose = $5, asked_at_ms = $6`,
-      [datanetId, reader, request.termsDigest, toHex(given.signature), given.purpose, now()],
-    );
+    // Who needs nobody's leave does not stand in the owner's list.
+    if (!isCurator && rule.kind !== "public")
+      await tx.query(
+        `insert into datanets.readers (datanet_id, reader, terms_digest, signature, purpose, state, asked_at_ms)
+         values ($1, $2, $3, $4, $5, 'asked', $6)
+         on conflict (datanet_id, reader) do update set terms_digest = $3, signature = $4, purpose = $5, asked_at_ms = $6`,
+        [datanetId, reader, request.termsDigest, toHex(given.signature), given.purpose, now()],
+      );
     const admission = isCurator ? undefined : await decided(tx, rule, datanetId, reader, held);
     if (admission !== undefined) return admission;
     const pass = `${passPrefix}${randomBytes(32).toString("base64url")}`;

@@ -1,23 +1,11 @@
 /** Access over HTTP: anyone may see the terms and ask; deciding, and seeing who read what, is the operator's. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
-import { addressText, countText, digestText, errorOut, idText, signatureText } from "../schemas.ts";
+import { failures, json, jsonBody } from "../answers.ts";
+import { addressText, countText, digestText, idText, signatureText } from "../schemas.ts";
 import { accessRuleSchema } from "./rule.ts";
 import type { Access } from "./service.ts";
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  content: { "application/json": { schema } },
-  description,
-});
-const body = <T extends z.ZodType>(schema: T) => ({
-  required: true,
-  content: { "application/json": { schema } },
-});
-const failures = {
-  400: json(errorOut, "The request is not right; the message says why"),
-  403: json(errorOut, "Not allowed"),
-  404: json(errorOut, "There is no such thing here"),
-};
 const tags = ["Access"];
 const params = z.object({ datanetId: idText });
 const listed = z.object({ limit: countText(1, 1_000, "100").default(100) });
@@ -67,7 +55,7 @@ const routes = {
     summary: "Ask to read, accepting the terms by signature; who is admitted gets a pass for an hour",
     request: {
       params,
-      body: body(
+      body: jsonBody(
         z
           .strictObject({
             reader: addressText,
@@ -87,7 +75,7 @@ const routes = {
     path: "/v1/datanets/{datanetId}/access",
     tags,
     summary: "Set who may read, as this node's operator; passes that are out end",
-    request: { params, body: body(accessRuleSchema) },
+    request: { params, body: jsonBody(accessRuleSchema) },
     responses: { 200: json(ruleOut, "The rule"), ...failures },
   }),
   readers: createRoute({
@@ -105,7 +93,7 @@ const routes = {
     summary: "Admit or refuse a reader, as this node's operator",
     request: {
       params: params.extend({ reader: addressText }),
-      body: body(
+      body: jsonBody(
         z
           .strictObject({
             state: z.enum(["admitted", "refused"]),

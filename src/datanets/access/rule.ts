@@ -20,8 +20,6 @@ export const accessRuleSchema = z.discriminatedUnion("kind", [
 
 export type AccessRule = z.output<typeof accessRuleSchema>;
 
-export const openToAll: AccessRule = { kind: "public" };
-
 /** What a reader signs that they accept. */
 export const termsDigest = (rule: AccessRule): Digest =>
   rule.kind === "public" ? zeroDigest : textDigest(rule.terms);

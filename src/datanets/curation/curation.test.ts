@@ -7,7 +7,9 @@ import {
   type AccessRequest,
   contributionCommitment,
   type Digest,
+  examplesDigest,
   signAccessRequest,
+  signWithdrawal,
   textDigest,
   zeroDigest,
 } from "../../protocol/index.ts";
@@ -165,6 +167,22 @@ test("who sees a row in the queue cannot give it as their own", async () => {
   );
 });
 
+test("what waits is taken back by whoever gave it, and no curator gets it any more", async () => {
+  await service.curation.setOverlap(datanetId, 1);
+  const report = await give(ada, lines(example(1), example(2)));
+  const digests = [report.rows[0]!.digest];
+  const withdrawal = {
+    ...{ datanetId, contributor: ada.address, examplesDigest: examplesDigest(digests) },
+    ...{ exampleCount: 1, signedAt: BigInt(Math.floor(nowMs / 1000)) },
+  };
+  const signature = await signWithdrawal(world.registry.domain, withdrawal, ada);
+  assert.equal((await service.withdraw({ withdrawal, signature, digests })).withdrawn, 1);
+  assert.deepEqual(
+    (await queueOf(owner)).map(({ digest }) => digest),
+    [report.rows[1]?.digest],
+  );
+});
+
 test("over HTTP a curator works with the pass that its signature opens", async () => {
   const app = datanetRoutes(service, {
     operator: {
@@ -202,6 +220,8 @@ test("over HTTP a curator works with the pass that its signature opens", async (
   };
   const { pass } = await passOf(owner);
   assert.equal((await passOf(bo)).state, "asked");
+  const { readers } = (await call("GET", "/readers", undefined, "operator")).body;
+  assert.equal(readers.length, 1, "a curator asks nobody's leave");
   assert.equal((await call("POST", "/review/queue")).body.error.code, "access-needed");
   const { rows } = (await call("POST", "/review/queue?limit=2", undefined, pass)).body;
   assert.deepEqual(

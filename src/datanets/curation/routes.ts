@@ -5,24 +5,11 @@ import type { Account } from "viem";
 import { exampleSchema } from "../../protocol/index.ts";
 import { passOf } from "../access/routes.ts";
 import type { Access } from "../access/service.ts";
-import { addressText, countText, errorOut, exampleOut, idText, splitText } from "../schemas.ts";
+import { failures, json, jsonBody } from "../answers.ts";
+import { addressText, countText, exampleOut, idText, splitText } from "../schemas.ts";
 import { decisionsMax, queueMax } from "./review.ts";
 import type { Curation } from "./service.ts";
 
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  content: { "application/json": { schema } },
-  description,
-});
-const body = <T extends z.ZodType>(schema: T) => ({
-  required: true,
-  content: { "application/json": { schema } },
-});
-const failures = {
-  400: json(errorOut, "The request is not right; the message says why"),
-  403: json(errorOut, "Not allowed"),
-  404: json(errorOut, "There is no such thing here"),
-  409: json(errorOut, "It contradicts what is already here"),
-};
 const tags = ["Curation"];
 const params = z.object({ datanetId: idText });
 const setting = z
@@ -94,7 +81,7 @@ const routes = {
     path: "/v1/datanets/{datanetId}/review",
     tags,
     summary: "Set how many curators judge each row, as this node's operator",
-    request: { params, body: body(setting) },
+    request: { params, body: jsonBody(setting) },
     responses: { 200: json(setting, "The setting"), ...failures },
   }),
   curator: createRoute({
@@ -104,7 +91,7 @@ const routes = {
     summary: "Name a curator on chain, or take the name away, as the Datanet's owner: this node's operator",
     request: {
       params: params.extend({ curator: addressText }),
-      body: body(z.strictObject({ allowed: z.boolean() }).openapi("CuratorNaming")),
+      body: jsonBody(z.strictObject({ allowed: z.boolean() }).openapi("CuratorNaming")),
     },
     responses: {
       200: json(z.object({ curator: z.string(), allowed: z.boolean() }), "Whether it curates now"),
@@ -126,7 +113,7 @@ const routes = {
     summary: "Accept or reject rows, all of these or none; with a curator's pass",
     request: {
       params,
-      body: body(z.strictObject({ decisions: z.array(decisionSchema).min(1).max(decisionsMax) })),
+      body: jsonBody(z.strictObject({ decisions: z.array(decisionSchema).min(1).max(decisionsMax) })),
     },
     responses: { 200: json(reviewedOut, "What came of them"), ...failures },
   }),
