@@ -14,6 +14,7 @@ import type {
   Digest,
   FeeSplit,
   Influence,
+  JobPlan,
   Payment,
   Receipt,
   SettledReceipt,
@@ -26,9 +27,11 @@ import {
   channelId,
   consentDigest,
   consentsRoot,
+  deliverableDigest,
   domain,
   encodeRow,
   encodeScores,
+  escrowId,
   examplesDigest,
   genesisSplit,
   hashConsent,
@@ -36,6 +39,7 @@ import {
   hashVoucher,
   indexPayload,
   indexTree,
+  jobDigest,
   journalPayload,
   jsonDigest,
   payout,
@@ -52,6 +56,7 @@ import {
   signVoucher,
   splitDigest,
   splitFee,
+  stoppedSplit,
   textDigest,
   toHex,
   versionLeafHash,
@@ -407,6 +412,51 @@ function circle() {
   };
 }
 
+/** What is ordered and paid for in advance, and how a payment is divided when it is cancelled. */
+function jobs() {
+  const plan: JobPlan = {
+    schema: "openledger/job/1",
+    id: "ft-1",
+    model: "valley-1",
+    baseDigest: textDigest("base"),
+    datanets: [
+      { datanetId: "1", version: 1 },
+      { datanetId: "340282366920938463463374607431768211456", version: 4_294_967_295 },
+    ],
+    recipe: { rank: 8, learningRate: "0.003", calibration: { retrainings: 6 } },
+    continueFrom: null,
+    exclude: [address("contributor a")],
+    evaluationDigest: jsonDigest([]),
+    price: { promptWeiPerToken: "1", completionWeiPerToken: "79228162514264337593543950335" },
+    publish: true,
+    steps: 120,
+    amountWei: "1000000000000000001",
+    deadline: 1_790_000_000,
+  };
+  const divided: [bigint, number, number][] = [
+    [1n, 0, 1],
+    [1n, 1, 1],
+    [1n, 1, 2],
+    [100n, 1, 3],
+    [10n ** 27n - 1n, 7, 30],
+    [10n ** 27n, 4_294_967_294, 4_294_967_295],
+    [2n ** 96n - 1n, 4_294_967_295, 4_294_967_295],
+  ];
+  return {
+    plan,
+    jobDigest: jobDigest(plan),
+    nameHash: textDigest(plan.model),
+    deliverable: deliverableDigest(plan),
+    payer: toHex(payer.address),
+    operator: toHex(operator.address),
+    escrowId: escrowId(payer.address, operator.address, jobDigest(plan)),
+    splits: divided.map(([amount, done, steps]) => {
+      const parts = stoppedSplit(amount, done, steps);
+      return { amount: String(amount), done, steps, ...decimals(parts) };
+    }),
+  };
+}
+
 /** The same object with its bigints and numbers as decimal strings. */
 function decimals(value: object): Record<string, string> {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, String(member)]));
@@ -425,6 +475,7 @@ export async function vectors(): Promise<string> {
     rows: rows(),
     scoreLists: scoreLists(),
     circle: circle(),
+    jobs: jobs(),
   };
   return `${JSON.stringify(all, null, 1)}\n`;
 }

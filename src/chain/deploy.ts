@@ -193,6 +193,8 @@ const constructors: Readonly<Record<ContractName, Constructor>> = {
     a.ModelRegistry,
     a.AttributionLedger,
   ],
+  // Last, so that a network that was made before goes on: its addresses stay, and this one is deployed at its next start.
+  JobEscrow: (a) => [a.ModelRegistry],
 };
 
 const order = Object.keys(constructors) as (keyof typeof constructors)[];

@@ -33,6 +33,7 @@ export const protocolCode = {
   Verdicts: { abi: generated.verdictsAbi, bytecode: generated.verdictsBytecode },
   ReleaseVerdicts: { abi: generated.releaseVerdictsAbi, bytecode: generated.releaseVerdictsBytecode },
   CuratorElections: { abi: generated.curatorElectionsAbi, bytecode: generated.curatorElectionsBytecode },
+  JobEscrow: { abi: generated.jobEscrowAbi, bytecode: generated.jobEscrowBytecode },
 } as const;
 
 type Code = typeof protocolCode;

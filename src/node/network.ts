@@ -147,6 +147,7 @@ export async function openNetwork(
       contracts.Demands.address,
       contracts.Verdicts.address,
       contracts.ReleaseVerdicts.address,
+      contracts.JobEscrow.address,
     ]);
     const readMinTip = async () => {
       minTipWei = await liquidity.public.readContract({

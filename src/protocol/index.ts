@@ -14,6 +14,7 @@
  * - `manifest`: what a release is made from; its digest is the release id
  * - `calibration`: what a manifest says about how right its scores are; `standing`: what is proven, attested, or neither
  * - `voucher`, `receipt`, `eip712`: what payers and operators sign
+ * - `job`: what a fine-tuning job's payment is held for, and how it is divided
  * - `relay`: what is signed so that a node sends it and pays for it
  * - `check`, `check-influence`, `check-terms`: everything about a receipt that can be verified offline
  * - `batch`: receipts → the three trees that a settlement commits to
@@ -37,6 +38,7 @@ export * from "./digest.ts";
 export * from "./eip712.ts";
 export * from "./error.ts";
 export * from "./example.ts";
+export * from "./job.ts";
 export * from "./lies.ts";
 export { listLies } from "./lies-lists.ts";
 export { receiptLies } from "./lies-receipt.ts";

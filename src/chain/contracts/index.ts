@@ -9,6 +9,7 @@ export { abi as datanetRegistryAbi, bytecode as datanetRegistryBytecode } from "
 export { abi as demandsAbi, bytecode as demandsBytecode } from "./Demands.ts";
 export { abi as fraudProofsAbi, bytecode as fraudProofsBytecode } from "./FraudProofs.ts";
 export { abi as gOPENAbi, bytecode as gOPENBytecode } from "./GOPEN.ts";
+export { abi as jobEscrowAbi, bytecode as jobEscrowBytecode } from "./JobEscrow.ts";
 export { abi as modelRegistryAbi, bytecode as modelRegistryBytecode } from "./ModelRegistry.ts";
 export { abi as openGovernorAbi, bytecode as openGovernorBytecode } from "./OpenGovernor.ts";
 export { abi as openStakingAbi, bytecode as openStakingBytecode } from "./OpenStaking.ts";
