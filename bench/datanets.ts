@@ -5,10 +5,11 @@
  *
  * - reading: 2 GB of JSON Lines, made as they are read from the texts of the data folder in rows of 2,000 characters, through the reader of files and the checks of single rows,
  *   in a process of its own whose largest resident memory is told. --quick reads 64 MB; `reading.bytes` says how much it was
- * - near: half of the texts are taken in, copies of them with 0 to 20 % of their words edited and texts that are no copies are asked
+ * - near: half of the texts of 10 words or more are taken in, copies of them with 0 to 20 % of their words edited and texts that are no copies are asked;
+ *   then a million rows made of the texts, in a process of its own (`nearMany`). --quick takes in 50,000
  * - jobs: what a job is estimated to take against what it takes, and a training that is killed and gone on with
  *
- * The data folder is shared/data beside the repository, or examples/valley where that is missing. Speeds are of one core's time. Exit code 1 when
+ * The data folder is shared/data beside the repository, or docs/ where that is missing. Speeds are of one core's time. Exit code 1 when
  * near duplicates have a recall below 0.95 or a precision below 0.9, an estimate is off by more than 25 %, or a resumed training ends in other bytes.
  */
 import { writeFileSync } from "node:fs";
@@ -18,6 +19,7 @@ import { machine, note } from "./common/measure.ts";
 import { measureJobs } from "./datanets/jobs.ts";
 import { defaultData, textsOf } from "./datanets/material.ts";
 import { measureNear } from "./datanets/near.ts";
+import type { NearManyMethods } from "./datanets/near-many-process.ts";
 import type { ReadingMethods } from "./datanets/reading-process.ts";
 
 const bars = { recall: 0.95, precision: 0.9, estimateErrorPct: 25 };
@@ -38,9 +40,18 @@ const wants = (part: string) => values.part === part || values.part === "all";
 const on = machine();
 const near = wants("near") ? measureNear(textsOf(values.data), values.quick ? 1_000 : 4_000) : undefined;
 if (near) note(`near duplicates: recall ${near.recall}, precision ${near.precision}`);
+const nearMany = wants("near") ? await nearMillion(values.quick ? 50_000 : 1_000_000) : undefined;
+if (nearMany) note(`${nearMany.rows} rows: ${nearMany.rowsPerSec} rows a second, ${nearMany.indexMiB} MiB`);
 const reading = wants("reading") ? await read(values.quick ? 64e6 : 2e9) : undefined;
 if (reading) note(`reading: ${reading.rows} rows, ${reading.rssMiB} MiB`);
 const jobs = wants("jobs") ? await measureJobs() : undefined;
+
+async function nearMillion(rows: number) {
+  await using child = startChild<NearManyMethods>(
+    new URL("./datanets/near-many-process.ts", import.meta.url),
+  );
+  return await child.call("measure", { folder: values.data, rows });
+}
 
 async function read(bytes: number) {
   await using child = startChild<ReadingMethods>(new URL("./datanets/reading-process.ts", import.meta.url));
@@ -51,6 +62,7 @@ const result = {
   rowsPerSec: reading ? Math.round(reading.rows / reading.cpuSeconds) : null,
   rssMiBAt2GB: reading?.rssMiB ?? null,
   nearDup: near ?? null,
+  nearMany: nearMany ?? null,
   estimateErrorPct: jobs?.estimateErrorPct ?? null,
   resumeBitExact: jobs?.resumeBitExact ?? null,
   quick: values.quick,

@@ -5,9 +5,12 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The real data beside the repository where it is, else the demo's, which is small. */
+/**
+ * The real data beside the repository where it is, else the repository's own documents, which are small. The demo's rows would not do for near
+ * duplicates: nearly all of them are made by a few forms, and so repeat each other by nature.
+ */
 export const defaultData = (): string =>
-  [join(root, "..", "shared", "data"), join(root, "examples", "valley")].find(existsSync) as string;
+  [join(root, "..", "shared", "data"), join(root, "docs")].find(existsSync) as string;
 
 /** Every text once, in an order that does not depend on the machine. */
 export function textsOf(folder: string): string[] {
@@ -28,7 +31,7 @@ function readTexts(file: string): string[] {
       .map((line) => wordsIn(JSON.parse(line)));
   if (file.endsWith(".json")) return Object.values(JSON.parse(text())).map(wordsIn);
   if (file.endsWith(".tsv")) return text().split("\n").slice(1);
-  if (file.endsWith(".txt")) return text().split(/\r?\n\s*\r?\n/);
+  if (/\.(txt|md)$/.test(file)) return text().split(/\r?\n\s*\r?\n/);
   return [];
 }
 

@@ -13,25 +13,37 @@ export type NearFigures = {
   rowsPerSec: number;
   /** Recall by the part of words that was edited. */
   recallByEdits: Record<string, number>;
+  /** Recall by the length of what was copied, words; null where no text is that long. */
+  recallByWords: Record<string, number | null>;
   rows: number;
+  /** Of the rows taken in, those that repeat an earlier one by nature: texts of one form, say. */
+  repeatsByNature: number;
   copies: number;
   others: number;
   wordsMin: number;
 };
 
-const editRates = [0, 0.05, 0.1, 0.15, 0.2];
+export const editRates = [0, 0.05, 0.1, 0.15, 0.2];
+/** Shorter texts have fewer than the word pairs that a text is compared by, or lose them by an edit. */
+const wordsMin = nearSettings.runsMin + 2;
+const lengths = [
+  [wordsMin, 12],
+  [13, 15],
+  [16, 19],
+  [20, 29],
+  [30, Number.POSITIVE_INFINITY],
+] as const;
 
 /** @param copiesMax of each rate of edits, at the most */
 export function measureNear(texts: readonly string[], copiesMax: number): NearFigures {
   const random = createRandom(6);
-  const ofLength = (words: number) =>
-    texts.map((text) => text.split(" ")).filter(({ length }) => length >= words);
-  const long = ofLength(20);
-  const wordsMin = long.length >= 1_000 ? 20 : 10;
-  const chosen = shuffle(wordsMin === 20 ? long : ofLength(wordsMin), random);
-  const vocabulary = chosen.slice(0, 20_000).flat();
-  const anyWord = () => vocabulary[random.below(vocabulary.length)] as string;
+  const chosen = shuffle(
+    texts.map((text) => text.split(" ")).filter(({ length }) => length >= wordsMin),
+    random,
+  );
+  const anyWord = drawWord(chosen, random);
   const half = chosen.length >> 1;
+  let repeatsByNature = 0;
   const index = createNearIndex();
   const nearText = createNearText();
   const started = cpuMs();
@@ -40,6 +52,7 @@ export function measureNear(texts: readonly string[], copiesMax: number): NearFi
     if (text === undefined) return undefined;
     const found = index.find(text)?.place;
     if (found === undefined) index.add(text);
+    else repeatsByNature++;
     return found ?? index.size - 1;
   });
   const ask = (text: string) => {
@@ -49,13 +62,21 @@ export function measureNear(texts: readonly string[], copiesMax: number): NearFi
   const copied = Math.min(copiesMax, half);
   let [right, wrong] = [0, 0];
   const recallByEdits: Record<string, number> = {};
+  const byWords = lengths.map(() => ({ copies: 0, found: 0 }));
   for (const rate of editRates) {
     let found = 0;
     for (let i = 0; i < copied; i++) {
-      const place = ask(edited(chosen[i] as string[], rate, random, anyWord));
+      const words = chosen[i] as string[];
+      const place = ask(edited(words, rate, random, anyWord));
+      const alike = byWords[
+        lengths.findIndex(([, most]) => words.length <= most)
+      ] as (typeof byWords)[number];
+      alike.copies++;
       if (place === undefined) continue;
-      if (place === clusterOf[i]) found++;
-      else wrong++;
+      if (place === clusterOf[i]) {
+        found++;
+        alike.found++;
+      } else wrong++;
     }
     recallByEdits[`${rate * 100} %`] = rounded(found / copied, 4);
     right += found;
@@ -69,15 +90,29 @@ export function measureNear(texts: readonly string[], copiesMax: number): NearFi
     recall: rounded(right / copies, 4),
     rowsPerSec: Math.round((half + copies + others.length) / seconds),
     recallByEdits,
+    recallByWords: Object.fromEntries(
+      lengths.map(([least, most], i) => {
+        const { copies, found } = byWords[i] as (typeof byWords)[number];
+        const name = most === Number.POSITIVE_INFINITY ? `${least} and more` : `${least} to ${most}`;
+        return [name, copies === 0 ? null : rounded(found / copies, 4)];
+      }),
+    ),
     rows: half,
+    repeatsByNature,
     copies,
     others: others.length,
-    wordsMin: Math.max(wordsMin, nearSettings.runsMin),
+    wordsMin,
   };
 }
 
+/** Words of the texts, each as often as it stands there. */
+export function drawWord(texts: readonly (readonly string[])[], random: ReturnType<typeof createRandom>) {
+  const vocabulary = texts.slice(0, 20_000).flat();
+  return () => vocabulary[random.below(vocabulary.length)] as string;
+}
+
 /** Each word is, with the given probability, left out, exchanged, or followed by another, a third each. */
-function edited(
+export function edited(
   words: readonly string[],
   rate: number,
   random: ReturnType<typeof createRandom>,
