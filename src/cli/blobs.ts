@@ -18,7 +18,7 @@ function hours(text: string): number {
   return value;
 }
 
-/** `openledger blobs collect`: remove what nothing names. */
+/** `openledger blobs collect`: remove what nothing names. `blobs rotate`: another master key. */
 export function define(command: Command, io: Io): void {
   subcommand(command, "collect", "Remove blobs that nothing names")
     .option("--dry-run", "say what would be removed, and remove nothing")
@@ -31,6 +31,16 @@ export function define(command: Command, io: Io): void {
       );
       io.result(found, show(found));
     });
+  subcommand(command, "rotate", "Make a new master key, which seals the keys of encrypted blobs").action(
+    async () => {
+      const made = await connect().post<{ keys: number }>("/v1/blobs/rotate", {}, { operator: true });
+      io.result(
+        made,
+        `The master key is a new one; ${made.keys} ${made.keys === 1 ? "key is" : "keys are"} sealed with it. ` +
+          "Back up: earlier backups hold the old one, and open with it.",
+      );
+    },
+  );
 }
 
 const show = ({ looked, named, removed, removedBytes, young, dryRun }: CollectedJson): string =>

@@ -124,7 +124,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "blobs",
     group: "Use a running node",
-    summary: "Remove blobs that nothing names, as the node's operator",
+    summary: "Remove blobs that nothing names, or change the master key, as the node's operator",
     load: () => import("./blobs.ts"),
   },
   {

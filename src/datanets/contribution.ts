@@ -31,6 +31,7 @@ import { overlapOf, type RowReview, reviewsOf } from "./curation/review.ts";
 import { DatanetError } from "./errors.ts";
 import type { Source } from "./formats/source.ts";
 import type { Registry } from "./registry.ts";
+import type { Texts } from "./texts.ts";
 import { readUpload, type UploadLimits, type UploadRow } from "./upload.ts";
 
 /** Training rows become leaves of versions; held-out rows evaluate and give the null rows of attribution, and are never trained on. */
@@ -90,6 +91,7 @@ export type ContributionInput = UploadOptions & {
 type Parts = {
   database: Database;
   blobs: Blobs;
+  texts: Pick<Texts, "put">;
   registry: Registry;
   limits: UploadLimits;
   checks: Checks;
@@ -104,7 +106,7 @@ const clockToleranceSeconds = 600;
  * @throws DatanetError; nothing has been stored then.
  */
 export async function contribute(parts: Parts, input: ContributionInput): Promise<ContributionReport> {
-  const { database, blobs } = parts;
+  const { database, texts } = parts;
   const consent = { ...input.consent, contributor: toHex(input.consent.contributor) };
   const consentDigest = hashConsent(consent);
   await checkTerms(parts, consent);
@@ -120,7 +122,7 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
   checkExamples(consent, rows);
 
   const examination = await parts.checks.examine(consent.datanetId, rows, input);
-  const rowsDigest = await blobs.put(Buffer.from(rows.map(({ json }) => `${json}\n`).join(""), "utf8"));
+  const rowsDigest = await texts.put(consent.datanetId, rows.map(({ json }) => `${json}\n`).join(""));
   const { contributionId, ids } = await database.transaction(async (tx) => {
     await tx.query("select id from datanets.datanets where id = $1 for update", [consent.datanetId]);
     await refuseReplay(tx, consentDigest);
@@ -128,7 +130,7 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
     return store(tx, kept, consentDigest, rowsDigest, rows, examination.rows, parts.now());
   });
   examination.keep(ids);
-  return readReport(database, contributionId);
+  return readReport(parts, contributionId);
 }
 
 /** One row of a preview: what would become of it. */
@@ -352,7 +354,10 @@ type RowRecord = Omit<Verdict, "status"> & { status: RowStatus } & {
   Record<`${"of" | "near"}Contributor`, Address | null>;
 
 /** @throws DatanetError `unknown-contribution`. */
-export async function readReport(database: Database, contributionId: number): Promise<ContributionReport> {
+export async function readReport(
+  { database, blobs }: Pick<Parts, "database" | "blobs">,
+  contributionId: number,
+): Promise<ContributionReport> {
   const [contribution] = await database.query<ContributionRecord>(
     `select id as "contributionId", datanet_id as "datanetId", contributor, split, license, consent_digest as "consentDigest",
        source_license as "sourceLicense"
@@ -374,7 +379,7 @@ export async function readReport(database: Database, contributionId: number): Pr
      where r.contribution_id = $1 order by r.position`,
     [contributionId],
   );
-  const reviews = await reviewsOf(database, contributionId);
+  const reviews = await reviewsOf({ database, blobs }, contributionId);
   const rows = found.map(({ line, digest, status, reasons, source, ...row }): RowReport => {
     const judged = reviews.get(line);
     const duplicateOf = reference(row.ofContribution, row.ofContributor, row.ofLine);

@@ -25,6 +25,7 @@ export type DatanetErrorCode =
   | "access-needed"
   | "unknown-reader"
   | "unknown-token"
+  | "texts-sealed"
   | "bad-import"
   | "imported-datanet";
 

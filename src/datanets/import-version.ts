@@ -7,9 +7,16 @@ import { DatanetError } from "./errors.ts";
 import { readSummary, recordVersion, type VersionSummary } from "./publication.ts";
 import type { RegisteredDatanet, Registry } from "./registry.ts";
 import { fetchVersion, openVersion } from "./remote-version.ts";
+import type { Texts } from "./texts.ts";
 import type { VersionContent } from "./version.ts";
 
-type Parts = { database: Database; blobs: Blobs; registry: Registry; now: () => number };
+type Parts = {
+  database: Database;
+  blobs: Blobs;
+  texts: Pick<Texts, "put">;
+  registry: Registry;
+  now: () => number;
+};
 
 /** A node's answer to a GET, as JSON. */
 export type Ask = (path: string) => Promise<unknown>;
@@ -28,7 +35,7 @@ export async function importVersion(
   datanetId: bigint,
   version: number,
 ): Promise<VersionSummary & { created: boolean }> {
-  const { database, blobs, registry } = parts;
+  const { database, blobs, texts, registry } = parts;
   const [onChain, registered] = await Promise.all([
     registry.datanet(datanetId),
     registry.version(datanetId, version),
@@ -59,7 +66,7 @@ export async function importVersion(
   }
   const { manifest } = content;
   const lines = [...content.rows, ...content.heldout].map(({ example }) => `${canonicalJson(example)}\n`);
-  const rowsDigest = await blobs.put(Buffer.from(lines.join(""), "utf8"));
+  const rowsDigest = await texts.put(datanetId, lines.join(""));
   const manifestDigest = await blobs.put(Buffer.from(canonicalJson(manifest), "utf8"));
   await recordDatanet(parts, datanetId, card, null);
   const created = await recordVersion(parts, manifest, {

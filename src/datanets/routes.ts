@@ -46,7 +46,7 @@ export type DatanetRoutesOptions = {
   readonly operator?: { readonly account: Account; readonly guard: MiddlewareHandler };
 };
 
-const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
+const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 503> = {
   "malformed-upload": 400,
   "too-large": 413,
   "empty-upload": 400,
@@ -72,6 +72,7 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413> = {
   "access-needed": 403,
   "unknown-reader": 404,
   "unknown-token": 400,
+  "texts-sealed": 503,
   "bad-import": 409,
   "imported-datanet": 409,
 };
@@ -534,7 +535,7 @@ function bodyOf(context: Context): AsyncIterable<Uint8Array> {
 
 function failure(
   context: Context,
-  status: 400 | 403 | 404 | 409 | 413 | 415,
+  status: 400 | 403 | 404 | 409 | 413 | 415 | 503,
   code: string,
   message: string,
   details: Readonly<Record<string, string | number>> = {},

@@ -1,6 +1,5 @@
 import type { Account } from "viem";
 import { type Digest, sameHex } from "../protocol/index.ts";
-import type { Blobs, Database } from "../store/index.ts";
 import { type Access, createAccess } from "./access/service.ts";
 import {
   type Checks,
@@ -30,6 +29,7 @@ import { type Ask, importVersion } from "./import-version.ts";
 import { listVersions, publishVersion, readSummary, type VersionSummary } from "./publication.ts";
 import type { Registry } from "./registry.ts";
 import { migrateDatanets } from "./tables.ts";
+import { openTexts, type TextsDependencies } from "./texts.ts";
 import { type UploadLimits, uploadLimits } from "./upload.ts";
 import { readContent, type VersionContent } from "./version.ts";
 import {
@@ -40,10 +40,10 @@ import {
   withdrawnRows,
 } from "./withdrawal.ts";
 
-export type DatanetsDependencies = {
-  readonly database: Database;
-  readonly blobs: Blobs;
+export type DatanetsDependencies = TextsDependencies & {
   readonly registry: Registry;
+  /** Told when a Datanet becomes private: what else was made of its texts may have to be encrypted, too. */
+  readonly onPrivate?: (datanetId: bigint) => Promise<void>;
   readonly limits?: UploadLimits;
   /** Tokens as the base model counts them; without it length is not checked. */
   readonly countTokens?: CountTokens;
@@ -99,11 +99,16 @@ const contentsMax = 4;
 
 /** Opens the room's service, bringing its tables up to date. */
 export async function createDatanets(dependencies: DatanetsDependencies): Promise<Datanets> {
-  const { database, blobs, registry, limits = uploadLimits, now = Date.now, log = () => {} } = dependencies;
+  const { database, registry, limits = uploadLimits, now = Date.now, log = () => {} } = dependencies;
+  const texts = openTexts(dependencies);
+  const { blobs } = texts;
   const checks = createChecks({ database, blobs, countTokens: dependencies.countTokens });
-  const parts = { database, blobs, registry, limits, checks, now };
+  const parts = { database, blobs, texts, registry, limits, checks, now };
   await migrateDatanets(database);
+  await texts.endSealing(({ message }) => log(message));
   const inTurn = createTurns();
+  const access = createAccess(parts);
+  const curation = createCuration(parts, (datanetId) => parts.checks.forget(datanetId));
   const contents = new Map<Digest, Promise<VersionContent>>();
 
   const contentOf = ({
@@ -124,8 +129,26 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
 
   return {
     registry,
-    access: createAccess(parts),
-    curation: createCuration(parts, (datanetId) => parts.checks.forget(datanetId)),
+    access: {
+      ...access,
+      // Nothing is stored meanwhile that would lie there as it is.
+      setRule: (datanetId, rule) =>
+        inTurn(`contributions of ${datanetId}`, () =>
+          inTurn(`datanet ${datanetId}`, async () => {
+            if (rule.kind !== "public") await texts.seal(datanetId);
+            const set = await access.setRule(datanetId, rule);
+            if (rule.kind === "public") return set;
+            await texts.removePlain(datanetId);
+            await dependencies.onPrivate?.(datanetId);
+            return set;
+          }),
+        ),
+    },
+    curation: {
+      ...curation,
+      review: (datanetId, curator, decisions) =>
+        inTurn(`contributions of ${datanetId}`, () => curation.review(datanetId, curator, decisions)),
+    },
     limits,
     create: (owner, card) =>
       inTurn(`owner ${owner.address}`, async () => {
@@ -158,7 +181,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     },
     clusterOf: (rowId) => clusterOf(database, rowId),
     checks,
-    getContribution: (contributionId) => readReport(database, contributionId),
+    getContribution: (contributionId) => readReport(parts, contributionId),
     publishVersion: (datanetId, publisher) =>
       inTurn(`datanet ${datanetId}`, async () => {
         const summary = await publishVersion(parts, datanetId, publisher);

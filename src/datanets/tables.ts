@@ -90,6 +90,8 @@ const migrations = [
    alter table datanets.datanets alter column transaction_hash drop not null;`,
   ...accessMigrations(weiColumn),
   ...curationMigrations,
+  // Texts of a private Datanet may still lie unencrypted.
+  "alter table datanets.datanets add column is_plain boolean not null default true;",
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

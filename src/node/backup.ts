@@ -46,7 +46,7 @@ export const checksumsFile = "checksums.sha256";
 /** Files of a home that are secrets. */
 const secretFiles = new Set(["keys.json", "wallet.json", "operator-token", "master-key", "master-key.next"]);
 /** Top-level names that are another entry's, made again by themselves, or a running process's. */
-const leftOut = new Set(["db", "blobs", "blobs-cache", "spans", "backup", runningFile]);
+const leftOut = new Set(["db", "blobs", "blobs-cache", "blobs-plain", "spans", "backup", runningFile]);
 const smallBytes = 2 ** 20;
 
 /** @throws StoreError `backup-refused` where keys would go without a passphrase; what reading throws */

@@ -38,7 +38,15 @@ import {
   SettlementError,
   settlementRoutes,
 } from "../settlement/index.ts";
-import { type Database, type Jobs, openBlobs, openDatabase, openJobs } from "../store/index.ts";
+import {
+  type Database,
+  type Jobs,
+  openBlobs,
+  openDatabase,
+  openDataKeys,
+  openJobs,
+  openSealedBlobs,
+} from "../store/index.ts";
 import { openStatements, validatorRoutes } from "../validators/index.ts";
 import type { AnswerServices } from "./answers.ts";
 import { closeServer } from "./closing.ts";
@@ -49,6 +57,7 @@ import { openEngine } from "./engine.ts";
 import { examplesRoutes } from "./examples.ts";
 import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
+import { createQuiet } from "./quiet.ts";
 import { nodeRoutes } from "./routes.ts";
 import { servingMetrics } from "./serving-metrics.ts";
 import { spanDataOf, spansRoutes } from "./spans.ts";
@@ -131,6 +140,19 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     onStep("the database");
     const database = opened("the database", await openDatabase(join(config.home, "db")), (d) => d.close());
     const blobs = await openBlobs(config.home, config.blobs);
+    const dataKeys = await openDataKeys(database, join(config.home, "master-key"));
+    await dataKeys.check().catch((error: Error) => warn(error.message));
+    const sealed = opened(
+      "the plain copies of encrypted blobs",
+      await openSealedBlobs({
+        database,
+        blobs,
+        keys: dataKeys,
+        plainFolder: join(config.home, "blobs-plain"),
+      }),
+      (s) => s.close(),
+    );
+    const quiet = createQuiet(warn);
     const jobs = await openJobs(database);
     onStep("the chain");
     let url = "";
@@ -163,13 +185,16 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const datanets = await createDatanets({
       database,
       blobs,
+      sealed,
+      whenQuiet: quiet.when,
+      onPrivate: (datanetId) => hideSpans([datanetId]),
       registry: contractRegistry({ ...link, address: contracts.DatanetRegistry.address }),
       countTokens: createTokenCount(config.baseModel),
       log,
     });
     const spans = opened(
       "the span indexes",
-      await openSpans({ database, blobs, folder: join(config.home, "spans"), log }),
+      await openSpans({ database, blobs, sealed, folder: join(config.home, "spans"), log }),
       (s) => s.close(),
     );
     const modelFactory: ModelFactory = opened(
@@ -196,6 +221,11 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         warn(`The span index of ${id} waits until it is asked for: ${(error as Error).message}`);
       }
     }
+    /** Span indexes of data that became private are encrypted, too. */
+    const hideSpans = (datanetIds: readonly bigint[]) => quiet.when(() => spans.hide(datanetIds.map(String)));
+    const privateOnes = await datanets.access.privateOnes();
+    if (privateOnes.length > 0)
+      await hideSpans(privateOnes).catch((error: Error) => warn(`Span indexes: ${error.message}`));
     const loaded = await openLoadedAdapters({ database, blobs });
     const openLora = opened(
       "the engine",
@@ -359,7 +389,10 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       },
       release: (id) => modelFactory.findRelease(id),
     };
-    app.route("/", upkeepRoutes({ config, network, database, blobs, log }, guard));
+    app.route(
+      "/",
+      upkeepRoutes({ config, network, database, blobs, keys: dataKeys, sealed, quiet, log }, guard),
+    );
     app.route("/", spansRoutes({ ...answers, spans, datanets }, guard));
     app.route("/", examplesRoutes({ ...answers, explainer, datanets }, guard));
     app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));

@@ -63,6 +63,7 @@ before(async () => {
     },
   };
   const datanets = {
+    access: { rule: async () => ({ rule: { kind: "public" } }) } as never,
     getVersion: async (id: bigint) => {
       const { rows, signedAt } = versions[id.toString()]!;
       return {

@@ -14,11 +14,11 @@ import {
   limitText,
   type PaidAnswer,
 } from "./answers.ts";
-import { type TrainedRelease, trainedRows } from "./trained-rows.ts";
+import { isPrivate, type TrainedRelease, trainedRows } from "./trained-rows.ts";
 
 export type SpansServices = AnswerServices & {
   readonly spans: Pick<Spans, "find">;
-  readonly datanets: Pick<Datanets, "getVersion">;
+  readonly datanets: Pick<Datanets, "getVersion" | "access">;
 };
 
 /** Most spans that are listed. */
@@ -115,7 +115,10 @@ const textsOf = (example: Example): string[] =>
     : [example.prompt + example.completion];
 
 /** What a release was trained on, in the order in which it was committed to: by the consents' times, then by Datanet and row. */
-export function spanDataOf(datanets: Pick<Datanets, "getVersion">, release: TrainedRelease): SpanData {
+export function spanDataOf(
+  datanets: Pick<Datanets, "getVersion" | "access">,
+  release: TrainedRelease,
+): SpanData {
   const { manifest, contributors } = release;
   return {
     key: jsonDigest({
@@ -123,6 +126,7 @@ export function spanDataOf(datanets: Pick<Datanets, "getVersion">, release: Trai
       versions: manifest.datanets.map(({ datanetId, version, root }) => ({ datanetId, version, root })),
     }),
     sources: manifest.datanets.map(({ datanetId, version, license }) => ({ datanetId, version, license })),
+    isPrivate: () => isPrivate(datanets, release),
     async documents() {
       const rows = await trainedRows(datanets, release);
       // A stable sort: Datanets and rows keep their order.

@@ -18,6 +18,16 @@ export type TrainedRow = {
   readonly signedAt: number;
 };
 
+/** Whether any of a release's data is not open to all. */
+export async function isPrivate(
+  datanets: Pick<Datanets, "access">,
+  { manifest }: Pick<TrainedRelease, "manifest">,
+): Promise<boolean> {
+  for (const { datanetId } of manifest.datanets)
+    if ((await datanets.access.rule(BigInt(datanetId))).rule.kind !== "public") return true;
+  return false;
+}
+
 /** The rows of all versions in the manifest's order, without those of contributors who were excluded. */
 export async function trainedRows(
   datanets: Pick<Datanets, "getVersion">,

@@ -1,13 +1,22 @@
-/** What the operator does to keep a running node: backups, and collecting blobs that nothing names. One at a time: what a backup reads must not be collected meanwhile. */
+/** What the operator does to keep a running node: backups, collecting blobs that nothing names, a new master key. One at a time: what a backup reads must not change meanwhile. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { type Blobs, collectGarbage, type Database, isStoreError } from "../store/index.ts";
+import {
+  type Blobs,
+  type Collected,
+  collectGarbage,
+  type Database,
+  type DataKeys,
+  isStoreError,
+  type SealedBlobs,
+} from "../store/index.ts";
 import { writeBackup } from "./backup.ts";
 import type { NodeConfig } from "./config.ts";
 import type { NodeNetwork } from "./network.ts";
+import type { Quiet } from "./quiet.ts";
 import { version } from "./version.ts";
 
 type Services = {
@@ -15,6 +24,9 @@ type Services = {
   readonly network: NodeNetwork;
   readonly database: Database;
   readonly blobs: Blobs;
+  readonly keys: DataKeys;
+  readonly sealed: SealedBlobs;
+  readonly quiet: Quiet;
   readonly log: (message: string) => void;
 };
 
@@ -94,28 +106,42 @@ const routes = {
       409: problem("Another one, or a backup, is under way"),
     },
   }),
+  rotate: createRoute({
+    method: "post",
+    path: "/v1/blobs/rotate",
+    tags: ["Node"],
+    summary: "Make a new master key and seal every data key with it; as the operator",
+    description:
+      "What is encrypted stays as it is. Backups from before open with the old master key, which they hold.",
+    responses: {
+      200: {
+        content: { "application/json": { schema: z.object({ keys: z.int() }) } },
+        description: "How many keys are sealed with the new one",
+      },
+      409: problem("A backup or a collection is under way, or the old master key cannot be read"),
+    },
+  }),
 };
 
 const busy = {
   error: {
     code: "busy",
-    message: "A backup or a collection is under way. Wait until it has ended, then ask again.",
+    message:
+      "A backup, a collection or a new master key is under way. Wait until it has ended, then ask again.",
   },
 };
 
 export function upkeepRoutes(services: Services, guard: MiddlewareHandler): OpenAPIHono {
-  const { config, network, database, blobs, log } = services;
+  const { config, network, database, blobs, keys, sealed, quiet, log } = services;
   const snapshot = join(config.home, "backup");
-  let underWay = false;
   const app = new OpenAPIHono();
 
   app.openapi({ ...routes.backup, middleware: [guard] }, async (context) => {
     const { passphrase, withoutKeys } = context.req.valid("json");
-    if (underWay) return context.json(busy, 409);
-    underWay = true;
+    if (!quiet.begin()) return context.json(busy, 409);
     const end = async () => {
-      underWay = false;
       await rm(snapshot, { recursive: true, force: true });
+      quiet.end();
     };
     try {
       await rm(snapshot, { recursive: true, force: true });
@@ -141,15 +167,30 @@ export function upkeepRoutes(services: Services, guard: MiddlewareHandler): Open
   });
   app.openapi({ ...routes.collect, middleware: [guard] }, async (context) => {
     const { dryRun, graceHours } = context.req.valid("json");
-    if (underWay) return context.json(busy, 409);
-    underWay = true;
+    if (!quiet.begin()) return context.json(busy, 409);
     try {
-      const found = await collectGarbage({ database, blobs, graceMs: graceHours * 3_600_000, dryRun });
+      const how = { database, graceMs: graceHours * 3_600_000, dryRun };
+      // Who it is for goes first: what is encrypted is named by that.
+      const encrypted = await collectGarbage({ ...how, blobs: sealed.all });
+      const found = inBoth(encrypted, await collectGarbage({ ...how, blobs }), dryRun);
       if (!dryRun && found.removed > 0)
         log(`${found.removed} blobs that nothing names, ${found.removedBytes} bytes, were removed.`);
       return context.json({ ...found, dryRun }, 200);
     } finally {
-      underWay = false;
+      quiet.end();
+    }
+  });
+  app.openapi({ ...routes.rotate, middleware: [guard] }, async (context) => {
+    if (!quiet.begin()) return context.json(busy, 409);
+    try {
+      const count = await keys.rotate();
+      log(`The master key is a new one; ${count} data keys are sealed with it.`);
+      return context.json({ keys: count }, 200);
+    } catch (error) {
+      if (!isStoreError(error, "master-key-missing") && !isStoreError(error, "sealed-wrong-key")) throw error;
+      return context.json({ error: { code: error.code, message: error.message } }, 409);
+    } finally {
+      quiet.end();
     }
   });
   return app;
@@ -162,4 +203,16 @@ async function* endingWith<T>(pieces: AsyncIterable<T>, end: () => Promise<void>
   } finally {
     await end();
   }
+}
+
+/** Encrypted blobs and all blobs: each encrypted one is among those, too, named by what it is for. */
+function inBoth(encrypted: Collected, all: Collected, dryRun: boolean): Collected {
+  const { removed } = encrypted;
+  return {
+    looked: all.looked + (dryRun ? 0 : removed),
+    named: all.named - (dryRun ? removed : 0),
+    removed: all.removed + removed,
+    removedBytes: all.removedBytes + encrypted.removedBytes,
+    young: all.young,
+  };
 }

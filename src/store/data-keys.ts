@@ -17,6 +17,8 @@ export type DataKeys = {
    * @returns how many keys there are
    */
   rotate(): Promise<number>;
+  /** Opens one key, if there is any, so that a master key that is missing or wrong is told at once. @throws as `keyOf` */
+  check(): Promise<void>;
 };
 
 const migrations = [
@@ -34,6 +36,7 @@ const migrations = [
      stored_at_ms bigint not null,
      primary key (owner, digest)
    );`,
+  "create index blobs_by_digest on sealing.blobs (digest);",
 ];
 
 /** @param masterFile made on first need, for its owner's eyes only (mode 600) */
@@ -82,6 +85,15 @@ export async function openDataKeys(database: Database, masterFile: string): Prom
             [owner, await sealedFor(key, owner, fresh), sealKeyName(key), Date.now()],
           );
           return fresh;
+        }),
+      ),
+    check: () =>
+      turn("keys", () =>
+        database.transaction(async (tx) => {
+          const [row] = await tx.query<{ owner: string; sealed: Uint8Array }>(
+            "select owner, sealed from sealing.keys order by owner limit 1",
+          );
+          if (row !== undefined) await opened(await master(tx), row.owner, row.sealed);
         }),
       ),
     rotate: () =>

@@ -14,7 +14,7 @@ export type Collected = {
 
 export type CollectOptions = {
   readonly database: Database;
-  readonly blobs: Blobs;
+  readonly blobs: Pick<Blobs, "list" | "remove">;
   /** How long a blob stays after it was last stored, named or not; a day unless given. Longer than it takes to name what was stored. */
   readonly graceMs?: number;
   /** Say what would be removed, and remove nothing. */
@@ -63,14 +63,23 @@ export async function collectGarbage(options: CollectOptions): Promise<Collected
 
 type Column = { schema: string; name: string; column: string };
 
-/** Those digests that stand nowhere in the database, as of one moment. */
-function unnamedOf(database: Database, digests: readonly Digest[]): Promise<Digest[]> {
+/**
+ * Those digests that stand nowhere in the database, as of one moment.
+ *
+ * @param besides rooms whose tables are not asked
+ */
+export function unnamedOf(
+  database: Database,
+  digests: readonly Digest[],
+  besides: readonly string[] = [],
+): Promise<Digest[]> {
   return database.transaction(async (tx) => {
     await tx.query("create temporary table candidates (digest text primary key) on commit drop");
     await tx.query("insert into candidates select jsonb_array_elements_text($1::jsonb)", [
       JSON.stringify(digests),
     ]);
-    for (const column of await columnsWithText(tx)) await removeNamed(tx, column);
+    for (const column of await columnsWithText(tx))
+      if (!besides.includes(column.schema)) await removeNamed(tx, column);
     return (await tx.query<{ digest: Digest }>("select digest from candidates")).map(({ digest }) => digest);
   });
 }

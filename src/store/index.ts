@@ -6,7 +6,7 @@
  *
  * - **Blobs**: bytes named by their Keccak-256 digest. {@link openBlobFolder}: a folder; writes survive a loss of power.
  *   {@link openS3Blobs}: a bucket of an S3-compatible service. {@link openBlobs}: whichever the node is told.
- *   {@link encryptedBlobs}: encrypted with an owner's key from {@link openDataKeys}, above any of them.
+ *   {@link openSealedBlobs}: encrypted with each owner's key from {@link openDataKeys}, above any of them.
  * - **Database**: PostgreSQL's SQL, one schema per room. {@link openDatabase}: PGlite in a folder that one process holds.
  * - **Jobs**: work promised inside a transaction, done at least once. {@link openJobs}: a table of the same database.
  *
@@ -16,7 +16,6 @@
  * and written as bigint wei.
  */
 export type { Blobs, Digest, StoredBlob } from "./blobs.ts";
-export { type EncryptedBlobsOptions, encryptedBlobs } from "./blobs-encrypted.ts";
 export { openBlobFolder } from "./blobs-folder.ts";
 export { openS3Blobs, probeS3Blobs } from "./blobs-s3.ts";
 export { readerOf } from "./chunks.ts";
@@ -25,7 +24,7 @@ export type { Database, Queries, Transaction } from "./database.ts";
 export { weiColumn } from "./database.ts";
 export { digestOf, fileDigest } from "./digest.ts";
 export { isStoreError, StoreError, type StoreErrorCode } from "./errors.ts";
-export { type Collected, type CollectOptions, collectGarbage } from "./garbage.ts";
+export { type Collected, type CollectOptions, collectGarbage, unnamedOf } from "./garbage.ts";
 export type { Job, JobRecord, JobState, Jobs, WorkOptions } from "./jobs.ts";
 export { openJobs } from "./jobs-database.ts";
 export { type FolderLock, folderHolder, lockFiles, lockFolder } from "./lock.ts";
@@ -34,5 +33,6 @@ export { isPassphraseSealed, sealWithPassphrase, unsealWithPassphrase } from "./
 export { openDatabase } from "./pglite.ts";
 export { parseS3Address } from "./s3-address.ts";
 export { openScratchDatabase } from "./scratch.ts";
+export { openSealedBlobs, type SealedBlobs } from "./sealed-blobs.ts";
 export { readTar, type TarEntry, writeTar } from "./tar.ts";
 export { temporaryFolder } from "./temporary.ts";

@@ -4,7 +4,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startWorker, type WorkerHandle, workerUrl } from "../../engine/index.ts";
 import type { Digest } from "../../protocol/index.ts";
-import { type Blobs, type Database, isStoreError } from "../../store/index.ts";
+import { type Blobs, type Database, isStoreError, type SealedBlobs } from "../../store/index.ts";
 import type { BuildReport, SpanDocument } from "./build.ts";
 import type { SpanSource } from "./format.ts";
 import type { FindOptions, Found } from "./search.ts";
@@ -15,6 +15,8 @@ export type SpanData = {
   /** Names the data: two releases of the same data share an index. */
   readonly key: Digest;
   readonly sources: readonly SpanSource[];
+  /** Whether the index is to be encrypted where it lies, because the data are. */
+  readonly isPrivate?: () => Promise<boolean>;
   /** In the order of their commitments; read once, when the index is built. */
   documents(): Iterable<SpanDocument> | AsyncIterable<SpanDocument> | Promise<Iterable<SpanDocument>>;
 };
@@ -22,6 +24,8 @@ export type SpanData = {
 export type SpansDependencies = {
   readonly database: Database;
   readonly blobs: Blobs;
+  /** For indexes of private data. */
+  readonly sealed?: Pick<SealedBlobs, "of">;
   /** Where an index lies until it is whole; emptied at the start. */
   readonly folder: string;
   /** How long a question waits for an index that is being built; 5,000 ms unless given. */
@@ -35,6 +39,8 @@ export type KeptIndex = Omit<BuildReport, "parts" | "contributors"> & { readonly
 export type Spans = {
   /** Builds the index unless it is there. */
   ensure(data: SpanData): Promise<KeptIndex>;
+  /** Encrypts indexes that were made while these Datanets were open to all. */
+  hide(datanetIds: readonly string[]): Promise<void>;
   /** @throws SpansNotReadyError while the index is being built, which this begins */
   find(data: SpanData, answer: string, options?: FindOptions): Promise<Found>;
   close(): Promise<void>;
@@ -56,13 +62,15 @@ const migrations = [
      seconds double precision not null,
      built_at_ms bigint not null
    );`,
+  // Which versions it shows words of; null in what was built before.
+  "alter table spans.indexes add column sources jsonb;",
 ];
 const columns = `digest, documents, words, text_bytes as "textBytes", bytes, seconds`;
 /** Characters of documents that go to the thread at once. */
 const batchLength = 2 ** 20;
 
 export async function openSpans(dependencies: SpansDependencies): Promise<Spans> {
-  const { database, blobs, folder, waitMs = 5_000, now = Date.now, log = () => {} } = dependencies;
+  const { database, blobs, sealed, folder, waitMs = 5_000, now = Date.now, log = () => {} } = dependencies;
   await database.migrate("spans", migrations);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
@@ -73,16 +81,24 @@ export async function openSpans(dependencies: SpansDependencies): Promise<Spans>
   let closed = false;
   const start = () => startWorker<SpanMethods>(workerUrl(import.meta.url, "worker"), {});
 
-  async function kept(key: Digest): Promise<KeptIndex | undefined> {
-    const [row] = await database.query<KeptIndex>(`select ${columns} from spans.indexes where key = $1`, [
-      key,
+  /** Where an index belongs. */
+  const placeOf = async ({ key, isPrivate }: SpanData): Promise<Blobs> =>
+    sealed !== undefined && (await isPrivate?.()) === true ? sealed.of(`spans/${key}`) : blobs;
+
+  async function kept(data: SpanData): Promise<{ index: KeptIndex; blobs: Blobs } | undefined> {
+    const [index] = await database.query<KeptIndex>(`select ${columns} from spans.indexes where key = $1`, [
+      data.key,
     ]);
-    return row !== undefined && (await blobs.has(row.digest)) ? row : undefined;
+    if (index === undefined) return undefined;
+    for (const place of new Set([await placeOf(data), blobs]))
+      if (await place.has(index.digest)) return { index, blobs: place };
+    return undefined;
   }
 
-  async function build({ key, sources, documents }: SpanData): Promise<KeptIndex> {
-    const before = await kept(key);
-    if (before !== undefined) return before;
+  async function build(data: SpanData): Promise<KeptIndex> {
+    const { key, sources, documents } = data;
+    const before = await kept(data);
+    if (before !== undefined) return before.index;
     if (closed) throw new Error("The node is closing: the index is built when it is asked for next.");
     const given = await documents();
     const place = join(folder, randomUUID());
@@ -103,12 +119,23 @@ export async function openSpans(dependencies: SpansDependencies): Promise<Spans>
       }
       await builder.call("add", batch);
       const report = await builder.call("finish", undefined as never);
-      const digest = await blobs.putFile(path);
+      const digest = await (await placeOf(data)).putFile(path);
       await database.query(
-        `insert into spans.indexes (key, digest, documents, words, text_bytes, bytes, seconds, built_at_ms)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
-         on conflict (key) do update set digest = $2, documents = $3, words = $4, text_bytes = $5, bytes = $6, seconds = $7, built_at_ms = $8`,
-        [key, digest, report.documents, report.words, report.textBytes, report.bytes, report.seconds, now()],
+        `insert into spans.indexes (key, digest, documents, words, text_bytes, bytes, seconds, built_at_ms, sources)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (key) do update set digest = $2, documents = $3, words = $4, text_bytes = $5, bytes = $6, seconds = $7, built_at_ms = $8,
+           sources = $9`,
+        [
+          key,
+          digest,
+          report.documents,
+          report.words,
+          report.textBytes,
+          report.bytes,
+          report.seconds,
+          now(),
+          JSON.stringify(sources),
+        ],
       );
       const { documents: count, words, textBytes, bytes, seconds } = report;
       log(
@@ -134,14 +161,34 @@ export async function openSpans(dependencies: SpansDependencies): Promise<Spans>
   }
 
   async function find(data: SpanData, answer: string, options: FindOptions = {}): Promise<Found> {
-    const index = (await kept(data.key)) ?? (await within(waitMs, ensure(data)));
+    const there = async () => {
+      await within(waitMs, ensure(data));
+      return kept(data);
+    };
+    const found = (await kept(data)) ?? (await there());
+    if (found === undefined) throw new Error(`The span index of ${data.key} is gone.`);
     searcher ??= start();
-    const path = await blobs.path(index.digest);
+    const path = await found.blobs.path(found.index.digest);
     return (await searcher).call("find", { path, answer, options });
   }
 
   return {
     ensure,
+    async hide(datanetIds) {
+      if (sealed === undefined) return;
+      const open = await database.query<{ key: Digest; digest: Digest; isKnown: boolean }>(
+        `select key, digest, sources is not null as "isKnown" from spans.indexes
+         where sources is null or exists (select 1 from jsonb_array_elements(sources) s where $1::jsonb ? (s ->> 'datanetId'))`,
+        [JSON.stringify(datanetIds)],
+      );
+      for (const { key, digest, isKnown } of open) {
+        if (!(await blobs.has(digest))) continue;
+        // Of what an older version made nobody knows whether it shows private data: it is built anew when it is asked for.
+        if (isKnown) await (await sealed.of(`spans/${key}`)).putFile(await blobs.path(digest));
+        else await database.query("delete from spans.indexes where key = $1", [key]);
+        await blobs.remove(digest, Number.POSITIVE_INFINITY);
+      }
+    },
     async find(data, answer, options) {
       try {
         return await find(data, answer, options);

@@ -87,7 +87,11 @@ export async function setAccessRule(
       );
     });
   await database.transaction(async (tx) => {
-    await tx.query("update datanets.datanets set access = $2 where id = $1", [datanetId, rule]);
+    await tx.query("update datanets.datanets set access = $2, is_plain = is_plain or $3 where id = $1", [
+      datanetId,
+      rule,
+      rule.kind !== "public",
+    ]);
     await tx.query("delete from datanets.passes where datanet_id = $1", [datanetId]);
   });
   return accessRuleOf(database, datanetId);

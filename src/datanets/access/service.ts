@@ -21,6 +21,8 @@ export type Access = {
   setRule(datanetId: bigint, rule: AccessRule): Promise<AccessRule>;
   ask(given: Parameters<typeof askToRead>[1]): Promise<Admission>;
   decide(datanetId: bigint, reader: Address, decision: Parameters<typeof decideReader>[3]): Promise<Reader>;
+  /** Datanets that are not open to all. */
+  privateOnes(): Promise<bigint[]>;
   readers(datanetId: bigint, limit: number): Promise<Reader[]>;
   reads(datanetId: bigint, limit: number): Promise<ReadCount[]>;
   /** Whose pass this is. @throws DatanetError `access-needed` */
@@ -47,6 +49,12 @@ export function createAccess(parts: AccessParts): Access {
     setRule: (datanetId, rule) => setAccessRule(parts, datanetId, rule),
     ask: (given) => askToRead(parts, given),
     decide: (datanetId, reader, decision) => decideReader(parts, datanetId, reader, decision),
+    async privateOnes() {
+      const found = await database.query<{ id: bigint }>(
+        "select id from datanets.datanets where access ->> 'kind' <> 'public' order by id",
+      );
+      return found.map(({ id }) => id);
+    },
     readers: (datanetId, limit) => listReaders(database, datanetId, limit),
     reads: (datanetId, limit) => listReads(database, datanetId, limit),
     readerOf: (datanetId, pass) => readerOfPass(parts, datanetId, pass),

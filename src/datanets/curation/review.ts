@@ -1,12 +1,20 @@
 /** The queue of rows that wait for curators: who looks at which, what they decide, and what that makes of the rows. */
-import { type Address, type Digest, type Example, exampleSchema } from "../../protocol/index.ts";
+import {
+  type Address,
+  canonicalJson,
+  type Digest,
+  type Example,
+  exampleSchema,
+} from "../../protocol/index.ts";
 import type { Blobs, Database, Queries } from "../../store/index.ts";
 import { DatanetError } from "../errors.ts";
 import type { Registry } from "../registry.ts";
+import { proposalText, type Texts } from "../texts.ts";
 
 export type CurationParts = {
   readonly database: Database;
   readonly blobs: Blobs;
+  readonly texts: Pick<Texts, "put">;
   readonly registry: Registry;
   readonly now: () => number;
 };
@@ -136,6 +144,12 @@ export async function review(
   decisions: readonly Decision[],
 ): Promise<Reviewed> {
   await requireCurator(parts, datanetId, curator);
+  const written: object[] = [];
+  for (const { proposal, ...decision } of decisions)
+    written.push({
+      ...decision,
+      proposal: proposal && (await parts.texts.put(datanetId, canonicalJson(proposal))),
+    });
   return parts.database.transaction(async (tx) => {
     await tx.query("select id from datanets.datanets where id = $1 for update", [datanetId]);
     const overlap = (await overlapOf(tx, datanetId)) ?? 1;
@@ -161,16 +175,7 @@ export async function review(
        from jsonb_to_recordset($1::jsonb) as d(row bigint, decision text, reason text, proposal text)
        on conflict (row_id, curator) do update set decision = excluded.decision, reason = excluded.reason,
          proposal = excluded.proposal, reviewed_at_ms = excluded.reviewed_at_ms`,
-      [
-        JSON.stringify(
-          decisions.map(({ proposal, ...decision }) => ({
-            ...decision,
-            proposal: proposal === undefined ? null : JSON.stringify(proposal),
-          })),
-        ),
-        curator,
-        parts.now(),
-      ],
+      [JSON.stringify(written), curator, parts.now()],
     );
     await tx.query(
       `delete from datanets.assignments where curator = $1
@@ -195,8 +200,11 @@ export async function review(
 export type RowReview = Pick<Decision, "decision" | "reason" | "proposal">;
 
 /** By line of a contribution. */
-export async function reviewsOf(queries: Queries, contributionId: number): Promise<Map<number, RowReview[]>> {
-  const found = await queries.query<{
+export async function reviewsOf(
+  { database, blobs }: Pick<CurationParts, "database" | "blobs">,
+  contributionId: number,
+): Promise<Map<number, RowReview[]>> {
+  const found = await database.query<{
     line: number;
     decision: "accept" | "reject";
     reason: string;
@@ -211,7 +219,9 @@ export async function reviewsOf(queries: Queries, contributionId: number): Promi
     const all = byLine.get(line) ?? [];
     all.push({
       ...review,
-      ...(proposal !== null && { proposal: exampleSchema.parse(JSON.parse(proposal)) }),
+      ...(proposal !== null && {
+        proposal: exampleSchema.parse(JSON.parse(await proposalText(blobs, proposal))),
+      }),
     });
     byLine.set(line, all);
   }
