@@ -13,6 +13,7 @@ const generators = ["rooms", "lock", "contracts"];
 export function checks(): Step[] {
   return [
     { name: "types", command: [packageBin("typescript", "bin/tsc"), "-p", "tsconfig.json"] },
+    { name: "types of the web application", command: [packageBin("typescript", "bin/tsc"), "-p", "web"] },
     { name: "style", command: [packageBin("@biomejs/biome", "bin/biome"), "check", "--error-on-warnings"] },
     ...generators
       .map((name) => ({ name: `${name} up to date`, command: [`scripts/${name}.ts`, "--check"] }))

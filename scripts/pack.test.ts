@@ -50,7 +50,7 @@ type Packed = { tarball: string; files: string[] };
 async function pack(): Promise<Packed> {
   mkdirSync(staging);
   build(join(staging, "dist"));
-  const beside = ["package.json", "LICENSE", "README.md", "models", "examples/valley", "web/public"];
+  const beside = ["package.json", "LICENSE", "README.md", "models", "examples/valley", "web/dist"];
   for (const path of beside) {
     const from = new URL(path, repository);
     if (existsSync(from)) cpSync(from, join(staging, path), { recursive: true });
@@ -95,13 +95,7 @@ function userLock(tarball: string) {
 
 test("the package holds what it needs, and neither tests nor sources", async (t) => {
   const { tarball, files } = await packed();
-  const needed = [
-    "dist/cli/bin.js",
-    "dist/cli/doctor.js",
-    "package.json",
-    "LICENSE",
-    "web/public/index.html",
-  ];
+  const needed = ["dist/cli/bin.js", "dist/cli/doctor.js", "package.json", "LICENSE", "web/dist/index.html"];
   for (const path of needed) assert.ok(files.includes(path), `${path} is missing`);
   assert.deepEqual(
     files.filter((path) => /\.ts$|\.test\.|-suite\.|fixtures\/|^(src|scripts|contracts)\//.test(path)),

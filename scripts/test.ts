@@ -54,6 +54,9 @@ function nodeTests(files: readonly string[]): Step {
   };
 }
 
+/** Tests of the node and in the browser look at the pages as they are now. */
+const webApplication: Step = { name: "web application", command: ["scripts/web.ts"] };
+
 const contractTests: Step = { name: "contract tests", command: ["scripts/forge.ts", "test"] };
 
 /** What to run for the given paths: everything for none. */
@@ -73,7 +76,7 @@ export function steps(paths: readonly string[], cwd = process.cwd()): Step[] {
   const hasContracts = existsSync(new URL("scripts/forge.ts", repository));
   return [
     ...(all ? checks() : []),
-    ...(files.length > 0 ? [nodeTests(files)] : []),
+    ...(files.length > 0 ? [webApplication, nodeTests(files)] : []),
     ...(hasContracts && (all || paths.some(isContracts)) ? [contractTests] : []),
   ];
 }

@@ -1,4 +1,7 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Device, devices, type Precision, precisions, webGpuState } from "../engine/index.ts";
 import { hubIdSchema } from "../modelfactory/index.ts";
@@ -53,6 +56,7 @@ export function define(command: Command, io: Io): void {
         const config = readConfig(home, overrides);
         if (baseModel !== undefined) requireBase(baseModel, config);
         if (config.device === "webgpu") await requireGraphics();
+        await buildPages();
         const started = performance.now();
         const node = await openNode(config, {
           onStep: (step) => io.note(`Opening ${step} …`),
@@ -80,7 +84,7 @@ export function define(command: Command, io: Io): void {
           [
             `OpenLedger is up after ${((performance.now() - started) / 1000).toFixed(1)} s.`,
             "",
-            `  Status page   ${url}`,
+            `  Application   ${url}`,
             `  API           ${url}/v1        (described at ${url}/openapi.json)`,
             `  Chain         ${url}/rpc       (chain id ${config.chainId}, OPEN)`,
             `  Data          ${config.home}`,
@@ -100,6 +104,21 @@ export function define(command: Command, io: Io): void {
         io.note("Closed. Nothing acknowledged is lost.");
       },
     );
+}
+
+const webScript = new URL("../../scripts/web.ts", import.meta.url);
+
+/** A clone builds its web application from its own sources, once per change; an installed package has it built. */
+async function buildPages(): Promise<void> {
+  if (!existsSync(webScript)) return;
+  const child = spawn(process.execPath, [fileURLToPath(webScript)], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const [code] = await once(child, "exit");
+  if (code !== 0)
+    throw new CliError("The web application could not be built; what stopped it is said above.", {
+      fix: ["./openledger doctor", "node scripts/web.ts --force"],
+    });
 }
 
 /** Says how a model that is named by its id is brought, before anything is opened. */

@@ -464,7 +464,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       });
     });
     app.doc("/openapi.json", { openapi: "3.1.0", info: { title: "OpenLedger node", version } });
-    app.route("/", staticRoutes(join(packageFolder, "web", "public")));
+    app.route("/", staticRoutes(join(packageFolder, "web", "dist")));
     const server = createAdaptorServer({ fetch: app.fetch, hostname: config.host });
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (isForeignName(config.host, request.headers.host))

@@ -24,6 +24,7 @@ import { type Settlement, SettlementError } from "../settlement/index.ts";
 import { hasPaid } from "./answers.ts";
 import type { NodeConfig } from "./config.ts";
 import type { NodeNetwork } from "./network.ts";
+import { healthOut, networkOut, statusOut, supplyOut } from "./schemas.ts";
 import { version } from "./version.ts";
 
 type Services = {
@@ -37,8 +38,8 @@ type Services = {
   inference: Pick<Inference, "evidence">;
 };
 
-const json = (description: string) => ({
-  content: { "application/json": { schema: z.unknown() } },
+const json = (description: string, schema: z.ZodType = z.unknown()) => ({
+  content: { "application/json": { schema } },
   description,
 });
 const tags = ["Node"];
@@ -54,28 +55,28 @@ const routes = {
     path: "/healthz",
     tags,
     summary: "Whether the node answers",
-    responses: { 200: json("It does"), 503: json("It cannot take transactions") },
+    responses: { 200: json("It does", healthOut), 503: json("It cannot take transactions", healthOut) },
   }),
   status: createRoute({
     method: "get",
     path: "/v1/status",
     tags,
     summary: "The whole node at a glance",
-    responses: { 200: json("The status") },
+    responses: { 200: json("The status", statusOut) },
   }),
   network: createRoute({
     method: "get",
     path: "/v1/network",
     tags,
     summary: "The network, and what a wallet needs to add it (EIP-3085)",
-    responses: { 200: json("The network") },
+    responses: { 200: json("The network", networkOut) },
   }),
   supply: createRoute({
     method: "get",
     path: "/v1/supply",
     tags,
     summary: "Proof from the chain itself that all OPEN is there",
-    responses: { 200: json("The proof") },
+    responses: { 200: json("The proof", supplyOut) },
   }),
   audit: createRoute({
     method: "get",

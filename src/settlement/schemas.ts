@@ -94,13 +94,44 @@ export const listedReceiptOut = z
   })
   .openapi("ListedReceipt");
 
+/** A receipt's bundle as JSON has it; {@link receiptBundleSchema} is what reads and checks it. */
+const bundleOut = z
+  .object({
+    receipt: z.object({
+      channelId: hexOut,
+      from: wei,
+      to: wei,
+      releaseId: hexOut,
+      requestDigest: hexOut,
+      responseDigest: hexOut,
+      promptTokens: z.number(),
+      completionTokens: z.number(),
+      queryDigest: hexOut,
+      scoresDigest: hexOut,
+      thresholdRow: z.number(),
+      threshold: z.string(),
+      splitDigest: hexOut,
+      issuedAt: z.number(),
+    }),
+    signature: hexOut,
+    query: hexOut,
+    scores: z.array(z.object({ row: z.number(), score: z.number() })),
+    payments: z.array(z.object({ payee: hexOut, amount: wei })),
+    terms: z.object({
+      split: z.record(z.string(), z.number()).openapi({ description: "Parts of 10,000" }),
+      payees: z.record(z.string(), hexOut),
+      datanets: z.array(z.object({ owner: hexOut, pool: hexOut })),
+    }),
+  })
+  .openapi("ReceiptBundle", {
+    description:
+      "The receipt with its signature and everything its digests stand for; anyone can check it offline",
+  });
+
 export const receiptOut = listedReceiptOut
   .omit({ paidWei: true })
   .extend({
-    bundle: z.record(z.string(), z.unknown()).openapi({
-      description:
-        "The receipt with its signature and everything its digests stand for; anyone can check it offline",
-    }),
+    bundle: bundleOut,
     proof: z
       .object({
         root: hexOut,
@@ -230,7 +261,7 @@ export function listedJson(receipt: ListedReceipt): z.input<typeof listedReceipt
 }
 
 /** A bundle as `openledger verify` reads it. */
-function bundleJson(bundle: ReceiptBundle): Record<string, unknown> {
+function bundleJson(bundle: ReceiptBundle): z.input<typeof bundleOut> {
   return z.encode(receiptBundleSchema, bundle);
 }
 

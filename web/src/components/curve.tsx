@@ -1,0 +1,86 @@
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import { useTheme } from "../lib/theme.ts";
+
+export type Series = { label: string; values: readonly (number | null)[]; dashed?: boolean };
+
+type Props = {
+  /** What the picture shows, for who does not see it. */
+  label: string;
+  xLabel: string;
+  x: readonly number[];
+  series: readonly Series[];
+  /** Pixels. */
+  height?: number;
+  /** Whether x is seconds since 1970. */
+  time?: boolean;
+  logarithmic?: boolean;
+};
+
+const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const inks = ["--accent", "--wait", "--bad", "--good"];
+
+/** Lines over steps or time, as they grow; a thousand points are drawn in about a millisecond. */
+export function Curve({ label, xLabel, x, series, height = 220, time = false, logarithmic = false }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const [theme] = useTheme();
+  const names = series.map(({ label }) => label).join("|");
+  const data = [x, ...series.map(({ values }) => values)] as unknown as uPlot.AlignedData;
+  const latest = useRef(data);
+  latest.current = data;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: made again when the look or the lines change, fed when the data does
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const axis = {
+      stroke: colour("--quiet"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { stroke: colour("--line") },
+    };
+    const made = new uPlot(
+      {
+        width: element.clientWidth,
+        height,
+        legend: { live: true },
+        cursor: { drag: { x: true, y: false } },
+        scales: { x: { time }, y: logarithmic ? { distr: 3 } : {} },
+        axes: [{ ...axis }, { ...axis, size: 56 }],
+        series: [
+          { label: xLabel },
+          ...series.map(({ label, dashed }, line) => ({
+            label,
+            stroke: colour(inks[line % inks.length] as string),
+            width: 1.75,
+            spanGaps: true,
+            ...(dashed ? { dash: [6, 4] } : {}),
+            points: { show: latest.current[0].length < 40 },
+          })),
+        ],
+      },
+      latest.current,
+      element,
+    );
+    plot.current = made;
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [theme, names, height, time, logarithmic, xLabel]);
+
+  useEffect(() => plot.current?.setData(data));
+
+  return (
+    <div
+      ref={place}
+      role="img"
+      aria-label={label}
+      className="w-full min-w-0"
+      style={{ minHeight: height + 32 }}
+    />
+  );
+}

@@ -1,0 +1,76 @@
+import { Link } from "@tanstack/react-router";
+import { ChevronRightIcon } from "lucide-react";
+import { type ReactNode, useEffect } from "react";
+
+type Crumb = { label: string; to: string };
+type Props = {
+  title: string;
+  lead?: ReactNode;
+  trail?: readonly Crumb[];
+  action?: ReactNode;
+  children: ReactNode;
+};
+
+/** A screen: its title (also the tab's), one line that says what it is for, where it hangs, and what one does here. */
+export function Page({ title, lead, trail = [], action, children }: Props) {
+  useEffect(() => {
+    document.title = `${title} · OpenLedger`;
+  }, [title]);
+  return (
+    <div className="flex flex-col gap-5">
+      <header className="flex flex-wrap items-end justify-between gap-x-6 gap-y-3">
+        <div className="min-w-0">
+          {trail.length > 0 && (
+            <nav
+              aria-label="Breadcrumb"
+              className="mb-1 flex flex-wrap items-center gap-1 text-sm text-quiet"
+            >
+              {trail.map(({ label, to }) => (
+                <span key={to} className="inline-flex items-center gap-1">
+                  <Link to={to} className="hover:text-text hover:underline">
+                    {label}
+                  </Link>
+                  <ChevronRightIcon aria-hidden className="size-3.5" />
+                </span>
+              ))}
+            </nav>
+          )}
+          <h1 className="text-2xl font-semibold tracking-tight break-words">{title}</h1>
+          {lead && <div className="mt-1 max-w-prose text-quiet">{lead}</div>}
+        </div>
+        {action && <div className="flex flex-wrap gap-2">{action}</div>}
+      </header>
+      {children}
+    </div>
+  );
+}
+
+/** A figure with its name under it. */
+export function Stat({ label, children, note }: { label: string; children: ReactNode; note?: ReactNode }) {
+  return (
+    <div className="min-w-0 rounded-lg border bg-surface px-4 py-3">
+      <dt className="text-sm text-quiet">{label}</dt>
+      <dd className="mt-0.5 text-lg font-semibold break-words">{children}</dd>
+      {note && <dd className="text-xs text-quiet">{note}</dd>}
+    </div>
+  );
+}
+
+/** Figures side by side, as many as fit. */
+export const Stats = ({ children }: { children: ReactNode }) => (
+  <dl className="grid grid-cols-[repeat(auto-fit,minmax(10.5rem,1fr))] gap-3">{children}</dl>
+);
+
+/** Names and values under each other. */
+export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
+  return (
+    <dl className="grid grid-cols-[minmax(7rem,auto)_minmax(0,1fr)] gap-x-6 gap-y-2 text-sm">
+      {facts.map(([name, value]) => (
+        <div key={name} className="col-span-2 grid grid-cols-subgrid border-b pb-2 last:border-0 last:pb-0">
+          <dt className="text-quiet">{name}</dt>
+          <dd className="min-w-0 break-words">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

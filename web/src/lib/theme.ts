@@ -1,0 +1,21 @@
+import { useSyncExternalStore } from "react";
+
+/** The chosen look; `theme.js` puts it on the page before the first paint. */
+export type Theme = "light" | "dark";
+
+const listeners = new Set<() => void>();
+const current = (): Theme => (document.documentElement.classList.contains("dark") ? "dark" : "light");
+
+/** The look in force, and the way to change it; the choice is kept on this device. */
+export function useTheme(): [Theme, (theme: Theme) => void] {
+  const theme = useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, current);
+  const choose = (next: Theme) => {
+    localStorage.setItem("openledger.theme", next);
+    document.documentElement.classList.toggle("dark", next === "dark");
+    for (const listener of listeners) listener();
+  };
+  return [theme, choose];
+}

@@ -1,0 +1,40 @@
+import type { Schema } from "../api/types.ts";
+import { Amount } from "../components/amount.tsx";
+import { Address } from "../components/hash.tsx";
+import { Table } from "../components/ui/table.tsx";
+import { percent } from "../lib/format.ts";
+import { roleOf } from "./roles.ts";
+
+/** A receipt's payments, with what each is for and its share of the fee. */
+export function Split({ view }: { view: Pick<Schema<"Receipt">, "bundle" | "feeWei"> }) {
+  const fee = BigInt(view.feeWei);
+  const share = (amount: string) =>
+    fee === 0n ? 0 : Number((BigInt(amount) * 1_000_000n) / fee) / 1_000_000;
+  return (
+    <Table
+      caption="Payments"
+      rows={view.bundle.payments}
+      keyOf={({ payee }) => payee}
+      columns={[
+        { heading: "For", cell: ({ payee }) => roleOf(payee, view.bundle) },
+        { heading: "Paid to", cell: ({ payee }) => <Address value={payee} /> },
+        { heading: "Amount", numeric: true, cell: ({ amount }) => <Amount wei={amount} /> },
+        {
+          heading: "Share",
+          numeric: true,
+          cell: ({ amount }) => (
+            <span className="inline-flex items-center gap-2">
+              <span
+                aria-hidden
+                className="hidden h-2 w-16 overflow-hidden rounded-full bg-sunken sm:inline-block"
+              >
+                <span className="block h-full bg-accent" style={{ width: `${100 * share(amount)}%` }} />
+              </span>
+              {percent(share(amount))}
+            </span>
+          ),
+        },
+      ]}
+    />
+  );
+}

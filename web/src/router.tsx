@@ -1,0 +1,52 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { Shell } from "./components/shell.tsx";
+import { Empty, Failure, Loading } from "./components/states.tsx";
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: () => (
+    <Empty title="There is no such page">
+      The navigation leads to what there is; the explorer searches by anything.
+    </Empty>
+  ),
+  errorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+});
+
+type Screen = () => Promise<object>;
+
+/** One screen, loaded when it is first opened. */
+const screen = <Path extends string>(path: Path, load: Screen, name: string) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    component: lazyRouteComponent(load as never, name as never),
+  });
+
+const tree = root.addChildren([
+  screen("/", () => import("./screens/home/home.tsx"), "Home"),
+  screen("/datanets", () => import("./screens/datanets/list.tsx"), "DatanetList"),
+  screen("/models", () => import("./screens/models/list.tsx"), "ModelList"),
+  screen("/explorer", () => import("./screens/explorer/explorer.tsx"), "Explorer"),
+  screen("/explorer/blocks/$block", () => import("./screens/explorer/block.tsx"), "Block"),
+  screen(
+    "/explorer/transactions/$hash",
+    () => import("./screens/explorer/transaction.tsx"),
+    "TransactionPage",
+  ),
+  screen("/explorer/accounts/$address", () => import("./screens/explorer/account.tsx"), "Account"),
+  screen("/explorer/receipts/$receipt", () => import("./screens/explorer/receipt.tsx"), "ReceiptPage"),
+  screen("/explorer/batches/$batch", () => import("./screens/explorer/batch.tsx"), "BatchPage"),
+]);
+
+export const router = createRouter({
+  routeTree: tree,
+  defaultPreload: "intent",
+  defaultPendingComponent: () => <Loading rows={6} />,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

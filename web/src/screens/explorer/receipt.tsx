@@ -1,0 +1,81 @@
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "@tanstack/react-router";
+import { receiptQuery } from "../../api/live.ts";
+import { Amount } from "../../components/amount.tsx";
+import { Hash, ReleaseLink, Transaction } from "../../components/hash.tsx";
+import { Facts, Page } from "../../components/page.tsx";
+import { Loaded } from "../../components/states.tsx";
+import { Badge } from "../../components/ui/badge.tsx";
+import { Card } from "../../components/ui/card.tsx";
+import { When } from "../../components/when.tsx";
+import { count, short } from "../../lib/format.ts";
+import { Checked } from "../../receipt/checked.tsx";
+import { Settlement } from "../../receipt/settlement.tsx";
+import { Split } from "../../receipt/split.tsx";
+import { explorerTrail } from "./trail.ts";
+
+/** One paid answer: what it cost, who is paid why, and how far its settlement is. */
+export function ReceiptPage() {
+  const { receipt } = useParams({ strict: false }) as { receipt: string };
+  const found = useQuery(receiptQuery(receipt));
+  return (
+    <Page title={`Receipt ${short(receipt)}`} trail={explorerTrail}>
+      <Loaded query={found} rows={8}>
+        {(view) => (
+          <>
+            <Settlement view={view} />
+            <div className="grid gap-5 xl:grid-cols-2">
+              <Card
+                heading="Who is paid"
+                note="Every payment follows from the scores and the index; anyone can recompute it."
+              >
+                <Split view={view} />
+              </Card>
+              <Card heading="The answer">
+                <Facts
+                  facts={[
+                    ["Receipt", <Hash key="id" value={view.receiptId} />],
+                    ["Release", <ReleaseLink key="release" value={view.releaseId} />],
+                    ["Fee", <Amount key="fee" wei={view.feeWei} />],
+                    [
+                      "Tokens",
+                      `${count(view.bundle.receipt.promptTokens)} asked, ${count(view.bundle.receipt.completionTokens)} answered`,
+                    ],
+                    ["Accepted", <When key="when" exact ms={view.acceptedAtMs} />],
+                    ["Channel", <Hash key="channel" value={view.channelId} />],
+                    ["Question's digest", <Hash key="request" value={view.bundle.receipt.requestDigest} />],
+                    ["Answer's digest", <Hash key="response" value={view.bundle.receipt.responseDigest} />],
+                    [
+                      "Settled in",
+                      view.transactionHash === null ? (
+                        "no transaction yet"
+                      ) : (
+                        <Transaction key="transaction" value={view.transactionHash} />
+                      ),
+                    ],
+                  ]}
+                />
+              </Card>
+            </div>
+            <Card heading="What holds, and who says so">
+              <ul className="flex flex-col gap-3 text-sm">
+                {view.standing.map(({ by, fact, check }) => (
+                  <li key={fact} className="grid gap-x-3 gap-y-1 sm:grid-cols-[6.5rem_minmax(0,1fr)]">
+                    <span>
+                      <Badge tone={by === "proven" ? "good" : "quiet"}>{by}</Badge>
+                    </span>
+                    <span>
+                      {fact}
+                      <span className="block text-quiet">{check}</span>
+                    </span>
+                  </li>
+                ))}
+              </ul>
+              <Checked view={view} />
+            </Card>
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

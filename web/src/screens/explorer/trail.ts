@@ -1,0 +1,2 @@
+/** Where the explorer's pages hang. */
+export const explorerTrail = [{ label: "Explorer", to: "/explorer" }];
