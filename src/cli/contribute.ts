@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type ConvertOptions, formats } from "../datanets/index.ts";
 import { type Digest, domain, signConsent, toHex } from "../protocol/index.ts";
+import { formatOpen } from "./amount.ts";
 import { commitFirst } from "./commitment.ts";
 import {
   assertSameRows,
@@ -166,6 +167,7 @@ async function hand(io: Io, node: NodeClient, id: string, part: Part, preview: P
     license: preview.license,
     signedAt: BigInt(Math.floor(Date.now() / 1_000)),
   };
+  await requireStake(node, id, consent.contributor);
   const { chainId, verifyingContract } = preview.signing;
   const registry = domain(chainId, verifyingContract);
   const signature = await signConsent(registry, consent, account);
@@ -177,6 +179,22 @@ async function hand(io: Io, node: NodeClient, id: string, part: Part, preview: P
   if (preview.mask) signed.set("mask", "true");
   if (salt !== undefined) signed.set("salt", salt);
   return post<Report>(node, `/v1/datanets/${id}/contributions?${signed}`, part);
+}
+
+/** Before anything is signed or put on chain that would then be of no use. */
+async function requireStake(node: NodeClient, id: string, contributor: string): Promise<void> {
+  const { stakeWei } = await node.get<{ stakeWei?: string }>(`/v1/datanets/${id}/rules`);
+  if (stakeWei === undefined) return;
+  const found = await node.get<{ bondedWei: string; mayContribute: boolean }>(
+    `/v1/datanets/${id}/contributors/${contributor}/stake`,
+  );
+  if (found.mayContribute) return;
+  throw new CliError(`Datanet ${id} takes rows of those who have stake, and ${contributor} has too little.`, {
+    expected: `at least ${formatOpen(BigInt(stakeWei))} OPEN staked, in any pool`,
+    actual: `${formatOpen(BigInt(found.bondedWei))} OPEN`,
+    fix: ["./openledger stake delegate <pool> <amount>", "./openledger stake pools lists them"],
+    code: "stake-needed",
+  });
 }
 
 /** Errors about a row also say where it came from, and what it became. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { optionalChecks, type Rules } from "../datanets/index.ts";
+import { formatOpen, parseOpen } from "./amount.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
@@ -26,6 +27,7 @@ type Options = {
   readonly minTokens?: number;
   readonly maxTokens?: number;
   readonly mask?: boolean;
+  readonly stake?: bigint;
   readonly file?: string;
 };
 
@@ -39,6 +41,7 @@ export function defineRules(command: Command, io: Io): void {
     .option("--max-tokens <number>", 'greatest length of a row, or "any"', length)
     .option("--mask", "mask personal data before rows are signed")
     .option("--no-mask", "leave personal data in")
+    .option("--stake <amount>", "OPEN that contributors must have staked, 0: none", parseOpen)
     .option("--file <json>", "take the rules from a file instead")
     .action((id: string, options: Options) => rules(io, id, options));
 }
@@ -54,7 +57,7 @@ async function rules(io: Io, id: string, options: Options): Promise<void> {
   io.result(held, show(held));
 }
 
-function changed(now: Rules, { refuse, languages, minTokens, maxTokens, mask }: Options): object {
+function changed(now: Rules, { refuse, languages, minTokens, maxTokens, mask, stake }: Options): object {
   const bound = (key: string, value: number | undefined) =>
     value === undefined ? {} : { [key]: value === 0 ? undefined : value };
   return {
@@ -63,6 +66,7 @@ function changed(now: Rules, { refuse, languages, minTokens, maxTokens, mask }: 
     ...(languages && { languages: languages.length === 0 ? undefined : languages }),
     ...bound("minTokens", minTokens),
     ...bound("maxTokens", maxTokens),
+    ...(stake === undefined ? {} : { stakeWei: stake === 0n ? undefined : stake.toString() }),
     ...(mask === undefined ? {} : { maskPersonalData: mask }),
   };
 }
@@ -79,7 +83,7 @@ function readRules(file: string): unknown {
   }
 }
 
-function show({ refuse, languages, minTokens, maxTokens, maskPersonalData }: Rules): string {
+function show({ refuse, languages, minTokens, maxTokens, maskPersonalData, stakeWei }: Rules): string {
   const tokens = [minTokens && `at least ${minTokens}`, maxTokens && `at most ${maxTokens}`].filter(Boolean);
   return pairs([
     ["refused", ["malformed rows", "duplicates", ...refuse].join(", ")],
@@ -87,5 +91,6 @@ function show({ refuse, languages, minTokens, maxTokens, maskPersonalData }: Rul
     ["languages", languages?.join(", ") ?? "any"],
     ["tokens", tokens.join(", ") || "any number"],
     ["personal data", maskPersonalData ? "masked before rows are signed" : "as given"],
+    ["stake of contributors", stakeWei === undefined ? "none" : `${formatOpen(BigInt(stakeWei))} OPEN`],
   ]);
 }

@@ -31,6 +31,7 @@ import { overlapOf, type RowReview, reviewsOf } from "./curation/review.ts";
 import { DatanetError } from "./errors.ts";
 import type { Source } from "./formats/source.ts";
 import type { Registry } from "./registry.ts";
+import { requireStake } from "./stake.ts";
 import type { Texts } from "./texts.ts";
 import { readUpload, type UploadLimits, type UploadRow } from "./upload.ts";
 
@@ -112,6 +113,7 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
   await checkTerms(parts, consent);
   await checkSignature(parts, consent, input.signature);
   await refuseReplay(database, consentDigest);
+  await requireStake(parts, consent.datanetId, consent.contributor);
   const isReviewed = (await overlapOf(database, consent.datanetId)) !== null;
   const committed =
     isReviewed || input.salt !== undefined

@@ -14,6 +14,7 @@ export type DatanetErrorCode =
   | "withdrawal-forged"
   | "withdrawal-mismatch"
   | "unknown-example"
+  | "stake-needed"
   | "not-owner"
   | "nothing-to-publish"
   | "chain-conflict"

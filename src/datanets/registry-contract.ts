@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import {
   type Account,
   BaseError,
@@ -9,7 +10,7 @@ import {
   parseEventLogs,
   type Transport,
 } from "viem";
-import { datanetRegistryAbi, protocolParametersAbi } from "../chain/index.ts";
+import { datanetRegistryAbi, openStakingAbi, protocolParametersAbi } from "../chain/index.ts";
 import { type Address, domain, type Hex, toHex } from "../protocol/index.ts";
 import type { RegisteredDatanet, RegisteredVersion, Registry } from "./registry.ts";
 
@@ -21,6 +22,8 @@ export function contractRegistry(options: {
   chain: Chain;
   transport: Transport;
   address: Address;
+  /** `OpenStaking`; without it nobody has stake. */
+  staking?: Address;
 }): Registry {
   const { chain, transport } = options;
   const contract = { address: options.address, abi: datanetRegistryAbi } as const;
@@ -139,6 +142,22 @@ export function contractRegistry(options: {
       reader.readContract({ ...contract, functionName: "committedAt", args: [datanetId, commitment] }),
     balanceOf: (token, account) =>
       reader.readContract({ address: token, abi: erc20Abi, functionName: "balanceOf", args: [account] }),
+    async stakeOf(account) {
+      if (options.staking === undefined) return 0n;
+      const { timestamp } = await reader.getBlock();
+      const read = (at: bigint) =>
+        reader.readContract({
+          ...{ address: options.staking as Address, abi: openStakingAbi, functionName: "votesAt" },
+          ...{ args: [account, at], blockTag: "pending" },
+        });
+      // Stakes are told of the past alone: in the very second of the last block, one waits until it is over.
+      for (let tries = 0; tries < 3; tries++) {
+        const stake = await unlessReverted("NotPast", () => read(timestamp));
+        if (stake !== undefined) return stake;
+        await setTimeout(500);
+      }
+      return read(timestamp - 1n);
+    },
     mayPublish: (datanetId, account) =>
       reader.readContract({ ...contract, functionName: "isCurator", args: [datanetId, account] }),
   };

@@ -51,6 +51,8 @@ export type Registry = {
   committedAt(datanetId: bigint, commitment: Digest): Promise<bigint>;
   /** How much of a token an account holds: base units of an ERC-20, the number of ERC-721. @throws Error where there is no such token */
   balanceOf(token: Address, account: Address): Promise<bigint>;
+  /** What an account has bonded in all pools of `OpenStaking`, wei. */
+  stakeOf(account: Address): Promise<bigint>;
   /** Names a curator, or takes the name away. @throws Error where `owner` does not own the Datanet */
   setCurator(owner: Account, datanetId: bigint, curator: Address, allowed: boolean): Promise<Hex>;
   /** Whether `account` may publish. */

@@ -214,6 +214,7 @@ test("the OpenAPI document describes every route", () => {
     "/v1/datanets/{datanetId}",
     "/v1/datanets/{datanetId}/access",
     "/v1/datanets/{datanetId}/contributions",
+    "/v1/datanets/{datanetId}/contributors/{contributor}/stake",
     "/v1/datanets/{datanetId}/curators/{curator}",
     "/v1/datanets/{datanetId}/preview",
     "/v1/datanets/{datanetId}/readers",

@@ -28,6 +28,7 @@ import {
   signatureText,
   signingOut,
   splitText,
+  stakeOut,
   versionDiffOut,
   versionJson,
   versionOut,
@@ -61,6 +62,7 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 503> = {
   "withdrawal-forged": 403,
   "withdrawal-mismatch": 400,
   "unknown-example": 404,
+  "stake-needed": 403,
   "not-owner": 403,
   "nothing-to-publish": 409,
   "chain-conflict": 409,
@@ -182,6 +184,14 @@ const routes = {
       body: { required: true, content: { "application/json": { schema: rulesSchema } } },
     },
     responses: { 200: json(rulesOut, "The rules as they hold now"), ...failures },
+  }),
+  stake: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/contributors/{contributor}/stake",
+    tags,
+    summary: "What stake a Datanet asks of its contributors, and what one of them has",
+    request: { params: datanetParams.extend({ contributor: addressText }) },
+    responses: { 200: json(stakeOut, "Both, in wei"), ...failures },
   }),
   preview: createRoute({
     method: "post",
@@ -393,6 +403,13 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   app.openapi(routes.rules, async (context) =>
     context.json(await service.getRules(context.req.valid("param").datanetId), 200),
   );
+  app.openapi(routes.stake, async (context) => {
+    const { datanetId, contributor } = context.req.valid("param");
+    const { neededWei, bondedWei } = await service.stakeOf(datanetId, contributor);
+    const mayContribute = bondedWei >= neededWei;
+    const said = { contributor, neededWei: neededWei.toString(), bondedWei: bondedWei.toString() };
+    return context.json({ ...said, mayContribute }, 200);
+  });
   mountConvert(app);
   app.openapi(routes.preview, async (context) => {
     const { datanetId } = context.req.valid("param");

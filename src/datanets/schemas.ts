@@ -114,8 +114,13 @@ export const rulesOut = z
     minTokens: z.number().optional(),
     maxTokens: z.number().optional(),
     maskPersonalData: z.boolean(),
+    stakeWei: z.string().optional(),
   })
   .openapi("DatanetRules");
+
+export const stakeOut = z
+  .object({ contributor: hexOut, neededWei: z.string(), bondedWei: z.string(), mayContribute: z.boolean() })
+  .openapi("ContributorStake");
 
 export const previewOut = z
   .object({

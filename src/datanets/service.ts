@@ -1,5 +1,5 @@
 import type { Account } from "viem";
-import { type Digest, sameHex } from "../protocol/index.ts";
+import { type Address, type Digest, sameHex } from "../protocol/index.ts";
 import { type Access, createAccess } from "./access/service.ts";
 import {
   type Checks,
@@ -28,6 +28,7 @@ import { type ExportName, exportVersion } from "./export/index.ts";
 import { type Ask, importVersion } from "./import-version.ts";
 import { listVersions, publishVersion, readSummary, type VersionSummary } from "./publication.ts";
 import type { Registry } from "./registry.ts";
+import { type StakeStanding, stakeStanding } from "./stake.ts";
 import { migrateDatanets } from "./tables.ts";
 import { openTexts, type TextsDependencies } from "./texts.ts";
 import { type UploadLimits, uploadLimits } from "./upload.ts";
@@ -73,6 +74,8 @@ export type Datanets = {
   getRules(datanetId: bigint): Promise<Rules>;
   /** Sets it, for contributions from now on. @throws DatanetError `not-owner` */
   setRules(owner: Account, datanetId: bigint, rules: Rules): Promise<Rules>;
+  /** What stake is asked of contributors, and what this one has. */
+  stakeOf(datanetId: bigint, contributor: Address): Promise<StakeStanding>;
   /** The near duplicates that a row belongs with. @param rowId as in the rows' table */
   clusterOf(rowId: number): Promise<Cluster>;
   readonly checks: Checks;
@@ -179,6 +182,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       await writeRules(database, datanetId, rules);
       return rules;
     },
+    stakeOf: (datanetId, contributor) => stakeStanding(parts, datanetId, contributor),
     clusterOf: (rowId) => clusterOf(database, rowId),
     checks,
     getContribution: (contributionId) => readReport(parts, contributionId),

@@ -188,7 +188,11 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       sealed,
       whenQuiet: quiet.when,
       onPrivate: (datanetId) => hideSpans([datanetId]),
-      registry: contractRegistry({ ...link, address: contracts.DatanetRegistry.address }),
+      registry: contractRegistry({
+        ...link,
+        address: contracts.DatanetRegistry.address,
+        staking: contracts.OpenStaking.address,
+      }),
       countTokens: createTokenCount(config.baseModel),
       log,
     });

@@ -35,6 +35,11 @@ export const rulesSchema = z
     maxTokens: tokens.optional(),
     /** Whether personal data is masked before rows are digested and signed. */
     maskPersonalData: z.boolean().default(false),
+    /** What a contributor must have staked, wei as a decimal; nothing by default. */
+    stakeWei: z
+      .string()
+      .regex(/^[1-9][0-9]{0,27}$/, "expected a decimal number of wei")
+      .optional(),
   })
   .refine(
     ({ minTokens, maxTokens }) =>
