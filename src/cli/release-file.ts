@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { fetchVersion } from "../datanets/index.ts";
-import { type ReleaseMaterial, readRegistered } from "../modelfactory/index.ts";
+import { type ReleaseMaterial, readRegistered, type StartMaterial } from "../modelfactory/index.ts";
 import {
   addressSchema,
   base64Schema,
@@ -59,6 +59,8 @@ const releaseFileSchema = z.strictObject({
         .nullable(),
     )
     .max(64),
+  /** The release that its training continued from, by its manifest and its adapter's tensors. */
+  start: z.strictObject({ manifest: manifestSchema, adapter: base64 }).optional(),
   index: indexSchema.optional(),
 });
 
@@ -78,7 +80,7 @@ const explainBytesMax = 272 * 2 ** 20;
 export type FetchParts = (
   node: NodeClient,
   releaseId: Digest,
-) => Promise<Pick<LoadedRelease, "manifest" | "adapter" | "basis" | "index">>;
+) => Promise<Pick<LoadedRelease, "manifest" | "adapter" | "basis" | "index" | "start">>;
 
 /**
  * @param release a release's id, to fetch from the running node, or a file that `save` wrote before
@@ -104,9 +106,10 @@ export async function loadRelease(
   return loaded;
 }
 
-const fileOf = ({ registered: _, versions, index, ...loaded }: LoadedRelease) =>
+const fileOf = ({ registered: _, versions, index, start, ...loaded }: LoadedRelease) =>
   z.encode(releaseFileSchema, {
     ...{ schema: "openledger/release-file/1", ...loaded },
+    ...(start !== undefined && !(start instanceof Error) && { start }),
     ...(index && {
       index: {
         ...index,
@@ -148,17 +151,27 @@ function readReleaseFile(path: string): LoadedRelease {
   }
   const read = releaseFileSchema.safeParse(json);
   if (!read.success) throw unreadable(whatIsWrong(read.error), exitCodes.failed);
-  const { schema: _, versions, index, ...file } = read.data;
+  const { schema: _, versions, index, start, ...file } = read.data;
   return {
     ...file,
+    ...(start && { start }),
     ...(index && { index: { ...index, explain: index.explain && explainBlob(index.explain) } }),
     versions: versions.map((version) => version ?? new Error("It is not in the file.")),
     registered: null,
   };
 }
 
-/** Manifest, adapter and basis. */
+/** Manifest, adapter and basis, and what a training that continued another began with. */
 export const fetchAdapter: FetchParts = async (node, releaseId) => {
+  const { manifest, adapter } = await fetchTensors(node, releaseId);
+  const basis = await bytesOf("basis", await node.send("GET", `/v1/releases/${releaseId}/files/basis`));
+  const continued = digestSchema.safeParse(manifest.recipe.continueFrom);
+  if (!continued.success) return { manifest, adapter, basis };
+  const start = await fetchTensors(node, continued.data).catch(notGiven);
+  return { manifest, adapter, basis, start };
+};
+
+async function fetchTensors(node: NodeClient, releaseId: Digest): Promise<StartMaterial> {
   const answer = z
     .object({ manifest: manifestSchema })
     .safeParse(await node.get(`/v1/releases/${releaseId}`));
@@ -166,21 +179,20 @@ export const fetchAdapter: FetchParts = async (node, releaseId) => {
     throw new CliError(`${node.url} gives no manifest of ${releaseId}.`, {
       actual: whatIsWrong(answer.error),
     });
-  const file = async (name: "adapter" | "basis") =>
-    bytesOf(name, await node.send("GET", `/v1/releases/${releaseId}/files/${name}`));
-  return { manifest: answer.data.manifest, adapter: await file("adapter"), basis: await file("basis") };
-};
+  const adapter = await bytesOf("adapter", await node.send("GET", `/v1/releases/${releaseId}/files/adapter`));
+  return { manifest: answer.data.manifest, adapter };
+}
+
+/** What a node does not give is an answer about the release; a node that does not answer at all is none. */
+function notGiven(error: Error): Error {
+  if (error instanceof CliError && !(error instanceof ApiError)) throw error;
+  return error;
+}
 
 async function fetchVersions(node: NodeClient, { datanets }: Manifest): Promise<LoadedRelease["versions"]> {
   const versions: LoadedRelease["versions"][number][] = [];
-  // A node that does not give a version is an answer about the release; one that does not answer at all is not.
   for (const { datanetId, version } of datanets)
-    versions.push(
-      await fetchVersion((path) => node.get(path), { datanetId, version }).catch((error: Error) => {
-        if (error instanceof CliError && !(error instanceof ApiError)) throw error;
-        return error;
-      }),
-    );
+    versions.push(await fetchVersion((path) => node.get(path), { datanetId, version }).catch(notGiven));
   return versions;
 }
 

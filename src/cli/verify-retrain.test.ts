@@ -322,3 +322,47 @@ test("the same release's index is made again bit for bit from what the node serv
   const { code: usage } = await call(["verify", saved, "--index", "--base", base, "--json"]);
   assert.equal(usage, 2, "a file without an index");
 });
+
+test("a release that continues another is trained again from that one's adapter, also from a file; another adapter is named", async () => {
+  const recipe = {
+    rank: 2,
+    alpha: 4,
+    epochs: 2,
+    batch: 8,
+    threads: 1,
+    seed: 7,
+    calibration: { retrainings: 0 },
+  };
+  const job = await run(
+    ...["finetune", "--datanet", "1@1", "--datanet", "2@1", "--model", "words", "--continue-from", id],
+    ...["--recipe", file("more.json", JSON.stringify(recipe)), "--watch"],
+  );
+  const path = join(folder, "continued.json");
+  const found = await run("verify", job.releaseId, "--retrain", "--base", base, "--save", path);
+  assert.deepEqual([found.reproduction.matches, check(found, "start").status], [true, "passed"]);
+  assert.deepEqual(check(found, "start").actual, id);
+  const continued = JSON.parse(readFileSync(path, "utf8"));
+  const fromFile = async (change: (changed: Json) => void) => {
+    const changed = structuredClone(continued);
+    change(changed);
+    writeFileSync(path, JSON.stringify(changed));
+    const { code, out } = await call(["verify", path, "--retrain", "--base", base, "--json"]);
+    return { code, out: JSON.parse(out) };
+  };
+  assert.equal((await fromFile(() => {})).out.reproduction.matches, true);
+  const without = await fromFile((changed) => {
+    delete changed.start;
+  });
+  assert.deepEqual(
+    [without.code, check(without.out, "start").actual, check(without.out, "training").status],
+    [1, "It is not in the file.", "unchecked"],
+  );
+  const other = await fromFile((changed) => {
+    changed.start = { manifest: changed.manifest, adapter: changed.adapter };
+  });
+  assert.match(check(other.out, "start").actual, new RegExp(`release ${job.releaseId}`));
+  const bent = await fromFile((changed) => {
+    changed.start.adapter = changed.adapter;
+  });
+  assert.match(check(bent.out, "start").actual, /an adapter 0x[0-9a-f]{64}, not that release's/);
+});

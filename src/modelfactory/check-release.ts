@@ -6,7 +6,14 @@ import {
   type VersionContent,
   type VersionManifest,
 } from "../datanets/index.ts";
-import { DivergedError, loadCheckpoint } from "../engine/index.ts";
+import {
+  type Adapter,
+  DivergedError,
+  loadCheckpoint,
+  type ModelConfig,
+  parseSafetensors,
+  readPeft,
+} from "../engine/index.ts";
 import { bytesDigest, type Check, type Digest, type Manifest, releaseId } from "../protocol/index.ts";
 import { type AdapterDistance, adapterDistance } from "./adapter-distance.ts";
 import { ModelFactoryError } from "./errors.ts";
@@ -32,13 +39,18 @@ export type ReleaseMaterial = {
   readonly basis: Uint8Array | null;
   /** In the manifest's order; an Error says why one could not be had. */
   readonly versions: readonly (CarriedVersion | Error)[];
+  /** The release that its training continued from, where its recipe names one; an Error says why it could not be had. */
+  readonly start?: StartMaterial | Error | undefined;
   /** What the chain says of it; null where none was asked. */
   readonly registered: Registered | null;
 };
 
+/** What a training began with: another release's adapter. */
+export type StartMaterial = Pick<ReleaseMaterial, "manifest" | "adapter">;
+
 /**
  * In the order in which they are made: `release` (its manifest's digest is its id), `registry` (the chain knows it), `base`, `adapter` (the
- * bytes served), `recipe`, `datanet <id>@<version>` for each, `training`, `metric` (the one that the index's gradients are scaled by is that of the
+ * bytes served), `recipe`, `start` (of a training that continued another: that release's adapter), `datanet <id>@<version>` for each, `training`, `metric` (the one that the index's gradients are scaled by is that of the
  * training's optimizer).
  */
 export type ReleaseCheck = Omit<Check, "name"> & { readonly name: string };
@@ -79,6 +91,8 @@ export async function retrainRelease(
   const adapter = bytesDigest(material.adapter);
   add("adapter", manifest.adapter.digest, adapter);
   const mayTrain = checkRecipe(manifest, checks);
+  const checkpoint = isBase ? loadCheckpoint(base.folder) : undefined;
+  const start = openStart(material, checkpoint?.config, checks);
   const versions = openVersions(material, checks);
   const done = (
     reproduction: Reproduction | null,
@@ -99,9 +113,10 @@ export async function retrainRelease(
   const lacks = [
     ...(isBase ? [] : ["the manifest's base model"]),
     ...(mayTrain ? [] : ["a recipe of this program"]),
+    ...(start === null ? ["the adapter that it began with"] : []),
     ...(versions.length === manifest.datanets.length ? [] : ["every Datanet version"]),
   ];
-  if (lacks.length > 0) {
+  if (checkpoint === undefined || start === null || lacks.length > 0) {
     checks.push({ name: "training", status: "unchecked", expected: lacks.join(", "), actual: "not here" });
     return done(null);
   }
@@ -111,7 +126,8 @@ export async function retrainRelease(
         manifest.datanets.findIndex((of) => BigInt(of.datanetId) === id && of.version === version)
       ] as VersionContent,
   };
-  const made = await reproduceRelease(loadCheckpoint(base.folder), datanets, manifest, listen).catch(whyNot);
+  const began = start === undefined ? listen : { ...listen, start };
+  const made = await reproduceRelease(checkpoint, datanets, manifest, began).catch(whyNot);
   if (made instanceof Error) {
     const { digest } = manifest.adapter;
     checks.push({ name: "training", status: "failed", expected: digest, actual: oneLine(made) });
@@ -225,6 +241,36 @@ function checkRecipe(manifest: Manifest, checks: ReleaseCheck[]): boolean {
       actual: oneLine(error),
     });
     return false;
+  }
+}
+
+/** @returns the adapter that the training began with; undefined where it began with none, null where it is not here */
+function openStart(
+  { manifest, start }: ReleaseMaterial,
+  model: ModelConfig | undefined,
+  checks: ReleaseCheck[],
+): Adapter | undefined | null {
+  const named = manifest.recipe.continueFrom;
+  if (named === undefined) return undefined;
+  const add = (status: ReleaseCheck["status"], expected: string, actual: string) =>
+    checks.push({ name: "start", status, expected, actual });
+  try {
+    const found = start ?? new Error("It is not in the file.");
+    if (found instanceof Error) throw found;
+    const id = releaseId(found.manifest);
+    if (id !== named) throw new Error(`release ${id}`);
+    const { rank, alpha, modules, digest } = found.manifest.adapter;
+    if (bytesDigest(found.adapter) !== digest)
+      throw new Error(`an adapter ${bytesDigest(found.adapter)}, not that release's ${digest}`);
+    if (model === undefined) return null;
+    const config = { peft_type: "LORA", r: rank, lora_alpha: Number(alpha), target_modules: modules };
+    const tensors = parseSafetensors(found.adapter, `of release ${id}`);
+    const adapter = readPeft(config, tensors, model, `of release ${id}`);
+    add("passed", String(named), id);
+    return adapter;
+  } catch (error) {
+    add("failed", `the adapter of release ${named}`, oneLine(error));
+    return null;
   }
 }
 
