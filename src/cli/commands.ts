@@ -86,6 +86,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./key.ts"),
   },
   {
+    name: "operator-key",
+    group: "Use a running node",
+    summary: "Keys with a part of the operator's rights, and the log of what was done in its name",
+    load: () => import("./operator-key.ts"),
+  },
+  {
     name: "chat",
     group: "Use a running node",
     summary: "Ask a model; then see whose data shaped the answer and who is paid",

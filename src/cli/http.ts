@@ -179,6 +179,7 @@ function notANode(url: string, text: string, cause?: unknown): CliError {
 /** What to do about errors whose words do not say it themselves. */
 const advice: Readonly<Record<string, string>> = {
   "operator-only": "Set OPENLEDGER_HOME to the node's home, or OPENLEDGER_OPERATOR_TOKEN to its token.",
+  "scope-missing": "./openledger operator-key create --name … --scope …, with the operator token.",
   model_not_found: "./openledger models",
   "unknown-release": "./openledger models",
   "unknown-receipt":

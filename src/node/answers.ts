@@ -83,7 +83,7 @@ export async function answered<T>(
       !(await hasPaid(services, context.req.header("authorization"), bundle.receipt))
     ) {
       const refused = await guard(context, async () => {});
-      if (refused instanceof Response) return context.json(notForYou, 401);
+      if (refused instanceof Response) return refused.status === 401 ? context.json(notForYou, 401) : refused; // a key is told what it lacks
     }
     if (bundle === undefined) throw missing(`The receipt ${id}`);
     const evidence = await services.inference.evidence(id);

@@ -1,5 +1,5 @@
-/** Who may act as the operator over HTTP: whoever can read the token in the node's home. */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+/** The operator token in the node's home, which names this node answers to, and what its log may print. */
+import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MiddlewareHandler } from "hono";
@@ -32,28 +32,6 @@ export function openOperatorToken(home: string): string {
       `${file} does not hold an operator token. Remove it: the next start makes a new one.`,
     );
   return token;
-}
-
-const digest = (text: string) => createHash("sha256").update(text).digest();
-
-/** Lets requests with `Authorization: Bearer <operator token>` through; answers others with 401. */
-export function operatorGuard(token: string): MiddlewareHandler {
-  const expected = digest(token);
-  return async (context, next) => {
-    const given = /^Bearer (.+)$/.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
-    if (given === "" || !timingSafeEqual(digest(given), expected))
-      return context.json(
-        {
-          error: {
-            code: "operator-only",
-            message:
-              "This acts in the operator's name: send the operator token (file operator-token in the node's home) as a bearer token.",
-          },
-        },
-        401,
-      );
-    return next();
-  };
 }
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;

@@ -2,7 +2,7 @@
  * # node: the composition root
  *
  * {@link openNode} builds a whole node from one {@link NodeConfig}: the chain with the protocol on it (`network`), the rooms, and the HTTP
- * server (`node`). `routes` holds the few answers that need more than one room; `guard` says who is the operator.
+ * server (`node`). `routes` holds the few answers that need more than one room; `guard` keeps the operator token.
  */
 export { type BackupOptions, type BackupSource, writeBackup } from "./backup.ts";
 export {

@@ -25,6 +25,7 @@ import {
   openBaseModel,
 } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
+import { openOperators, operatorRoutes } from "../operators/index.ts";
 import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
 import { type Digest, describeCalibration, toHex, zeroAddress } from "../protocol/index.ts";
 import {
@@ -55,7 +56,7 @@ import { createTokenCount } from "./count-tokens.ts";
 import { delegationRoutes } from "./delegations.ts";
 import { openEngine } from "./engine.ts";
 import { examplesRoutes } from "./examples.ts";
-import { isForeignName, openOperatorToken, operatorGuard, ownName, printable } from "./guard.ts";
+import { isForeignName, openOperatorToken, ownName, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { createQuiet } from "./quiet.ts";
 import { nodeRoutes } from "./routes.ts";
@@ -348,7 +349,8 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
 
     onStep("the HTTP server");
     const operatorToken = openOperatorToken(config.home);
-    const guard = operatorGuard(operatorToken);
+    const operators = await openOperators({ database, rootToken: operatorToken });
+    const { guard } = operators;
     const app = new OpenAPIHono();
     app.use(ownName(config.host));
     app.onError((error, context) => {
@@ -393,13 +395,17 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       },
       release: (id) => modelFactory.findRelease(id),
     };
+    app.route("/", operatorRoutes(operators));
     app.route(
       "/",
       upkeepRoutes({ config, network, database, blobs, keys: dataKeys, sealed, quiet, log }, guard),
     );
-    app.route("/", spansRoutes({ ...answers, spans, datanets }, guard));
-    app.route("/", examplesRoutes({ ...answers, explainer, datanets }, guard));
-    app.route("/", datanetRoutes(datanets, { operator: { account: accounts.curator, guard } }));
+    app.route("/", spansRoutes({ ...answers, spans, datanets }, guard("read")));
+    app.route("/", examplesRoutes({ ...answers, explainer, datanets }, guard("read")));
+    app.route(
+      "/",
+      datanetRoutes(datanets, { operator: { account: accounts.curator, guard: guard("datanets") } }),
+    );
     const attestedOf = (release: Digest) =>
       network.reader.public.readContract({
         ...contracts.ReleaseVerdicts,
@@ -407,8 +413,8 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         args: [release],
         blockTag: "pending",
       });
-    app.route("/", modelFactoryRoutes(modelFactory, guard, attestedOf));
-    app.route("/", openaiRoutes(modelFactory, guard));
+    app.route("/", modelFactoryRoutes(modelFactory, guard("modelfactory"), attestedOf));
+    app.route("/", openaiRoutes(modelFactory, guard("modelfactory")));
     app.route("/", paymentRoutes(payments));
     const relays = await openRelays({ database, chain: operator, contracts, settlement });
     const calibrationOf = async (release: Digest) => {
@@ -418,7 +424,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     app.route(
       "/",
       settlementRoutes(settlement, {
-        guard,
+        guard: guard("settlement"),
         claim: relays.claim,
         calibration: calibrationOf,
         attested: attestedOf,
@@ -426,7 +432,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     app.route("/", relayRoutes(relays));
     app.route("/", delegationRoutes(operator, contracts, relays.allow));
-    app.route("/", disputeRoutes(disputes, guard, settlement));
+    app.route("/", disputeRoutes(disputes, guard("settlement"), settlement));
     app.route(
       "/",
       validatorRoutes({
@@ -454,14 +460,14 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         },
       }),
     );
-    app.route("/", inferenceRoutes(inference, { guard }));
+    app.route("/", inferenceRoutes(inference, { guard: guard("models") }));
     app.route("/", explorerRoutes(explorer));
     const rpc = createRpc(chain, {
       rate: { perSecond: config.rpcRequestsPerSecond, burst: config.rpcRequestsPerSecond * 10 },
       onInternalError: (error) => warn(`JSON-RPC: ${(error as Error).message}`),
     });
     app.route("/rpc", rpc.routes);
-    app.get("/metrics", guard, async (context) => {
+    app.get("/metrics", guard("metrics"), async (context) => {
       const serving = servingMetrics(await openLora.metrics(), await inference.metrics());
       return context.body(`${rpc.metrics()}${serving}`, 200, {
         "content-type": "text/plain; version=0.0.4; charset=utf-8",

@@ -1,13 +1,13 @@
 /** What only the whole node can answer: its status, the supply, a receipt's audit file, and the local network's faucet. */
 
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
 import { formatEther } from "viem";
 import { addEthereumChainParameter, proveSupply, totalSupplyWei } from "../chain/index.ts";
 import type { Datanets } from "../datanets/index.ts";
 import type { Inference } from "../inference/index.ts";
 import { type ModelFactory, ModelFactoryError } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
+import type { Guard } from "../operators/index.ts";
 import type { Payments } from "../payments/index.ts";
 import {
   type Audit,
@@ -117,7 +117,7 @@ const routes = {
   }),
 };
 
-export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAPIHono {
+export function nodeRoutes(services: Services, guard: Guard): OpenAPIHono {
   const { network } = services;
   const app = new OpenAPIHono();
   app.openapi(routes.health, async (context) => {
@@ -165,12 +165,12 @@ export function nodeRoutes(services: Services, guard: MiddlewareHandler): OpenAP
       return context.json({ error: { code: audit.code, message: audit.message } }, 404);
     if (context.req.valid("query").full === "false") return context.json(z.encode(auditSchema, audit), 200);
     if (!(await hasPaid(services, context.req.header("authorization"), audit.bundle.receipt))) {
-      const refused = await guard(context, async () => {});
+      const refused = await guard("read")(context, async () => {});
       if (refused instanceof Response) return refused as never;
     }
     return context.json(z.encode(auditSchema, await fullAudit(services, receipt, audit)), 200);
   });
-  app.openapi({ ...routes.faucet, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.faucet, middleware: [guard("faucet")] }, async (context) => {
     const { address, amountWei } = context.req.valid("json");
     if (BigInt(amountWei) > faucetWeiMax)
       return context.json(

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
+import type { Guard } from "../operators/index.ts";
 import {
   type Blobs,
   type Collected,
@@ -131,12 +131,12 @@ const busy = {
   },
 };
 
-export function upkeepRoutes(services: Services, guard: MiddlewareHandler): OpenAPIHono {
+export function upkeepRoutes(services: Services, guard: Guard): OpenAPIHono {
   const { config, network, database, blobs, keys, sealed, quiet, log } = services;
   const snapshot = join(config.home, "backup");
   const app = new OpenAPIHono();
 
-  app.openapi({ ...routes.backup, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.backup, middleware: [guard("backup")] }, async (context) => {
     const { passphrase, withoutKeys } = context.req.valid("json");
     if (!quiet.begin()) return context.json(busy, 409);
     const end = async () => {
@@ -165,7 +165,7 @@ export function upkeepRoutes(services: Services, guard: MiddlewareHandler): Open
       return context.json({ error: { code: error.code, message: error.message } }, 400);
     }
   });
-  app.openapi({ ...routes.collect, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.collect, middleware: [guard("blobs")] }, async (context) => {
     const { dryRun, graceHours } = context.req.valid("json");
     if (!quiet.begin()) return context.json(busy, 409);
     try {
@@ -180,7 +180,7 @@ export function upkeepRoutes(services: Services, guard: MiddlewareHandler): Open
       quiet.end();
     }
   });
-  app.openapi({ ...routes.rotate, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.rotate, middleware: [guard("blobs")] }, async (context) => {
     if (!quiet.begin()) return context.json(busy, 409);
     try {
       const count = await keys.rotate();

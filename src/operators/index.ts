@@ -1,0 +1,14 @@
+/**
+ * # operators: who acts in the operator's name
+ *
+ * {@link openOperators} gives the {@link Guard} that every room's protected routes stand behind: the operator token of the node's
+ * home may do everything, operator keys (`olk_…`) what their {@link scopes} say. Keys are found by a public id and compared in
+ * constant time; of a secret only the SHA-256 is kept. Whatever changes something is written to a bounded log before it is done.
+ */
+export { OperatorError, type OperatorErrorCode } from "./errors.ts";
+export type { Guard } from "./guard.ts";
+export type { KeyWish, OperatorKey } from "./keys.ts";
+export type { LogEntry } from "./log.ts";
+export { operatorRoutes } from "./routes.ts";
+export { type Principal, type Scope, scopeMeanings, scopes } from "./scopes.ts";
+export { type Operators, type OperatorsOptions, openOperators } from "./service.ts";
