@@ -7,6 +7,7 @@ import { z } from "zod";
 import { devices, precisions } from "../engine/index.ts";
 import { modelFolder } from "../modelfactory/index.ts";
 import { poolSchema, servingSchema } from "../openlora/index.ts";
+import { addressSchema } from "../protocol/index.ts";
 import { parseS3Address } from "../store/index.ts";
 
 const wei = z
@@ -64,6 +65,19 @@ const configSchema = z.strictObject({
       }
     })
     .optional(),
+  /** Web origins by which browsers reach the node, where that is not its own address: `https://node.example`. */
+  origins: z
+    .array(
+      z
+        .string()
+        .refine((text) => /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text, {
+          error: 'expected an origin as "https://node.example", without a path',
+        }),
+    )
+    .max(32)
+    .default([]),
+  /** Addresses beside the node's own whose sessions act in the operator's name. */
+  operators: z.array(z.string().toLowerCase().pipe(addressSchema)).max(32).default([]),
   /** Make the explorer's index anew at this start. */
   reindex: z.boolean().default(false),
 });

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MiddlewareHandler } from "hono";
-import { ConfigError } from "./config.ts";
+import { ConfigError, type NodeConfig } from "./config.ts";
 
 export const operatorTokenFile = (home: string) => join(home, "operator-token");
 
@@ -34,6 +34,7 @@ export function openOperatorToken(home: string): string {
   return token;
 }
 
+const isLoopbackName = (host: string) => host === "localhost" || host === "::1" || host.startsWith("127.");
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
 
 /**
@@ -44,8 +45,21 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
  * @param asked the request's `Host` header
  */
 export function isForeignName(host: string, asked = ""): boolean {
-  const own = host === "localhost" || host === "::1" || host.startsWith("127.");
-  return own && asked !== "" && !loopback.test(asked);
+  return isLoopbackName(host) && asked !== "" && !loopback.test(asked);
+}
+
+/**
+ * The web origins that this node's pages have: what `origins` names and where it listens. One that listens on all addresses does not know
+ * its names.
+ *
+ * @param url where it listens
+ */
+export function ownOrigins({ host, origins }: Pick<NodeConfig, "host" | "origins">, url: string): string[] {
+  if (url === "" || host === "0.0.0.0" || host === "::") return [...origins];
+  const here = new URL(url);
+  const names = isLoopbackName(host) ? [here.hostname, "localhost"] : [here.hostname];
+  const own = names.map((name) => `${here.protocol}//${name}:${here.port}`);
+  return [...new Set([...origins, ...own.map((one) => new URL(one).origin)])];
 }
 
 /** Refuses requests whose `Host` is foreign (see {@link isForeignName}). */

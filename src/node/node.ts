@@ -25,7 +25,7 @@ import {
   openBaseModel,
 } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
-import { openOperators, operatorRoutes } from "../operators/index.ts";
+import { openOperators, operatorRoutes, sessionRoutes } from "../operators/index.ts";
 import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
 import { type Digest, describeCalibration, toHex, zeroAddress } from "../protocol/index.ts";
 import {
@@ -56,7 +56,7 @@ import { createTokenCount } from "./count-tokens.ts";
 import { delegationRoutes } from "./delegations.ts";
 import { openEngine } from "./engine.ts";
 import { examplesRoutes } from "./examples.ts";
-import { isForeignName, openOperatorToken, ownName, printable } from "./guard.ts";
+import { isForeignName, openOperatorToken, ownName, ownOrigins, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { createQuiet } from "./quiet.ts";
 import { nodeRoutes } from "./routes.ts";
@@ -349,7 +349,13 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
 
     onStep("the HTTP server");
     const operatorToken = openOperatorToken(config.home);
-    const operators = await openOperators({ database, rootToken: operatorToken });
+    const operators = await openOperators({
+      database,
+      rootToken: operatorToken,
+      chainId: network.network.chainId,
+      origins: () => ownOrigins(config, url),
+      operators: [toHex(accounts.operator.address), ...config.operators],
+    });
     const { guard } = operators;
     const app = new OpenAPIHono();
     app.use(ownName(config.host));
@@ -396,6 +402,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       release: (id) => modelFactory.findRelease(id),
     };
     app.route("/", operatorRoutes(operators));
+    app.route("/", sessionRoutes(operators.sessions, network.network.chainId));
     app.route(
       "/",
       upkeepRoutes({ config, network, database, blobs, keys: dataKeys, sealed, quiet, log }, guard),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { createSiweMessage } from "viem/siwe";
 import { openNode, readConfig } from "./index.ts";
 
 const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
@@ -84,4 +85,53 @@ test("each guarded door names the scope that it needs", async () => {
   begin("read", /^GET \/v1\/receipts\/\{receipt\}\/(spans|examples)$/);
   assert.equal(Object.keys(found).length, 10);
   assert.equal(found.none, undefined);
+});
+
+test("no guarded door opens to a cookie that another origin sent along", async () => {
+  const { operator } = node.network.accounts;
+  const { host, origin } = new URL(node.url);
+  const { nonce, chainId } = (await (await fetch(`${node.url}/v1/session/nonce`)).json()) as {
+    nonce: string;
+    chainId: number;
+  };
+  const message = createSiweMessage({
+    ...{ address: operator.address, chainId, domain: host, uri: origin, version: "1", nonce },
+  });
+  const signed = await fetch(`${node.url}/v1/session`, {
+    method: "POST",
+    headers: { "content-type": "application/json", origin },
+    body: JSON.stringify({ message, signature: await operator.signMessage({ message }) }),
+  });
+  assert.equal(signed.status, 200, await signed.clone().text());
+  const cookie = signed.headers.get("set-cookie")?.split(";")[0] ?? "";
+  const codeOf = async (door: Door, headers: Record<string, string>) => {
+    const response = await ask(door, { cookie, ...headers });
+    return response.status < 400 ? void (await response.body?.cancel()) : (await errorOf(response))?.code;
+  };
+  const marked = { "x-openledger": "1" };
+  assert.ok(guarded.length > 40, String(guarded.length));
+  for (const door of guarded) {
+    for (const headers of [
+      { origin: "https://evil.example" },
+      { origin: "https://evil.example", ...marked },
+      { origin: origin.replace(/\d+$/, "1"), ...marked },
+      { origin: "null", "sec-fetch-site": "same-origin" },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site", ...marked },
+      {},
+    ] as Record<string, string>[])
+      assert.equal(
+        await codeOf(door, headers),
+        "foreign-origin",
+        `${door.method} ${door.path} ${JSON.stringify(headers)}`,
+      );
+    const code = await codeOf(door, { origin });
+    if (door.path === "/v1/backup") assert.equal(code, "scope-missing");
+    else
+      assert.doesNotMatch(
+        code ?? "",
+        /operator-only|foreign-origin|not-operator|scope-missing/,
+        `${door.method} ${door.path}`,
+      );
+  }
 });

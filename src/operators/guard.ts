@@ -1,14 +1,18 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
+import { getCookie } from "hono/cookie";
 import { createRateLimiter } from "../chain/index.ts";
 import { OperatorError, operatorErrorStatus } from "./errors.ts";
 import { digestOf, findKey, isKeySecret, type KeyParts, touchKey } from "./keys.ts";
 import { beginEntry, endEntry } from "./log.ts";
+import { ownHeader } from "./origin.ts";
 import { maySee, type Principal, type Scope, scopes } from "./scopes.ts";
+import type { Session, Sessions } from "./sessions.ts";
 
 /**
  * Lets through who may do in the operator's name what `scope` says, and answers others: 401 for strangers and for keys that have
- * ended, 403 naming the scope that is missing, 429 for a key that asks too often. What changes something is written to the log.
+ * ended, 403 naming the scope that is missing, 429 for a key that asks too often. What changes something is written to the log. A bearer
+ * token decides alone; a session's cookie counts where there is none, and for requests of the node's own pages only.
  */
 export type Guard = (scope: Scope) => MiddlewareHandler;
 
@@ -18,16 +22,75 @@ export type GuardEnv = { Variables: { principal: Principal } };
 /** Keys whose allowance is remembered; as many as can be used at a time. */
 const allowancesMax = 1_000;
 
-const strangers = `This acts in the operator's name: send an operator key with the right scope, or the operator token (file operator-token in the node's home), as a bearer token.`;
+const strangers = `This acts in the operator's name: send an operator key with the right scope, or the operator token (file operator-token in the node's home), as a bearer token; or sign in as the operator.`;
 
-/** @param rootToken the token that may do everything */
-export function createGuard(parts: KeyParts & { readonly rootToken: string }): Guard {
-  const { database, now } = parts;
+/** The cookie that holds a session's token. */
+export const sessionCookie = "openledger-session";
+
+const sessionRequestsPerMinute = 1_200;
+
+/**
+ * @returns undefined without a cookie, or when its session has ended
+ * @throws OperatorError `foreign-origin`
+ */
+export async function sessionOf(context: Context, sessions: Sessions): Promise<Session | undefined> {
+  const token = getCookie(context, sessionCookie);
+  if (token === undefined) return undefined;
+  checkOrigin(context, sessions);
+  return sessions.find(token);
+}
+
+/** @throws OperatorError `foreign-origin` */
+export function checkOrigin({ req }: Context, sessions: Sessions): void {
+  const [origin, site] = [req.header("origin"), req.header("sec-fetch-site")];
+  sessions.check({ origin, site, marked: req.header(ownHeader) !== undefined });
+}
+
+export type GuardParts = KeyParts & {
+  /** May do everything. */
+  readonly rootToken: string;
+  readonly sessions: Sessions;
+};
+
+export function createGuard(parts: GuardParts): Guard {
+  const { database, now, sessions } = parts;
   const root = digestOf(parts.rootToken);
   const withinRate = createAllowances(now);
 
+  function take(who: string, perMinute: number): void {
+    const seconds = Math.ceil(withinRate(who, perMinute) / 1_000);
+    if (seconds > 0)
+      throw new OperatorError(
+        "too-many-requests",
+        `${who} may ask ${perMinute} times a minute. Wait ${seconds} s.`,
+        seconds,
+      );
+  }
+
+  async function ofSession(context: Context): Promise<Principal> {
+    const session = await sessionOf(context, sessions);
+    if (session === undefined) throw new OperatorError("operator-only", strangers);
+    const { address, operator, expiresAtMs } = session;
+    if (!operator)
+      throw new OperatorError(
+        "not-operator",
+        `${address} is signed in and is not this node's operator. An operator names it in "operators" of the node's config.json.`,
+      );
+    const who = `session:${address}` as const;
+    take(who, sessionRequestsPerMinute);
+    return {
+      who,
+      name: "",
+      scopes: session.scopes,
+      expiresAtMs,
+      requestsPerMinute: sessionRequestsPerMinute,
+    };
+  }
+
   async function principalOf(context: Context): Promise<Principal> {
-    const bearer = /^Bearer (.+)$/.exec(context.req.header("authorization") ?? "")?.[1] ?? "";
+    const authorization = context.req.header("authorization") ?? "";
+    if (authorization === "") return ofSession(context);
+    const bearer = /^Bearer (.+)$/.exec(authorization)?.[1] ?? "";
     if (bearer !== "" && timingSafeEqual(digestOf(bearer), root)) return rootPrincipal;
     const key = isKeySecret(bearer) ? await findKey(parts, bearer) : undefined;
     if (key === undefined) throw new OperatorError("operator-only", strangers);
@@ -45,13 +108,7 @@ export function createGuard(parts: KeyParts & { readonly rootToken: string }): G
         "key-expired",
         `The operator key ${id} ended at ${new Date(expiresAtMs).toISOString()}. Create another one.`,
       );
-    const waitMs = withinRate(id, requestsPerMinute);
-    if (waitMs > 0)
-      throw new OperatorError(
-        "too-many-requests",
-        `The operator key ${id} may ask ${requestsPerMinute} times a minute. Wait ${Math.ceil(waitMs / 1_000)} s.`,
-        Math.ceil(waitMs / 1_000),
-      );
+    take(principal.who, requestsPerMinute);
     await touchKey(parts, key);
     return principal;
   }

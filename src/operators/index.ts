@@ -4,6 +4,9 @@
  * {@link openOperators} gives the {@link Guard} that every room's protected routes stand behind: the operator token of the node's
  * home may do everything, operator keys (`olk_…`) what their {@link scopes} say. Keys are found by a public id and compared in
  * constant time; of a secret only the SHA-256 is kept. Whatever changes something is written to a bounded log before it is done.
+ *
+ * People sign in with a wallet (EIP-4361, `siwe`) and get a session in a cookie; that of an operator's address passes the guard too. A
+ * cookie counts for requests of the node's own pages only (`origin`).
  */
 export { OperatorError, type OperatorErrorCode } from "./errors.ts";
 export type { Guard } from "./guard.ts";
@@ -12,3 +15,5 @@ export type { LogEntry } from "./log.ts";
 export { operatorRoutes } from "./routes.ts";
 export { type Principal, type Scope, scopeMeanings, scopes } from "./scopes.ts";
 export { type Operators, type OperatorsOptions, openOperators } from "./service.ts";
+export { sessionRoutes } from "./session-routes.ts";
+export type { Session, Sessions } from "./sessions.ts";

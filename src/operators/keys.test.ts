@@ -11,7 +11,10 @@ const token = "r".repeat(43);
 const database = await openScratchDatabase();
 after(() => database.close());
 let now = 1_800_000_000_000;
-const operators = await openOperators({ database, rootToken: token, now: () => now });
+const operators = await openOperators({
+  ...{ database, rootToken: token, now: () => now },
+  ...{ chainId: 1, origins: () => [], operators: [] },
+});
 const app = new OpenAPIHono();
 app.route("/", operatorRoutes(operators));
 for (const scope of scopes) {

@@ -1,13 +1,14 @@
-import type { Database } from "../store/index.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { createKey, type KeyWish, listKeys, type OperatorKey, revokeKey } from "./keys.ts";
 import { type LogEntry, listEntries } from "./log.ts";
 import type { Principal } from "./scopes.ts";
+import { createSessions, type SessionParts, type Sessions } from "./sessions.ts";
 import { migrateOperators } from "./tables.ts";
 
 /** Who may act in the operator's name, and who did. */
 export type Operators = {
   readonly guard: Guard;
+  readonly sessions: Sessions;
   /** @throws OperatorError */
   createKey(creator: Principal, wish: KeyWish): Promise<{ key: OperatorKey; secret: string }>;
   listKeys(page: Parameters<typeof listKeys>[1]): Promise<OperatorKey[]>;
@@ -18,8 +19,7 @@ export type Operators = {
   now(): number;
 };
 
-export type OperatorsOptions = {
-  readonly database: Database;
+export type OperatorsOptions = Omit<SessionParts, "now"> & {
   /** May do everything; at least 32 random bytes of text. */
   readonly rootToken: string;
   readonly now?: () => number;
@@ -29,9 +29,11 @@ export async function openOperators({ now = Date.now, ...options }: OperatorsOpt
   const { database } = options;
   await migrateOperators(database);
   const parts = { ...options, now };
+  const sessions = createSessions(parts);
   return {
     now,
-    guard: createGuard(parts),
+    sessions,
+    guard: createGuard({ ...parts, sessions }),
     createKey: (creator, wish) => createKey(parts, creator, wish),
     listKeys: (page) => listKeys(parts, page),
     revokeKey: (by, id) => revokeKey(parts, by, id),

@@ -1,6 +1,6 @@
 import type { Database } from "../store/index.ts";
 
-/** `keys` never holds a secret, only its SHA-256. `log` is bounded: the oldest entries go. */
+/** `keys` and `sessions` never hold a secret, only its SHA-256. `log` is bounded: the oldest entries go. */
 const migrations = [
   `create table operators.keys (
      id text primary key,
@@ -25,6 +25,14 @@ const migrations = [
      path text not null,
      status int
    );`,
+  `create table operators.sessions (
+     digest bytea primary key,
+     address text not null,
+     created_at_ms bigint not null,
+     last_used_at_ms bigint not null,
+     expires_at_ms bigint not null
+   );
+   create index sessions_of_address on operators.sessions (address, last_used_at_ms);`,
 ];
 
 export function migrateOperators(database: Database): Promise<void> {

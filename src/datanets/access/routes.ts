@@ -150,16 +150,14 @@ export function mountAccess(app: OpenAPIHono, access: Access, guard: MiddlewareH
 export const passOf = (context: Context): string | undefined =>
   /^Bearer (\S+)$/i.exec(context.req.header("authorization") ?? "")?.[1];
 
-/** Who is asking: the operator, or somebody with the pass that stands in `authorization: Bearer …`, if any. */
+/** Who is asking: the operator, by token or session, or somebody with the pass that stands in `authorization: Bearer …`, if any. */
 export async function askedBy(
   context: Context,
   guard: MiddlewareHandler | undefined,
 ): Promise<"operator" | { readonly pass: string | undefined }> {
-  const token = passOf(context);
-  if (token === undefined) return { pass: undefined };
   let admitted = false;
   await guard?.(context, async () => {
     admitted = true;
   });
-  return admitted ? "operator" : { pass: token };
+  return admitted ? "operator" : { pass: passOf(context) };
 }
