@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { define as defineAccess } from "./datanet-access.ts";
+import { define as defineElections } from "./datanet-election.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { define as defineReview } from "./datanet-review.ts";
 import { defineRules } from "./datanet-rules.ts";
@@ -64,6 +65,7 @@ export function define(command: Command, io: Io): void {
   defineVersions(command, io);
   defineAccess(command, io);
   defineReview(command, io);
+  defineElections(command, io);
 }
 
 async function list(io: Io, limit: number, before?: string): Promise<void> {

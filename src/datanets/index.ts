@@ -20,9 +20,11 @@
  * - `checks/`: what is found in each row, from personal data to near duplicates, and what the Datanet's rules make of it
  * - `licenses`, `license-mix`: the licences a Datanet may carry, and what may be made of several
  * - `curation/`: rows that wait for curators: queue, decisions, agreement, reputation; what is committed to before anybody sees it
+ * - `elections/`: curators whom contributors elect: the contract's events in tables, votes by signature
  * - `access/`: who may read the texts, and who did
  * - `withdrawal`: taking examples back; `diff`: what two versions do not share; `export/`: a version for other programs
- * - `service`, `routes`, `convert-route`, `schemas`: the room's functions, and the same over HTTP
+ * - `texts`: where texts lie, encrypted where a Datanet is private; `stake`: what it asks contributors to have staked
+ * - `service`, `routes`, `convert-route`, `schemas`, `answers`: the room's functions, and the same over HTTP
  *
  * A row is marked `train` or `heldout` when it is contributed. Training rows are the leaves of a version's tree. Held-out
  * rows are in its manifest only: they are never trained on, evaluate releases and give attribution its null rows. An example
@@ -70,6 +72,7 @@ export type {
 } from "./contribution.ts";
 export { type Card, cardSchema, type Datanet } from "./datanet.ts";
 export type { DiffRow, VersionDiff } from "./diff.ts";
+export { type Elections, openElections } from "./elections/elections.ts";
 export { DatanetError, type DatanetErrorCode } from "./errors.ts";
 export {
   type Conversion,

@@ -216,6 +216,8 @@ test("the OpenAPI document describes every route", () => {
     "/v1/datanets/{datanetId}/contributions",
     "/v1/datanets/{datanetId}/contributors/{contributor}/stake",
     "/v1/datanets/{datanetId}/curators/{curator}",
+    "/v1/datanets/{datanetId}/elections",
+    "/v1/datanets/{datanetId}/elections/{electionId}/votes",
     "/v1/datanets/{datanetId}/preview",
     "/v1/datanets/{datanetId}/readers",
     "/v1/datanets/{datanetId}/readers/{reader}",

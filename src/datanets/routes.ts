@@ -9,6 +9,7 @@ import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
 import { mountConvert } from "./convert-route.ts";
 import { mountCuration } from "./curation/routes.ts";
+import { mountElections } from "./elections/routes.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
 import { exportNames } from "./export/index.ts";
 import { licenses } from "./licenses.ts";
@@ -66,6 +67,9 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 503> = {
   "not-owner": 403,
   "nothing-to-publish": 409,
   "chain-conflict": 409,
+  "unknown-election": 404,
+  "election-refused": 409,
+  "vote-forged": 403,
   "not-curator": 403,
   "not-pending": 409,
   "not-committed": 409,
@@ -484,6 +488,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   });
   mountAccess(app, service.access, options.operator?.guard);
   mountCuration(app, service, options.operator);
+  mountElections(app, service.voting, options.operator);
   if (options.operator) mountOperator(app, service, options.operator);
   return app;
 }

@@ -22,6 +22,8 @@ import {
 import { type Curation, createCuration } from "./curation/service.ts";
 import { type Card, createDatanet, type Datanet, listDatanets, readDatanet } from "./datanet.ts";
 import { diffVersions, type VersionDiff } from "./diff.ts";
+import type { Elections } from "./elections/elections.ts";
+import { type CuratorVoting, createCuratorVoting } from "./elections/service.ts";
 import { DatanetError } from "./errors.ts";
 import type { ExportedFile } from "./export/croissant.ts";
 import { type ExportName, exportVersion } from "./export/index.ts";
@@ -43,6 +45,8 @@ import {
 
 export type DatanetsDependencies = TextsDependencies & {
   readonly registry: Registry;
+  /** Where contributors elect curators; without it only the owner names them. */
+  readonly elections?: Elections;
   /** Told when a Datanet becomes private: what else was made of its texts may have to be encrypted, too. */
   readonly onPrivate?: (datanetId: bigint) => Promise<void>;
   readonly limits?: UploadLimits;
@@ -57,6 +61,7 @@ export type Datanets = {
   readonly registry: Registry;
   readonly access: Access;
   readonly curation: Curation;
+  readonly voting: CuratorVoting;
   readonly limits: UploadLimits;
   /** Creates a Datanet owned by `owner`; the same owner and card give the same Datanet. */
   create(owner: Account, card: Omit<Card, "schema">): Promise<Datanet & { created: boolean }>;
@@ -106,7 +111,11 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
   const texts = openTexts(dependencies);
   const { blobs } = texts;
   const checks = createChecks({ database, blobs, countTokens: dependencies.countTokens });
-  const parts = { database, blobs, texts, registry, limits, checks, now };
+  const { elections } = dependencies;
+  const mayCurate = async (datanetId: bigint, account: Address): Promise<boolean> =>
+    (await registry.mayPublish(datanetId, account)) ||
+    (await elections?.isElected(datanetId, account)) === true;
+  const parts = { database, blobs, texts, registry, mayCurate, limits, checks, now };
   await migrateDatanets(database);
   await texts.endSealing(({ message }) => log(message));
   const inTurn = createTurns();
@@ -152,6 +161,10 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       review: (datanetId, curator, decisions) =>
         inTurn(`contributions of ${datanetId}`, () => curation.review(datanetId, curator, decisions)),
     },
+    voting: createCuratorVoting({
+      ...{ database, elections },
+      contentOf: async (datanetId, version) => contentOf(await readSummary(database, datanetId, version)),
+    }),
     limits,
     create: (owner, card) =>
       inTurn(`owner ${owner.address}`, async () => {

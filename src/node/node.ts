@@ -12,7 +12,13 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { custom } from "viem";
 import { type Attribution, createAttribution, openExplainer, openSpans } from "../attribution/index.ts";
 import { createRpc, refuseUpgrade, viemChain } from "../chain/index.ts";
-import { contractRegistry, createDatanets, type Datanets, datanetRoutes } from "../datanets/index.ts";
+import {
+  contractRegistry,
+  createDatanets,
+  type Datanets,
+  datanetRoutes,
+  openElections,
+} from "../datanets/index.ts";
 import { type Explorer, explorerRoutes, openExplorer } from "../explorer/index.ts";
 import { createInference, type Inference, inferenceRoutes, openLoadedAdapters } from "../inference/index.ts";
 import {
@@ -183,10 +189,20 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     onStep("the base model");
     const base = await openBaseModel(config.baseName, config.baseModel);
+    const elections = opened(
+      "elections of curators",
+      await openElections({
+        ...{ database, ...link, onBlock, log: warn },
+        address: contracts.CuratorElections.address,
+        registry: contracts.DatanetRegistry.address,
+      }),
+      (e) => e.close(),
+    );
     const datanets = await createDatanets({
       database,
       blobs,
       sealed,
+      elections,
       whenQuiet: quiet.when,
       onPrivate: (datanetId) => hideSpans([datanetId]),
       registry: contractRegistry({

@@ -8,7 +8,7 @@
  *
  * - `bytes`, `digest`, `error`: hex, ABI words, canonical JSON and Keccak-256
  * - `positional`: trees in which the position is the path; `version`: the tree of a Datanet version
- * - `example`, `consent`, `withdrawal`: what contributors give and sign; `access`: what readers do
+ * - `example`, `consent`, `withdrawal`: what contributors give and sign; `curator-vote`: how they elect; `access`: what readers do
  * - `row`: pay-index rows, queries and exact scores
  * - `apportion`, `payout`: how one fee is divided, to the wei
  * - `manifest`: what a release is made from; its digest is the release id
@@ -34,6 +34,7 @@ export * from "./bytes.ts";
 export * from "./calibration.ts";
 export * from "./check.ts";
 export * from "./consent.ts";
+export * from "./curator-vote.ts";
 export * from "./digest.ts";
 export * from "./eip712.ts";
 export * from "./error.ts";

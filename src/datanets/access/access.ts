@@ -20,6 +20,8 @@ import { type AccessRule, accessRuleSchema, termsDigest } from "./rule.ts";
 export type AccessParts = {
   readonly database: Database;
   readonly registry: Registry;
+  /** Whether an account may curate: named by the owner, or elected. */
+  readonly mayCurate: (datanetId: bigint, account: Address) => Promise<boolean>;
   readonly now: () => number;
 };
 
@@ -114,7 +116,7 @@ export async function askToRead(
   checkRequest(request, rule, BigInt(Math.floor(now() / 1000)));
   await checkSigner(parts, request, given.signature);
   // A curator must see what there is to curate.
-  const isCurator = await parts.registry.mayPublish(datanetId, reader);
+  const isCurator = await parts.mayCurate(datanetId, reader);
   const held = rule.kind === "token" ? await parts.registry.balanceOf(rule.contract, reader) : undefined;
   const requestDigest = hashAccessRequest(request);
   return database.transaction(async (tx): Promise<Admission> => {

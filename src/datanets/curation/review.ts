@@ -16,6 +16,8 @@ export type CurationParts = {
   readonly blobs: Blobs;
   readonly texts: Pick<Texts, "put">;
   readonly registry: Registry;
+  /** Whether an account may curate: named by the owner, or elected. */
+  readonly mayCurate: (datanetId: bigint, account: Address) => Promise<boolean>;
   readonly now: () => number;
 };
 
@@ -54,11 +56,11 @@ export const decisionsMax = 1_000;
 
 /** @throws DatanetError `not-curator` */
 export async function requireCurator(
-  { registry }: CurationParts,
+  { mayCurate }: Pick<CurationParts, "mayCurate">,
   datanetId: bigint,
   curator: Address,
 ): Promise<void> {
-  if (await registry.mayPublish(datanetId, curator)) return;
+  if (await mayCurate(datanetId, curator)) return;
   throw new DatanetError(
     "not-curator",
     `${curator} is neither the owner nor a curator of Datanet ${datanetId}, named or elected.`,
