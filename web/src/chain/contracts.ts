@@ -7,6 +7,7 @@ import { abi as OpenStaking } from "../../../src/chain/contracts/OpenStaking.ts"
 import { abi as OpenTimelock } from "../../../src/chain/contracts/OpenTimelock.ts";
 import { abi as PaymentChannels } from "../../../src/chain/contracts/PaymentChannels.ts";
 import { abi as ProtocolParameters } from "../../../src/chain/contracts/ProtocolParameters.ts";
+import { abi as Verdicts } from "../../../src/chain/contracts/Verdicts.ts";
 
 export const abis = {
   AttributionLedger,
@@ -17,4 +18,5 @@ export const abis = {
   OpenTimelock,
   PaymentChannels,
   ProtocolParameters,
+  Verdicts,
 } as const;

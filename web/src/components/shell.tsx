@@ -1,5 +1,14 @@
 import { Link, Outlet } from "@tanstack/react-router";
-import { BlocksIcon, BoxesIcon, DatabaseIcon, HomeIcon, MenuIcon, MoonIcon, SunIcon } from "lucide-react";
+import {
+  BlocksIcon,
+  BoxesIcon,
+  DatabaseIcon,
+  HomeIcon,
+  LandmarkIcon,
+  MenuIcon,
+  MoonIcon,
+  SunIcon,
+} from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { cn } from "../lib/cn.ts";
 import { short } from "../lib/format.ts";
@@ -13,6 +22,7 @@ const places = [
   { to: "/", label: "Home", Icon: HomeIcon },
   { to: "/datanets", label: "Datanets", Icon: DatabaseIcon },
   { to: "/models", label: "Models", Icon: BoxesIcon },
+  { to: "/stake", label: "Stake", Icon: LandmarkIcon },
   { to: "/explorer", label: "Explorer", Icon: BlocksIcon },
 ] as const;
 
