@@ -1,13 +1,16 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { Page } from "./components/page.tsx";
 import { Shell } from "./components/shell.tsx";
 import { Empty, Failure, Loading } from "./components/states.tsx";
 
 const root = createRootRoute({
   component: Shell,
   notFoundComponent: () => (
-    <Empty title="There is no such page">
-      The navigation leads to what there is; the explorer searches by anything.
-    </Empty>
+    <Page title="There is no such page">
+      <Empty title="Nothing is at this address">
+        The navigation leads to what there is; the explorer searches by anything.
+      </Empty>
+    </Page>
   ),
   errorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
 });

@@ -23,7 +23,7 @@ export function Hash({ value, to }: { value: string; to?: string }) {
   const [copied, setCopied] = useState(false);
   const copy = useCopy();
   return (
-    <span className="inline-flex items-center gap-1 whitespace-nowrap">
+    <span className="inline-flex items-center whitespace-nowrap">
       {to ? (
         <Link to={to} title={value} className="font-mono text-[0.8125rem] text-accent hover:underline">
           {short(value)}
@@ -36,7 +36,7 @@ export function Hash({ value, to }: { value: string; to?: string }) {
       <button
         type="button"
         aria-label={copied ? "Copied" : `Copy ${value}`}
-        className="text-quiet hover:text-text [&_svg]:size-3.5"
+        className="inline-flex size-6 items-center justify-center rounded text-quiet hover:bg-sunken hover:text-text [&_svg]:size-3.5"
         onClick={async () => {
           setCopied(await copy(value));
           setTimeout(() => setCopied(false), 1500);

@@ -1,0 +1,78 @@
+/** A running node in which something has happened: what pages are tested on. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  askAll,
+  buyKey,
+  collectReceipts,
+  contributeValley,
+  demoContext,
+  fineTune,
+  settleAndClaim,
+} from "../../src/cli/demo-story.ts";
+import { readValley, type Valley } from "../../src/cli/demo-valley.ts";
+import {
+  type NodeConfigInput,
+  openNode,
+  packageFolder,
+  type RunningNode,
+  readConfig,
+} from "../../src/node/index.ts";
+
+/** So many of a contributor's rows: two facts in seven wordings. */
+const rowsEach = 14;
+const open = 10n ** 18n;
+
+const silent = { chapter() {}, say() {}, progress: () => ({ update() {}, end() {} }) };
+
+export type World = { node: RunningNode; url: string; close(): Promise<void> };
+
+/** A node with the small base model, in a temporary home. */
+export async function openWorld(config: Partial<NodeConfigInput> = {}): Promise<World> {
+  const home = mkdtempSync(join(tmpdir(), "openledger-web-"));
+  const node = await openNode(
+    readConfig(home, { port: 0, threads: 1, settleEveryMs: 0, settlementWindowSeconds: 1, ...config }),
+    { log: () => {} },
+  );
+  return {
+    node,
+    url: node.url,
+    close: async () => {
+      await node.close();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+function someOf(valley: Valley): Valley {
+  const first = (text: string, rows: number) => `${text.trim().split("\n").slice(0, rows).join("\n")}\n`;
+  return {
+    ...valley,
+    contributions: valley.contributions.map((text) => first(text, rowsEach)),
+    heldOut: first(valley.heldOut, 24),
+    questions: valley.questions.filter(
+      ({ owner }, at, all) => all.findIndex((other) => other.owner === owner) === at,
+    ),
+  };
+}
+
+/** Five people contribute, a release is trained, questions are paid for, a batch is settled and claimed. About half a minute. */
+export async function populate({ node }: World) {
+  const valley = someOf(readValley(join(packageFolder, "examples", "valley")));
+  const context = demoContext(node, valley, silent);
+  const { datanetId, version, contributors } = await contributeValley(context);
+  const job = await fineTune(context, datanetId, version.version, { calibrated: false });
+  const { secret, channelId } = await buyKey(context, open);
+  const receipts = await collectReceipts(context, await askAll(context, "valley", "", secret));
+  await settleAndClaim(context, receipts, contributors);
+  return {
+    datanetId,
+    jobId: job.id,
+    releaseId: job.releaseId as string,
+    contributor: contributors[0] as string,
+    receiptId: receipts[0]?.receiptId as string,
+    channelId,
+    secret,
+  };
+}
