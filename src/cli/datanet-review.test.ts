@@ -33,12 +33,20 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
     assert.match(silent.message, /a rejection needs a reason/);
     const judged = await run(
       ...["datanet", "judge", "1", "--as", "cora", "--accept", `${first},${second}`],
-      ...["--reject", String(third), "--reason", "Mill 3 has no tax."],
+      ...["--edit", `${third}=${file("better.json", row(30))}`, "--reason", "It is mill 30."],
     );
     assert.deepEqual([judged.recorded, judged.accepted, judged.rejected], [3, 2, 1]);
     assert.equal((await run("datanet", "publish", "1")).count, 2);
     const { out: standing } = await call(["datanet", "review", "1"]);
     assert.match(standing, /accepted, rejected +2, 1/);
+  });
+  await t.test("the contributor takes a curator's text with one signature", async () => {
+    const { out } = await call(["datanet", "edits", String(given.contributionId)]);
+    assert.match(out, /3 +The tax of mill 30 is → 30 sacks\. +It is mill 30\./);
+    const edits = ["datanet", "edits", String(given.contributionId), "--accept"];
+    assert.equal((await refused([...edits, "1", "--as", "ada"], 1)).code, "no-proposal");
+    assert.equal((await run(...edits, "all", "--as", "ada")).accepted, 1);
+    assert.equal((await run("datanet", "publish", "1")).count, 3);
   });
 });
 

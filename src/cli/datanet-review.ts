@@ -1,9 +1,10 @@
 /** `openledger datanet review|queue|judge`: rows that wait for curators. */
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Example } from "../protocol/index.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { askForPass, passHeaders } from "./datanet-pass.ts";
-import { CliError } from "./errors.ts";
+import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
@@ -44,6 +45,34 @@ function rowNumbers(text: string): number[] {
   throw new InvalidArgumentError("Rows are numbers between commas, as the queue shows them, such as 3,17.");
 }
 
+type Edit = { readonly row: number; readonly file: string };
+type Judgement = {
+  readonly as: string;
+  readonly accept: readonly number[];
+  readonly reject: readonly number[];
+  readonly edit: readonly Edit[];
+  readonly reason?: string;
+};
+
+function editOf(text: string, before: readonly Edit[]): Edit[] {
+  const [, row, file] = /^([1-9]\d{0,14})=(.+)$/s.exec(text) ?? [];
+  if (row === undefined || file === undefined)
+    throw new InvalidArgumentError("Expected a row and a file, such as 3=better.json.");
+  return [...before, { row: Number(row), file }];
+}
+
+function readExample(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new CliError(`Cannot read an example from ${file}: ${(cause as Error).message}`, {
+      expected: '{"prompt": "…", "completion": "…"} or {"messages": […]}',
+      exitCode: exitCodes.usage,
+      cause,
+    });
+  }
+}
+
 /** How many curators; 0 for none. */
 function overlapOf(text: string): number {
   const overlap = Number(text);
@@ -75,6 +104,7 @@ export function define(command: Command, io: Io): void {
     .argument("<datanet>", "its number", datanetNumber)
     .option("--accept <rows>", "such as 3,17", rowNumbers, [])
     .option("--reject <rows>", "such as 4", rowNumbers, [])
+    .option("--edit <row=file>", "reject it, and propose the example in this JSON file instead", editOf, [])
     .option("--reason <text>", "why they are rejected; their contributors see it")
     .action((id, options) => judge(io, id, options));
 }
@@ -177,13 +207,14 @@ async function queue(io: Io, id: string, { as, limit }: { as: string; limit: num
 async function judge(
   io: Io,
   id: string,
-  { as, accept, reject, reason = "" }: { as: string; accept: number[]; reject: number[]; reason?: string },
+  { as, accept, reject, edit, reason = "" }: Judgement,
 ): Promise<void> {
   const node = connect();
   const headers = await curatorPass(io, node, id, as);
   const decisions = [
     ...accept.map((row) => ({ row, decision: "accept" })),
     ...reject.map((row) => ({ row, decision: "reject", reason })),
+    ...edit.map(({ row, file }) => ({ row, decision: "reject", reason, proposal: readExample(file) })),
   ];
   const done = await node.post<{ recorded: number; accepted: number; rejected: number }>(
     `/v1/datanets/${id}/review/decisions`,

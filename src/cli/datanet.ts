@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { define as defineAccess } from "./datanet-access.ts";
+import { define as defineEdits } from "./datanet-edits.ts";
 import { define as defineElections } from "./datanet-election.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { define as defineReview } from "./datanet-review.ts";
@@ -65,6 +66,7 @@ export function define(command: Command, io: Io): void {
   defineVersions(command, io);
   defineAccess(command, io);
   defineReview(command, io);
+  defineEdits(command, io);
   defineElections(command, io);
 }
 

@@ -85,6 +85,12 @@ export type ContributionInput = UploadOptions & {
   readonly split: Split;
   /** Of the commitment on chain, where curators review. */
   readonly salt?: Digest | undefined;
+  /** Texts that curators proposed for rows of an earlier contribution: seen by them first, and committed to as those rows were. */
+  readonly editOf?: {
+    readonly committed: number | null;
+    /** What is done once the consent is known to be good, and before the rows are looked at. */
+    readonly begin: () => Promise<void>;
+  };
   /** JSON Lines, as bytes that arrive. */
   readonly chunks: AsyncIterable<Uint8Array>;
 };
@@ -116,13 +122,16 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
   await requireStake(parts, consent.datanetId, consent.contributor);
   const isReviewed = (await overlapOf(database, consent.datanetId)) !== null;
   const committed =
-    isReviewed || input.salt !== undefined
-      ? await committedAt(parts.registry, consent, input.salt)
-      : undefined;
+    input.editOf !== undefined
+      ? (input.editOf.committed ?? undefined)
+      : isReviewed || input.salt !== undefined
+        ? await committedAt(parts.registry, consent, input.salt)
+        : undefined;
   const { rules } = await readRules(database, consent.datanetId);
   const rows = await readRows(parts, input.chunks, input.mask === true || rules.maskPersonalData);
   checkExamples(consent, rows);
 
+  await input.editOf?.begin();
   const examination = await parts.checks.examine(consent.datanetId, rows, input);
   const rowsDigest = await texts.put(consent.datanetId, rows.map(({ json }) => `${json}\n`).join(""));
   const { contributionId, ids } = await database.transaction(async (tx) => {
@@ -264,7 +273,10 @@ async function store(
     salt,
     committed,
     isReviewed,
-  }: Omit<ContributionInput, "chunks"> & { committed: bigint | undefined; isReviewed: boolean },
+  }: Omit<ContributionInput, "chunks" | "editOf"> & {
+    committed: bigint | number | undefined;
+    isReviewed: boolean;
+  },
   consentDigest: Digest,
   rowsDigest: Digest,
   rows: readonly UploadRow[],

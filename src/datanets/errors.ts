@@ -22,6 +22,7 @@ export type DatanetErrorCode =
   | "election-refused"
   | "vote-forged"
   | "not-curator"
+  | "no-proposal"
   | "not-pending"
   | "not-committed"
   | "access-forged"

@@ -209,6 +209,7 @@ test("the OpenAPI document describes every route", () => {
   const paths = Object.keys(document.paths ?? {}).sort();
   assert.deepEqual(paths, [
     "/v1/contributions/{contributionId}",
+    "/v1/contributions/{contributionId}/edits",
     "/v1/datanets",
     "/v1/datanets/convert",
     "/v1/datanets/{datanetId}",
@@ -237,6 +238,11 @@ test("the OpenAPI document describes every route", () => {
     "/v1/datanets/{datanetId}/withdrawals",
     "/v1/licenses",
   ]);
+  assert.deepEqual(
+    Object.keys(app.getOpenAPIDocument({ openapi: "3.0.0", info: document.info }).paths).sort(),
+    paths,
+    "the older generator can describe it, too",
+  );
   const names = (document.paths?.["/v1/datanets/{datanetId}/contributions"]?.post?.parameters ?? []).map(
     (parameter) => "name" in parameter && parameter.name,
   );

@@ -4,10 +4,11 @@ import { HTTPException } from "hono/http-exception";
 import type { Account } from "viem";
 import { canonicalJson, examplesDigest } from "../protocol/index.ts";
 import { askedBy, mountAccess } from "./access/routes.ts";
-import { failures, json } from "./answers.ts";
+import { failures, json, jsonBody } from "./answers.ts";
 import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
 import { mountConvert } from "./convert-route.ts";
+import { editsMax } from "./curation/edits.ts";
 import { mountCuration } from "./curation/routes.ts";
 import { mountElections } from "./elections/routes.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
@@ -71,6 +72,7 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 503> = {
   "election-refused": 409,
   "vote-forged": 403,
   "not-curator": 403,
+  "no-proposal": 404,
   "not-pending": 409,
   "not-committed": 409,
   "access-forged": 403,
@@ -235,6 +237,31 @@ const routes = {
     summary: "What became of a contribution's rows",
     request: { params: z.object({ contributionId: countText(1, Number.MAX_SAFE_INTEGER, "1") }) },
     responses: { 200: json(reportOut, "The report"), ...failures },
+  }),
+  edits: createRoute({
+    method: "post",
+    path: "/v1/contributions/{contributionId}/edits",
+    tags,
+    summary: "Take texts that curators proposed in place of rows, under the contributor's consent to them",
+    request: {
+      params: z.object({ contributionId: countText(1, Number.MAX_SAFE_INTEGER, "1") }),
+      body: jsonBody(
+        z
+          .strictObject({
+            contributor: addressText,
+            /** In the order signed: the consent is to the digests' `examplesDigest`. */
+            edits: z
+              .array(z.strictObject({ line: z.int().min(1), digest: digestText }))
+              .min(1)
+              .max(editsMax),
+            license: z.string().min(1).max(64),
+            signedAt: z.int().min(0),
+            signature: signatureText,
+          })
+          .openapi("AcceptedEdits"),
+      ),
+    },
+    responses: { 201: json(reportOut, "What became of each of them"), ...failures },
   }),
   publish: createRoute({
     method: "post",
@@ -432,6 +459,17 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   app.openapi(routes.contribution, async (context) =>
     context.json(reportJson(await service.getContribution(context.req.valid("param").contributionId)), 200),
   );
+  app.openapi(routes.edits, async (context) => {
+    const { contributionId } = context.req.valid("param");
+    const { contributor, edits, license, signedAt, signature } = context.req.valid("json");
+    const digest = examplesDigest(edits.map((edit) => edit.digest));
+    const consent = { contributor, examplesDigest: digest, exampleCount: edits.length, license };
+    const report = await service.acceptEdits({
+      ...{ contributionId, contributor, edits, signature },
+      consent: { ...consent, signedAt: BigInt(signedAt) },
+    });
+    return context.json(reportJson(report), 201);
+  });
   app.openapi(routes.versions, async (context) => {
     const versions = await service.listVersions(context.req.valid("param").datanetId);
     return context.json({ versions: versions.map(versionJson) }, 200);

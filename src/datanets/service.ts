@@ -19,6 +19,7 @@ import {
   readReport,
   type UploadOptions,
 } from "./contribution.ts";
+import { acceptEdits, type EditsInput } from "./curation/edits.ts";
 import { type Curation, createCuration } from "./curation/service.ts";
 import { type Card, createDatanet, type Datanet, listDatanets, readDatanet } from "./datanet.ts";
 import { diffVersions, type VersionDiff } from "./diff.ts";
@@ -74,6 +75,8 @@ export type Datanets = {
     options?: UploadOptions,
   ): ReturnType<typeof preview>;
   contribute(input: ContributionInput): Promise<ContributionReport>;
+  /** Takes what curators proposed in place of rows. */
+  acceptEdits(input: EditsInput): Promise<ContributionReport>;
   getContribution(contributionId: number): Promise<ContributionReport>;
   /** What the Datanet asks of its rows. */
   getRules(datanetId: bigint): Promise<Rules>;
@@ -184,6 +187,23 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
         );
         return report;
       }),
+    acceptEdits: async (input) => {
+      const { datanetId } = await readReport(parts, input.contributionId);
+      const report = await inTurn(`contributions of ${datanetId}`, () =>
+        acceptEdits(
+          {
+            ...{ database, blobs, forget: parts.checks.forget },
+            contribute: (contribution) => contribute(parts, contribution),
+          },
+          input,
+        ),
+      );
+      parts.checks.forget(datanetId);
+      log(
+        `Datanet ${datanetId}: ${report.contributor} took ${report.rows.length} texts as curators proposed them.`,
+      );
+      return readReport(parts, report.contributionId);
+    },
     getRules: async (datanetId) => (await readRules(database, datanetId)).rules,
     setRules: async (owner, datanetId, rules) => {
       const datanet = await readRules(database, datanetId);

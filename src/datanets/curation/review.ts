@@ -184,18 +184,32 @@ export async function review(
          and row_id in (select value::bigint from jsonb_array_elements_text($2::jsonb))`,
       [curator, numbers],
     );
-    const decided = await tx.query<{ status: "accepted" | "rejected" }>(
-      `with counted as (
-         select row_id, count(*) filter (where decision = 'accept') as accept, count(*) filter (where decision = 'reject') as reject
-         from datanets.reviews where row_id in (select value::bigint from jsonb_array_elements_text($1::jsonb)) group by row_id
-       )
-       update datanets.rows r set status = case when accept > reject then 'accepted' else 'rejected' end from counted
-       where r.id = counted.row_id and accept + reject >= $2 and accept <> reject returning r.status`,
-      [numbers, overlap],
+    const decided = await decide(
+      tx,
+      decisions.map(({ row }) => row),
+      overlap,
     );
-    const count = (status: string) => decided.filter((row) => row.status === status).length;
-    return { recorded: decisions.length, accepted: count("accepted"), rejected: count("rejected") };
+    return { recorded: decisions.length, ...decided };
   });
+}
+
+/** Decides those of these rows that enough have judged, one side more than the other. */
+export async function decide(
+  tx: Queries,
+  rows: readonly number[],
+  overlap: number,
+): Promise<{ accepted: number; rejected: number }> {
+  const decided = await tx.query<{ status: "accepted" | "rejected" }>(
+    `with counted as (
+       select row_id, count(*) filter (where decision = 'accept') as accept, count(*) filter (where decision = 'reject') as reject
+       from datanets.reviews where row_id in (select value::bigint from jsonb_array_elements_text($1::jsonb)) group by row_id
+     )
+     update datanets.rows r set status = case when accept > reject then 'accepted' else 'rejected' end from counted
+     where r.id = counted.row_id and accept + reject >= $2 and accept <> reject returning r.status`,
+    [JSON.stringify(rows), overlap],
+  );
+  const count = (status: string) => decided.filter((row) => row.status === status).length;
+  return { accepted: count("accepted"), rejected: count("rejected") };
 }
 
 /** What a curator decided, for the contributor. */
