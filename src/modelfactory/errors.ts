@@ -10,8 +10,11 @@ export type ModelFactoryErrorCode =
   | "busy"
   | "job-exists"
   | "job-over"
+  | "job-unpaid"
   | "no-parent"
   | "other-adapter"
+  | "payment-held"
+  | "payment-over"
   | "unknown-job"
   | "unknown-report"
   | "unknown-release";

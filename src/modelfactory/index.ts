@@ -1,13 +1,15 @@
 /**
  * # modelfactory: from Datanet versions to a released model
  *
- * - `recipe`, `job`: what is asked for; `service`: the queue; `run-job`: train → evaluate → index → calibrate → release, each finished step
+ * - `recipe`, `job`: what is asked for; `service`: what may be done with it; `queue`: whose turn it is; `run-job`: train → evaluate → index → calibrate → release, each finished step
  *   written down
  * - `presets`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
+ * - `payment`: what a job costs and orders; `job-payments`: that it waits for its escrow, and has it settled; `escrow`: the contract;
+ *   `settle-payment`: what is said to it
  * - `estimate`: how long a job will take, by `measure` on this machine (`run-estimate`)
  * - `sweep`: a job for each point of a grid, side by side
- * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file; `worker`: the
- *   training thread
+ * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file, of which
+ *   `progress-files` keeps one for each; `worker`: the training thread
  * - `evaluation`: base against tuned with intervals, `answers` they write, the general prompts of `regression`
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
  * - `reproduce`: a release's training again, from its manifest; `check-release`: whether that gives its adapter; `adapter-distance`: by how
@@ -27,15 +29,18 @@ export * from "./base-profiles.ts";
 export * from "./calibration.ts";
 export * from "./check-release.ts";
 export * from "./errors.ts";
+export * from "./escrow.ts";
 export * from "./evaluation.ts";
 export { type Hub, openHub } from "./hub-http.ts";
 export { type HubFile, hubIdSchema, type Pull } from "./hub-model.ts";
 export { type PullOptions, type PullResult, pullModel, readPull } from "./hub-pull.ts";
 export * from "./job.ts";
+export type { PaymentDependencies } from "./job-payments.ts";
 export { exportMerged } from "./merge.ts";
 export * from "./model-card.ts";
 export * from "./model-folder.ts";
 export { openaiRoutes } from "./openai/routes.ts";
+export { type JobPayment, type PaymentState, paysFor } from "./payment.ts";
 export * from "./presets.ts";
 export * from "./recipe.ts";
 export * from "./recipe-file.ts";

@@ -8,8 +8,9 @@ import {
   exampleSchema,
   uint32Schema,
 } from "../protocol/index.ts";
-import type { Database, Queries } from "../store/index.ts";
+import type { Database, Queries, Transaction } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
+import { type JobPayment, paymentColumn, paymentSchema } from "./payment.ts";
 import { recipeSchema } from "./recipe.ts";
 import {
   type CalibratedStep,
@@ -56,6 +57,8 @@ export type JobSpec = z.output<typeof jobSpecSchema>;
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
 
 export type JobState =
+  /** It waits to be paid for. */
+  | "unpaid"
   | "queued"
   | "paused"
   | "training"
@@ -82,6 +85,8 @@ export type FineTuningJob = {
   readonly indexed: Indexed | null;
   readonly calibrated: CalibratedStep | null;
   readonly releaseId: Digest | null;
+  /** Null for a job that costs nothing. */
+  readonly payment: JobPayment | null;
   readonly createdAtMs: number;
   readonly finishedAtMs: number | null;
 };
@@ -104,10 +109,11 @@ type JobRow = {
   indexed: unknown;
   calibrated: unknown;
   releaseId: string | null;
+  payment: unknown;
   createdAtMs: number;
   finishedAtMs: number | null;
 };
-const selectJobs = `select id, spec, owner, state, error, trained, evaluated, indexed, calibrated, release_id as "releaseId", created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
+const selectJobs = `select id, spec, owner, state, error, trained, evaluated, indexed, calibrated, release_id as "releaseId", ${paymentColumn} as payment, created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
 
 function parseJob(row: JobRow): FineTuningJob {
   return {
@@ -118,6 +124,7 @@ function parseJob(row: JobRow): FineTuningJob {
     indexed: indexedSchema.nullable().parse(row.indexed),
     calibrated: calibratedSchema.nullable().parse(row.calibrated),
     releaseId: row.releaseId as Digest | null,
+    payment: paymentSchema.nullable().parse(row.payment),
   };
 }
 
@@ -225,31 +232,56 @@ export async function writeRetraining(
 
 const eventsPerPageMax = 1_000;
 
-/** A job's history: warnings, states, training steps, epochs, index stages. Whoever listens is told of each new event. */
-export function createJournal(database: Database, now: () => number) {
+/**
+ * A job's history: warnings, states, training steps, epochs, index stages. Whoever listens is told of each new event.
+ *
+ * @param onOver called in the transaction in which a job comes to its end
+ */
+export function createJournal(
+  database: Database,
+  now: () => number,
+  onOver: (tx: Transaction, jobId: string) => Promise<void> = () => Promise.resolve(),
+) {
   const listeners = new Set<(jobId: string) => void>();
+  const tell = (jobId: string) => {
+    for (const listener of listeners) listener(jobId);
+  };
+  const write = (queries: Queries, jobId: string, kind: string, data: Record<string, unknown>) =>
+    queries.query("insert into modelfactory.events (job_id, at_ms, kind, data) values ($1, $2, $3, $4)", [
+      jobId,
+      now(),
+      kind,
+      data,
+    ]);
   async function record(
     jobId: string,
     kind: string,
     data: Record<string, unknown>,
-    queries: Queries = database,
+    tx?: Transaction,
   ): Promise<void> {
-    await queries.query(
-      "insert into modelfactory.events (job_id, at_ms, kind, data) values ($1, $2, $3, $4)",
-      [jobId, now(), kind, data],
-    );
-    for (const listener of listeners) listener(jobId);
+    await write(tx ?? database, jobId, kind, data);
+    if (tx === undefined) tell(jobId);
+    else tx.onCommit(() => tell(jobId));
   }
   return {
     record,
-    async setState(jobId: string, state: JobState, extra: { error?: string } = {}): Promise<void> {
-      const finished = isOver({ state });
-      await database.query(
-        "update modelfactory.jobs set state = $2, error = $3, finished_at_ms = $4 where id = $1",
-        [jobId, state, extra.error ?? null, finished ? now() : null],
-      );
-      await record(jobId, "state", { state, ...extra });
-    },
+    /** @param from change only a job in this state */
+    setState: (
+      jobId: string,
+      state: JobState,
+      extra: { error?: string } = {},
+      from?: JobState,
+    ): Promise<void> =>
+      database.transaction(async (tx) => {
+        const finished = isOver({ state });
+        const changed = await tx.query(
+          "update modelfactory.jobs set state = $2, error = $3, finished_at_ms = $4 where id = $1 and state = coalesce($5, state) returning id",
+          [jobId, state, extra.error ?? null, finished ? now() : null, from ?? null],
+        );
+        if (changed.length === 0) return;
+        await record(jobId, "state", { state, ...extra }, tx);
+        if (finished) await onOver(tx, jobId);
+      }),
     /** Events after `after`, oldest first. */
     events: (id: string, after = 0, limit = eventsPerPageMax): Promise<JobEvent[]> =>
       database.query<JobEvent>(

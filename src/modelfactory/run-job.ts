@@ -12,7 +12,6 @@ import {
   type Digest,
   encodeRow,
   indexTree,
-  jsonDigest,
   releaseId as releaseIdOf,
 } from "../protocol/index.ts";
 import { temporaryFolder } from "../store/index.ts";
@@ -30,6 +29,8 @@ import {
   readJob,
   writeStep,
 } from "./job.ts";
+import { requirePaid } from "./payment.ts";
+import { progressKey } from "./progress-files.ts";
 import { regressionSet } from "./regression.ts";
 import {
   baseDigest,
@@ -37,7 +38,6 @@ import {
   type CalibratedStep,
   decimalFraction,
   type Evaluated,
-  engineVersion,
   type Indexed,
   indexRows,
   isOfBase,
@@ -51,7 +51,9 @@ import { CancelledError } from "./training.ts";
 import { removeTraining } from "./training-state.ts";
 import type { AdapterFiles, TrainEvent, TrainingMethods } from "./worker.ts";
 
-export type RunJobParts = Required<Omit<ModelFactoryDependencies, "trainingFolder" | "saveEveryMs">> & {
+export type RunJobParts = Required<
+  Omit<ModelFactoryDependencies, "trainingFolder" | "saveEveryMs" | "payment">
+> & {
   /** Where a job's training is written down while it goes on; nowhere if the node keeps no folder for it. */
   readonly progressFile: (jobId: string) => string | undefined;
   readonly journal: Journal;
@@ -110,7 +112,7 @@ export function rowsOf<V extends Pick<VersionContent, "rows" | "heldout">>(
 export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSignal): Promise<void> {
   const { database, journal, afterStep, log } = parts;
   const job = await readJob(database, jobId);
-  if (isOver(job) || job.state === "paused") return;
+  if (isOver(job) || job.state === "paused" || job.state === "unpaid") return;
   const rows = await readRows(parts, job.spec);
 
   /** What the step left behind last time, or what it leaves now. */
@@ -118,6 +120,7 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
     const before = job[step] as T | null;
     if (before !== null) return before;
     if (signal.aborted) throw new CancelledError(`The job was stopped before it was ${step}.`);
+    requirePaid(job, parts.now());
     await journal.setState(jobId, state);
     const result = await run();
     await writeStep(database, jobId, step, result);
@@ -136,6 +139,7 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
     calibrate(parts, job, rows, start, trained, indexed, signal),
   );
   if (signal.aborted) throw new CancelledError("The job was stopped before it was released.");
+  requirePaid(job, parts.now());
   await journal.setState(jobId, "releasing");
   const id = await release(parts, job, rows, trained, evaluated, indexed, calibrated);
   await afterStep("released");
@@ -195,9 +199,7 @@ async function train(
       examples: rows.examples,
       heldOut: rows.heldOut,
       start,
-      // Another engine or base would go on with other sums: their training starts anew.
-      progress:
-        file === undefined ? null : { file, key: jsonDigest([id, baseDigest(base), engineVersion()]) },
+      progress: file === undefined ? null : { file, key: progressKey(id, base) },
     },
     {
       signal,

@@ -1,136 +1,46 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { custom } from "viem";
 import { decodeBasis, openExplainRows } from "../attribution/index.ts";
-import { viemChain } from "../chain/index.ts";
-import { contractRegistry, createDatanets } from "../datanets/index.ts";
-import { createRandom, loadCheckpoint, parseSafetensors, readPeft } from "../engine/index.ts";
-import { readConfig } from "../node/config.ts";
-import { openNetwork } from "../node/network.ts";
+import { loadCheckpoint, parseSafetensors, readPeft } from "../engine/index.ts";
 import {
   calibrationLabel,
   calibrationOf,
   type Digest,
   decodeRow,
   type Example,
-  exampleDigest,
   examplesDigest,
   indexTree,
   jsonDigest,
   releaseId,
   sameHex,
-  signConsent,
   signWithdrawal,
 } from "../protocol/index.ts";
-import { openBlobFolder, openDatabase, openJobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
+import {
+  baseFolder,
+  contribute as contributeTo,
+  openGround,
+  openWords,
+  rows,
+  word,
+} from "./fixtures/factory.ts";
 import type { JobSpecInput } from "./job.ts";
-import { contractModelRegistry } from "./registry.ts";
-import { indexRows, openBaseModel } from "./release.ts";
+import { indexRows } from "./release.ts";
 import { diffReleases } from "./release-diff.ts";
 import { reproduceRelease } from "./reproduce.ts";
-import { createModelFactory } from "./service.ts";
 
-const baseFolder = join(fileURLToPath(new URL("../engine/fixtures/", import.meta.url)), "llama-untied");
-const base = await openBaseModel("tiny-random", baseFolder);
-const folder = mkdtempSync(join(tmpdir(), "openledger-factory-"));
-const config = readConfig(folder, { baseModel: baseFolder });
-mkdirSync(folder, { recursive: true });
-const network = await openNetwork(
-  config,
-  () => "http://127.0.0.1/",
-  () => {},
-);
-const transport = custom({ request: (args) => network.chain.request(args) }, { retryCount: 0 });
-const chain = viemChain(network.network);
-const blobs = await openBlobFolder(join(folder, "blobs"));
-const registry = contractModelRegistry({
-  chain,
-  transport,
-  address: network.contracts.ModelRegistry.address,
-});
-
-/** Everything that a restart opens again. */
-const trainingFolder = join(folder, "training");
-async function open(afterStep?: (step: string) => Promise<void>) {
-  const database = await openDatabase(join(folder, "db"));
-  const jobs = await openJobs(database);
-  const datanets = await createDatanets({
-    database,
-    blobs,
-    registry: contractRegistry({ chain, transport, address: network.contracts.DatanetRegistry.address }),
-  });
-  const factory = await createModelFactory({
-    database,
-    blobs,
-    jobs,
-    datanets,
-    registry,
-    base,
-    developer: network.accounts.developer,
-    trainingFolder,
-    saveEveryMs: 100,
-    ...(afterStep ? { afterStep } : {}),
-  });
-  return {
-    jobs,
-    datanets,
-    factory,
-    async close() {
-      await jobs.close();
-      await factory.close();
-      await database.close();
-    },
-  };
-}
+const ground = await openGround();
+const { network, blobs, registry, trainingFolder } = ground;
+const open = (afterStep?: (step: string) => Promise<void>) => ground.open(afterStep ? { afterStep } : {});
 let world = await open();
 after(async () => {
   await world.close();
-  await network.chain.close();
-  rmSync(folder, { recursive: true, force: true });
+  await ground.close();
 });
-
-const random = createRandom(4);
-const words = ["abe", "bad", "cab", "dab", "fed", "gem", "hug", "ink"];
-const word = () => words[random.below(words.length)] as string;
-const rows = (n: number, tag: string) =>
-  Array.from({ length: n }, (_, i) => ({ prompt: `${tag}${word()}${i}=`, completion: ` ${word()}.` }));
-
-const datanet = await world.datanets.create(network.accounts.curator, {
-  name: "Words",
-  description: "",
-  domain: "test",
-  license: "CC0-1.0",
-});
-async function contribute(name: string, examples: Example[], split: "train" | "heldout", to = datanet) {
-  const account = network.keys.account(name);
-  const consent = {
-    datanetId: to.datanetId,
-    contributor: account.address,
-    examplesDigest: examplesDigest(examples.map(exampleDigest)),
-    exampleCount: examples.length,
-    license: to.license,
-    signedAt: BigInt(Math.floor(Date.now() / 1000)),
-  };
-  const text = examples.map((e) => `${JSON.stringify(e)}\n`).join("");
-  const chunks = (async function* () {
-    yield new TextEncoder().encode(text);
-  })();
-  await world.datanets.contribute({
-    consent,
-    signature: await signConsent(world.datanets.registry.domain, consent, account),
-    split,
-    chunks,
-  });
-}
-await contribute("ada", rows(12, "a"), "train");
-await contribute("bo", rows(8, "b"), "train");
-await contribute("cy", rows(24, "h"), "heldout");
-const version = await world.datanets.publishVersion(datanet.datanetId, network.accounts.curator);
+const { datanet, version } = await openWords(ground, world);
+const contribute = (name: string, examples: Example[], split: "train" | "heldout", to = datanet) =>
+  contributeTo(ground, world, name, examples, split, to);
 const spec: JobSpecInput = {
   model: "words",
   datanets: [{ datanetId: datanet.datanetId.toString(), version: version.version }],

@@ -1,7 +1,5 @@
 /** Fine-tuning jobs: queued durably, run one at a time in the training thread, ending in a release on chain. */
 import { randomUUID } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Account } from "viem";
 import { verifyMessage } from "viem";
 import { type Datanets, findLicense, mixLicenses } from "../datanets/index.ts";
@@ -20,9 +18,12 @@ import {
   listJobs,
   readJob,
   sameSpec,
-  takeTurn,
 } from "./job.ts";
+import { openJobPayments, type PaymentDependencies, paymentIsDue, payWithinMs } from "./job-payments.ts";
 import { createOpenAIFineTuning } from "./openai/service.ts";
+import { isHeld, writePlan } from "./payment.ts";
+import { openProgressFiles } from "./progress-files.ts";
+import { createQueue } from "./queue.ts";
 import { recipeWarnings } from "./recipe.ts";
 import type { ModelRegistry } from "./registry.ts";
 import type { BaseModel } from "./release.ts";
@@ -40,7 +41,6 @@ import { readRows, runJob, startOf } from "./run-job.ts";
 import { releaseVersions, serveRelease } from "./served.ts";
 import { compareJobs, expandGrid, type Grid, readSweep, type SweepRow, writeSweep } from "./sweep.ts";
 import { migrateModelFactory } from "./tables.ts";
-import { removeTraining } from "./training-state.ts";
 import type { TrainingMethods } from "./worker.ts";
 
 export type ModelFactoryDependencies = {
@@ -60,50 +60,29 @@ export type ModelFactoryDependencies = {
   readonly log?: (message: string) => void;
   /** Called after each finished step of a job; tests stop the process here. */
   readonly afterStep?: (step: string) => Promise<void>;
+  /** How jobs are paid for; without it they are free. */
+  readonly payment?: PaymentDependencies;
   /** Called once a release can be asked; it must not throw. */
   readonly onRelease?: (id: Digest) => void;
 };
 
 export type ModelFactory = Awaited<ReturnType<typeof createModelFactory>>;
 
-const jobKind = "fine-tune";
 const jobIdPattern = /^[\w-]{1,64}$/;
-/** How long a caller waits to see a job stopped. */
-const stopWaitMs = 5_000;
 /** Who queues jobs without another name. */
 export const operatorName = "operator";
 
 function requireGoing(job: FineTuningJob, what: string): void {
+  if (job.state === "unpaid")
+    throw new ModelFactoryError(
+      "job-unpaid",
+      `Job ${job.id} has not been paid for: it cannot be ${what} yet. GET /v1/fine-tunes/${job.id} says what to pay.`,
+    );
   if (isOver(job))
     throw new ModelFactoryError(
       "job-over",
       `Job ${job.id} has ${job.state === "cancelled" ? "been cancelled" : job.state}: it cannot be ${what}. Duplicate it to run it again.`,
     );
-}
-
-/** The files of trainings under way, one for each job that has begun and is not over. */
-function openProgress(folder: string | undefined) {
-  const file = (jobId: string) => (folder === undefined ? undefined : join(folder, `${jobId}.training`));
-  const remove = (jobId: string) => {
-    const path = file(jobId);
-    if (path !== undefined) removeTraining(path);
-  };
-  return {
-    file,
-    remove,
-    /** Removes what jobs that are over, or of another database, have left. */
-    async sweep(database: Database): Promise<void> {
-      if (folder === undefined || !existsSync(folder)) return;
-      const wanted = await database.query<{ id: string }>(
-        "select id from modelfactory.jobs where state not in ('succeeded', 'failed', 'cancelled') and trained is null",
-      );
-      const ids = new Set(wanted.map(({ id }) => id));
-      for (const name of readdirSync(folder)) {
-        const [, id] = /^([\w-]{1,64})\.training(?:\.part)?$/.exec(name) ?? [];
-        if (id !== undefined && !ids.has(id)) remove(id);
-      }
-    },
-  };
 }
 
 export async function createModelFactory(dependencies: ModelFactoryDependencies) {
@@ -120,8 +99,8 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     });
     return worker;
   };
-  const journal = createJournal(database, now);
-  const progress = openProgress(dependencies.trainingFolder);
+  const journal = createJournal(database, now, (tx, id) => paymentIsDue(jobs, tx, id));
+  const progress = openProgressFiles(dependencies.trainingFolder, base);
   const parts = {
     ...dependencies,
     now,
@@ -133,54 +112,18 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     progressFile: progress.file,
   };
   await progress.sweep(database);
-  type Stop = "cancelled" | "paused";
-  const running = new Map<string, { controller: AbortController; stop?: Stop }>();
-
-  // One entry of the queue is one turn, whoever's it is; there is at least one for every job that waits.
-  jobs.work(
-    jobKind,
-    async ({ signal }) => {
-      const id = await takeTurn(database);
-      if (id === undefined) return; // the job this turn was asked for has been cancelled or paused
-      const run: { controller: AbortController; stop?: Stop } = { controller: new AbortController() };
-      running.set(id, run);
-      try {
-        await runJob(parts, id, AbortSignal.any([signal, run.controller.signal]));
-      } catch (error) {
-        if (run.stop !== undefined) return endRun(id, run.stop);
-        if (signal.aborted) throw error; // the node is closing: the job goes on at the next start
-        progress.remove(id);
-        await journal.setState(id, "failed", { error: (error as Error).message });
-        log(`Job ${id} failed: ${(error as Error).message}`);
-      } finally {
-        running.delete(id);
-        for (const settle of settling.splice(0)) settle();
-      }
-    },
-    { concurrency: 1 },
-  );
-
-  /** Who waits until the running job has stopped. */
-  const settling: (() => void)[] = [];
-  async function endRun(id: string, state: Stop): Promise<void> {
-    if (state === "cancelled") progress.remove(id);
-    await journal.setState(id, state);
-  }
-  /** Asks a running job to stop between two steps, and waits for that a while: an index is finished first. @returns the job as it is then */
-  async function stop(id: string, state: Stop): Promise<FineTuningJob> {
-    const run = running.get(id);
-    if (run !== undefined) {
-      run.stop = state;
-      run.controller.abort();
-      const late = setTimeout(() => settling.splice(0).forEach((settle) => void settle()), stopWaitMs);
-      if (running.get(id) === run) await new Promise<void>((resolve) => settling.push(resolve));
-      clearTimeout(late);
-    } else {
-      const job = await readJob(database, id);
-      if (!isOver(job) && job.state !== state) await endRun(id, state);
-    }
-    return readJob(database, id);
-  }
+  const queue = createQueue({
+    ...{ database, blobs, jobs, journal, progress, log },
+    run: (id, signal) => runJob(parts, id, signal),
+  });
+  const payments =
+    dependencies.payment === undefined
+      ? undefined
+      : await openJobPayments(
+          { database, jobs, journal, queue, base, now, log, afterStep },
+          dependencies.payment,
+        );
+  await payments?.expire();
 
   /** One estimate at a time: two machines measured side by side are both slow. */
   let estimating: Promise<unknown> = Promise.resolve();
@@ -225,16 +168,22 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
           "not-commercial",
           `The latest release of "${spec.model}", ${parent.id}, is made of data that permits no commercial use, which binds the releases after it: they must ask 0 per token. Set both prices to 0, or choose another model name.`,
         );
+      await payments?.expire();
+      const isNew =
+        (await database.query("select 1 from modelfactory.jobs where id = $1", [id])).length === 0;
+      const plan =
+        isNew && payments?.priced ? await payments.plan(id, spec, await readRows(parts, spec)) : undefined;
       await database.transaction(async (tx) => {
         const inserted = await tx.query(
-          "insert into modelfactory.jobs (id, spec, owner, state, created_at_ms) values ($1, $2, $3, 'queued', $4) on conflict (id) do nothing returning id",
-          [id, spec, owner, now()],
+          "insert into modelfactory.jobs (id, spec, owner, state, created_at_ms) values ($1, $2, $3, $4, $5) on conflict (id) do nothing returning id",
+          [id, spec, owner, plan === undefined ? "queued" : "unpaid", now()],
         );
         if (inserted.length === 0) return;
         for (const warning of recipeWarnings(spec.recipe)) await journal.record(id, "warning", warning, tx);
-        await jobs.enqueue(tx, jobKind, id, { id });
+        if (plan === undefined) await queue.ask(tx, id, id);
+        else await writePlan(tx, id, plan, now() + payWithinMs);
       });
-      const job = await readJob(database, id);
+      const job = await service.getJob(id);
       if (!sameSpec(job.spec, spec))
         throw new ModelFactoryError(
           "job-exists",
@@ -245,25 +194,38 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     /**
      * What a job would take on this machine, which is measured the first time (seconds to a minute); starts nothing.
      *
-     * @returns also what OPEN it would cost, wei: the model's name where it is new; gas comes on top
+     * @returns also what OPEN it would cost, wei: `costWei` the model's name where it is new, on top of which comes gas, both of them the node's;
+     *   `priceWei` what the node asks for the job
      * @throws ModelFactoryError `busy`, and what {@link createJob} throws of its data
      */
-    async estimate(input: JobSpecInput): Promise<JobEstimate & { costWei: bigint }> {
+    async estimate(input: JobSpecInput): Promise<JobEstimate & { costWei: bigint; priceWei: bigint }> {
       const spec = jobSpecSchema.parse(input);
       const rows = await readRows(parts, spec);
       const next = estimating.then(() =>
-        runEstimate({ database, base, now, isBusy: () => running.size > 0 }, spec, rows),
+        runEstimate({ database, base, now, isBusy: queue.isBusy }, spec, rows),
       );
       estimating = next.catch(() => {});
       const costWei = spec.publish ? await registry.registrationWei(spec.model) : 0n;
-      return { ...(await next), costWei };
+      const estimate = await next;
+      const priceWei = payments?.priced
+        ? BigInt((await payments.plan("estimate", spec, rows)).amountWei)
+        : 0n;
+      return { ...estimate, costWei, priceWei };
     },
     /** A new job with the wishes of another, and its own where given. */
     async duplicate(id: string, newId: string, changes: Partial<JobSpecInput> = {}): Promise<FineTuningJob> {
       const { spec, owner } = await readJob(database, id);
       return service.createJob(newId, { ...spec, ...changes } as JobSpecInput, owner);
     },
-    getJob: (id: string) => readJob(database, id),
+    /** @throws ModelFactoryError `unknown-job` */
+    async getJob(id: string): Promise<FineTuningJob> {
+      const job = await readJob(database, id);
+      if (job.state !== "unpaid") return job;
+      await payments?.sync(); // who has paid just now is told so
+      return readJob(database, id);
+    },
+    /** How an unpaid job is paid for; undefined for any other. */
+    toPay: (job: FineTuningJob) => payments?.toPay(job),
     listJobs: (page: Partial<JobPage> = {}) => listJobs(database, { limit: 20, ...page }),
     events: journal.events,
     eventsBack: journal.eventsBack,
@@ -313,12 +275,22 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       if (digest === null) return undefined;
       return reportSchema.parse(JSON.parse(new TextDecoder().decode(await blobs.get(digest))));
     },
-    /** Ends a job that is not over. */
-    cancel: (id: string) => stop(id, "cancelled"),
+    /** Ends a job that is not over. @throws ModelFactoryError `payment-held`: only its payer cancels it, or the operator gives everything back */
+    async cancel(id: string): Promise<FineTuningJob> {
+      const { payment, ...job } = await readJob(database, id);
+      if (!isOver(job) && isHeld(payment))
+        throw new ModelFactoryError(
+          "payment-held",
+          `Job ${id} is paid for: its payer ends it with the escrow (./openledger finetune cancel ${id}), and pays for what was done; the operator may end it and give everything back (./openledger finetune give-back ${id}).`,
+        );
+      return queue.stop(id, "cancelled");
+    },
+    /** Ends a job that somebody has paid for; its payer gets everything back. */
+    giveBack: (id: string) => queue.stop(id, "cancelled"),
     /** Sets a job aside: its place in the training is kept, and the engine is free for others. @throws ModelFactoryError `job-over` */
     async pause(id: string): Promise<FineTuningJob> {
       requireGoing(await readJob(database, id), "paused");
-      return stop(id, "paused");
+      return queue.stop(id, "paused");
     },
     /** Queues a paused job again; it goes on where it stood. @throws ModelFactoryError `job-over` */
     async resume(id: string): Promise<FineTuningJob> {
@@ -330,7 +302,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         );
         if (resumed.length === 0) return; // it is not paused: there is nothing to resume
         await journal.record(id, "state", { state: "queued" }, tx);
-        await jobs.enqueue(tx, jobKind, `${id} ${randomUUID()}`, { id });
+        await queue.ask(tx, `${id} ${randomUUID()}`, id);
       });
       return readJob(database, id);
     },
@@ -356,6 +328,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         signature: found.signature,
       }),
     async close(): Promise<void> {
+      await payments?.close();
       await (await worker)?.close();
     },
   };

@@ -105,6 +105,27 @@ const migrations = [
     created_at_ms bigint not null
   );
   `,
+  // What a job costs, and what has become of its escrow. `unpaid` is a state of a job, too.
+  `
+  create table modelfactory.payments (
+    job_id text primary key references modelfactory.jobs (id),
+    -- What is ordered; its digest names it on chain.
+    plan jsonb not null,
+    job_digest text not null unique,
+    pay_by_ms bigint not null,
+    -- unpaid, expired, open, cancelled, succeeded, failed, stopped, refunded
+    state text not null,
+    escrow_id text unique,
+    payer text,
+    amount_wei numeric(78,0),
+    operator_wei numeric(78,0),
+    payer_wei numeric(78,0),
+    -- How far a job was when its payer cancelled, and the blob that shows it; what was delivered where it was not.
+    done_steps bigint,
+    evidence text
+  );
+  create index payments_unpaid on modelfactory.payments (pay_by_ms) where state = 'unpaid';
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

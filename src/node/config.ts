@@ -40,6 +40,14 @@ const configSchema = z.strictObject({
     .default(86_400),
   minimumBondWei: wei.prefault("1000000000000000000"),
   registrationFeeWei: wei.prefault("1000000000000000000"),
+  /** What a fine-tuning job costs for a padded token of an epoch, paid in escrow; 0: jobs are free. */
+  fineTuneWeiPerToken: wei.prefault("0"),
+  /** How long a paid job may take until its payer has everything back. */
+  fineTuneDeadlineSeconds: z
+    .int()
+    .min(60)
+    .max(180 * 86_400 - 3_600)
+    .default(7 * 86_400),
   /** How often waiting receipts are settled; 0 settles on request only. */
   settleEveryMs: z.int().min(0).max(86_400_000).default(30_000),
   /** Threads of serving. Training takes its recipe's, scoring one. */

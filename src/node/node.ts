@@ -229,6 +229,14 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         base,
         developer: accounts.developer,
         trainingFolder: join(config.home, "training"),
+        now: network.nowMs,
+        payment: {
+          chain: operator,
+          contracts,
+          weiPerToken: config.fineTuneWeiPerToken,
+          deadlineSeconds: config.fineTuneDeadlineSeconds,
+          onBlock,
+        },
         log,
         onRelease: (id) => void indexSpans(id),
       }),
@@ -436,7 +444,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         args: [release],
         blockTag: "pending",
       });
-    app.route("/", modelFactoryRoutes(modelFactory, guard("modelfactory"), attestedOf));
+    app.route("/", modelFactoryRoutes(modelFactory, guard("modelfactory"), attestedOf, guard("settlement")));
     app.route("/", openaiRoutes(modelFactory, guard("modelfactory")));
     app.route("/", paymentRoutes(payments));
     const relays = await openRelays({ database, chain: operator, contracts, settlement });

@@ -125,14 +125,17 @@ export const keptRequestSchema = z.object({
 });
 export type KeptRequest = z.infer<typeof keptRequestSchema>;
 
+/** A job that waits to be paid for waits: their clients know no other word for it. */
 const statusOf = (state: FineTuningJob["state"]) =>
-  state === "queued" ||
-  state === "paused" ||
-  state === "succeeded" ||
-  state === "failed" ||
-  state === "cancelled"
-    ? state
-    : ("running" as const);
+  state === "unpaid"
+    ? ("queued" as const)
+    : state === "queued" ||
+        state === "paused" ||
+        state === "succeeded" ||
+        state === "failed" ||
+        state === "cancelled"
+      ? state
+      : ("running" as const);
 
 const seconds = (ms: number) => Math.floor(ms / 1000);
 
@@ -166,7 +169,7 @@ export function openaiJob(job: FineTuningJob, request: KeptRequest | undefined, 
     integrations: [],
     metadata: request?.metadata ?? {},
     /** What OpenAI's object has no place for. */
-    openledger: { release: job.releaseId, datanets, state: job.state },
+    openledger: { release: job.releaseId, datanets, state: job.state, payment: job.payment },
   };
 }
 

@@ -6,6 +6,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { DatanetError } from "../../datanets/index.ts";
 import { whatIsWrong } from "../../protocol/index.ts";
 import { ModelFactoryError } from "../errors.ts";
+import { paymentRequired } from "../job-routes.ts";
 import type { ModelFactory } from "../service.ts";
 import { OpenAIError, openaiErrorBody } from "./errors.ts";
 import { nameOf, type StoredFile } from "./files.ts";
@@ -245,8 +246,11 @@ export function openaiRoutes(service: ModelFactory, guard: MiddlewareHandler): O
   };
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
     const id = nameOf("ftjob-", keyOf(context));
-    await openai.createJob(id, context.req.valid("json"));
-    return context.json(await jobOut(id), 200);
+    const due = paymentRequired(service, [await openai.createJob(id, context.req.valid("json"))]);
+    if (due === undefined) return context.json(await jobOut(id), 200);
+    const { code, message } = due.error;
+    const refusal = openaiErrorBody(code.replaceAll("-", "_"), message);
+    return context.json({ ...refusal, payments: due.payments } as never, 402 as never);
   });
   app.openapi({ ...routes.jobs, middleware: [guard] }, async (context) => {
     const { limit, after } = context.req.valid("query");

@@ -1,0 +1,336 @@
+/** Fine-tuning jobs over HTTP. Reading is open; starting and cancelling jobs is the operator's. */
+import { randomUUID } from "node:crypto";
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import { streamSSE } from "hono/streaming";
+import { ModelFactoryError } from "./errors.ts";
+import { reportSchema } from "./evaluation.ts";
+import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
+import { recipeWarnings } from "./recipe.ts";
+import { answerErrors, failures, json, tags } from "./route-parts.ts";
+import type { ModelFactory } from "./service.ts";
+import { type Grid, gridSchema } from "./sweep.ts";
+
+const jobParams = z.object({ id: z.string().min(1).max(64) });
+const jobOut = z.unknown();
+
+const newJobFields = {
+  id: z
+    .string()
+    .regex(/^[\w-]{1,64}$/)
+    .optional(),
+  owner: z.string().min(1).max(64).optional(),
+};
+/** A job's wishes, checked in full by {@link jobSpecSchema}, and its name. */
+const newJobBody = {
+  required: true,
+  content: {
+    "application/json": {
+      schema: z.looseObject(newJobFields).openapi("NewFineTune"),
+    },
+  },
+};
+
+const paymentOut = z
+  .object({
+    job: z.string(),
+    chainId: z.int(),
+    contract: z.string(),
+    operator: z.string(),
+    jobDigest: z.string(),
+    deliverable: z.string(),
+    steps: z.int(),
+    deadline: z.int().openapi({ description: "Seconds" }),
+    amountWei: z.string(),
+    payByMs: z.int(),
+  })
+  .openapi("JobToPay");
+const unpaid = json(
+  z.object({
+    error: z.object({
+      code: z.literal("payment-required"),
+      message: z.string(),
+      details: z.object({ job: z.string(), amountWei: z.string() }),
+    }),
+    payments: z.array(paymentOut),
+  }),
+  "The jobs wait to be paid for: call `open` of the contract for each, with its amount as the value; they begin when that is on chain",
+);
+
+const routes = {
+  create: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes",
+    tags,
+    summary:
+      "Start a fine-tuning job, as this node's developer; `warnings` say what its recipe does to attribution",
+    request: { body: newJobBody },
+    responses: { 201: json(jobOut, "The job"), 402: unpaid, ...failures },
+  }),
+  estimate: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/estimate",
+    tags,
+    summary: "How long a job would take here, what memory it needs, and what it costs; starts nothing",
+    request: { body: newJobBody },
+    responses: { 200: json(z.unknown(), "The estimate"), ...failures },
+  }),
+  sweep: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/sweeps",
+    tags,
+    summary: "A job for each point of a grid over the recipe; none is released",
+    request: {
+      body: {
+        required: true,
+        content: {
+          "application/json": {
+            schema: z.looseObject({ ...newJobFields, grid: gridSchema }).openapi("NewSweep"),
+          },
+        },
+      },
+    },
+    responses: { 201: json(z.unknown(), "The jobs"), 402: unpaid, ...failures },
+  }),
+  compare: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/sweeps/{id}",
+    tags,
+    summary: "A sweep's jobs side by side, the lowest held-out loss first",
+    request: { params: jobParams },
+    responses: { 200: json(z.unknown(), "The jobs"), ...failures },
+  }),
+  list: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes",
+    tags,
+    summary: "Jobs, newest first",
+    responses: { 200: json(z.unknown(), "The jobs") },
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/{id}",
+    tags,
+    summary: "A job",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  events: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/{id}/events",
+    tags,
+    summary: "A job's events: live loss; as server-sent events when they are accepted",
+    request: { params: jobParams, query: z.object({ after: z.coerce.number().int().min(0).default(0) }) },
+    responses: { 200: json(z.unknown(), "Events after the one given"), ...failures },
+  }),
+  evaluation: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/{id}/evaluation",
+    tags,
+    summary:
+      "Base against tuned: loss, perplexity, exact match, ROUGE-L and general prompts, with 95 % intervals",
+    request: { params: jobParams },
+    responses: { 200: json(reportSchema, "The report, in millionths"), ...failures },
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/cancel",
+    tags,
+    summary: "Cancel a job; one that is paid for is cancelled by its payer, on chain",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  giveBack: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/give-back",
+    tags,
+    summary:
+      "End a job that somebody has paid for, at the operator's expense: the payer gets everything back",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  pause: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/pause",
+    tags,
+    summary: "Set a job aside; what it has trained is kept",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  resume: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/resume",
+    tags,
+    summary: "Queue a paused job again; it goes on where it stood",
+    request: { params: jobParams },
+    responses: { 200: json(jobOut, "The job"), ...failures },
+  }),
+  duplicate: createRoute({
+    method: "post",
+    path: "/v1/fine-tunes/{id}/duplicate",
+    tags,
+    summary: "A new job with the wishes of another, and its own where given",
+    request: { params: jobParams, body: newJobBody },
+    responses: { 201: json(jobOut, "The new job"), 402: unpaid, ...failures },
+  }),
+};
+
+type NewJob = { id?: string; owner?: string };
+
+/** The answer to who asked for jobs: a refusal as long as one of them is unpaid. @returns undefined where all are paid or free */
+export function paymentRequired(service: ModelFactory, jobs: readonly FineTuningJob[]) {
+  const payments = jobs.flatMap((job) => {
+    const toPay = service.toPay(job);
+    return toPay === undefined ? [] : [{ job: job.id, ...toPay }];
+  });
+  const [first] = payments;
+  if (first === undefined) return undefined;
+  const what = payments.length === 1 ? `Job ${first.job} waits` : `${payments.length} jobs wait`;
+  const amountWei = payments.reduce((sum, one) => sum + BigInt(one.amountWei), 0n);
+  return {
+    error: {
+      code: "payment-required" as const,
+      message: `${what} for ${amountWei} wei in escrow, until ${new Date(first.payByMs).toISOString()}: call open of ${first.contract}, or ./openledger finetune pay ${first.job} <most>. The same request with this id then answers with the job.`,
+      details: { job: first.job, amountWei: amountWei.toString() },
+    },
+    payments,
+  };
+}
+
+const jobJson = (job: FineTuningJob) => {
+  const { evaluation, ...spec } = job.spec;
+  return {
+    ...job,
+    object: "fine_tuning.job" as const,
+    warnings: recipeWarnings(job.spec.recipe),
+    spec: { ...spec, evaluationExamples: evaluation.length },
+  };
+};
+
+/**
+ * @param guard lets through who may order jobs here
+ * @param operator lets through who may give payments back
+ */
+export function jobRoutes(
+  service: ModelFactory,
+  guard: MiddlewareHandler,
+  operator: MiddlewareHandler,
+): OpenAPIHono {
+  const app = new OpenAPIHono();
+  answerErrors(app);
+
+  app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
+    const { id = `ft-${randomUUID()}`, owner, ...spec } = context.req.valid("json") as NewJob;
+    const job = await service.createJob(id, jobSpecSchema.parse(spec) as JobSpecInput, owner);
+    const due = paymentRequired(service, [job]);
+    return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
+  });
+  app.openapi({ ...routes.estimate, middleware: [guard] }, async (context) => {
+    const { id: _, owner: __, ...spec } = context.req.valid("json") as NewJob;
+    const { costWei, priceWei, ...estimate } = await service.estimate(
+      jobSpecSchema.parse(spec) as JobSpecInput,
+    );
+    return context.json(
+      {
+        object: "fine_tune.estimate",
+        ...estimate,
+        costWei: costWei.toString(),
+        priceWei: priceWei.toString(),
+      },
+      200,
+    );
+  });
+  app.openapi({ ...routes.sweep, middleware: [guard] }, async (context) => {
+    const {
+      id = `sweep-${randomUUID()}`,
+      owner,
+      grid,
+      ...spec
+    } = context.req.valid("json") as NewJob & {
+      grid: Grid;
+    };
+    const wishes = jobSpecSchema.parse({ ...spec, publish: false }) as JobSpecInput;
+    const data = await service.sweep(id, wishes, grid, owner);
+    const jobs = await Promise.all(data.map(({ job }) => service.getJob(job)));
+    const due = paymentRequired(service, jobs);
+    return due === undefined
+      ? context.json({ object: "sweep", id, data }, 201)
+      : context.json({ ...due, sweep: id }, 402);
+  });
+  app.openapi(routes.compare, async (context) => {
+    const { id } = context.req.valid("param");
+    return context.json({ object: "sweep", id, data: await service.compare(id) }, 200);
+  });
+  app.openapi({ ...routes.duplicate, middleware: [guard] }, async (context) => {
+    const { id = `ft-${randomUUID()}`, owner: _, ...changes } = context.req.valid("json") as NewJob;
+    const { id: of } = context.req.valid("param");
+    const job = await service.duplicate(of, id, changes as Partial<JobSpecInput>);
+    const due = paymentRequired(service, [job]);
+    return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
+  });
+  app.openapi({ ...routes.pause, middleware: [guard] }, async (context) =>
+    context.json(jobJson(await service.pause(context.req.valid("param").id)), 200),
+  );
+  app.openapi({ ...routes.resume, middleware: [guard] }, async (context) =>
+    context.json(jobJson(await service.resume(context.req.valid("param").id)), 200),
+  );
+  app.openapi(routes.list, async (context) =>
+    context.json({ object: "list", data: (await service.listJobs()).map(jobJson) }, 200),
+  );
+  app.openapi(routes.get, async (context) =>
+    context.json(jobJson(await service.getJob(context.req.valid("param").id)), 200),
+  );
+  app.openapi(routes.evaluation, async (context) => {
+    const { id } = context.req.valid("param");
+    const report = await service.report(id);
+    if (report !== undefined) return context.json(report, 200);
+    throw new ModelFactoryError(
+      "unknown-report",
+      `Job ${id} has not been evaluated yet, or keeps no report.`,
+    );
+  });
+  app.openapi({ ...routes.cancel, middleware: [guard] }, async (context) =>
+    context.json(jobJson(await service.cancel(context.req.valid("param").id)), 200),
+  );
+  app.openapi({ ...routes.giveBack, middleware: [operator] }, async (context) =>
+    context.json(jobJson(await service.giveBack(context.req.valid("param").id)), 200),
+  );
+  app.openapi(routes.events, async (context) => {
+    const { id } = context.req.valid("param");
+    // A browser that reconnects says where it was in a header (HTML, server-sent events, section 9.2.4).
+    const last = Number(context.req.header("last-event-id") ?? "");
+    let after = Math.max(context.req.valid("query").after, Number.isSafeInteger(last) ? last : 0);
+    await service.getJob(id);
+    if (!(context.req.header("accept") ?? "").includes("text/event-stream"))
+      return context.json({ data: await service.events(id, after) }, 200);
+    return streamSSE(context, async (stream) => {
+      let wake: () => void = () => {};
+      const stop = service.onEvent((jobId) => {
+        if (jobId === id) wake();
+      });
+      stream.onAbort(() => wake());
+      try {
+        while (!stream.aborted) {
+          const woken = new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          const events = await service.events(id, after);
+          for (const event of events) {
+            await stream.writeSSE({
+              id: String(event.id),
+              event: event.kind,
+              data: JSON.stringify({ atMs: event.atMs, ...event.data }),
+            });
+            after = event.id;
+          }
+          const { state } = await service.getJob(id);
+          if (events.length === 0 && isOver({ state })) break;
+          if (events.length === 0) await woken;
+        }
+      } finally {
+        stop();
+      }
+    }) as never;
+  });
+  return app;
+}
