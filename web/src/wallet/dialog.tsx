@@ -1,11 +1,13 @@
 import type { EIP6963ProviderDetail } from "mipd";
 import { type FormEvent, useEffect, useState } from "react";
+import type { Address } from "viem";
 import { Failure } from "../components/states.tsx";
 import { Button } from "../components/ui/button.tsx";
 import { Dialog } from "../components/ui/dialog.tsx";
 import { TextField } from "../components/ui/field.tsx";
 import { Progress } from "../components/ui/progress.tsx";
 import { short } from "../lib/format.ts";
+import { signIn } from "./session.ts";
 import {
   browserWallets,
   connect,
@@ -28,10 +30,10 @@ export default function WalletDialog({ onClose }: { onClose: () => void }) {
   const [error, setError] = useState<unknown>();
   useEffect(() => void browserWallets().then(setWallets), []);
 
-  async function act(work: () => Promise<void>) {
+  async function act(work: () => Promise<Address>) {
     setError(undefined);
     try {
-      await work();
+      await signIn(await work());
       onClose();
     } catch (failure) {
       setError(failure);

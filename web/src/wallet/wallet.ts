@@ -43,21 +43,26 @@ export const useAddress = (): Address | undefined => {
   return current.kind === "none" ? undefined : current.address;
 };
 
-async function holdKey(privateKey: Hex): Promise<void> {
+async function holdKey(privateKey: Hex): Promise<Address> {
   const { privateKeyToAccount } = await import("viem/accounts");
   const account = privateKeyToAccount(privateKey);
-  become({ kind: "local", account, address: account.address.toLowerCase() as Address });
+  const address = account.address.toLowerCase() as Address;
+  become({ kind: "local", account, address });
+  return address;
 }
 
 /** Makes a key for this device and keeps it under the password. */
-export async function createLocalKey(password: string, onProgress?: (share: number) => void): Promise<void> {
+export async function createLocalKey(
+  password: string,
+  onProgress?: (share: number) => void,
+): Promise<Address> {
   const [{ generatePrivateKey }, { encryptKey }] = await Promise.all([
     import("viem/accounts"),
     import("./keystore.ts"),
   ]);
   const privateKey = generatePrivateKey();
   localStorage.setItem(place, JSON.stringify(await encryptKey(privateKey, password, onProgress)));
-  await holdKey(privateKey);
+  return holdKey(privateKey);
 }
 
 /** Takes a key file from elsewhere; the password must open it. */
@@ -65,20 +70,20 @@ export async function importLocalKey(
   text: string,
   password: string,
   onProgress?: (share: number) => void,
-): Promise<void> {
+): Promise<Address> {
   const { parseKeystore, decryptKey } = await import("./keystore.ts");
   const file = parseKeystore(text);
   const privateKey = await decryptKey(file, password, onProgress);
   localStorage.setItem(place, JSON.stringify(file));
-  await holdKey(privateKey);
+  return holdKey(privateKey);
 }
 
 /** Opens the device's key. */
-export async function unlock(password: string, onProgress?: (share: number) => void): Promise<void> {
+export async function unlock(password: string, onProgress?: (share: number) => void): Promise<Address> {
   const { parseKeystore, decryptKey } = await import("./keystore.ts");
   const text = localStorage.getItem(place);
   if (text === null) throw new Error("This device keeps no key.");
-  await holdKey(await decryptKey(parseKeystore(text), password, onProgress));
+  return holdKey(await decryptKey(parseKeystore(text), password, onProgress));
 }
 
 /** The device's key file, still under its password, for keeping elsewhere. */
@@ -104,7 +109,7 @@ export async function browserWallets(): Promise<readonly EIP6963ProviderDetail[]
 }
 
 /** Asks a browser's wallet for an account, and to know this network. */
-export async function connect({ info, provider }: EIP6963ProviderDetail): Promise<void> {
+export async function connect({ info, provider }: EIP6963ProviderDetail): Promise<Address> {
   const [{ createWalletClient, custom }, { network }] = await Promise.all([
     import("viem"),
     import("../chain/client.ts"),
@@ -119,7 +124,9 @@ export async function connect({ info, provider }: EIP6963ProviderDetail): Promis
     params: [{ chainId: `0x${chain.id.toString(16)}` }],
   });
   provider.on("accountsChanged", () => leave());
-  become({ kind: "browser", address: address.toLowerCase() as Address, name: info.name, client });
+  const lower = address.toLowerCase() as Address;
+  become({ kind: "browser", address: lower, name: info.name, client });
+  return lower;
 }
 
 /** Raised where a signature is needed and nobody is there to give one. */
