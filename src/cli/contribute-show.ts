@@ -69,12 +69,7 @@ export function showUnread({ unread, unreadRows }: Reading): string[] {
   ];
 }
 
-/** Every row has a language: it is told by `--json`, and here only where it is why a row is refused. */
-const reasonsOf = ({ reasons, status }: PreviewRow) =>
-  reasons
-    .filter(({ check }) => check !== "language" || status === "refused")
-    .map(({ message }) => message)
-    .join(" ");
+const reasonsOf = ({ reasons }: PreviewRow) => reasons.map(({ message }) => message).join(" ");
 
 /** A part's rows: where each came from, what it became and what the node says of it. */
 export function showRows(part: Shown, rows: readonly PreviewRow[], columns: "examples" | "status"): string[] {

@@ -27,9 +27,13 @@ import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
+import { progressBar } from "./progress.ts";
 import { assertChain, networkOf } from "./purse.ts";
 import { oneLine } from "./table.ts";
 import { walletAccount, withAccount } from "./wallet-account.ts";
+
+/** Fewer rows are checked at a glance. */
+const progressRowsMin = 2_000;
 
 type Preview = {
   readonly license: string;
@@ -134,7 +138,8 @@ async function run(io: Io, id: string, files: string[], options: Options): Promi
   try {
     for await (const part of parts) {
       first ??= { rows: part.rows.slice(0, rowsShownMax) };
-      const preview = await post<Preview>(node, `/v1/datanets/${id}/preview?${query(options)}`, part);
+      const path = `/v1/datanets/${id}/preview?${query(options)}`;
+      const preview = await post<Preview>(io, node, path, part, "checking");
       if (options.preview) previews.push(preview);
       else reports.push(await hand(io, node, id, part, preview, options));
     }
@@ -178,7 +183,7 @@ async function hand(io: Io, node: NodeClient, id: string, part: Part, preview: P
   for (const [name, value] of Object.entries(fields)) signed.set(name, value);
   if (preview.mask) signed.set("mask", "true");
   if (salt !== undefined) signed.set("salt", salt);
-  return post<Report>(node, `/v1/datanets/${id}/contributions?${signed}`, part);
+  return post<Report>(io, node, `/v1/datanets/${id}/contributions?${signed}`, part, "contributing");
 }
 
 /** Before anything is signed or put on chain that would then be of no use. */
@@ -198,9 +203,12 @@ async function requireStake(node: NodeClient, id: string, contributor: string): 
 }
 
 /** Errors about a row also say where it came from, and what it became. */
-async function post<T>(node: NodeClient, path: string, part: Part): Promise<T> {
+async function post<T>(io: Io, node: NodeClient, path: string, part: Part, title: string): Promise<T> {
+  const bar = part.rows.length >= progressRowsMin ? progressBar(io, title) : undefined;
   try {
-    return await node.post<T>(path, part.text, { headers: { "content-type": "application/jsonl" } });
+    return await node.postWatched<T>(path, part.text, ({ stage, done, of }) => bar?.update(done, of, stage), {
+      headers: { "content-type": "application/jsonl" },
+    });
   } catch (error) {
     const row = error instanceof CliError && part.rows[Number(error.details?.line) - 1];
     if (!(error instanceof CliError) || !row) throw error;
@@ -209,6 +217,8 @@ async function post<T>(node: NodeClient, path: string, part: Part): Promise<T> {
       actual: `${place(row.source)}: ${inShort(row.example)}`,
       cause: error,
     });
+  } finally {
+    bar?.end();
   }
 }
 

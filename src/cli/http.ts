@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import type { OnUploadProgress, UploadProgress } from "../datanets/index.ts";
 import { operatorTokenFile } from "../node/index.ts";
 import { formatOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
@@ -15,6 +16,9 @@ export type Sending = {
   readonly signal?: AbortSignal;
 };
 
+/** The last line of an answer whose progress is told. */
+type Answered<T> = { readonly status: number; readonly answer: T };
+
 /** A server-sent event. */
 export type ServerEvent = { readonly id: string; readonly event: string; readonly data: string };
 
@@ -27,6 +31,8 @@ export type NodeClient = {
   post<T>(path: string, body?: unknown, sending?: Sending): Promise<T>;
   put<T>(path: string, body: unknown, sending?: Sending): Promise<T>;
   delete<T>(path: string, sending?: Sending): Promise<T>;
+  /** As `post`, and is told how far it has come; a node that does not tell answers as it always did. */
+  postWatched<T>(path: string, body: unknown, onProgress: OnUploadProgress, sending?: Sending): Promise<T>;
   /** An answer whose body has not been read. @throws ApiError for a status above 299 */
   send(method: string, path: string, sending?: Sending): Promise<Response>;
   /** The events of a stream, until the node ends it. */
@@ -88,6 +94,20 @@ export function connect(settings = settingsFromEnvironment()): NodeClient {
       json("POST", path, { ...sending, ...(body === undefined ? {} : { body }) }),
     put: (path, body, sending) => json("PUT", path, { ...sending, body }),
     delete: (path, sending) => json("DELETE", path, sending),
+    async postWatched<T>(path: string, body: unknown, onProgress: OnUploadProgress, sending: Sending = {}) {
+      const headers = { ...sending.headers, accept: "application/x-ndjson, application/json" };
+      const response = await send("POST", path, { ...sending, body, headers });
+      if (!response.headers.get("content-type")?.startsWith("application/x-ndjson"))
+        return parse<T>(await readText(response, url), url);
+      const last = await readText(response, url, (line) => {
+        const isProgress = line.startsWith('{"progress":');
+        if (isProgress) onProgress(parse<{ progress: UploadProgress }>(line, url).progress);
+        return isProgress;
+      });
+      const line = parse<Answered<T>>(last, url);
+      if (line.status < 300) return line.answer;
+      throw await apiError(new Response(JSON.stringify(line.answer), { status: line.status }), url + path);
+    },
     async *events(method, path, sending = {}) {
       const headers = { ...sending.headers, accept: "text/event-stream" };
       const response = await send(method, path, { ...sending, headers });
@@ -140,7 +160,12 @@ function noNode(url: string, cause: unknown): CliError {
   });
 }
 
-async function readText(response: Response, url: string): Promise<string> {
+/** @param onLine is given each line as it ends; a line that it takes, by returning true, is no part of the text */
+async function readText(
+  response: Response,
+  url: string,
+  onLine?: (line: string) => boolean,
+): Promise<string> {
   const decoder = new TextDecoder();
   const parts: string[] = [];
   let bytes = 0;
@@ -150,6 +175,9 @@ async function readText(response: Response, url: string): Promise<string> {
       if (bytes > answerBytesMax)
         throw new CliError(`${url} answered with more than ${answerBytesMax / 2 ** 20} MiB.`);
       parts.push(decoder.decode(part, { stream: true }));
+      if (onLine === undefined || !parts.at(-1)?.includes("\n")) continue;
+      const lines = parts.splice(0).join("").split("\n");
+      parts.push(...lines.filter((line, i) => i === lines.length - 1 || !onLine(line)));
     }
   } catch (cause) {
     if (cause instanceof CliError) throw cause;

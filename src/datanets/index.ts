@@ -88,6 +88,7 @@ export { type FormatLimits, formatLimits } from "./formats/limits.ts";
 export type { ConvertedRow, Refusal, RefusalCode, Source } from "./formats/source.ts";
 export { type LicenseConflict, type LicenseMix, mixLicenses, sourceConflicts } from "./license-mix.ts";
 export { findLicense, type License, licenses, termsOf } from "./licenses.ts";
+export type { OnUploadProgress, UploadProgress } from "./progress.ts";
 export type { VersionSummary } from "./publication.ts";
 export type { RegisteredDatanet, RegisteredVersion, Registry } from "./registry.ts";
 export { contractRegistry } from "./registry-contract.ts";

@@ -248,3 +248,34 @@ test("the OpenAPI document describes every route", () => {
   );
   assert.ok(names.includes("signature") && names.includes("split"));
 });
+
+test("a preview and a contribution tell how they go on, where that is asked for; errors come under their status", async () => {
+  const id = await create("Watched");
+  const watched = async (path: string, init: RequestInit) => {
+    const headers = { "content-type": "application/jsonl", accept: "application/x-ndjson" };
+    const response = await app.request(path, { method: "POST", ...init, headers });
+    assert.deepEqual([response.status, response.headers.get("content-type")], [200, "application/x-ndjson"]);
+    const told = (await response.text())
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Answer & { progress?: { stage: string; done: number; of: number } });
+    return { progress: told.flatMap(({ progress }) => progress ?? []), last: told.at(-1) };
+  };
+  const text = lines(example(1), example(2));
+  const { progress, last } = await watched(`/v1/datanets/${id}/preview`, { body: text });
+  assert.ok(progress.length > 5 && progress.every(({ done, of }, i) => done === i && of === progress.length));
+  assert.deepEqual(
+    last,
+    JSON.parse(
+      JSON.stringify({
+        status: 200,
+        answer: (await send("POST", `/v1/datanets/${id}/preview`, { body: text })).body,
+      }),
+    ),
+  );
+  const given = await watched(...(await contribution(id, ada, text)));
+  assert.equal(given.last?.status, 201);
+  const broken = await watched(`/v1/datanets/${id}/preview`, { body: "no JSON" });
+  const { status, answer } = broken.last as unknown as { status: number; answer: Answer["body"] };
+  assert.deepEqual([status, answer.error.code], [400, "malformed-upload"]);
+});

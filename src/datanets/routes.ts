@@ -14,6 +14,7 @@ import { mountElections } from "./elections/routes.ts";
 import { DatanetError, type DatanetErrorCode } from "./errors.ts";
 import { exportNames } from "./export/index.ts";
 import { licenses } from "./licenses.ts";
+import { mountProgress, progressOf } from "./progress.ts";
 import {
   addressText,
   countText,
@@ -106,6 +107,10 @@ const tags = ["Datanets"];
 const datanetParams = z.object({ datanetId: idText });
 const versionParams = z.object({ datanetId: idText, version: countText(1, 0xffff_ffff, "1") });
 const rowsPerPageMax = 500;
+/** Thousands of rows take longer than some clients wait for an answer's beginning. */
+const toldLineByLine =
+  "With `Accept: application/x-ndjson` the answer begins at once: lines of `{progress: {stage, done, of}}`, then `{status, answer}`, what is answered otherwise.";
+
 const uploadQuery = {
   split: splitText.default("train"),
   mask: z
@@ -204,6 +209,7 @@ const routes = {
     path: "/v1/datanets/{datanetId}/preview",
     tags,
     summary: "What would become of each row, and what to sign; stores nothing",
+    description: toldLineByLine,
     request: { params: datanetParams, query: z.object(uploadQuery), body: jsonLines },
     responses: { 200: json(previewOut, "The preview"), ...failures },
   }),
@@ -212,6 +218,7 @@ const routes = {
     path: "/v1/datanets/{datanetId}/contributions",
     tags,
     summary: "Contribute examples under a signed consent",
+    description: toldLineByLine,
     request: {
       params: datanetParams,
       query: z.object({
@@ -421,6 +428,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   const { chainId, verifyingContract } = service.registry.domain;
   const signing = { chainId, verifyingContract };
 
+  mountProgress(app, ["/v1/datanets/:datanetId/preview", "/v1/datanets/:datanetId/contributions"]);
   app.openapi(routes.licenses, (context) => context.json({ licenses: [...licenses] }, 200));
   app.openapi(routes.list, async (context) => {
     const { before, limit = 20 } = context.req.valid("query");
@@ -444,7 +452,10 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   mountConvert(app);
   app.openapi(routes.preview, async (context) => {
     const { datanetId } = context.req.valid("param");
-    const preview = await service.preview(datanetId, bodyOf(context), context.req.valid("query"));
+    const preview = await service.preview(datanetId, bodyOf(context), {
+      ...context.req.valid("query"),
+      onProgress: progressOf(context),
+    });
     const rows = preview.rows.map((row) => ({ ...row, reasons: reasonsJson(row) }));
     return context.json({ ...preview, rows, datanetId: datanetId.toString(), signing }, 200);
   });
@@ -452,7 +463,8 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     const { datanetId } = context.req.valid("param");
     const { signature, signedAt, split, mask, sourceLicense, salt, ...terms } = context.req.valid("query");
     const consent = { ...terms, datanetId, signedAt: BigInt(signedAt) };
-    const upload = { split, mask, sourceLicense, salt, chunks: bodyOf(context) };
+    const onProgress = progressOf(context);
+    const upload = { split, mask, sourceLicense, salt, chunks: bodyOf(context), onProgress };
     const report = await service.contribute({ ...upload, consent, signature });
     return context.json(reportJson(report), 201);
   });

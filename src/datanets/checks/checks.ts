@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { wordHashesOf } from "../../protocol/index.ts";
 import type { Split } from "../contribution.ts";
+import type { OnUploadProgress } from "../progress.ts";
 import type { UploadRow } from "../upload.ts";
 import { acceptedTexts, type Stored } from "./accepted.ts";
 import { createHeldoutGrams, createMeetings, wordsTogether } from "./contamination.ts";
@@ -31,6 +32,8 @@ export type CheckOptions = {
   readonly split?: Split | undefined;
   /** SPDX expression of the licence the texts come under. */
   readonly sourceLicense?: string | undefined;
+  /** Is told as each check begins. */
+  readonly onProgress?: OnUploadProgress | undefined;
 };
 
 type CheckedUpload = Pick<UploadRow, "line" | "digest" | "example">;
@@ -60,6 +63,21 @@ export type Checks = {
 const representativesMax = 1_500_000;
 const rowsBetweenPauses = 200;
 
+/** What an upload goes through, in order; the last one is also storing it. */
+const stages = [
+  "words",
+  "duplicate",
+  "length",
+  "language",
+  "personal-data",
+  "profanity",
+  "license",
+  "contamination",
+  "near-duplicate",
+  "verdicts",
+] as const satisfies readonly (Check["name"] | "words" | "verdicts")[];
+type Stage = (typeof stages)[number];
+
 export function createChecks({ database, blobs, countTokens }: ChecksDependencies): Checks {
   const stored = { database, blobs };
   const loaded = new Map<bigint, Promise<Representatives>>();
@@ -81,11 +99,14 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
   const examine = async (
     datanetId: bigint,
     given: readonly CheckedUpload[],
-    { split = "train", sourceLicense }: CheckOptions,
+    { split = "train", sourceLicense, onProgress = () => {} }: CheckOptions,
   ): Promise<Examination> => {
+    const begin = (stage: Stage) => onProgress({ stage, done: stages.indexOf(stage), of: stages.length });
+    begin("words");
     const { rules, license } = await readRules(database, datanetId);
     const licensed = licenseCheck(sourceLicense, license);
     const rows = await mapSlowly(given, checkRow);
+    begin("duplicate");
     const duplicateOf = await findDuplicates(
       database,
       datanetId,
@@ -97,8 +118,11 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
       "duplicate",
       duplicateOf.map((earlier) => earlier && duplicateFinding(whereIs(earlier, rows, references))),
     );
-    for (const check of [...(await rowChecks(rules, countTokens)), licensed])
+    for (const check of [...(await rowChecks(rules, countTokens)), licensed]) {
+      begin(check.name as Stage);
       findings.set(check.name, await check.run(rows));
+    }
+    begin("contamination");
     findings.set("contamination", await contamination(stored, datanetId, rows, split));
     const refusing = new Set<string>(["schema", "duplicate", ...rules.refuse]);
     const out = rows.map((_, i) =>
@@ -106,18 +130,20 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
         ([name, of]) => refusing.has(name) && of[i] !== undefined && of[i]?.mayRefuse !== false,
       ),
     );
+    begin("near-duplicate");
     const representatives = await representativesOf(datanetId);
     const { near, fresh } = await findNear(representatives, rows, out);
     const nearReferences = await referencesOf(database, idsOf(near.map((each) => each?.of)));
     if (idsOf(near.map((each) => each?.of)).some((id) => !nearReferences.has(id))) {
       // A representative was withdrawn since it was read: another may stand for its cluster now.
       loaded.delete(datanetId);
-      return examine(datanetId, given, { split, sourceLicense });
+      return examine(datanetId, given, { split, sourceLicense, onProgress });
     }
     findings.set(
       "near-duplicate",
       near.map((each) => each && nearFinding(each.alikePct, whereIs(each.of, rows, nearReferences))),
     );
+    begin("verdicts");
     return {
       rows: rows.map((_, i) => ({
         ...verdictOf(findings, refusing, i),
