@@ -57,6 +57,9 @@ function someOf(valley: Valley): Valley {
   };
 }
 
+/** What {@link populate} has made happen. */
+export type Known = Awaited<ReturnType<typeof populate>>;
+
 /** Five people contribute, a release is trained, questions are paid for, a batch is settled and claimed. About half a minute. */
 export async function populate({ node }: World) {
   const valley = someOf(readValley(join(packageFolder, "examples", "valley")));
