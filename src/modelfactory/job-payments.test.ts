@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type ChainWriter, chainClients, protocolAbis } from "../chain/index.ts";
+import { parseSafetensors } from "../engine/index.ts";
 import {
+  bytesDigest,
   type Digest,
   deliverableDigest,
   escrowId,
@@ -180,8 +182,9 @@ test("a payer who cancels pays for the steps that there is a checkpoint of; so d
       ["stopped", parts.operator.toString(), parts.payer.toString()],
     );
     assert.equal((await world.factory.getJob(id)).state, "cancelled");
-    const checkpoint = await ground.blobs.get(payment.evidence as Digest);
-    assert.ok(checkpoint.length > 0, "the checkpoint is kept for who doubts it");
+    const checkpoint = await world.factory.checkpoint(id);
+    assert.equal(bytesDigest(checkpoint), payment.evidence, "what was paid for can be had, and checked");
+    assert.ok(parseSafetensors(checkpoint, id).size > 0);
     assert.equal(await held(), 0n);
   }
 });
@@ -189,6 +192,7 @@ test("a payer who cancels pays for the steps that there is a checkpoint of; so d
 test("who cancels before the first step pays nothing", async () => {
   const first = await pay(await ordered("gate", { ...long, model: "gate" }));
   await trained("gate", 1);
+  await assert.rejects(world.factory.checkpoint("gate"), { code: "unknown-checkpoint" });
   const waiting = await pay(await ordered("waiting", { ...long, model: "waiting" }));
   await cancel(waiting.escrowId);
   const payment = await settled("waiting");

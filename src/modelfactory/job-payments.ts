@@ -63,6 +63,7 @@ type Settle = { readonly id: string };
 type Return = { readonly escrowId: Digest };
 
 const settleJob = "fine-tune-settle";
+const overKey = (jobId: string) => `${jobId} over`;
 const returnJob = "fine-tune-return";
 /** How long an unpaid job waits. */
 export const payWithinMs = 60 * 60 * 1_000;
@@ -78,7 +79,7 @@ export async function paymentIsDue(jobs: Jobs, tx: Transaction, jobId: string): 
     [jobId],
   );
   if (payment?.state === "open" || payment?.state === "cancelled")
-    await jobs.enqueue(tx, settleJob, `${jobId} over`, { id: jobId } satisfies Settle);
+    await jobs.enqueue(tx, settleJob, overKey(jobId), { id: jobId } satisfies Settle);
 }
 
 export type JobPayments = Awaited<ReturnType<typeof openJobPayments>>;
@@ -192,6 +193,13 @@ export async function openJobPayments(
     },
     attempts,
   );
+
+  // What could not be said while it was tried, for want of gas or of a chain, is tried again from here.
+  const unsaid = await database.query<{ id: string }>(
+    `select j.id from modelfactory.jobs j join modelfactory.payments p on p.job_id = j.id
+     where p.state in ('open', 'cancelled') and j.state in ('succeeded', 'failed', 'cancelled')`,
+  );
+  for (const { id } of unsaid) await jobs.retry(settleJob, overKey(id));
 
   return {
     /** Whether jobs cost something. */

@@ -132,6 +132,21 @@ const routes = {
     request: { params: jobParams },
     responses: { 200: json(reportSchema, "The report, in millionths"), ...failures },
   }),
+  checkpoint: createRoute({
+    method: "get",
+    path: "/v1/fine-tunes/{id}/checkpoint",
+    tags,
+    summary:
+      "The adapter that a job had reached when its payer cancelled: what the part that was paid for is",
+    request: { params: jobParams },
+    responses: {
+      200: {
+        content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+        description: "Its tensors, as safetensors; their digest is the payment's evidence",
+      },
+      ...failures,
+    },
+  }),
   cancel: createRoute({
     method: "post",
     path: "/v1/fine-tunes/{id}/cancel",
@@ -289,6 +304,11 @@ export function jobRoutes(
       `Job ${id} has not been evaluated yet, or keeps no report.`,
     );
   });
+  app.openapi({ ...routes.checkpoint, middleware: [guard] }, async (context) =>
+    context.body(Buffer.from(await service.checkpoint(context.req.valid("param").id)), 200, {
+      "content-type": "application/octet-stream",
+    }),
+  );
   app.openapi({ ...routes.cancel, middleware: [guard] }, async (context) =>
     context.json(jobJson(await service.cancel(context.req.valid("param").id)), 200),
   );

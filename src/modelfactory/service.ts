@@ -287,6 +287,19 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     },
     /** Ends a job that somebody has paid for; its payer gets everything back. */
     giveBack: (id: string) => queue.stop(id, "cancelled"),
+    /**
+     * The adapter that a cancelled job had reached, for which its payer paid: tensors as a release's, in safetensors.
+     *
+     * @throws ModelFactoryError `unknown-job`, `unknown-checkpoint`
+     */
+    async checkpoint(id: string): Promise<Uint8Array> {
+      const { payment } = await readJob(database, id);
+      if (payment?.state === "stopped" && payment.evidence !== null) return blobs.get(payment.evidence);
+      throw new ModelFactoryError(
+        "unknown-checkpoint",
+        `Job ${id} was not cancelled by a payer after its first checkpoint: there is none to show.`,
+      );
+    },
     /** Sets a job aside: its place in the training is kept, and the engine is free for others. @throws ModelFactoryError `job-over` */
     async pause(id: string): Promise<FineTuningJob> {
       requireGoing(await readJob(database, id), "paused");
