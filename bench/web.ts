@@ -14,8 +14,9 @@ import { once } from "node:events";
 import { globSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Browser, chromium } from "playwright-core";
-import { chromiumPath } from "../web/e2e/browser.ts";
+import { launch as launchChrome } from "chrome-launcher";
+import type { Browser } from "playwright-core";
+import { chromiumPath, launch, sandbox } from "../web/e2e/browser.ts";
 import { firstLoadKiB } from "../web/e2e/bundle.ts";
 import { lookAt, looks, screens, widths } from "../web/e2e/screens.ts";
 import { type Known, openWorld, populate } from "../web/e2e/world.ts";
@@ -23,7 +24,6 @@ import { machine, note, quantile } from "./common/measure.ts";
 
 const scoreMin = 95;
 const bytesMax = 250_000;
-const debuggingPort = 9_222;
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 const { values } = parseArgs({
@@ -50,13 +50,13 @@ const categories = {
 type Scores = Record<(typeof categories)[keyof typeof categories], number>;
 
 /** Lighthouse's scores of a page, 0 to 100, the median of the runs. */
-async function lighthouseOf(url: string): Promise<Scores> {
+async function lighthouseOf(url: string, port: number): Promise<Scores> {
   const { default: lighthouse, desktopConfig } = await import("lighthouse");
   const found = new Map<string, number[]>(Object.keys(categories).map((id) => [id, []]));
   for (let run = 0; run < runs; run++) {
     const result = await lighthouse(
       url,
-      { port: debuggingPort, logLevel: "silent", onlyCategories: Object.keys(categories) },
+      { port, logLevel: "silent", onlyCategories: Object.keys(categories) },
       desktopConfig,
     );
     for (const [id, { score }] of Object.entries(result?.lhr.categories ?? {}))
@@ -110,20 +110,25 @@ if (executablePath === undefined)
 const world = await openWorld();
 const known = await populate(world);
 note("the node is populated");
-const browser = await chromium.launch({
-  executablePath,
-  args: [`--remote-debugging-port=${debuggingPort}`, ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])],
-});
 const lighthouse: Record<string, Scores> = {};
 let violations: string[];
 try {
-  for (const [name, path] of Object.entries(measured)) {
-    lighthouse[name] = await lighthouseOf(`${world.url}${path(known)}`);
-    note(`${name}: ${JSON.stringify(lighthouse[name])}`);
+  // Lighthouse reads its traces from a browser that it starts itself.
+  const measuring = await launchChrome({
+    chromePath: executablePath,
+    chromeFlags: ["--headless=new", ...sandbox],
+  });
+  try {
+    for (const [name, path] of Object.entries(measured)) {
+      lighthouse[name] = await lighthouseOf(`${world.url}${path(known)}`, measuring.port);
+      note(`${name}: ${JSON.stringify(lighthouse[name])}`);
+    }
+  } finally {
+    measuring.kill();
   }
+  await using browser = await launch();
   violations = await axe(browser, world.url, known);
 } finally {
-  await browser.close();
   await world.close();
 }
 const result = {

@@ -25,12 +25,13 @@ export const withoutBrowser: string | false =
     ? "No Chromium is on this machine; OPENLEDGER_CHROMIUM names one that is elsewhere."
     : false;
 
+/** Root's Chromium, as in a container, has no sandbox of its own; what it opens is this test's own node. */
+export const sandbox: readonly string[] = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+
 export async function launch(): Promise<Browser> {
   const executablePath = chromiumPath();
   assert.ok(executablePath, "OPENLEDGER_BROWSER=required, and no Chromium is on this machine");
-  // Root's Chromium, as in a container, has no sandbox of its own; what it opens is this test's own node.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  return chromium.launch({ executablePath, args });
+  return chromium.launch({ executablePath, args: [...sandbox] });
 }
 
 /** What a page complained about while it was looked at: errors thrown, refused by the policy, or written to its console. */
