@@ -4,15 +4,14 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { streamSSE } from "hono/streaming";
 import { ModelFactoryError } from "./errors.ts";
-import { reportSchema } from "./evaluation.ts";
 import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { recipeWarnings } from "./recipe.ts";
 import { answerErrors, failures, json, tags } from "./route-parts.ts";
+import { estimateOut, eventsOut, jobOut, jobsOut, reportOut, sweepOut } from "./schemas.ts";
 import type { ModelFactory } from "./service.ts";
 import { type Grid, gridSchema } from "./sweep.ts";
 
 const jobParams = z.object({ id: z.string().min(1).max(64) });
-const jobOut = z.unknown();
 
 const newJobFields = {
   id: z
@@ -73,7 +72,7 @@ const routes = {
     tags,
     summary: "How long a job would take here, what memory it needs, and what it costs; starts nothing",
     request: { body: newJobBody },
-    responses: { 200: json(z.unknown(), "The estimate"), ...failures },
+    responses: { 200: json(estimateOut, "The estimate"), ...failures },
   }),
   sweep: createRoute({
     method: "post",
@@ -90,7 +89,7 @@ const routes = {
         },
       },
     },
-    responses: { 201: json(z.unknown(), "The jobs"), 402: unpaid, ...failures },
+    responses: { 201: json(sweepOut, "The jobs"), 402: unpaid, ...failures },
   }),
   compare: createRoute({
     method: "get",
@@ -98,14 +97,14 @@ const routes = {
     tags,
     summary: "A sweep's jobs side by side, the lowest held-out loss first",
     request: { params: jobParams },
-    responses: { 200: json(z.unknown(), "The jobs"), ...failures },
+    responses: { 200: json(sweepOut, "The jobs"), ...failures },
   }),
   list: createRoute({
     method: "get",
     path: "/v1/fine-tunes",
     tags,
     summary: "Jobs, newest first",
-    responses: { 200: json(z.unknown(), "The jobs") },
+    responses: { 200: json(jobsOut, "The jobs") },
   }),
   get: createRoute({
     method: "get",
@@ -121,7 +120,7 @@ const routes = {
     tags,
     summary: "A job's events: live loss; as server-sent events when they are accepted",
     request: { params: jobParams, query: z.object({ after: z.coerce.number().int().min(0).default(0) }) },
-    responses: { 200: json(z.unknown(), "Events after the one given"), ...failures },
+    responses: { 200: json(eventsOut, "Events after the one given"), ...failures },
   }),
   evaluation: createRoute({
     method: "get",
@@ -130,7 +129,7 @@ const routes = {
     summary:
       "Base against tuned: loss, perplexity, exact match, ROUGE-L and general prompts, with 95 % intervals",
     request: { params: jobParams },
-    responses: { 200: json(reportSchema, "The report, in millionths"), ...failures },
+    responses: { 200: json(reportOut, "The report, in millionths"), ...failures },
   }),
   checkpoint: createRoute({
     method: "get",
@@ -247,7 +246,7 @@ export function jobRoutes(
     );
     return context.json(
       {
-        object: "fine_tune.estimate",
+        object: "fine_tune.estimate" as const,
         ...estimate,
         costWei: costWei.toString(),
         priceWei: priceWei.toString(),
@@ -269,12 +268,12 @@ export function jobRoutes(
     const jobs = await Promise.all(data.map(({ job }) => service.getJob(job)));
     const due = paymentRequired(service, jobs);
     return due === undefined
-      ? context.json({ object: "sweep", id, data }, 201)
+      ? context.json({ object: "sweep" as const, id, data }, 201)
       : context.json({ ...due, sweep: id }, 402);
   });
   app.openapi(routes.compare, async (context) => {
     const { id } = context.req.valid("param");
-    return context.json({ object: "sweep", id, data: await service.compare(id) }, 200);
+    return context.json({ object: "sweep" as const, id, data: await service.compare(id) }, 200);
   });
   app.openapi({ ...routes.duplicate, middleware: [guard] }, async (context) => {
     const { id = `ft-${randomUUID()}`, owner: _, ...changes } = context.req.valid("json") as NewJob;
@@ -290,7 +289,7 @@ export function jobRoutes(
     context.json(jobJson(await service.resume(context.req.valid("param").id)), 200),
   );
   app.openapi(routes.list, async (context) =>
-    context.json({ object: "list", data: (await service.listJobs()).map(jobJson) }, 200),
+    context.json({ object: "list" as const, data: (await service.listJobs()).map(jobJson) }, 200),
   );
   app.openapi(routes.get, async (context) =>
     context.json(jobJson(await service.getJob(context.req.valid("param").id)), 200),

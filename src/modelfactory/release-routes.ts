@@ -6,6 +6,7 @@ import { ModelFactoryError } from "./errors.ts";
 import { diffReleases } from "./release-diff.ts";
 import type { Release } from "./releases.ts";
 import { answerErrors, failures, json, tags } from "./route-parts.ts";
+import { diffOut, indexOut, releaseOut, reportOut, servedOut, versionsOut } from "./schemas.ts";
 import type { ModelFactory } from "./service.ts";
 
 const releaseParams = z.object({ release: z.string().min(1).max(128) });
@@ -17,7 +18,15 @@ const routes = {
     tags,
     summary: "A release by id, or a model's newest",
     request: { params: releaseParams },
-    responses: { 200: json(z.unknown(), "Manifest, signature and file digests"), ...failures },
+    responses: { 200: json(releaseOut, "Manifest, signature and file digests"), ...failures },
+  }),
+  evaluation: createRoute({
+    method: "get",
+    path: "/v1/releases/{release}/evaluation",
+    tags,
+    summary: "Base against tuned, as it was found before the release was made",
+    request: { params: releaseParams },
+    responses: { 200: json(reportOut, "The report, in millionths"), ...failures },
   }),
   versions: createRoute({
     method: "get",
@@ -25,7 +34,7 @@ const routes = {
     tags,
     summary: "A model's releases, newest first: parent, successor, and which one its name serves",
     request: { params: releaseParams },
-    responses: { 200: json(z.unknown(), "The releases"), ...failures },
+    responses: { 200: json(versionsOut, "The releases"), ...failures },
   }),
   diff: createRoute({
     method: "get",
@@ -33,7 +42,7 @@ const routes = {
     tags,
     summary: "What two releases say differently, place by place of their manifests",
     request: { params: releaseParams.extend({ other: z.string().min(1).max(128) }) },
-    responses: { 200: json(z.unknown(), "The differences"), ...failures },
+    responses: { 200: json(diffOut, "The differences"), ...failures },
   }),
   serve: createRoute({
     method: "post",
@@ -48,7 +57,7 @@ const routes = {
         content: { "application/json": { schema: z.strictObject({ releaseId: digestSchema.optional() }) } },
       },
     },
-    responses: { 200: json(z.unknown(), "What it serves now, and what it served"), ...failures },
+    responses: { 200: json(servedOut, "What it serves now, and what it served"), ...failures },
   }),
   index: createRoute({
     method: "get",
@@ -56,7 +65,7 @@ const routes = {
     tags,
     summary: "A release's pay index: every row, to recompute scores with",
     request: { params: releaseParams },
-    responses: { 200: json(z.unknown(), "Contributors, then null rows, as hex"), ...failures },
+    responses: { 200: json(indexOut, "Contributors, then null rows, as hex"), ...failures },
   }),
 };
 
@@ -96,8 +105,17 @@ export function releaseRoutes(
     const withdrawn = await service.withdrawnSince(release);
     return context.json(releaseJson(release, await attestedOf?.(release.id), withdrawn), 200);
   });
+  app.openapi(routes.evaluation, async (context) => {
+    const release = await found(context.req.valid("param").release);
+    const report = await service.releaseReport(release);
+    if (report !== undefined) return context.json(report, 200);
+    throw new ModelFactoryError("unknown-report", `Release ${release.id} names no report of an evaluation.`);
+  });
   app.openapi(routes.versions, async (context) =>
-    context.json({ object: "list", data: await service.versions(context.req.valid("param").release) }, 200),
+    context.json(
+      { object: "list" as const, data: await service.versions(context.req.valid("param").release) },
+      200,
+    ),
   );
   app.openapi(routes.diff, async (context) => {
     const names = context.req.valid("param");

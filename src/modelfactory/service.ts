@@ -4,7 +4,7 @@ import type { Account } from "viem";
 import { verifyMessage } from "viem";
 import { type Datanets, findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
-import type { Digest } from "../protocol/index.ts";
+import { type Digest, digestSchema } from "../protocol/index.ts";
 import type { Blobs, Database, Jobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EvaluationReport, reportSchema } from "./evaluation.ts";
@@ -127,6 +127,12 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
 
   /** One estimate at a time: two machines measured side by side are both slow. */
   let estimating: Promise<unknown> = Promise.resolve();
+  /** An evaluation's report, by its digest. */
+  async function readReport(digest: unknown): Promise<EvaluationReport | undefined> {
+    const known = digestSchema.safeParse(digest);
+    if (!known.success) return undefined;
+    return reportSchema.parse(JSON.parse(new TextDecoder().decode(await blobs.get(known.data))));
+  }
   const service = {
     base,
     /**
@@ -270,11 +276,9 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       return counted.filter(({ rows }) => rows > 0);
     },
     /** What a job's evaluation found, with intervals; nothing before it has been evaluated. */
-    async report(id: string): Promise<EvaluationReport | undefined> {
-      const digest = (await readJob(database, id)).evaluated?.report ?? null;
-      if (digest === null) return undefined;
-      return reportSchema.parse(JSON.parse(new TextDecoder().decode(await blobs.get(digest))));
-    },
+    report: async (id: string) => readReport((await readJob(database, id)).evaluated?.report),
+    /** What was found before a release was made, as its manifest names it; nothing of one that was made before there were reports. */
+    releaseReport: ({ manifest }: Release) => readReport(manifest.evaluation.reportDigest),
     /** Ends a job that is not over. @throws ModelFactoryError `payment-held`: only its payer cancels it, or the operator gives everything back */
     async cancel(id: string): Promise<FineTuningJob> {
       const { payment, ...job } = await readJob(database, id);

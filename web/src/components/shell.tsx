@@ -6,6 +6,7 @@ import {
   HomeIcon,
   LandmarkIcon,
   MenuIcon,
+  MessagesSquareIcon,
   MoonIcon,
   SunIcon,
 } from "lucide-react";
@@ -22,6 +23,7 @@ const places = [
   { to: "/", label: "Home", Icon: HomeIcon },
   { to: "/datanets", label: "Datanets", Icon: DatabaseIcon },
   { to: "/models", label: "Models", Icon: BoxesIcon },
+  { to: "/playground", label: "Playground", Icon: MessagesSquareIcon },
   { to: "/stake", label: "Stake", Icon: LandmarkIcon },
   { to: "/explorer", label: "Explorer", Icon: BlocksIcon },
 ] as const;
@@ -40,7 +42,7 @@ export function Shell() {
       <header className="flex items-center justify-between gap-2 border-b px-4 py-2 lg:sticky lg:top-0 lg:h-dvh lg:w-56 lg:shrink-0 lg:flex-col lg:items-stretch lg:justify-start lg:overflow-y-auto lg:border-r lg:border-b-0 lg:px-3 lg:py-4">
         <Link to="/" className="flex items-center gap-2 px-1 font-semibold lg:mb-4">
           <img src="/icon.svg" alt="" width={24} height={24} />
-          OpenLedger
+          <span className="max-[26rem]:sr-only">OpenLedger</span>
         </Link>
         <div className="flex items-center gap-1 lg:order-last lg:mt-auto lg:flex-col lg:items-stretch lg:gap-2">
           <Who />

@@ -1,6 +1,6 @@
 import { CheckIcon, MinusIcon, ShieldCheckIcon, XIcon } from "lucide-react";
 import { useState } from "react";
-import type { VerifiedReceipt } from "../../../client/src/index.ts";
+import type { ReceiptEvidence, VerifiedReceipt } from "../../../client/src/index.ts";
 import type { Schema } from "../api/types.ts";
 import { Failure } from "../components/states.tsx";
 import { Button } from "../components/ui/button.tsx";
@@ -13,8 +13,14 @@ const marks = {
   unchecked: { Icon: MinusIcon, style: "text-quiet" },
 } as const;
 
+type Props = {
+  view: Pick<Schema<"Receipt">, "receiptId">;
+  /** What only the asker knows; with it the texts' digests are checked, too. */
+  evidence?: ReceiptEvidence;
+};
+
 /** Computes a receipt again in this browser: digests, scores, threshold, split and signature; the node is not believed. */
-export function Checked({ view }: { view: Pick<Schema<"Receipt">, "receiptId"> }) {
+export function Checked({ view, evidence }: Props) {
   const [verified, setVerified] = useState<VerifiedReceipt>();
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
@@ -25,7 +31,10 @@ export function Checked({ view }: { view: Pick<Schema<"Receipt">, "receiptId"> }
     try {
       const { createClient } = await import("../../../client/src/index.ts");
       setVerified(
-        await createClient({ baseUrl: location.origin }).verifyReceipt(view.receiptId as `0x${string}`),
+        await createClient({ baseUrl: location.origin }).verifyReceipt(
+          view.receiptId as `0x${string}`,
+          evidence,
+        ),
       );
     } catch (failure) {
       setError(failure);

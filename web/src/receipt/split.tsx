@@ -5,7 +5,16 @@ import { Table } from "../components/ui/table.tsx";
 import { percent } from "../lib/format.ts";
 import { roleOf } from "./roles.ts";
 
-/** A receipt's payments, with what each is for and its share of the fee. */
+type Payments = Schema<"Receipt">["bundle"]["payments"];
+
+/** What each payee gets in all: a contributor is paid for each of its rows. */
+function byPayee(payments: Payments): Payments {
+  const sums = new Map<string, bigint>();
+  for (const { payee, amount } of payments) sums.set(payee, (sums.get(payee) ?? 0n) + BigInt(amount));
+  return [...sums].map(([payee, amount]) => ({ payee, amount: amount.toString() }));
+}
+
+/** Who a receipt pays, with what for, and its share of the fee. */
 export function Split({ view }: { view: Pick<Schema<"Receipt">, "bundle" | "feeWei"> }) {
   const fee = BigInt(view.feeWei);
   const share = (amount: string) =>
@@ -13,7 +22,7 @@ export function Split({ view }: { view: Pick<Schema<"Receipt">, "bundle" | "feeW
   return (
     <Table
       caption="Payments"
-      rows={view.bundle.payments}
+      rows={byPayee(view.bundle.payments)}
       keyOf={({ payee }) => payee}
       columns={[
         { heading: "For", cell: ({ payee }) => roleOf(payee, view.bundle) },

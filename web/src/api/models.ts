@@ -1,0 +1,15 @@
+import { api, ask } from "./client.ts";
+
+/** What can be asked, and what it costs. */
+export const modelsQuery = {
+  queryKey: ["models"],
+  queryFn: ({ signal }: { signal: AbortSignal }) => ask(api.GET("/v1/models", { signal })),
+};
+
+/** A release by its id, which never changes but for what is said beside its manifest; or the one a model's name serves. */
+export const releaseQuery = (release: string) => ({
+  queryKey: ["release", release],
+  queryFn: ({ signal }: { signal: AbortSignal }) =>
+    ask(api.GET("/v1/releases/{release}", { params: { path: { release } }, signal })),
+  staleTime: 60_000,
+});
