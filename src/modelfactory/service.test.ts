@@ -100,6 +100,7 @@ test("the evaluation has a report with intervals, of the adapter that is release
   const release = await world.factory.findRelease("words");
   assert.ok(report && release);
   assert.equal(report.adapter, release.manifest.adapter.digest);
+  assert.deepEqual(await world.factory.releaseReport(release), report);
   const digest = release.manifest.evaluation.reportDigest as Digest;
   assert.deepEqual(JSON.parse(new TextDecoder().decode(await blobs.get(digest))), report);
   assert.equal(jsonDigest(report), digest, "whoever has the report can check that it is the release's");

@@ -29,6 +29,7 @@ const tree = root.addChildren([
   screen("/", () => import("./screens/home/home.tsx"), "Home"),
   screen("/datanets", () => import("./screens/datanets/list.tsx"), "DatanetList"),
   screen("/models", () => import("./screens/models/list.tsx"), "ModelList"),
+  screen("/models/$release", () => import("./screens/release/release.tsx"), "ReleasePage"),
   screen("/playground", () => import("./screens/playground/playground.tsx"), "Playground"),
   screen("/stake", () => import("./screens/stake/stake.tsx"), "Stake"),
   screen("/stake/$pool", () => import("./screens/stake/pool.tsx"), "PoolPage"),

@@ -5,13 +5,13 @@ import { Amount } from "../../components/amount.tsx";
 import { Hash, ReleaseLink, Transaction } from "../../components/hash.tsx";
 import { Facts, Page } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
-import { Badge } from "../../components/ui/badge.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { When } from "../../components/when.tsx";
 import { count, short } from "../../lib/format.ts";
 import { Checked } from "../../receipt/checked.tsx";
 import { Settlement } from "../../receipt/settlement.tsx";
 import { Split } from "../../receipt/split.tsx";
+import { Standing } from "../../receipt/standing.tsx";
 import { explorerTrail } from "./trail.ts";
 
 /** One paid answer: what it cost, who is paid why, and how far its settlement is. */
@@ -58,19 +58,7 @@ export function ReceiptPage() {
               </Card>
             </div>
             <Card heading="What holds, and who says so">
-              <ul className="flex flex-col gap-3 text-sm">
-                {view.standing.map(({ by, fact, check }) => (
-                  <li key={fact} className="grid gap-x-3 gap-y-1 sm:grid-cols-[6.5rem_minmax(0,1fr)]">
-                    <span>
-                      <Badge tone={by === "proven" ? "good" : "quiet"}>{by}</Badge>
-                    </span>
-                    <span>
-                      {fact}
-                      <span className="block text-quiet">{check}</span>
-                    </span>
-                  </li>
-                ))}
-              </ul>
+              <Standing standing={view.standing} />
               <Checked view={view} />
             </Card>
           </>

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { api, ask } from "../../api/client.ts";
+import { Link } from "@tanstack/react-router";
+import { modelsQuery } from "../../api/models.ts";
 import { Amount } from "../../components/amount.tsx";
-import { Hash } from "../../components/hash.tsx";
+import { ReleaseLink } from "../../components/hash.tsx";
 import { Page } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
@@ -10,10 +11,7 @@ import { When } from "../../components/when.tsx";
 
 /** What this node serves: base models and the releases fine-tuned on them. */
 export function ModelList() {
-  const models = useQuery({
-    queryKey: ["models"],
-    queryFn: ({ signal }) => ask(api.GET("/v1/models", { signal })),
-  });
+  const models = useQuery(modelsQuery);
   return (
     <Page
       title="Models"
@@ -27,13 +25,25 @@ export function ModelList() {
               rows={data}
               keyOf={({ id }) => id}
               columns={[
-                { heading: "Name", cell: ({ id }) => <span className="font-medium">{id}</span> },
+                {
+                  heading: "Name",
+                  cell: ({ id, openledger }) => (
+                    <Link
+                      to={openledger.release === null ? "/playground" : "/models/$release"}
+                      params={{ release: id }}
+                      {...(openledger.release === null ? { search: { model: id } as never } : {})}
+                      className="font-medium text-accent hover:underline"
+                    >
+                      {id}
+                    </Link>
+                  ),
+                },
                 { heading: "Fine-tuned from", wide: true, cell: ({ parent }) => parent ?? "a base model" },
                 {
                   heading: "Release",
                   wide: true,
                   cell: ({ openledger }) =>
-                    openledger.release === null ? "–" : <Hash value={openledger.release} />,
+                    openledger.release === null ? "–" : <ReleaseLink value={openledger.release} />,
                 },
                 {
                   heading: "A token asked",

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lineageOf } from "./lineage.ts";
+
+const release = (datanets: number, contributors: string[]) =>
+  ({
+    id: `0x${"ab".repeat(32)}`,
+    model: "valley",
+    contributors,
+    manifest: {
+      base: { name: "base" },
+      adapter: { rank: 8, digest: "0x01" },
+      datanets: Array.from({ length: datanets }, (_, i) => ({
+        datanetId: String(i + 1),
+        version: 1,
+        license: "CC0-1.0",
+        acceptedExamples: 50,
+      })),
+    },
+  }) as unknown as Parameters<typeof lineageOf>[0];
+
+test("what flows out of the contributors is what the release was trained on", () => {
+  const { nodes, links } = lineageOf(
+    release(
+      1,
+      Array.from({ length: 100 }, (_, row) => `0x${row % 12}`),
+    ),
+  );
+  const into = (id: string) =>
+    links.filter(({ target }) => target === id).reduce((sum, { value }) => sum + value, 0);
+  assert.ok(Math.abs(into("1@1") - 50) < 1e-9);
+  assert.equal(into("examples"), 50);
+  assert.equal(into("model"), 50);
+  assert.ok(nodes.some(({ label }) => label === "4 others"));
+  const ids = new Set(nodes.map(({ id }) => id));
+  assert.ok(links.every(({ source, target }) => ids.has(source) && ids.has(target)));
+});
+
+test("of several Datanets no band says whose examples are whose", () => {
+  const { links } = lineageOf(release(2, ["0x1", "0x2"]));
+  assert.deepEqual(
+    links.filter(({ target }) => target === "examples").map(({ source }) => source),
+    ["1@1", "2@1"],
+  );
+  assert.ok(links.every(({ source }) => !source.startsWith("0x")));
+});
