@@ -1,6 +1,6 @@
 /** What jobs and releases look like over HTTP, as Zod schemas: the OpenAPI document and the pages' types come from them. */
 import { z } from "@hono/zod-openapi";
-import { addressSchema, digestSchema, manifestSchema } from "../protocol/index.ts";
+import { addressSchema, digestSchema, jobPlanSchema, manifestSchema } from "../protocol/index.ts";
 import { reportSchema } from "./evaluation.ts";
 import { jobSpecSchema } from "./job.ts";
 import { paymentSchema } from "./payment.ts";
@@ -47,7 +47,7 @@ export const jobOut = z
       .nullable(),
     releaseId: digestSchema.nullable(),
     payment: z
-      .object(paymentSchema.shape)
+      .object({ ...paymentSchema.shape, plan: jobPlanSchema.extend({ recipe: facts }) })
       .nullable()
       .openapi({
         description: "What it costs and what has become of that; null for a job that costs nothing",

@@ -2353,6 +2353,102 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/contributions/{contributionId}/edits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take texts that curators proposed in place of rows, under the contributor's consent to them */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    contributionId: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AcceptedEdits"];
+                };
+            };
+            responses: {
+                /** @description What became of each of them */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ContributionReport"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Too large */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Another content type is expected */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/datanets/{datanetId}/versions": {
         parameters: {
             query?: never;
@@ -4622,7 +4718,11 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": {
+                            /** @enum {string} */
+                            object: "list";
+                            data: components["schemas"]["FineTune"][];
+                        };
                     };
                 };
             };
@@ -4648,7 +4748,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["FineTune"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -4662,6 +4762,26 @@ export interface paths {
                                 code: string;
                                 message: string;
                             };
+                        };
+                    };
+                };
+                /** @description The jobs wait to be paid for: call `open` of the contract for each, with its amount as the value; they begin when that is on chain */
+                402: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                /** @enum {string} */
+                                code: "payment-required";
+                                message: string;
+                                details: {
+                                    job: string;
+                                    amountWei: string;
+                                };
+                            };
+                            payments: components["schemas"]["JobToPay"][];
                         };
                     };
                 };
@@ -4744,7 +4864,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["FineTuneEstimate"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -4840,7 +4960,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["Sweep"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -4854,6 +4974,26 @@ export interface paths {
                                 code: string;
                                 message: string;
                             };
+                        };
+                    };
+                };
+                /** @description The jobs wait to be paid for: call `open` of the contract for each, with its amount as the value; they begin when that is on chain */
+                402: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                /** @enum {string} */
+                                code: "payment-required";
+                                message: string;
+                                details: {
+                                    job: string;
+                                    amountWei: string;
+                                };
+                            };
+                            payments: components["schemas"]["JobToPay"][];
                         };
                     };
                 };
@@ -4932,7 +5072,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["Sweep"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5032,7 +5172,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["FineTune"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5046,6 +5186,26 @@ export interface paths {
                                 code: string;
                                 message: string;
                             };
+                        };
+                    };
+                };
+                /** @description The jobs wait to be paid for: call `open` of the contract for each, with its amount as the value; they begin when that is on chain */
+                402: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                /** @enum {string} */
+                                code: "payment-required";
+                                message: string;
+                                details: {
+                                    job: string;
+                                    amountWei: string;
+                                };
+                            };
+                            payments: components["schemas"]["JobToPay"][];
                         };
                     };
                 };
@@ -5126,7 +5286,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["FineTune"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5220,7 +5380,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["FineTune"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5312,7 +5472,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["FineTune"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5406,112 +5566,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": {
-                            /** @enum {string} */
-                            schema: "openledger/evaluation/1";
-                            adapter: string;
-                            heldOut: {
-                                rows: number;
-                                loss: {
-                                    base: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    tuned: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    difference: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                };
-                                perplexity: {
-                                    base: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    tuned: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                };
-                                exact: {
-                                    base: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    tuned: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    difference: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                };
-                            };
-                            answers: {
-                                rows: number;
-                                rougeL: {
-                                    base: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    tuned: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    difference: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                };
-                            } | null;
-                            regression: {
-                                prompts: number;
-                                loss: {
-                                    base: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    tuned: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    difference: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                };
-                                perplexity: {
-                                    base: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                    tuned: {
-                                        mean: number;
-                                        lo: number;
-                                        hi: number;
-                                    };
-                                };
-                            } | null;
-                        };
+                        "application/json": components["schemas"]["EvaluationReport"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5589,7 +5644,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel a job */
+        /** Cancel a job; one that is paid for is cancelled by its payer, on chain */
         post: {
             parameters: {
                 query?: never;
@@ -5607,7 +5662,101 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["FineTune"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine-tunes/{id}/give-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a job that somebody has paid for, at the operator's expense: the payer gets everything back */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The job */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FineTune"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5701,7 +5850,9 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": {
+                            data: components["schemas"]["FineTuneEvent"][];
+                        };
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5795,7 +5946,101 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["Release"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/releases/{release}/evaluation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Base against tuned, as it was found before the release was made */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    release: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The report, in millionths */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["EvaluationReport"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5889,7 +6134,11 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": {
+                            /** @enum {string} */
+                            object: "list";
+                            data: components["schemas"]["ReleaseVersion"][];
+                        };
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -5984,7 +6233,11 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": {
+                            before: string;
+                            after: string;
+                            differences: components["schemas"]["ReleaseDifference"][];
+                        };
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -6086,7 +6339,11 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": {
+                            model: string;
+                            serves: string;
+                            served: string;
+                        };
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -6178,7 +6435,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": unknown;
+                        "application/json": components["schemas"]["PayIndex"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -11643,6 +11900,19 @@ export interface components {
                 };
             }[];
         };
+        AcceptedEdits: {
+            /** @example 0x5fbdb2315678afecb367f032d93f642f64180aa3 */
+            contributor: string;
+            edits: {
+                line: number;
+                /** @example 0xabababababababababababababababababababababababababababababababab */
+                digest: string;
+            }[];
+            license: string;
+            signedAt: number;
+            /** @example 0xabababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababababab1b */
+            signature: string;
+        };
         DatanetVersion: {
             /** @example 1 */
             datanetId: string;
@@ -11877,11 +12147,278 @@ export interface components {
              */
             from: string;
         };
+        FineTune: {
+            /** @enum {string} */
+            object: "fine_tuning.job";
+            id: string;
+            owner: string;
+            state: components["schemas"]["FineTuneState"];
+            error: string | null;
+            warnings: {
+                code: string;
+                message: string;
+            }[];
+            spec: {
+                model: string;
+                datanets: {
+                    datanetId: string;
+                    version: number;
+                }[];
+                recipe: components["schemas"]["Recipe"];
+                /** @default null */
+                continueFrom: string | null;
+                /**
+                 * @default {
+                 *       "promptWeiPerToken": "1000000000000",
+                 *       "completionWeiPerToken": "10000000000000"
+                 *     }
+                 */
+                price: {
+                    promptWeiPerToken: string;
+                    completionWeiPerToken: string;
+                };
+                /** @default [] */
+                exclude: string[];
+                /** @default true */
+                publish: boolean;
+                evaluationExamples: number;
+            };
+            trained: {
+                adapterConfig: string;
+                adapterTensors: string;
+                moments: string;
+                lossCurve: string;
+                steps: number;
+                releasedEpoch?: number;
+                epochs: number;
+                /** @default [] */
+                heldOutLosses: number[];
+                /** @default 0 */
+                heldOutRows: number;
+                lossFirst: number;
+                lossLast: number;
+                examples: number;
+                /** @default 0 */
+                skipped: number;
+                /** @default 0 */
+                copies: number;
+                tokens?: number;
+                seconds: number;
+            } | null;
+            evaluated: {
+                examples: number;
+                base: {
+                    loss: number;
+                    exact: boolean[];
+                };
+                tuned: {
+                    loss: number;
+                    exact: boolean[];
+                };
+                report?: string;
+            } | null;
+            indexed: {
+                basis: string;
+                rows: string;
+                contributors: string[];
+                examplesPerRow: number;
+                nullRows: number;
+                k: number;
+                scale: string;
+                thresholdMillionths: number;
+                falseDiscovery: number;
+                chance: number;
+                heldOut: number;
+                fisherRows: number;
+                bytes: number;
+                seconds: number;
+                /** @default null */
+                foretold: string | null;
+                /** @default 0x87e7a702abb6aaacd275018a3c6bd4eb32f5835d3f3ee78d9aa4bb8f76c5ec00 */
+                clusters: string;
+                /** @default null */
+                explain: string | null;
+            } | null;
+            calibrated: {
+                facts: {
+                    [key: string]: unknown;
+                } | null;
+                table: string | null;
+                seconds: number;
+            } | null;
+            releaseId: string | null;
+            /** @description What it costs and what has become of that; null for a job that costs nothing */
+            payment: {
+                /** @enum {string} */
+                state: "unpaid" | "expired" | "open" | "cancelled" | "succeeded" | "failed" | "stopped" | "refunded";
+                plan: {
+                    /** @enum {string} */
+                    schema: "openledger/job/1";
+                    id: string;
+                    model: string;
+                    baseDigest: string;
+                    datanets: {
+                        datanetId: string;
+                        version: number;
+                    }[];
+                    recipe: {
+                        [key: string]: unknown;
+                    };
+                    continueFrom: string | null;
+                    exclude: string[];
+                    evaluationDigest: string;
+                    price: {
+                        promptWeiPerToken: string;
+                        completionWeiPerToken: string;
+                    };
+                    publish: boolean;
+                    steps: number;
+                    amountWei: string;
+                    deadline: number;
+                };
+                jobDigest: string;
+                payByMs: number;
+                escrowId: string | null;
+                payer: string | null;
+                amountWei: string | null;
+                operatorWei: string | null;
+                payerWei: string | null;
+                doneSteps: number | null;
+                evidence: string | null;
+            } | null;
+            createdAtMs: number;
+            finishedAtMs: number | null;
+        };
+        /** @enum {string} */
+        FineTuneState: "unpaid" | "queued" | "paused" | "training" | "evaluating" | "indexing" | "calibrating" | "releasing" | "succeeded" | "failed" | "cancelled";
+        Recipe: {
+            /** @default 8 */
+            rank: number;
+            /** @default 16 */
+            alpha: number;
+            /**
+             * @default [
+             *       "q_proj",
+             *       "k_proj",
+             *       "v_proj",
+             *       "o_proj",
+             *       "gate_proj",
+             *       "up_proj",
+             *       "down_proj"
+             *     ]
+             */
+            modules: ("q_proj" | "k_proj" | "v_proj" | "o_proj" | "gate_proj" | "up_proj" | "down_proj")[];
+            /** @default 1 */
+            seed: number;
+            /** @default 2 */
+            threads: number;
+            /** @default 0.003 */
+            learningRate: number;
+            /** @default 20 */
+            warmupSteps: number;
+            /** @default 0.1 */
+            finalRate: number;
+            /** @default 20 */
+            batch: number;
+            /** @default 30 */
+            epochs: number;
+            /** @default 1 */
+            clip: number;
+            /** @default 0 */
+            weightDecay: number;
+            /** @default true */
+            stopAtOptimum: boolean;
+            /** @default 2 */
+            patience: number;
+            /** @default 128 */
+            heldOutRows: number;
+            /** @default 0 */
+            stopLoss: number;
+            /** @default true */
+            trainOnEnd: boolean;
+            /** @default {} */
+            calibration: {
+                /** @default 6 */
+                retrainings: number;
+                /** @default 64 */
+                queries: number;
+                /** @default 3 */
+                leaveOut: number;
+                /** @default false */
+                ceiling: boolean;
+            };
+            /** @default 256 */
+            maxLength: number;
+        };
+        JobToPay: {
+            job: string;
+            chainId: number;
+            contract: string;
+            operator: string;
+            jobDigest: string;
+            deliverable: string;
+            steps: number;
+            /** @description Seconds */
+            deadline: number;
+            amountWei: string;
+            payByMs: number;
+        };
         NewFineTune: {
             id?: string;
             owner?: string;
         } & {
             [key: string]: unknown;
+        };
+        FineTuneEstimate: {
+            /** @enum {string} */
+            object: "fine_tune.estimate";
+            seconds: {
+                reading: number;
+                training: number;
+                evaluation: number;
+                index: number;
+                calibration: number;
+                total: number;
+            };
+            /** @description The least training takes where it stops at the held-out optimum */
+            trainingSecondsLeast: number;
+            steps: number;
+            memoryBytes: number;
+            scratchBytes: number;
+            /**
+             * @description wei
+             * @example 1000000000000
+             */
+            costWei: string;
+            /** @description What the operator asks for the job, wei */
+            priceWei: string;
+            /** @description When this machine was measured */
+            measuredAtMs: number;
+            /** @description What stands in the way here, now */
+            problems: string[];
+        };
+        Sweep: {
+            /** @enum {string} */
+            object: "sweep";
+            id: string;
+            data: {
+                job: string;
+                state: components["schemas"]["FineTuneState"];
+                varied: {
+                    [key: string]: unknown;
+                };
+                /** @description Nats per token, with a 95 % interval */
+                heldOutLoss: {
+                    mean: number;
+                    lo: number;
+                    hi: number;
+                } | null;
+                exact: number | null;
+                rougeL: number | null;
+                forgotten: number | null;
+                trainingLoss: number | null;
+                seconds: number | null;
+            }[];
         };
         NewSweep: {
             id?: string;
@@ -11909,6 +12446,236 @@ export interface components {
             };
         } & {
             [key: string]: unknown;
+        };
+        EvaluationReport: {
+            /** @enum {string} */
+            schema: "openledger/evaluation/1";
+            adapter: string;
+            heldOut: {
+                rows: number;
+                loss: {
+                    base: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    tuned: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    difference: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                };
+                perplexity: {
+                    base: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    tuned: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                };
+                exact: {
+                    base: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    tuned: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    difference: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                };
+            };
+            answers: {
+                rows: number;
+                rougeL: {
+                    base: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    tuned: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    difference: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                };
+            } | null;
+            regression: {
+                prompts: number;
+                loss: {
+                    base: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    tuned: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    difference: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                };
+                perplexity: {
+                    base: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                    tuned: {
+                        mean: number;
+                        lo: number;
+                        hi: number;
+                    };
+                };
+            } | null;
+        };
+        FineTuneEvent: {
+            id: number;
+            atMs: number;
+            /** @description warning, state, epoch, step, index or calibration */
+            kind: string;
+            data: {
+                [key: string]: unknown;
+            };
+        };
+        Release: {
+            /** @enum {string} */
+            object: "release";
+            id: string;
+            model: string;
+            manifest: components["schemas"]["ReleaseManifest"];
+            adapterConfig: string;
+            rowsDigest: string;
+            /** @description The payee of each row of the pay index, by row */
+            contributors: string[];
+            signature: string;
+            transactionHash: string | null;
+            createdAtMs: number;
+            /** @description Rows of its versions that their contributors have taken back since */
+            withdrawn: {
+                datanetId: string;
+                version: number;
+                rows: number;
+            }[];
+            calibration: {
+                /** @enum {string} */
+                status: "separates" | "not-separated" | "unmeasured";
+                label: string;
+                shareErrorMillionths: number | null;
+            } & {
+                [key: string]: unknown;
+            };
+            standing: {
+                /** @enum {string} */
+                by: "proven" | "attested" | "neither";
+                fact: string;
+                check: string;
+            }[];
+        };
+        ReleaseManifest: {
+            /** @enum {string} */
+            schema: "openledger/release/1";
+            base: {
+                name: string;
+                weightsDigest: string;
+                tokenizerDigest: string;
+                configDigest: string;
+            };
+            datanets: {
+                datanetId: string;
+                version: number;
+                root: string;
+                count: number;
+                license: string;
+                acceptedExamples: number;
+                consentsRoot: string;
+            }[];
+            recipe: {
+                [key: string]: unknown;
+            };
+            seed: number;
+            threads: number;
+            engineVersion: string;
+            adapter: {
+                digest: string;
+                rank: number;
+                alpha: string;
+                modules: string[];
+            };
+            lossCurveDigest: string;
+            evaluation: {
+                [key: string]: unknown;
+            };
+            index: {
+                method: string;
+                lambda: string;
+                samples: number;
+                basisDigest: string;
+                scale: string;
+                contributors: number;
+                examplesPerRow: number;
+                nullRows: number;
+                k: number;
+                root: string;
+                thresholdMillionths: number;
+                clustersDigest: string;
+                explainDigest?: string;
+            };
+            calibration: {
+                [key: string]: unknown;
+            };
+            /** @enum {number} */
+            payoutRule: 2;
+            parentRelease: string | null;
+            price: {
+                promptWeiPerToken: string;
+                completionWeiPerToken: string;
+            };
+            developer: string;
+            createdAtMs: number;
+        };
+        ReleaseVersion: {
+            id: string;
+            parentRelease: string | null;
+            createdAtMs: number;
+            served: boolean;
+            supersededBy: string | null;
+        };
+        ReleaseDifference: {
+            path: string;
+            before?: unknown;
+            after?: unknown;
+        };
+        PayIndex: {
+            release: string;
+            k: number;
+            contributors: string[];
+            /** @description Hex, contributors' rows first, then null rows */
+            rows: string[];
         };
         NewFineTuningJob: {
             model: string;
