@@ -18,7 +18,7 @@ import { launch as launchChrome } from "chrome-launcher";
 import type { Browser } from "playwright-core";
 import { chromiumPath, launch, sandbox } from "../web/e2e/browser.ts";
 import { firstLoadKiB } from "../web/e2e/bundle.ts";
-import { lookAt, looks, screens, widths } from "../web/e2e/screens.ts";
+import { lookAt, screens } from "../web/e2e/screens.ts";
 import { type Known, openWorld, populate } from "../web/e2e/world.ts";
 import { machine, note, quantile } from "./common/measure.ts";
 
@@ -70,12 +70,11 @@ async function lighthouseOf(url: string, port: number): Promise<Scores> {
 /** What axe finds on every screen, one line each. */
 async function axe(browser: Browser, url: string, known: Known): Promise<string[]> {
   const found: string[] = [];
-  for (const [name, path] of Object.entries(screens))
-    for (const look of looks)
-      for (const width of widths) {
-        const seen = await lookAt(browser, { name, url: `${url}${path(known)}`, look, width });
-        found.push(...seen.violations.map((line) => `${name}, ${look}, ${width} px: ${line}`));
-      }
+  for (const [name, path] of Object.entries(screens)) {
+    const { sights } = await lookAt(browser, name, `${url}${path(known)}`);
+    for (const { at, violations } of sights)
+      found.push(...violations.map((line) => `${name}, ${at}: ${line}`));
+  }
   return found;
 }
 

@@ -5,9 +5,9 @@ import type { Browser } from "playwright-core";
 import { complaints, settled, violations } from "./browser.ts";
 import type { Known } from "./world.ts";
 
-export const looks = ["light", "dark"] as const;
+const looks = ["light", "dark"] as const;
 /** Pixels: a telephone and a laptop. */
-export const widths = [375, 1280] as const;
+const widths = [375, 1280] as const;
 
 /** Every screen by name, and where it is in a node where {@link Known} has happened. */
 export const screens: Readonly<Record<string, (known: Known) => string>> = {
@@ -24,23 +24,35 @@ export const screens: Readonly<Record<string, (known: Known) => string>> = {
 
 const pictures = join(import.meta.dirname, "..", "dist-screens");
 
-type Sight = { name: string; url: string; look: (typeof looks)[number]; width: number };
+/** What one look at a screen found. */
+export type Sight = { at: string; violations: string[]; sticksOut: number };
 
-/** Opens a screen as a stranger would, and says what is wrong with it; a picture of it stays behind. */
-export async function lookAt(browser: Browser, { name, url, look, width }: Sight) {
+/** Opens a screen as a stranger would and says what is wrong with it, in every look and width; pictures stay behind. */
+export async function lookAt(
+  browser: Browser,
+  name: string,
+  url: string,
+): Promise<{ complaints: string[]; sights: Sight[] }> {
   mkdirSync(pictures, { recursive: true });
-  const context = await browser.newContext({ colorScheme: look, viewport: { width, height: 900 } });
+  const context = await browser.newContext();
   try {
     const page = await context.newPage();
     const found = complaints(page);
     await page.goto(url);
     await settled(page);
-    await page.screenshot({ path: join(pictures, `${name}-${look}-${width}.png`), fullPage: true });
-    return {
-      violations: await violations(page),
-      sticksOut: await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth"),
-      complaints: found,
-    };
+    const sights: Sight[] = [];
+    for (const width of widths)
+      for (const look of looks) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
+        await page.screenshot({ path: join(pictures, `${name}-${look}-${width}.png`), fullPage: true });
+        sights.push({
+          at: `${look}, ${width} px`,
+          violations: await violations(page),
+          sticksOut: await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth"),
+        });
+      }
+    return { complaints: found, sights };
   } finally {
     await context.close();
   }

@@ -4,6 +4,18 @@ import { useSyncExternalStore } from "react";
 export type Theme = "light" | "dark";
 
 const listeners = new Set<() => void>();
+const place = "openledger.theme";
+
+function show(theme: Theme): void {
+  document.documentElement.classList.toggle("dark", theme === "dark");
+  for (const listener of listeners) listener();
+}
+
+// Whoever has chosen nothing gets what the system has, also when that changes.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ({ matches }) => {
+  if (localStorage.getItem(place) === null) show(matches ? "dark" : "light");
+});
+
 const current = (): Theme => (document.documentElement.classList.contains("dark") ? "dark" : "light");
 
 /** The look in force, and the way to change it; the choice is kept on this device. */
@@ -13,9 +25,8 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
     return () => listeners.delete(listener);
   }, current);
   const choose = (next: Theme) => {
-    localStorage.setItem("openledger.theme", next);
-    document.documentElement.classList.toggle("dark", next === "dark");
-    for (const listener of listeners) listener();
+    localStorage.setItem(place, next);
+    show(next);
   };
   return [theme, choose];
 }
