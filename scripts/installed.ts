@@ -15,6 +15,9 @@ export type LockedPackage = {
   os?: string | string[];
   cpu?: string | string[];
   libc?: string | string[];
+  dependencies?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
 };
 
 type Lock = { packages: Record<string, LockedPackage> };
@@ -42,6 +45,30 @@ export function wanted(locked: LockedPackage, need: "production" | "full"): bool
   );
 }
 
+const nameOf = (path: string): string =>
+  path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+
+/**
+ * The locked packages that npm installs here: an optional one only with a package that needs it, for those of a package for another
+ * platform are locked without a platform of their own.
+ */
+export function wantedPackages(
+  packages: Lock["packages"],
+  need: "production" | "full",
+): [string, LockedPackage][] {
+  let found = Object.entries(packages).filter(([, entry]) => wanted(entry, need));
+  for (;;) {
+    const needed = new Set(
+      found.flatMap(([, { dependencies, optionalDependencies, peerDependencies }]) =>
+        Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }),
+      ),
+    );
+    const kept = found.filter(([path, { optional }]) => !optional || needed.has(nameOf(path)));
+    if (kept.length === found.length) return kept;
+    found = kept;
+  }
+}
+
 /**
  * The packages that are missing or of another version.
  *
@@ -54,9 +81,8 @@ export function missingPackages(root: URL, need: "production" | "full"): string[
   const locked = read("package-lock.json");
   const hidden = new URL("node_modules/.package-lock.json", root);
   const installed = existsSync(hidden) ? read("node_modules/.package-lock.json").packages : {};
-  return Object.entries(locked.packages)
+  return wantedPackages(locked.packages, need)
     .filter(([path]) => path.includes("node_modules/"))
-    .filter(([, entry]) => wanted(entry, need))
     .filter(([path, entry]) => {
       const found = installed[path];
       if (found === undefined || !existsSync(new URL(`${path}/package.json`, root))) return true;

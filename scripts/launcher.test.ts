@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { missingPackages, wanted } from "./installed.ts";
+import { missingPackages, wanted, wantedPackages } from "./installed.ts";
 import { complete, missingEntries, platformOf } from "./lock.ts";
 import { repository } from "./steps.ts";
 
@@ -195,6 +195,22 @@ test("packages are wanted by platform and by need", () => {
   assert.ok(!wanted({ dev: true }, "production") && wanted({ dev: true }, "full"));
   assert.ok(!wanted({ optional: true, os: [elsewhere] }, "full"));
   assert.ok(wanted({ optional: true, os: [process.platform], cpu: process.arch }, "full"));
+});
+
+test("what only a package for another platform needs is not wanted", () => {
+  const packages = {
+    "": { dependencies: { tool: "1.0.0" } },
+    "node_modules/tool": { optionalDependencies: { "tool-wasm": "1.0.0", "tool-native": "1.0.0" } },
+    "node_modules/tool-native": { optional: true, dependencies: { runtime: "1.0.0" } },
+    "node_modules/tool-wasm": { optional: true, cpu: ["wasm32"], dependencies: { emulated: "1.0.0" } },
+    "node_modules/runtime": { optional: true },
+    "node_modules/emulated": { optional: true, dependencies: { deeper: "1.0.0" } },
+    "node_modules/deeper": { optional: true },
+  };
+  assert.deepEqual(
+    wantedPackages(packages, "production").map(([path]) => path),
+    ["", "node_modules/tool", "node_modules/tool-native", "node_modules/runtime"],
+  );
 });
 
 test("this clone's own dependencies are what its lock file names", () => {
