@@ -1,154 +1,152 @@
 /**
- * Fine-tuning jobs: how near an estimate is to what a job then takes, and whether a training that is killed goes on to the same bytes.
+ * Fine-tuning jobs: how near estimates are to what jobs then take, in time and in memory, and whether a training that is killed goes on to the same bytes.
  *
- * The valley's rows on the base model that ships, every step of a job that takes time: training, evaluation, index, retrainings. The machine
- * is measured first, as a node does it. Then the same training once more, in a thread that is killed at a random step and started again.
+ * Jobs of several shapes on the base model that ships, every step of them that takes time: training, evaluation, index, retrainings. The machine
+ * is measured first, as a node does it; estimating and running are processes of their own.
  */
-import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describeCheckpoint, type Example, startWorker } from "../../src/engine/index.ts";
-import { answersMax } from "../../src/modelfactory/answers.ts";
-import { estimateJob } from "../../src/modelfactory/estimate.ts";
-import { recipeSchema } from "../../src/modelfactory/index.ts";
-import { regressionSet } from "../../src/modelfactory/regression.ts";
-import type { TrainEvent, TrainingMethods } from "../../src/modelfactory/worker.ts";
-import { bytesDigest } from "../../src/protocol/index.ts";
-import { scratchFolder } from "../common/measure.ts";
+import type { Example } from "../../src/engine/index.ts";
+import type { RecipeInput } from "../../src/modelfactory/index.ts";
+import { startChild } from "../common/child.ts";
+import { median, note, rounded } from "../common/measure.ts";
+import type { JobMaterial, JobMethods, Resumed, StepSeconds } from "./jobs-process.ts";
+import { textsOf } from "./material.ts";
 
+/** Of one job. */
 export type JobFigures = {
-  /**
-   * |estimate − measured| of the whole job, per cent of what was measured, both in processor seconds of all threads: what else the machine
-   * does between the measuring and the job does not count.
-   */
-  estimateErrorPct: number;
-  /** The job's seconds by the clock. */
+  name: string;
+  examples: number;
+  /** Processor seconds of all threads, by step: what else the machine does meanwhile does not count in full, as it does by the clock. */
+  estimated: StepSeconds;
+  measured: StepSeconds;
   wallSeconds: number;
-  /** Processor seconds of each step: as estimated, and as measured. */
-  estimated: Record<"training" | "evaluation" | "index" | "calibration" | "total", number>;
-  measured: Record<"training" | "evaluation" | "index" | "calibration" | "total", number>;
-  /** Whether the adapter of a training that was killed and gone on with is the one of a training that was not. */
-  resumeBitExact: boolean;
-  /** Killed after so many steps; gone on from so many. */
-  killedAt: number;
-  resumedFrom: number;
+  /** The most that the process held, MiB. */
+  estimatedMiB: number;
+  measuredMiB: number;
+  /** Estimate less measured, per cent of measured. */
+  secondsErrorPct: number;
+  memoryErrorPct: number;
 };
+/** Of several, without their signs. */
+type Errors = { median: number; worst: number };
+export type JobsFigures = { seconds: Errors; memory: Errors; jobs: JobFigures[]; resume: Resumed };
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const baseFolder = join(root, "models", "openledger-tiny");
-const workerFile = new URL("../../src/modelfactory/worker.ts", import.meta.url);
-const open = (saveEveryMs?: number) =>
-  startWorker<TrainingMethods>(workerFile, { baseFolder, baseName: "openledger-tiny", saveEveryMs });
-
 const rowsOf = (file: string): Example[] =>
   readFileSync(join(root, "examples", "valley", file), "utf8")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as Example);
 
-/** @param options.rows how many of the valley's 700 rows are trained on, 1 in so many */
-export async function measureJobs({ every = 4, epochs = 10 } = {}): Promise<JobFigures> {
+type Rows = Omit<JobMaterial, "recipe">;
+
+/** The demo's rows, short chats: one in so many of five contributors', and of the held-out ones. */
+function valley(every: number, heldOutEvery: number): Rows {
   const contributors = [1, 2, 3, 4, 5].map((n) => rowsOf(`contributor-${n}.jsonl`));
   const given = contributors.flatMap((rows, contributor) =>
     rows.filter((_, i) => i % every === 0).map((example) => ({ example, contributor })),
   );
-  const examples = given.map(({ example }) => example);
-  const contributorOf = given.map(({ contributor }) => contributor);
-  const heldOut = rowsOf("heldout.jsonl").filter((_, i) => i % 7 === 0);
-  const recipe = recipeSchema.parse({
-    ...{ epochs, threads: 2, stopAtOptimum: false },
-    calibration: { retrainings: 3, leaveOut: 0, queries: 64 },
-  });
-  const queries = heldOut.slice(0, recipe.calibration.queries);
-  await using scratch = scratchFolder("openledger-bench-jobs-");
-
-  const first = await open();
-  const work = await first.call("plan", {
-    ...{ recipe, examples, heldOut, contributorOf, contributors: contributors.length },
-    evaluation: heldOut,
-  });
-  const speeds = await first.call("measure", {
-    recipe,
-    examples: examples.slice(0, 60),
-    heldOut: heldOut.slice(0, 60),
-    clock: "processor",
-  });
-  await first.close();
-  const told = estimateJob(describeCheckpoint(baseFolder).config, recipe, work, speeds, true).seconds;
-
-  const begun = performance.now();
-  const engine = await open();
-  const timed = async <T>(run: () => Promise<T>): Promise<[T, number]> => {
-    const before = process.cpuUsage();
-    const result = await run();
-    const { user, system } = process.cpuUsage(before);
-    return [result, (user + system) / 1e6];
-  };
-  const [trained, training] = await timed(() =>
-    engine.call("train", { recipe, examples, heldOut, start: null, progress: null }),
-  );
-  const [, evaluation] = await timed(async () => {
-    for (const adapter of [null, trained.adapter]) {
-      await engine.call("evaluate", { recipe, adapter, examples: heldOut });
-      await engine.call("evaluate", { recipe, adapter, examples: [...regressionSet] });
-      await engine.call("answers", { recipe, adapter, examples: heldOut.slice(0, answersMax) });
-    }
-  });
-  const [, index] = await timed(() =>
-    engine.call("index", {
-      ...{ recipe, examples, heldOut, contributorOf, contributors: contributors.length },
-      ...{ adapter: trained.adapter, moments: trained.moments, steps: trained.steps },
-      explainFile: join(scratch.path, "explain"),
-      calibration: { retrainings: recipe.calibration.retrainings, queries },
-    }),
-  );
-  const half = Array.from({ length: Math.ceil(trained.examples / 2) }, (_, i) => 2 * i).filter(
-    (i) => i < trained.examples,
-  );
-  const [, calibration] = await timed(async () => {
-    for (let i = 0; i < recipe.calibration.retrainings; i++)
-      await engine.call("retrain", {
-        ...{ recipe, examples, queries, steps: trained.steps, start: null },
-        ...{ kept: half, trainingSeed: recipe.seed },
-      });
-  });
-  await engine.close();
-  const wallSeconds = (performance.now() - begun) / 1000;
-  const total = training + evaluation + index + calibration;
-
-  const killedAt = randomInt(2, trained.steps);
-  const progress = { file: join(scratch.path, "one.training"), key: "bench" };
-  const doomed = await open(20);
-  const killed = Promise.withResolvers<void>();
-  const request = { recipe, examples, heldOut, start: null, progress };
-  doomed
-    .call("train", request, {
-      onEvent: (event: TrainEvent) => {
-        if (event.kind === "step" && event.step >= killedAt) killed.resolve();
-      },
-    })
-    .catch(killed.reject);
-  await killed.promise;
-  await doomed.close(); // its thread ends where it stands, and writes nothing more
-  const heir = await open();
-  let resumedFrom = 0;
-  const again = await heir.call("train", request, {
-    onEvent: (event: TrainEvent) => {
-      if (event.kind === "resumed") resumedFrom = event.from;
-    },
-  });
-  await heir.close();
   return {
-    estimateErrorPct: (100 * Math.abs(told.total - total)) / total,
-    wallSeconds,
-    estimated: told,
-    measured: { training, evaluation, index, calibration, total },
-    resumeBitExact:
-      resumedFrom > 0 &&
-      bytesDigest(again.adapter.tensors) === bytesDigest(trained.adapter.tensors) &&
-      bytesDigest(again.moments) === bytesDigest(trained.moments),
-    killedAt,
-    resumedFrom,
+    examples: given.map(({ example }) => example),
+    contributorOf: given.map(({ contributor }) => contributor),
+    contributors: contributors.length,
+    heldOut: rowsOf("heldout.jsonl").filter((_, i) => i % heldOutEvery === 0),
+  };
+}
+
+/** Paragraphs of this repository's documents, about as long as a recipe reads by default. */
+function documents(count: number, heldOut: number): Rows {
+  const texts = textsOf(join(root, "docs"))
+    .filter((text) => text.length > 200)
+    .map((text) => ({ prompt: "", completion: text.slice(0, 700) }));
+  const examples = texts.slice(0, count);
+  return {
+    examples,
+    contributorOf: examples.map((_, i) => i % 3),
+    contributors: 3,
+    heldOut: texts.slice(count, count + heldOut),
+  };
+}
+
+const recipe = (of: RecipeInput): RecipeInput => ({
+  ...{ threads: 1, stopAtOptimum: false },
+  ...of,
+});
+const calibration = (retrainings: number) => ({ retrainings, leaveOut: 0, queries: 64 });
+
+const jobs: { name: string; material: () => JobMaterial }[] = [
+  {
+    name: "all modules, rank 8",
+    material: () => ({ ...valley(4, 7), recipe: recipe({ epochs: 8, calibration: calibration(3) }) }),
+  },
+  {
+    name: "q and v, rank 4, small batches",
+    material: () => ({
+      ...valley(2, 4),
+      recipe: recipe({
+        ...{ rank: 4, modules: ["q_proj", "v_proj"], batch: 8, epochs: 3 },
+        calibration: calibration(3),
+      }),
+    }),
+  },
+  {
+    name: "all rows, rank 2, large batches",
+    material: () => ({
+      ...valley(1, 3),
+      recipe: recipe({ rank: 2, batch: 40, epochs: 3, calibration: calibration(0) }),
+    }),
+  },
+  {
+    name: "documents, rank 16",
+    material: () => ({
+      ...documents(60, 24),
+      recipe: recipe({ rank: 16, batch: 8, epochs: 1, calibration: calibration(0) }),
+    }),
+  },
+];
+
+const errorsOf = (pct: readonly number[]): Errors => {
+  const sizes = pct.map(Math.abs);
+  return { median: rounded(median(sizes), 1), worst: Math.max(...sizes) };
+};
+
+/** @param jobsMax how many of the jobs are run */
+export async function measureJobs(jobsMax: number): Promise<JobsFigures> {
+  const found: JobFigures[] = [];
+  for (const { name, material } of jobs.slice(0, jobsMax)) {
+    const figures = await measureJob(name, material());
+    note(`${name}: ${figures.secondsErrorPct} % off in time, ${figures.memoryErrorPct} % in memory`);
+    found.push(figures);
+  }
+  await using child = start();
+  return {
+    seconds: errorsOf(found.map(({ secondsErrorPct }) => secondsErrorPct)),
+    memory: errorsOf(found.map(({ memoryErrorPct }) => memoryErrorPct)),
+    jobs: found,
+    resume: await child.call("resume", (jobs[0] as (typeof jobs)[number]).material()),
+  };
+}
+
+const start = () => startChild<JobMethods>(new URL("./jobs-process.ts", import.meta.url));
+
+async function measureJob(name: string, material: JobMaterial): Promise<JobFigures> {
+  await using first = start();
+  const told = await first.call("estimate", material);
+  await using second = start();
+  const ran = await second.call("run", material);
+  const { training, evaluation, index, calibration, total } = told.seconds;
+  const off = (estimated: number, measured: number) => rounded((100 * (estimated - measured)) / measured, 1);
+  return {
+    name,
+    examples: material.examples.length,
+    estimated: { training, evaluation, index, calibration, total },
+    measured: ran.seconds,
+    wallSeconds: ran.wallSeconds,
+    estimatedMiB: Math.round(told.memoryBytes / 2 ** 20),
+    measuredMiB: Math.round(ran.bytes / 2 ** 20),
+    secondsErrorPct: off(total, ran.seconds.total),
+    memoryErrorPct: off(told.memoryBytes, ran.bytes),
   };
 }

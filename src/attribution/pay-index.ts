@@ -221,6 +221,7 @@ export async function buildPayIndex(
   const fileOf = (which: readonly Sequence[], scale: boolean, onDone?: (done: number) => void) =>
     gradientFile(gradients, adapter, which, scale ? metric : undefined, blocks, scratch, onDone);
 
+  onProgress("gradients", 0, sequences.length);
   const training = await trainingGradients(
     gradients,
     adapter,
@@ -240,6 +241,7 @@ export async function buildPayIndex(
   const answers = others.filter((i) => input.heldOutIsAnswer?.[i] === true);
   const asked = answers.length >= 20 ? answers : others;
   const report = (done: number) => onProgress("held-out gradients", done, half + asked.length);
+  report(0);
   const nullMaterial = await fileOf(sequencesAt(order.slice(0, half)), true, report);
   const queries = await fileOf(sequencesAt(asked), false, (done) => report(half + done));
   const calibrationQueries = calibration?.queries ?? [];
@@ -273,6 +275,7 @@ export async function buildPayIndex(
   const each = explain === undefined ? inspected : { file: training.own, rows: sequences.length };
   const products = await createProducts(options.threads);
   const total = members.length + options.nullRows;
+  onProgress("curvature", 0, blocks.length);
   const solved = await solveRows(
     products,
     {

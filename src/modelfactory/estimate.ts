@@ -23,16 +23,16 @@ export const speedsSchema = z.strictObject({
   openForward: seconds,
   /** Writing answers, by passes. */
   answers: lineSchema,
-  /** The index's stages: by padded tokens, the last two by multiplications. */
+  /** The index's stages: by padded tokens; curvature by numbers that are read and written, and by multiplications; the last by multiplications. */
   duplicates: lineSchema,
   gradients: lineSchema,
   heldOut: lineSchema,
-  curvature: lineSchema,
+  curvature: lineSchema.extend({ multiplication: seconds }),
   basis: lineSchema,
-  /** Bytes that a step held beyond the base, by padded token. */
+  /** Bytes beyond what was held before, at their highest: of training by padded token of a batch, of evaluating, of the index without its linear algebra. */
   stepBytesPerToken: z.number().nonnegative(),
-  /** Bytes held with the base open and nothing under way. */
-  baseBytes: z.number().nonnegative(),
+  evaluationBytes: z.number().nonnegative(),
+  indexBytes: z.number().nonnegative(),
 });
 export type Speeds = z.infer<typeof speedsSchema>;
 
@@ -96,31 +96,42 @@ export function paddedTokens(lengths: readonly number[], batch: number): { total
   return { total, most };
 }
 
-/** What the index's linear algebra multiplies: sums against sampled gradients, and rows against rows, layer by layer. */
+/**
+ * What the index's linear algebra does, layer by layer: the numbers of sampled gradients and of rows that it reads and writes, and its multiplications. A layer's
+ * s sampled gradients are multiplied with each other, factored (s³/3), and with each of the rows that are solved for, to and fro.
+ */
 export function indexWork(
   model: ModelConfig,
   recipe: Recipe,
   { examples, heldOut, contributors }: Pick<Work, "examples" | "heldOut" | "contributors">,
-): { curvature: number; basis: number; memory: number; files: number } {
+): { touched: number; curvature: number; basis: number; memory: number; files: number } {
   const { samples, maxFisherRows, nullRows, examplesPerRow } = defaultPayIndexOptions;
   const lora = loraOf(recipe);
   const { width } = gradientSegments(model, { ...lora, rank: directionsToRead(model, lora) }, ["B"]);
   const sampled = Math.min(maxFisherRows, examples * samples);
   const rows = Math.max(contributors, Math.ceil(examples / examplesPerRow));
   const total = rows + nullRows;
-  const solved = total + 2 * Math.min(64, examples, heldOut);
+  const solved = total + 2 * Math.min(64, examples, heldOut) + examples;
   const cost = payIndexCost({
     ...{ examples, heldOut, rows, width },
     widestLayer: Math.ceil(width / model.layers),
     options: defaultPayIndexOptions,
   });
   return {
+    touched: width * (sampled + solved),
     curvature:
-      width * (sampled * sampled + 2 * sampled * solved + total * total) + model.layers * sampled ** 3,
+      width * (sampled ** 2 / 2 + 2 * sampled * solved + total ** 2 / 2) +
+      model.layers * (sampled ** 3 / 3 + sampled ** 2 * solved),
     basis: width * total * total + total ** 3,
     ...cost,
   };
 }
+
+/** Seconds of the curvature's stage. */
+export const curvatureSeconds = (
+  { multiplication, ...line }: Speeds["curvature"],
+  { touched, curvature }: Pick<ReturnType<typeof indexWork>, "touched" | "curvature">,
+): number => on(line, touched) + multiplication * curvature;
 
 export type Estimate = {
   /** Seconds of each step of the job; the whole is their sum. */
@@ -135,18 +146,21 @@ export type Estimate = {
   /** The least that training takes where it stops at the held-out optimum: its patience has to run out first. */
   readonly trainingSecondsLeast: number;
   readonly steps: number;
-  /** Of the training thread, at its highest; and of temporary files. */
+  /** What the process holds at its highest, of which it holds `residentBytes` already; and temporary files. */
   readonly memoryBytes: number;
   readonly scratchBytes: number;
 };
 
-/** @param publish whether the job ends in a release, with index and calibration */
+/**
+ * @param publish whether the job ends in a release, with index and calibration
+ * @param residentBytes what the process holds with the base open and nothing under way
+ */
 export function estimateJob(
   model: ModelConfig,
   recipe: Recipe,
   work: Work,
   speeds: Speeds,
-  publish: boolean,
+  { publish, residentBytes }: { readonly publish: boolean; readonly residentBytes: number },
 ): Estimate {
   const { samples, maxFisherRows } = defaultPayIndexOptions;
   // Above so many gradients with drawn labels, examples are thinned evenly.
@@ -176,7 +190,7 @@ export function estimateJob(
     : on(speeds.duplicates, work.exampleTokens) +
       on(speeds.gradients, work.exampleTokens * (1 + drawn)) +
       on(speeds.heldOut, work.heldOutTokens + work.queryTokens) +
-      on(speeds.curvature, linear.curvature) +
+      curvatureSeconds(speeds.curvature, linear) +
       on(speeds.basis, linear.basis);
   const { halves, leaveOut } = work.retrainings;
   const retraining = (part: number) =>
@@ -195,7 +209,13 @@ export function estimateJob(
     trainingSecondsLeast: trainFor(least),
     steps: work.stepsPerEpoch * recipe.epochs,
     memoryBytes: Math.ceil(
-      speeds.baseBytes + Math.max(speeds.stepBytesPerToken * work.batchTokens, publish ? linear.memory : 0),
+      residentBytes +
+        Math.max(
+          speeds.stepBytesPerToken * work.batchTokens,
+          speeds.evaluationBytes,
+          // What an evaluation laid out is let go of when garbage is collected, which may be later.
+          publish ? Math.max(speeds.indexBytes, speeds.evaluationBytes) + linear.memory : 0,
+        ),
     ),
     scratchBytes: publish ? linear.files : 0,
   };

@@ -1,5 +1,5 @@
 /** The training thread measures itself: small parts of what a job does, on some of its own rows. See `estimate`. */
-import { widenAdapter } from "../attribution/index.ts";
+import { createProducts, widenAdapter } from "../attribution/index.ts";
 import {
   type Checkpoint,
   createEvaluator,
@@ -98,6 +98,42 @@ function middle(times: number[]): number {
 }
 const repeats = 5;
 
+/** The most that this process held resident since it was asked last, bytes, looked at every few milliseconds. */
+function watchMemory() {
+  let most = process.memoryUsage.rss();
+  const look = () => {
+    most = Math.max(most, process.memoryUsage.rss());
+  };
+  const timer = setInterval(look, memoryEveryMs);
+  return {
+    take(): number {
+      look();
+      const taken = most;
+      most = process.memoryUsage.rss();
+      return taken;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+const memoryEveryMs = 5;
+
+/** Rows and columns of the products that are measured, of the size that an index's are. */
+const productSize = { rows: 1_024, inner: 2_048, columns: 256 };
+
+async function secondsPerMultiplication(threads: number, clock: () => number): Promise<number> {
+  const { rows, inner, columns } = productSize;
+  const products = await createProducts(threads);
+  const ones = (count: number) => new Float32Array(count).fill(1);
+  const [a, b] = [ones(rows * inner), ones(columns * inner)];
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    const begun = clock();
+    await products.timesTransposed(a, b, rows, columns, inner);
+    times.push((clock() - begun) / 1000);
+  }
+  return middle(times) / (rows * columns * inner);
+}
+
 /** Takes seconds to a minute, most of it the index's linear algebra. @throws RangeError with fewer than 20 readable held-out rows */
 export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: MeasureRequest): Promise<Speeds> {
   const clock = given.clock === "processor" ? processorMs : () => performance.now();
@@ -105,7 +141,8 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   const sequences = readableRows(base, recipe, given.examples).sequences;
   const lora = loraOf(recipe);
   const adapter = initialAdapter(base.config, lora, recipe.seed);
-  const before = process.memoryUsage.rss();
+  using memory = watchMemory();
+  const before = memory.take();
 
   async function step(batch: number) {
     const begun = clock();
@@ -151,9 +188,10 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   }
   const small = await step(Math.max(1, recipe.batch >> 2));
   const large = await step(recipe.batch);
+  const stepBytes = memory.take() - before;
   const [few, many] = [await pass(4), await pass(evaluationBatch)];
   const [once, twice] = [await written(8), await written(24)];
-  const after = process.memoryUsage.rss();
+  const evaluationBytes = memory.take() - before;
 
   const wide = widenAdapter(base.config, adapter).config;
   const metric = new Float32Array(gradientSegments(base.config, wide, ["B"]).width).fill(1);
@@ -179,6 +217,8 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     };
     await buildReleaseIndex(base, parts, {
       metric,
+      // A job writes an explain index: every example is solved for.
+      more: () => ({ explain: () => {} }),
       onProgress: (stage) => {
         if (stage !== last) turn(stage);
       },
@@ -191,12 +231,18 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   }
   const least = await indexed(Math.min(8, given.examples.length), 20);
   const more = await indexed(Math.min(40, given.examples.length), Math.min(40, given.heldOut.length));
+  const indexBytes = memory.take() - before;
   type Indexed = typeof least;
   const stage = (name: string, amount: (of: Indexed) => number) =>
     lineThrough(
       { amount: amount(least), seconds: least.stages.get(name) ?? 0 },
       { amount: amount(more), seconds: more.stages.get(name) ?? 0 },
     );
+  const multiplication = await secondsPerMultiplication(recipe.threads, clock);
+  const touching = (of: Indexed) => ({
+    amount: of.touched,
+    seconds: Math.max(0, (of.stages.get("curvature") ?? 0) - multiplication * of.curvature),
+  });
   return {
     step: lineThrough(small, large),
     open: Math.max(0, large.open - large.seconds),
@@ -206,9 +252,10 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     duplicates: stage("near duplicates", (of) => of.exampleTokens),
     gradients: stage("gradients", (of) => of.exampleTokens * 5),
     heldOut: stage("held-out gradients", (of) => of.heldOutTokens),
-    curvature: stage("curvature", (of) => of.curvature),
+    curvature: { ...lineThrough(touching(least), touching(more)), multiplication },
     basis: stage("basis", (of) => of.basis),
-    stepBytesPerToken: Math.max(0, after - before) / large.amount,
-    baseBytes: before,
+    stepBytesPerToken: Math.max(0, stepBytes) / large.amount,
+    evaluationBytes: Math.max(0, evaluationBytes),
+    indexBytes: Math.max(0, indexBytes - more.memory),
   };
 }

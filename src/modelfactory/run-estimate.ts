@@ -40,13 +40,14 @@ export type JobEstimate = Estimate & {
 
 const giga = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
 
-async function problemsOf({ memoryBytes, scratchBytes }: Estimate): Promise<string[]> {
+async function problemsOf({ memoryBytes, scratchBytes }: Estimate, residentBytes: number): Promise<string[]> {
   const { bavail, bsize } = await statfs(tmpdir());
   const [memory, disk] = [freemem(), bavail * bsize];
+  const more = memoryBytes - residentBytes;
   return [
-    ...(memoryBytes > memory
+    ...(more > memory
       ? [
-          `It needs about ${giga(memoryBytes)} of memory; ${giga(memory)} are free. Take a smaller batch or maxLength.`,
+          `It needs about ${giga(more)} of memory beyond what the node holds; ${giga(memory)} are free. Take a smaller batch or maxLength.`,
         ]
       : []),
     ...(scratchBytes > disk
@@ -82,6 +83,7 @@ export async function runEstimate(
       contributors: rows.contributors.length,
       evaluation,
     });
+    const residentBytes = process.memoryUsage.rss();
     const read = async () => {
       const [row] = await database.query<{ speeds: unknown; measuredAtMs: number }>(
         `select speeds, measured_at_ms as "measuredAtMs" from modelfactory.speeds where key = $1`,
@@ -110,8 +112,11 @@ export async function runEstimate(
       known = await read();
     }
     const { speeds, measuredAtMs } = known as { speeds: Speeds; measuredAtMs: number };
-    const estimate = estimateJob(describeCheckpoint(base.folder).config, recipe, work, speeds, spec.publish);
-    return { ...estimate, measuredAtMs, problems: await problemsOf(estimate) };
+    const estimate = estimateJob(describeCheckpoint(base.folder).config, recipe, work, speeds, {
+      publish: spec.publish,
+      residentBytes,
+    });
+    return { ...estimate, measuredAtMs, problems: await problemsOf(estimate, residentBytes) };
   } finally {
     await worker.close();
   }
