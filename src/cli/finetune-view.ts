@@ -2,6 +2,7 @@
 import type { EvaluationReport, JobEstimate, JobPayment, Recipe } from "../modelfactory/index.ts";
 import { calibrationLabel, calibrationOf, type Manifest } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
+import { evaluationTable } from "./evaluation-table.ts";
 import { paymentLine } from "./finetune-pay.ts";
 import type { ServerEvent } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -64,31 +65,6 @@ export type DatanetVersion = { readonly datanetId: string; readonly version: num
 /** Whether nothing will happen to it any more. */
 export const isOver = ({ state }: JobJson) =>
   state === "succeeded" || state === "failed" || state === "cancelled";
-
-type Compared = EvaluationReport["heldOut"]["loss"];
-
-function reportLines({ heldOut, answers, regression }: EvaluationReport, model: string): string {
-  const value = ({ mean, lo, hi }: Compared["base"], digits = 3) =>
-    `${(mean / 1e6).toFixed(digits)} (${(lo / 1e6).toFixed(digits)} to ${(hi / 1e6).toFixed(digits)})`;
-  type Line = { what: string; base: string; tuned: string };
-  const line = (what: string, { base, tuned }: Pick<Compared, "base" | "tuned">, digits?: number): Line => ({
-    what,
-    base: value(base, digits),
-    tuned: value(tuned, digits),
-  });
-  const lines = [
-    line(`loss, ${heldOut.rows} rows`, heldOut.loss),
-    line("perplexity", heldOut.perplexity, 1),
-    line("exactly right", heldOut.exact),
-    ...(answers === null ? [] : [line(`ROUGE-L, ${answers.rows} answers`, answers.rougeL)]),
-    ...(regression === null ? [] : [line(`loss, ${regression.prompts} general prompts`, regression.loss)]),
-  ];
-  return table(lines, [
-    ["95 % intervals", ({ what }) => what],
-    ["base", ({ base }) => base, "number"],
-    [model, ({ tuned }) => tuned, "number"],
-  ]);
-}
 
 /** What `POST /v1/fine-tunes/estimate` says. */
 export type EstimateJson = JobEstimate & { readonly costWei: string; readonly priceWei: string };
@@ -234,7 +210,7 @@ export function showJob(job: JobJson, report?: EvaluationReport): string {
           ]),
           "",
         ]),
-    ...(report === undefined ? [] : [reportLines(report, spec.model), ""]),
+    ...(report === undefined ? [] : [evaluationTable(report, spec.model), ""]),
     ...(indexed === null
       ? []
       : [

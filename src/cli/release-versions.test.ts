@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { loadCheckpoint, loadPeft } from "../engine/index.ts";
+import { jsonDigest } from "../protocol/index.ts";
 import { openRunning } from "./fixtures/running.ts";
 
 const baseModel = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
@@ -67,6 +68,18 @@ test("a model goes back to the release before and forth again; its line and what
   assert.deepEqual(of("recipe.epochs"), { path: "recipe.epochs", before: 5, after: 2 });
   assert.match((await call(["release", "diff", first, second])).out, /recipe\.seed +1 +5/);
   assert.equal((await run("release", "serve", "rows", second)).serves, second);
+});
+
+test("a release shows its evaluation without its job, as its manifest names it", async () => {
+  const { manifest } = (await (await fetch(`${node.url}/v1/releases/rows`)).json()) as {
+    manifest: { adapter: { digest: string }; evaluation: { reportDigest: string } };
+  };
+  const found = await run("release", "evaluation", "rows");
+  assert.equal(found.adapter, manifest.adapter.digest);
+  assert.equal(jsonDigest(found), manifest.evaluation.reportDigest);
+  const { out } = await call(["release", "evaluation", releases[0] as string]);
+  assert.match(out, /95 % intervals +base +tuned\n.*loss, 20 rows/);
+  await refused(["release", "evaluation", `0x${"ab".repeat(32)}`], 1);
 });
 
 test("a release is exported for peft, and merged for transformers, into a folder that was not there", async () => {

@@ -1,9 +1,10 @@
-/** `openledger release history|diff|serve|rollback|export`: a model's releases in order, which one its name serves, and taking one along. */
+/** `openledger release history|diff|evaluation|serve|rollback|export`: a model's releases in order, which one its name serves, and taking one along. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { loadCheckpoint, parseSafetensors, readPeft } from "../engine/index.ts";
 import {
+  type EvaluationReport,
   exportMerged,
   isOfBase,
   type ManifestDifference,
@@ -11,6 +12,7 @@ import {
 } from "../modelfactory/index.ts";
 import { bytesDigest, type Digest, type Manifest } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { evaluationTable } from "./evaluation-table.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { subcommand } from "./subcommand.ts";
@@ -26,6 +28,9 @@ export function defineVersions(command: Command, io: Io): void {
     .argument("<before>", "a release, or a model for what it serves")
     .argument("<after>", "the other")
     .action((before: string, after: string) => diff(io, before, after));
+  subcommand(command, "evaluation", "Show what a release's evaluation found, base against tuned")
+    .argument("<release>", "a release, or a model for what it serves")
+    .action((release: string) => evaluation(io, release));
   subcommand(
     command,
     "rollback",
@@ -82,6 +87,12 @@ async function diff(io: Io, before: string, after: string): Promise<void> {
           ["after", ({ after }) => value(after)],
         ]),
   );
+}
+
+async function evaluation(io: Io, release: string): Promise<void> {
+  const node = connect();
+  const found = await node.get<EvaluationReport>(`/v1/releases/${named(release)}/evaluation`);
+  io.result(found, evaluationTable(found, "tuned"));
 }
 
 async function serve(io: Io, model: string, releaseId: string | undefined): Promise<void> {
