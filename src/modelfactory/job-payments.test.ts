@@ -14,7 +14,7 @@ import {
   toHex,
 } from "../protocol/index.ts";
 import { openCall, openEscrow, readEscrow } from "./escrow.ts";
-import { openGround, openWords, type World } from "./fixtures/factory.ts";
+import { openGround, openWords, trainedSteps, type World } from "./fixtures/factory.ts";
 import type { JobSpecInput } from "./job.ts";
 import type { PaymentDependencies } from "./job-payments.ts";
 
@@ -75,17 +75,7 @@ async function pay(plan: JobPlan, by = payer) {
 }
 const paymentOf = async (id: string) => (await world.factory.getJob(id)).payment;
 const held = () => operator.public.getBalance({ address: contracts.JobEscrow.address });
-/** Resolves once a job has made so many steps. */
-async function trained(id: string, steps: number): Promise<void> {
-  const reached = Promise.withResolvers<void>();
-  const stop = world.factory.onEvent(async (jobId) => {
-    if (jobId !== id) return;
-    const events = await world.factory.events(id);
-    if (events.some(({ kind, data }) => kind === "step" && Number(data.step) >= steps)) reached.resolve();
-  });
-  await reached.promise;
-  stop();
-}
+const trained = (id: string, steps: number) => trainedSteps(world, id, steps);
 /** Resolves once the job's payment is settled and that has been seen. */
 async function settled(id: string) {
   for (let i = 0; i < 400; i++) {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import { after, test } from "node:test";
 import { decodeBasis, openExplainRows } from "../attribution/index.ts";
 import { loadCheckpoint, parseSafetensors, readPeft } from "../engine/index.ts";
@@ -23,6 +22,7 @@ import {
   openGround,
   openWords,
   rows,
+  trainedSteps,
   word,
 } from "./fixtures/factory.ts";
 import type { JobSpecInput } from "./job.ts";
@@ -31,7 +31,7 @@ import { diffReleases } from "./release-diff.ts";
 import { reproduceRelease } from "./reproduce.ts";
 
 const ground = await openGround();
-const { network, blobs, registry, trainingFolder } = ground;
+const { network, blobs, registry } = ground;
 const open = (afterStep?: (step: string) => Promise<void>) => ground.open(afterStep ? { afterStep } : {});
 let world = await open();
 after(async () => {
@@ -256,85 +256,8 @@ test("the same job gives the same adapter; stopped after any step, it goes on to
   }
 });
 
-/** Resolves once a job has trained so many steps. */
-async function trained(id: string, steps: number): Promise<void> {
-  const reached = Promise.withResolvers<void>();
-  const stop = world.factory.onEvent(async (jobId) => {
-    if (jobId !== id) return;
-    const events = await world.factory.events(id);
-    if (events.some(({ kind, data }) => kind === "step" && Number(data.step) >= steps)) reached.resolve();
-  });
-  await reached.promise;
-  stop();
-}
 const quick = { ...spec.recipe, calibration: { retrainings: 0, leaveOut: 0 } };
 const manySteps = { ...quick, epochs: 60, learningRate: 1e-4, stopAtOptimum: false };
-const adapterOf = async (id: string) => (await world.factory.getJob(id)).trained?.adapterTensors;
-
-test("a job paused in the middle of its training lets others pass, and goes on to the bytes of one never stopped", async () => {
-  const long = { ...spec, recipe: manySteps, publish: false };
-  await world.factory.createJob("whole", { ...long, model: "whole" });
-  await world.jobs.drain();
-  await world.factory.createJob("paused", { ...long, model: "paused" });
-  await trained("paused", 3);
-  assert.equal((await world.factory.pause("paused")).state, "paused");
-  assert.deepEqual(readdirSync(trainingFolder), ["paused.training"]);
-  await world.factory.createJob("passing", {
-    ...long,
-    model: "passing",
-    recipe: { ...manySteps, epochs: 1 },
-  });
-  await world.jobs.drain();
-  assert.equal((await world.factory.getJob("passing")).state, "succeeded");
-  assert.equal((await world.factory.getJob("paused")).state, "paused", "it waits for somebody to resume it");
-  // The node ends in the middle, too, and once more after that.
-  assert.equal((await world.factory.resume("paused")).state, "queued");
-  for (const steps of [10, 20]) {
-    await trained("paused", steps);
-    await world.close();
-    world = await open();
-  }
-  await world.jobs.drain();
-  const resumed = (await world.factory.events("paused")).filter(({ kind }) => kind === "resumed");
-  assert.ok(resumed.length >= 1 && Number(resumed[0]?.data.from) >= 3);
-  assert.equal(await adapterOf("paused"), await adapterOf("whole"));
-  const curve = async (id: string) => (await world.factory.getJob(id)).trained?.lossCurve;
-  assert.equal(await curve("paused"), await curve("whole"));
-  assert.deepEqual(readdirSync(trainingFolder), [], "nothing stays of a training that is over");
-  await assert.rejects(world.factory.pause("paused"), { code: "job-over" });
-  await assert.rejects(world.factory.resume("paused"), { code: "job-over" });
-});
-
-test("owners take turns; a duplicate asks for the same; an id is one job's", async () => {
-  await world.factory.createJob("gate", { ...spec, recipe: manySteps, publish: false, model: "gate" });
-  await trained("gate", 1);
-  const one = { ...spec, recipe: { ...quick, epochs: 1 }, publish: false };
-  for (const n of [1, 2, 3]) await world.factory.createJob(`many-${n}`, { ...one, model: "many" }, "many");
-  await world.factory.createJob("few", { ...one, model: "few" }, "few");
-  await world.factory.cancel("many-2");
-  await world.factory.cancel("gate");
-  await world.jobs.drain();
-  const jobs = await world.factory.listJobs({ limit: 5 });
-  const order = jobs
-    .filter(({ state }) => state === "succeeded")
-    .sort((a, b) => Number(a.finishedAtMs) - Number(b.finishedAtMs));
-  assert.deepEqual(
-    order.map(({ id }) => id),
-    ["many-1", "few", "many-3"],
-  );
-  const { spec: again, owner } = await world.factory.duplicate("few", "few-again", { model: "others" });
-  await world.jobs.drain();
-  assert.deepEqual([again.recipe.epochs, again.model, owner], [1, "others", "few"]);
-  assert.equal(await adapterOf("few-again"), await adapterOf("few"));
-  await assert.rejects(world.factory.createJob("few", { ...one, model: "else" }), { code: "job-exists" });
-  assert.equal((await world.factory.createJob("few", { ...one, model: "few" })).state, "succeeded");
-  await assert.rejects(world.factory.createJob("../few", { ...one, model: "few" }), { code: "bad-name" });
-  const older = await world.factory.listJobs({ limit: 2, after: jobs[1]?.id as string });
-  assert.deepEqual(
-    older.map(({ id }) => id),
-    jobs.slice(2, 4).map(({ id }) => id),
-  );
-});
 
 test("training continues from a release with the data it was made of, which the manifest says; else it restarts from weights", async () => {
   const first = await world.factory.findRelease("words");
@@ -475,7 +398,7 @@ test("who withdraws a row during a job stays in it, for its version never change
   const datanets = [{ datanetId: datanet.datanetId.toString(), version: version.version }];
   const long = { ...spec, datanets, model: "withdrawn", recipe: { ...manySteps, epochs: 30 } };
   await world.factory.createJob("withdrawn", long);
-  await trained("withdrawn", 2);
+  await trainedSteps(world, "withdrawn", 2);
   await world.factory.pause("withdrawn");
   const account = network.keys.account("bo");
   const { rows: published } = await world.datanets.getVersion(datanet.datanetId, version.version);
@@ -501,37 +424,6 @@ test("who withdraws a row during a job stays in it, for its version never change
   const next = await world.datanets.publishVersion(datanet.datanetId, network.accounts.curator);
   const { rows: later } = await world.datanets.getVersion(datanet.datanetId, next.version);
   assert.ok(later.every(({ exampleDigest }) => exampleDigest !== digest) && later.length === 19);
-});
-
-test("a sweep runs every point of a grid without releasing any, and puts them side by side", async () => {
-  const grid = { learningRate: [1e-5, 1e-2], epochs: [1, 2] };
-  const begun = await world.factory.sweep("grid", { ...spec, model: "grid", recipe: quick }, grid);
-  assert.ok(begun.every(({ heldOutLoss }) => heldOutLoss === null) && begun.length === 4);
-  await world.jobs.drain();
-  const rows = await world.factory.compare("grid");
-  assert.ok(rows.every(({ state }) => state === "succeeded"));
-  assert.deepEqual(new Set(rows.map(({ varied }) => JSON.stringify(varied))).size, 4);
-  const losses = rows.map(({ heldOutLoss }) => heldOutLoss?.mean ?? Number.NaN);
-  assert.deepEqual(
-    losses,
-    losses.toSorted((a, b) => a - b),
-  );
-  assert.equal(await world.factory.findRelease("grid"), undefined);
-  assert.equal(
-    (await world.factory.sweep("grid", { ...spec, model: "grid", recipe: quick }, grid)).length,
-    4,
-    "the same again is the same",
-  );
-  for (const [wrong, message] of [
-    [{ rank: [99] }, /rank/],
-    [{}, /field to vary/],
-    [{ seed: Array(16).fill(1), epochs: Array(16).fill(1) }, /256 points/],
-  ] as const)
-    await assert.rejects(world.factory.sweep("bad", { ...spec, model: "bad" }, wrong), (error) => {
-      assert.match((error as Error).message, message);
-      return (error as ModelFactoryError).code === "bad-recipe";
-    });
-  await assert.rejects(world.factory.compare("none"), { code: "unknown-job" });
 });
 
 test("Datanets whose licences ask for different things are not made one release of", async () => {
