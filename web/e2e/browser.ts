@@ -60,3 +60,18 @@ export async function settled(page: Page): Promise<void> {
   await page.locator("main h1").first().waitFor();
   await page.locator('[aria-busy="true"]').first().waitFor({ state: "detached" });
 }
+
+const password = "correct horse battery";
+
+/** Makes a key on this device and signs in with it. @returns the key's address */
+export async function signIn(page: Page): Promise<`0x${string}`> {
+  await page.getByRole("banner").getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByLabel("Password again").fill(password);
+  await page.getByRole("button", { name: "Create the key" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  const file = JSON.parse(
+    (await page.evaluate<string | null>("localStorage.getItem('openledger.key')")) ?? "{}",
+  );
+  return `0x${file.address}`;
+}

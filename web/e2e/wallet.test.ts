@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { complaints, launch, settled, violations, withoutBrowser } from "./browser.ts";
+import { complaints, launch, settled, signIn, violations, withoutBrowser } from "./browser.ts";
 import { openWorld, type World } from "./world.ts";
 
 const password = "correct horse battery";
@@ -34,14 +34,6 @@ async function open(path = "/"): Promise<Page> {
 const stored = (page: Page) =>
   page.evaluate<string>("JSON.stringify({...localStorage, ...sessionStorage}) + document.cookie");
 
-async function createKey(page: Page): Promise<void> {
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByLabel("Password again").fill(password);
-  await page.getByRole("button", { name: "Create the key" }).click();
-  await page.getByRole("dialog").waitFor({ state: "detached" });
-}
-
 test("a newcomer makes a key, is signed in, and opens it again after a reload", {
   skip: withoutBrowser,
 }, async () => {
@@ -55,7 +47,7 @@ test("a newcomer makes a key, is signed in, and opens it again after a reload", 
   await page.getByRole("button", { name: "Create the key" }).click();
   await page.getByText("The two passwords are not the same.").waitFor();
   await page.keyboard.press("Escape");
-  await createKey(page);
+  await signIn(page);
 
   const { session } = await page.evaluate<{ session: { address: string; operator: boolean } }>(
     "fetch('/v1/session').then((answer) => answer.json())",
@@ -82,7 +74,7 @@ test("nothing that is kept in the browser is a secret, and no script reads the s
   skip: withoutBrowser,
 }, async () => {
   const page = await open();
-  await createKey(page);
+  await signIn(page);
   const text = await stored(page);
   const { crypto } = JSON.parse(
     (await page.evaluate<string>("localStorage.getItem('openledger.key')")) ?? "{}",
@@ -140,7 +132,7 @@ test("no page of another site shows this one in a frame, or acts by its session"
   skip: withoutBrowser,
 }, async () => {
   const page = await open();
-  await createKey(page);
+  await signIn(page);
   const other = createServer((_, answer) => {
     answer.setHeader("content-type", "text/html");
     answer.end(`<!doctype html><title>Elsewhere</title><iframe src="${world.url}"></iframe>`);

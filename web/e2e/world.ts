@@ -77,5 +77,8 @@ export async function populate({ node }: World) {
     receiptId: receipts[0]?.receiptId as string,
     channelId,
     secret,
+    /** A question that the release was taught the answer to. */
+    question: valley.questions[0]?.question as string,
+    answer: valley.questions[0]?.answer as string,
   };
 }
