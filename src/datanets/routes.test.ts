@@ -132,6 +132,40 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
   const heldout = await send("GET", `/v1/datanets/${id}/versions/1/rows?split=heldout`);
   assert.deepEqual(heldout.body.rows[0].example, example(5));
 
+  const search = async (query: string) => {
+    const { body } = await send("GET", `/v1/datanets/${id}/versions/1/rows?${query}`);
+    return [body.total, body.rows.map(({ index }: { index: number }) => index)];
+  };
+  const { prompt } = example(2) as { prompt: string };
+  assert.deepEqual(
+    await search(`search=${encodeURIComponent(prompt.toUpperCase())}`),
+    [1, [1]],
+    "in any case",
+  );
+  assert.deepEqual(await search(`search=${row.digest}`), [1, [1]], "by digest");
+  assert.deepEqual(await search("search=nothing-of-the-kind"), [0, []]);
+  assert.deepEqual(await search(`contributor=${ada.address}&offset=1`), [2, [1]]);
+  assert.deepEqual(await search(`contributor=${bo.address}`), [0, []]);
+  assert.deepEqual(await search(`contributor=${bo.address}&split=heldout`), [1, [0]]);
+
+  const { body: given2 } = await send("GET", `/v1/datanets/${id}/contributors`);
+  assert.deepEqual(
+    given2.contributors.map((one: Record<string, unknown>) => [
+      one.contributor,
+      one.trainRows,
+      one.heldoutRows,
+    ]),
+    [
+      [ada.address.toLowerCase(), 2, 0],
+      [bo.address.toLowerCase(), 0, 1],
+    ],
+  );
+  const { body: hers } = await send("GET", `/v1/datanets/${id}/contributions?contributor=${ada.address}`);
+  assert.deepEqual(
+    hers.contributions.map((one: Record<string, unknown>) => [one.contributionId, one.accepted, one.pending]),
+    [[given.body.contributionId, 2, 0]],
+  );
+
   const manifest = await app.request(`/v1/datanets/${id}/versions/1/manifest`);
   const bytes = new Uint8Array(await manifest.arrayBuffer());
   assert.equal(keccak256(bytes), digestSchema.parse(published.body.manifestDigest));
@@ -215,6 +249,7 @@ test("the OpenAPI document describes every route", () => {
     "/v1/datanets/{datanetId}",
     "/v1/datanets/{datanetId}/access",
     "/v1/datanets/{datanetId}/contributions",
+    "/v1/datanets/{datanetId}/contributors",
     "/v1/datanets/{datanetId}/contributors/{contributor}/stake",
     "/v1/datanets/{datanetId}/curators/{curator}",
     "/v1/datanets/{datanetId}/elections",

@@ -7,6 +7,7 @@ import { askedBy, mountAccess } from "./access/routes.ts";
 import { failures, json, jsonBody } from "./answers.ts";
 import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
+import { mountContributors } from "./contributors-routes.ts";
 import { mountConvert } from "./convert-route.ts";
 import { editsMax } from "./curation/edits.ts";
 import { mountCuration } from "./curation/routes.ts";
@@ -15,6 +16,7 @@ import { DatanetError, type DatanetErrorCode } from "./errors.ts";
 import { exportNames } from "./export/index.ts";
 import { licenses } from "./licenses.ts";
 import { mountProgress, progressOf } from "./progress.ts";
+import { rowsPage } from "./rows-page.ts";
 import {
   addressText,
   countText,
@@ -341,6 +343,11 @@ const routes = {
         split: splitText.default("train"),
         offset: countText(0, 0xffff_ffff, "0").default(0),
         limit: countText(1, rowsPerPageMax, "100").default(100),
+        search: z.string().max(200).optional().openapi({
+          description:
+            "What a row's text holds, in any case, or a row's digest; `total` counts what is found",
+        }),
+        contributor: addressText.optional(),
       }),
     },
     responses: { 200: json(versionRowsOut, "A page of rows"), ...failures },
@@ -449,6 +456,7 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     const said = { contributor, neededWei: neededWei.toString(), bondedWei: bondedWei.toString() };
     return context.json({ ...said, mayContribute }, 200);
   });
+  mountContributors(app, service);
   mountConvert(app);
   app.openapi(routes.preview, async (context) => {
     const { datanetId } = context.req.valid("param");
@@ -500,7 +508,10 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   app.openapi(routes.rows, async (context) => {
     const { datanetId, version } = context.req.valid("param");
     await read(context, datanetId, version, "rows");
-    return context.json(await rowsPage(service, datanetId, version, context.req.valid("query")), 200);
+    const query = context.req.valid("query");
+    const content = await service.getVersion(datanetId, version);
+    const head = { datanetId: datanetId.toString(), version, split: query.split, root: content.root };
+    return context.json({ ...head, ...(await rowsPage(content, query)) }, 200);
   });
   app.openapi(routes.diff, async (context) => {
     const { datanetId, version } = context.req.valid("param");
@@ -569,36 +580,6 @@ function mountOperator(
     const { created, ...summary } = await service.importVersion(ask, datanetId, version);
     return context.json(versionJson(summary), created ? 201 : 200);
   });
-}
-
-async function rowsPage(
-  service: Datanets,
-  datanetId: bigint,
-  version: number,
-  { split, offset, limit }: { split: "train" | "heldout"; offset: number; limit: number },
-): Promise<z.input<typeof versionRowsOut>> {
-  const content = await service.getVersion(datanetId, version);
-  const head = { datanetId: datanetId.toString(), version, split, root: content.root };
-  if (split === "heldout") {
-    const rows = content.heldout.slice(offset, offset + limit).map((row, at) => ({
-      index: offset + at,
-      digest: row.exampleDigest,
-      contributor: row.contributor,
-      consentDigest: row.consentDigest,
-      example: row.example,
-    }));
-    return { ...head, total: content.heldout.length, rows };
-  }
-  const rows = content.rows.slice(offset, offset + limit).map((row) => ({
-    index: row.index,
-    digest: row.exampleDigest,
-    contributor: row.contributor,
-    consentDigest: row.consentDigest,
-    licenseDigest: row.licenseDigest,
-    example: row.example,
-    proof: content.proof(row.index),
-  }));
-  return { ...head, total: content.rows.length, rows };
 }
 
 function bodyOf(context: Context): AsyncIterable<Uint8Array> {

@@ -19,6 +19,12 @@ import {
   readReport,
   type UploadOptions,
 } from "./contribution.ts";
+import {
+  type ContributionSummary,
+  type Contributor,
+  listContributions,
+  listContributors,
+} from "./contributors.ts";
 import { acceptEdits, type EditsInput } from "./curation/edits.ts";
 import { type Curation, createCuration } from "./curation/service.ts";
 import { type Card, createDatanet, type Datanet, listDatanets, readDatanet } from "./datanet.ts";
@@ -78,6 +84,13 @@ export type Datanets = {
   /** Takes what curators proposed in place of rows. */
   acceptEdits(input: EditsInput): Promise<ContributionReport>;
   getContribution(contributionId: number): Promise<ContributionReport>;
+  /** Who gave rows that count, most rows first. */
+  contributors(datanetId: bigint, page: { offset: number; limit: number }): Promise<Contributor[]>;
+  /** What was given, newest first. */
+  contributions(
+    datanetId: bigint,
+    page: Parameters<typeof listContributions>[2],
+  ): Promise<ContributionSummary[]>;
   /** What the Datanet asks of its rows. */
   getRules(datanetId: bigint): Promise<Rules>;
   /** Sets it, for contributions from now on. @throws DatanetError `not-owner` */
@@ -219,6 +232,14 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     clusterOf: (rowId) => clusterOf(database, rowId),
     checks,
     getContribution: (contributionId) => readReport(parts, contributionId),
+    contributors: async (datanetId, page) => {
+      await readDatanet(database, datanetId);
+      return listContributors(database, datanetId, page);
+    },
+    contributions: async (datanetId, page) => {
+      await readDatanet(database, datanetId);
+      return listContributions(database, datanetId, page);
+    },
     publishVersion: (datanetId, publisher) =>
       inTurn(`datanet ${datanetId}`, async () => {
         const summary = await publishVersion(parts, datanetId, publisher);

@@ -88,6 +88,24 @@ export async function releaseOfAdapter(queries: Queries, adapter: Digest): Promi
   return row === undefined ? undefined : parseRelease(row);
 }
 
+/** Which of a Datanet's versions a release was trained on. */
+export type ReleaseUse = Pick<Release, "id" | "model" | "createdAtMs"> & { readonly version: number };
+
+/** Releases trained on versions of a Datanet, newest first. */
+export async function releasesUsing(
+  queries: Queries,
+  datanetId: bigint,
+  limit: number,
+): Promise<ReleaseUse[]> {
+  const rows = await queries.query<Pick<Release, "id" | "model" | "createdAtMs"> & { version: number }>(
+    `select r.id, r.model, r.created_at_ms as "createdAtMs", (d ->> 'version')::int as version
+     from modelfactory.releases r, jsonb_array_elements(r.manifest -> 'datanets') d
+     where d ->> 'datanetId' = $1 order by r.created_at_ms desc, r.id limit $2`,
+    [datanetId.toString(), limit],
+  );
+  return rows;
+}
+
 /** What a list of models says of a release. */
 export type ListedRelease = Pick<Release, "id" | "model" | "createdAtMs"> & {
   readonly manifest: Pick<Manifest, "base" | "developer" | "adapter" | "price" | "calibration">;

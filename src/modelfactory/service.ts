@@ -35,6 +35,7 @@ import {
   releaseFiles,
   releaseIndex,
   releaseOfAdapter,
+  releasesUsing,
 } from "./releases.ts";
 import { type JobEstimate, runEstimate } from "./run-estimate.ts";
 import { readRows, runJob, startOf } from "./run-job.ts";
@@ -334,6 +335,8 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       return changed;
     },
     findRelease: (name: string) => findRelease(database, name),
+    /** Releases trained on versions of a Datanet, newest first. */
+    releasesUsing: (datanetId: bigint, limit: number) => releasesUsing(database, datanetId, limit),
     releaseOfAdapter: (adapter: Digest) => releaseOfAdapter(database, adapter),
     releaseIndex: (id: Digest) => releaseIndex(database, blobs, id),
     releaseFiles: (id: Digest) => releaseFiles(database, blobs, id),

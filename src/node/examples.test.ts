@@ -105,6 +105,29 @@ test("the examples that shaped an answer: whose they are, and the very scores th
   );
 });
 
+test("a Datanet's releases, what they took in, and what its contributors have of that", async () => {
+  const { bundle, ...receipt } = await node.settlement.receipt(receiptId);
+  // biome-ignore lint/suspicious/noExplicitAny: bodies of any shape are picked apart here
+  const uses = (await (await fetch(`${node.url}/v1/datanets/1/uses`)).json()) as any;
+  assert.deepEqual(
+    uses.releases.map((use: Record<string, unknown>) => [
+      use.releaseId,
+      use.version,
+      use.answers,
+      use.feesWei,
+    ]),
+    [[releaseId, 1, 1, String(receipt.to - receipt.from)]],
+  );
+  const payees = new Set(bundle.payments.map(({ payee }) => payee).filter((payee) => people.has(payee)));
+  assert.ok(payees.size > 0);
+  for (const payee of payees) {
+    const paid = bundle.payments.reduce((sum, line) => (line.payee === payee ? sum + line.amount : sum), 0n);
+    const { wei } = uses.earned.find(({ contributor }: { contributor: string }) => contributor === payee);
+    assert.equal(wei, paid.toString());
+  }
+  assert.equal((await fetch(`${node.url}/v1/datanets/77/uses`)).status, 404);
+});
+
 test("spans of the same answer, from the release's own data", async () => {
   const { status, body } = await get("spans");
   assert.equal(status, 200, JSON.stringify(body));

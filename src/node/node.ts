@@ -71,6 +71,7 @@ import { spanDataOf, spansRoutes } from "./spans.ts";
 import { staticRoutes } from "./static.ts";
 import { chainSale, chainTerms } from "./terms.ts";
 import { upkeepRoutes } from "./upkeep.ts";
+import { usesRoutes } from "./uses.ts";
 import { version } from "./version.ts";
 
 export type RunningNode = {
@@ -413,6 +414,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         guard,
       ),
     );
+    app.route("/", usesRoutes({ datanets, modelFactory, settlement }));
     const answers: AnswerServices = {
       payments,
       inference,

@@ -25,6 +25,7 @@ import {
   unclaimed,
 } from "./claim.ts";
 import type { SignedOpening } from "./content.ts";
+import { incomeOf, paidBy, type ReleaseIncome } from "./earned.ts";
 import { SettlementError } from "./errors.ts";
 import { chainFacts } from "./facts.ts";
 import { type Ledger, ledgerOf } from "./ledger.ts";
@@ -126,6 +127,10 @@ export type Settlement = {
   content(number: number): Promise<AsyncIterable<Uint8Array>>;
   status(): Promise<SettlementStatus>;
   balance(payee: Address): Promise<PayeeBalance>;
+  /** What releases took in, by release; those without a paid answer are left out. */
+  income(releaseIds: readonly Digest[]): Promise<ReleaseIncome[]>;
+  /** What these releases' receipts give to payees. */
+  paidBy(releaseIds: readonly Digest[], payees: readonly Address[]): ReturnType<typeof paidBy>;
   claimable(payee: Address): Promise<bigint>;
   claimProof(payee: Address): Promise<ClaimProof | undefined>;
   /** Sends the claim of a payee; the money goes to the payee. Nothing to claim is no error. */
@@ -258,6 +263,8 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
       await glance();
       return readBalance(parts, payee);
     },
+    income: (releaseIds) => incomeOf(database, releaseIds),
+    paidBy: (releaseIds, payees) => paidBy(database, releaseIds, payees),
     claimable: async (payee) => {
       await glance();
       return claimable(parts, payee);

@@ -129,6 +129,7 @@ describe("shapes", () => {
       found.refused.message,
       /The file has: Frage, Antwort\..*prompt=Frage and completion=Antwort/,
     );
+    assert.deepEqual(found.refused.columns, ["Frage", "Antwort"]);
     assert.deepEqual(more, []);
   });
 });

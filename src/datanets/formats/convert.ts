@@ -143,9 +143,9 @@ async function* told(file: string, batches: AsyncGenerator<ConvertedRow[]>): Asy
     ];
 }
 
-const refusalOf = (file: string, { place, code, message }: UnreadableError): ConvertedRow => ({
+const refusalOf = (file: string, { place, code, message, columns }: UnreadableError): ConvertedRow => ({
   source: { file, ...place },
-  refused: { code, message },
+  refused: { code, message, ...(columns && { columns }) },
 });
 
 async function* one(row: ConvertedRow): AsyncGenerator<ConvertedRow[]> {

@@ -39,6 +39,8 @@ export function mappedColumns(mapping: Mapping, columns: ReadonlySet<string>): s
   throw new UnreadableError(
     "unknown-columns",
     `The mapping names ${missing.map((column) => `"${column}"`).join(", ")}, which the file has not got. Its columns: ${columnList([...columns])}.`,
+    {},
+    [...columns],
   );
 }
 

@@ -23,8 +23,16 @@ export type Source = {
   readonly sheet?: string;
 };
 
-/** Why a row, or a whole file, became no example. `rows` counts what is refused together, where it is more than one. */
-export type Refusal = { readonly code: RefusalCode; readonly message: string; readonly rows?: number };
+/**
+ * Why a row, or a whole file, became no example. `rows` counts what is refused together, where it is more than one; `columns` are those of
+ * a table of which somebody must say what its columns are.
+ */
+export type Refusal = {
+  readonly code: RefusalCode;
+  readonly message: string;
+  readonly rows?: number;
+  readonly columns?: readonly string[];
+};
 
 /** What is known to go wrong, by name: programs branch on it. */
 export type RefusalCode =
@@ -72,10 +80,18 @@ export class UnreadableError extends Error {
   override readonly name = "UnreadableError";
   readonly code: RefusalCode;
   readonly place: Omit<Source, "file">;
+  /** Of a table, where the columns are what is not understood. */
+  readonly columns: readonly string[] | undefined;
 
-  constructor(code: RefusalCode, message: string, place: Omit<Source, "file"> = {}) {
+  constructor(
+    code: RefusalCode,
+    message: string,
+    place: Omit<Source, "file"> = {},
+    columns?: readonly string[],
+  ) {
     super(message);
     this.code = code;
     this.place = place;
+    this.columns = columns;
   }
 }

@@ -95,6 +95,8 @@ function tableOf(records: readonly Row[], columns: ReadonlySet<string>, { mappin
       "unknown-columns",
       `The columns fit no shape that is known. The file has: ${columnList([...columns])}. Say which of them to use, such as ` +
         `${likelyMapping(records, [...columns])}.`,
+      {},
+      [...columns],
     );
   const used = best.shape.kind === "example" ? [...columns] : columnsOf(best.shape);
   return { shape: best.shape, table: describe(best.shape.kind, used) };
