@@ -315,10 +315,9 @@ async function store(
   const insert = async (chosen: (row: Examined) => boolean) => {
     const records = examined.flatMap((row, position) => {
       if (!chosen(row)) return [];
-      const { line, digest } = rows[position] as UploadRow;
-      return [
-        { position, line, digest, status: statusOf(row), reasons: row.reasons, of: idOf(row.duplicateOf) },
-      ];
+      const { line, digest, source } = rows[position] as UploadRow;
+      const { reasons } = row;
+      return [{ position, line, digest, source, status: statusOf(row), reasons, of: idOf(row.duplicateOf) }];
     });
     await inParts(records, async (part) => {
       const inserted = await tx.query<{ id: number; position: number }>(

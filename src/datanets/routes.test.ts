@@ -160,6 +160,10 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
       [bo.address.toLowerCase(), 0, 1],
     ],
   );
+  const sourced = `${JSON.stringify({ example: example(7), source: { file: "a.csv", line: 2 } })}\n`;
+  const { body: located } = await send("POST", ...(await contribution(id, bo, sourced)));
+  assert.deepEqual(located.rows[0].source, { file: "a.csv", line: 2 }, "where it came from is kept");
+
   const { body: hers } = await send("GET", `/v1/datanets/${id}/contributions?contributor=${ada.address}`);
   assert.deepEqual(
     hers.contributions.map((one: Record<string, unknown>) => [one.contributionId, one.accepted, one.pending]),
@@ -171,7 +175,7 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
   assert.equal(keccak256(bytes), digestSchema.parse(published.body.manifestDigest));
 
   const found = await send("GET", `/v1/datanets/${id}`);
-  assert.deepEqual([found.body.versions, found.body.trainRows, found.body.heldoutRows], [1, 2, 1]);
+  assert.deepEqual([found.body.versions, found.body.trainRows, found.body.heldoutRows], [1, 3, 1]);
   const list = await send("GET", "/v1/datanets?limit=1");
   assert.equal(list.body.datanets[0].datanetId, id);
   assert.deepEqual((await send("GET", "/v1/licenses")).body.licenses, licenses);

@@ -28,6 +28,17 @@ const screen = <Path extends string>(path: Path, load: Screen, name: string) =>
 const tree = root.addChildren([
   screen("/", () => import("./screens/home/home.tsx"), "Home"),
   screen("/datanets", () => import("./screens/datanets/list.tsx"), "DatanetList"),
+  screen("/datanets/$id", () => import("./screens/datanets/datanet.tsx"), "DatanetPage"),
+  screen(
+    "/datanets/$id/contribute",
+    () => import("./screens/datanets/contribute/contribute.tsx"),
+    "Contribute",
+  ),
+  screen(
+    "/datanets/$id/contributions/$contribution",
+    () => import("./screens/datanets/contribution.tsx"),
+    "ContributionPage",
+  ),
   screen("/models", () => import("./screens/models/list.tsx"), "ModelList"),
   screen("/models/$release", () => import("./screens/release/release.tsx"), "ReleasePage"),
   screen("/playground", () => import("./screens/playground/playground.tsx"), "Playground"),

@@ -1,4 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { api, ask } from "../../api/client.ts";
 import { Address } from "../../components/hash.tsx";
 import { Page } from "../../components/page.tsx";
@@ -44,9 +45,15 @@ export function DatanetList() {
               columns={[
                 {
                   heading: "Name",
-                  cell: ({ name, description }) => (
+                  cell: ({ datanetId, name, description }) => (
                     <>
-                      <span className="font-medium">{name}</span>
+                      <Link
+                        to="/datanets/$id"
+                        params={{ id: datanetId }}
+                        className="font-medium text-accent hover:underline"
+                      >
+                        {name}
+                      </Link>
                       <span className="block max-w-prose truncate text-quiet">{description}</span>
                     </>
                   ),

@@ -1,0 +1,96 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { PlusIcon } from "lucide-react";
+import { Page, Stat, Stats } from "../../components/page.tsx";
+import { Failure, Loaded, Loading } from "../../components/states.tsx";
+import { Button } from "../../components/ui/button.tsx";
+import { Tabs } from "../../components/ui/tabs.tsx";
+import { useFilters } from "../../lib/filters.ts";
+import { count } from "../../lib/format.ts";
+import { About } from "./about.tsx";
+import { AskToRead } from "./access.tsx";
+import { Contributors } from "./contributors.tsx";
+import { datanetQuery, usesQuery, versionsQuery } from "./queries.ts";
+import { Rows } from "./rows.tsx";
+import { datanetsTrail } from "./trail.ts";
+import { Uses } from "./uses.tsx";
+import { Versions } from "./versions.tsx";
+
+/** One Datanet: its rows, versions, people, uses and terms. */
+export function DatanetPage() {
+  const { id } = useParams({ strict: false }) as { id: string };
+  const [filter, change] = useFilters();
+  const found = useQuery(datanetQuery(id));
+  const versions = useQuery(versionsQuery(id));
+  const uses = useQuery(usesQuery(id));
+  if (found.error)
+    return (
+      <Page title={`Datanet ${id}`} trail={datanetsTrail}>
+        <Failure error={found.error} retry={found.refetch} />
+      </Page>
+    );
+  const datanet = found.data;
+  return (
+    <Page
+      title={datanet?.name ?? `Datanet ${id}`}
+      lead={datanet?.description || undefined}
+      trail={datanetsTrail}
+      action={
+        <>
+          <Button variant="primary" asChild>
+            <Link to="/datanets/$id/contribute" params={{ id }}>
+              <PlusIcon /> Contribute
+            </Link>
+          </Button>
+        </>
+      }
+    >
+      {datanet ? (
+        <>
+          <Stats>
+            <Stat label="Rows to train on">{count(datanet.trainRows)}</Stat>
+            <Stat label="Held-out rows" note="to measure with">
+              {count(datanet.heldoutRows)}
+            </Stat>
+            <Stat label="Contributors">{count(datanet.contributors)}</Stat>
+            <Stat label="Licence" note={datanet.domain}>
+              {datanet.license}
+            </Stat>
+            <Stat label="Releases">{uses.data ? count(uses.data.releases.length) : "…"}</Stat>
+          </Stats>
+          <Tabs
+            label="Parts of the Datanet"
+            value={filter("tab") ?? "rows"}
+            onChange={(tab) => change({ tab: tab === "rows" ? undefined : tab })}
+            tabs={[
+              {
+                id: "rows",
+                label: "Rows",
+                content: (
+                  <Loaded query={versions} rows={12}>
+                    {({ versions }) => <Rows datanetId={id} versions={versions} />}
+                  </Loaded>
+                ),
+              },
+              {
+                id: "versions",
+                label: "Versions",
+                content: (
+                  <Loaded query={versions}>
+                    {({ versions }) => <Versions datanetId={id} versions={versions} />}
+                  </Loaded>
+                ),
+              },
+              { id: "contributors", label: "Contributors", content: <Contributors datanet={datanet} /> },
+              { id: "uses", label: "Used by", content: <Uses datanetId={id} /> },
+              { id: "access", label: "Access", content: <AskToRead datanetId={id} /> },
+              { id: "about", label: "About", content: <About datanet={datanet} /> },
+            ]}
+          />
+        </>
+      ) : (
+        <Loading rows={8} />
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,73 @@
+/** Passes to Datanets whose texts are not open to all: an hour long, and in memory only. */
+import { useSyncExternalStore } from "react";
+import type { Address, Hex } from "viem";
+import { api, ask } from "../../api/client.ts";
+import { queries } from "../../api/queries.ts";
+import { signTypedData } from "../../wallet/wallet.ts";
+
+type Pass = { readonly pass: string; readonly expiresAtMs: number };
+
+const passes = new Map<string, Pass>();
+const listeners = new Set<() => void>();
+const subscribe = (listener: () => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
+
+function passTo(datanetId: string): string | undefined {
+  const found = passes.get(datanetId);
+  return found !== undefined && found.expiresAtMs > Date.now() ? found.pass : undefined;
+}
+
+/** The pass to a Datanet, if this page holds one that still opens it. */
+export const usePass = (datanetId: string): string | undefined =>
+  useSyncExternalStore(subscribe, () => passTo(datanetId));
+
+/** Headers that show it. */
+export const passHeaders = (pass: string | undefined): Record<string, string> =>
+  pass === undefined ? {} : { authorization: `Bearer ${pass}` };
+
+/**
+ * Accepts a Datanet's terms by signature and asks to be let in; curators and its owner are at once.
+ *
+ * @param reader lower-case address of the wallet
+ */
+export async function askForPass(datanetId: string, reader: Address, purpose: string) {
+  const path = { datanetId };
+  const [{ domain, signAccessRequest, toHex }, { termsDigest }, { signing }] = await Promise.all([
+    import("../../../../src/protocol/index.ts"),
+    ask(api.GET("/v1/datanets/{datanetId}/access", { params: { path } })),
+    ask(api.GET("/v1/datanets/{datanetId}", { params: { path } })),
+  ]);
+  const request = {
+    datanetId: BigInt(datanetId),
+    reader,
+    termsDigest: termsDigest as Hex,
+    signedAt: BigInt(Math.floor(Date.now() / 1_000)),
+    nonce: toHex(crypto.getRandomValues(new Uint8Array(32))),
+  };
+  const signature = await signAccessRequest(
+    domain(signing.chainId, signing.verifyingContract as Address),
+    request,
+    (data) => signTypedData(data as never),
+  );
+  const admission = await ask(
+    api.POST("/v1/datanets/{datanetId}/access", {
+      params: { path },
+      body: {
+        reader,
+        termsDigest,
+        signedAt: Number(request.signedAt),
+        nonce: request.nonce,
+        signature,
+        purpose,
+      },
+    }),
+  );
+  if (admission.state === "admitted") {
+    passes.set(datanetId, admission);
+    for (const listener of listeners) listener();
+    await queries.invalidateQueries({ queryKey: ["rows", datanetId] });
+  }
+  return admission;
+}
