@@ -29,6 +29,7 @@ const tree = root.addChildren([
   screen("/", () => import("./screens/home/home.tsx"), "Home"),
   screen("/datanets", () => import("./screens/datanets/list.tsx"), "DatanetList"),
   screen("/datanets/$id", () => import("./screens/datanets/datanet.tsx"), "DatanetPage"),
+  screen("/datanets/$id/review", () => import("./screens/datanets/review/review.tsx"), "Review"),
   screen(
     "/datanets/$id/contribute",
     () => import("./screens/datanets/contribute/contribute.tsx"),

@@ -10,7 +10,7 @@ import { count } from "../../lib/format.ts";
 import { About } from "./about.tsx";
 import { AskToRead } from "./access.tsx";
 import { Contributors } from "./contributors.tsx";
-import { datanetQuery, usesQuery, versionsQuery } from "./queries.ts";
+import { datanetQuery, standingQuery, usesQuery, versionsQuery } from "./queries.ts";
 import { Rows } from "./rows.tsx";
 import { datanetsTrail } from "./trail.ts";
 import { Uses } from "./uses.tsx";
@@ -23,6 +23,7 @@ export function DatanetPage() {
   const found = useQuery(datanetQuery(id));
   const versions = useQuery(versionsQuery(id));
   const uses = useQuery(usesQuery(id));
+  const standing = useQuery(standingQuery(id));
   if (found.error)
     return (
       <Page title={`Datanet ${id}`} trail={datanetsTrail}>
@@ -37,6 +38,13 @@ export function DatanetPage() {
       trail={datanetsTrail}
       action={
         <>
+          {standing.data?.overlap !== null && standing.data !== undefined && (
+            <Button asChild>
+              <Link to="/datanets/$id/review" params={{ id }}>
+                Review{standing.data.pending > 0 && ` (${count(standing.data.pending)} wait)`}
+              </Link>
+            </Button>
+          )}
           <Button variant="primary" asChild>
             <Link to="/datanets/$id/contribute" params={{ id }}>
               <PlusIcon /> Contribute
