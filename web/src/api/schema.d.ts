@@ -270,6 +270,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/datanets/{datanetId}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Releases trained on a Datanet, newest first, what they took in, and what its contributors have of that */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    datanetId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The newest 200 releases */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DatanetUses"];
+                    };
+                };
+                /** @description There is no such Datanet here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operator/keys": {
         parameters: {
             query?: never;
@@ -1969,6 +2014,302 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/datanets/{datanetId}/contributors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Contributors of rows that count, most rows first */
+        get: {
+            parameters: {
+                query?: {
+                    offset?: number;
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    datanetId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A page */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            contributors: components["schemas"]["Contributor"][];
+                        };
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Too large */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Another content type is expected */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datanets/{datanetId}/contributions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Contributions to a Datanet, newest first: all, or one contributor's */
+        get: {
+            parameters: {
+                query?: {
+                    contributor?: string;
+                    before?: number;
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    datanetId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A page */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            contributions: components["schemas"]["ContributionSummary"][];
+                        };
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Too large */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Another content type is expected */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Contribute examples under a signed consent
+         * @description With `Accept: application/x-ndjson` the answer begins at once: lines of `{progress: {stage, done, of}}`, then `{status, answer}`, what is answered otherwise.
+         */
+        post: {
+            parameters: {
+                query: {
+                    contributor: string;
+                    examplesDigest: string;
+                    exampleCount: number;
+                    license: string;
+                    signedAt: number;
+                    /** @description Of the commitment on chain, where curators review */
+                    salt?: string;
+                    signature: string;
+                    split?: components["schemas"]["Split"];
+                    /** @description Mask personal data before rows are digested */
+                    mask?: boolean;
+                    /** @description SPDX expression of the licence the texts come under */
+                    sourceLicense?: string;
+                };
+                header?: never;
+                path: {
+                    datanetId: string;
+                };
+                cookie?: never;
+            };
+            /** @description JSON Lines: one example a line, either messages or prompt and completion */
+            requestBody: {
+                content: {
+                    "application/jsonl": string;
+                    "application/x-ndjson": string;
+                    "application/octet-stream": string;
+                    "text/plain": string;
+                };
+            };
+            responses: {
+                /** @description What became of each row */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ContributionReport"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Too large */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Another content type is expected */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/datanets/convert": {
         parameters: {
             query?: never;
@@ -2050,7 +2391,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What would become of each row, and what to sign; stores nothing */
+        /**
+         * What would become of each row, and what to sign; stores nothing
+         * @description With `Accept: application/x-ndjson` the answer begins at once: lines of `{progress: {stage, done, of}}`, then `{status, answer}`, what is answered otherwise.
+         */
         post: {
             parameters: {
                 query?: {
@@ -2083,120 +2427,6 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Preview"];
-                    };
-                };
-                /** @description The request is not right; the message says why */
-                400: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Error"];
-                    };
-                };
-                /** @description Not allowed */
-                403: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Error"];
-                    };
-                };
-                /** @description There is no such thing here */
-                404: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Error"];
-                    };
-                };
-                /** @description It contradicts what is already here */
-                409: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Error"];
-                    };
-                };
-                /** @description Too large */
-                413: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Error"];
-                    };
-                };
-                /** @description Another content type is expected */
-                415: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Error"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/datanets/{datanetId}/contributions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Contribute examples under a signed consent */
-        post: {
-            parameters: {
-                query: {
-                    contributor: string;
-                    examplesDigest: string;
-                    exampleCount: number;
-                    license: string;
-                    signedAt: number;
-                    /** @description Of the commitment on chain, where curators review */
-                    salt?: string;
-                    signature: string;
-                    split?: components["schemas"]["Split"];
-                    /** @description Mask personal data before rows are digested */
-                    mask?: boolean;
-                    /** @description SPDX expression of the licence the texts come under */
-                    sourceLicense?: string;
-                };
-                header?: never;
-                path: {
-                    datanetId: string;
-                };
-                cookie?: never;
-            };
-            /** @description JSON Lines: one example a line, either messages or prompt and completion */
-            requestBody: {
-                content: {
-                    "application/jsonl": string;
-                    "application/x-ndjson": string;
-                    "application/octet-stream": string;
-                    "text/plain": string;
-                };
-            };
-            responses: {
-                /** @description What became of each row */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ContributionReport"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -2828,6 +3058,9 @@ export interface paths {
                     split?: components["schemas"]["Split"];
                     offset?: number;
                     limit?: number;
+                    /** @description What a row's text holds, in any case, or a row's digest; `total` counts what is found */
+                    search?: string;
+                    contributor?: string;
                 };
                 header?: never;
                 path: {
@@ -5567,6 +5800,100 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["EvaluationReport"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fine-tunes/{id}/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The adapter that a job had reached when its payer cancelled: what the part that was paid for is */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Its tensors, as safetensors; their digest is the payment's evidence */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/octet-stream": string;
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -11559,6 +11886,21 @@ export interface components {
             totalWei: string;
             conserved: boolean;
         };
+        DatanetUses: {
+            releases: {
+                releaseId: string;
+                model: string;
+                version: number;
+                createdAtMs: number;
+                answers: number;
+                feesWei: string;
+            }[];
+            /** @description What those releases' answers gave to contributors of the most rows, settled or not */
+            earned: {
+                contributor: string;
+                wei: string;
+            }[];
+        };
         OperatorKey: {
             id: string;
             name: string;
@@ -11788,6 +12130,25 @@ export interface components {
             bondedWei: string;
             mayContribute: boolean;
         };
+        Contributor: {
+            contributor: string;
+            trainRows: number;
+            heldoutRows: number;
+            contributions: number;
+            lastAtMs: number;
+        };
+        ContributionSummary: {
+            contributionId: number;
+            contributor: string;
+            split: components["schemas"]["Split"];
+            license: string;
+            exampleCount: number;
+            accepted: number;
+            pending: number;
+            recordedAtMs: number;
+        };
+        /** @enum {string} */
+        Split: "train" | "heldout";
         Preview: {
             /** @example 1 */
             datanetId: string;
@@ -11835,11 +12196,6 @@ export interface components {
             prompt: string;
             completion: string;
         };
-        /**
-         * @default train
-         * @enum {string}
-         */
-        Split: "train" | "heldout";
         ContributionReport: {
             contributionId: number;
             /** @example 1 */
