@@ -3,7 +3,7 @@
  *
  * - `recipe`, `job`: what is asked for; `service`: what may be done with it; `queue`: whose turn it is; `run-job`: train → evaluate → index → calibrate → release, each finished step
  *   written down
- * - `presets`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
+ * - `presets`, `preset-values`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
  * - `payment`: what a job costs and orders; `job-payments`: that it waits for its escrow, and has it settled; `escrow`: the contract;
  *   `settle-payment`: what is said to it
  * - `estimate`: how long a job will take, by `measure` on this machine (`run-estimate`)

@@ -20,7 +20,7 @@ function rowsOf({ heldOut, answers, regression }: Report): Row[] {
   const rows: Row[] = [
     {
       measure: "Loss",
-      what: `nats per token, ${count(heldOut.rows)} rows it was not trained on`,
+      what: `nats per token, ${count(heldOut.rows)} rows`,
       ...heldOut.loss,
       ...{ less: true, share: false },
     },

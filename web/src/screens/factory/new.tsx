@@ -1,0 +1,153 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { api, ask } from "../../api/client.ts";
+import { jobQuery } from "../../api/factory.ts";
+import { statusQuery } from "../../api/live.ts";
+import { modelsQuery } from "../../api/models.ts";
+import type { Schema } from "../../api/types.ts";
+import { Page } from "../../components/page.tsx";
+import { Loaded } from "../../components/states.tsx";
+import { Card } from "../../components/ui/card.tsx";
+import { CheckField, SelectField, TextField } from "../../components/ui/field.tsx";
+import { money, parseOpen } from "../../lib/format.ts";
+import { SignedButton, useAct } from "../../wallet/act.tsx";
+import { useIsOperator } from "../../wallet/session.ts";
+import { DataChoice } from "./data-choice.tsx";
+import { type Draft, draftOf, emptyDraft, jobOf, missing } from "./draft.ts";
+import { EstimateCard } from "./estimate.tsx";
+import { OperatorNote } from "./operator-note.tsx";
+import { RecipeFields } from "./recipe-fields.tsx";
+
+/** Where a model begins: a base, Datanet versions, a recipe, and what that takes before it starts. */
+export function NewRun() {
+  const { from } = useSearch({ strict: false }) as { from?: string };
+  const job = useQuery({ ...jobQuery(from ?? ""), enabled: from !== undefined });
+  return (
+    <Page
+      title="New model"
+      lead="Whoever's rows it is trained on is written into the release, and paid whenever it answers from them."
+      trail={[{ label: "ModelFactory", to: "/factory" }]}
+    >
+      <OperatorNote />
+      {from === undefined ? (
+        <Wizard draft={emptyDraft} />
+      ) : (
+        <Loaded query={job} rows={8}>
+          {(data: Schema<"FineTune">) => <Wizard draft={draftOf(data)} />}
+        </Loaded>
+      )}
+    </Page>
+  );
+}
+
+function Wizard({ draft: first }: { draft: Draft }) {
+  const [draft, setDraft] = useState(first);
+  const set = (next: Partial<Draft>) => setDraft((before) => ({ ...before, ...next }));
+  const status = useQuery(statusQuery);
+  const models = useQuery(modelsQuery);
+  const navigate = useNavigate();
+  const may = useIsOperator();
+  const { act, busy, failure } = useAct();
+  const lacks = missing(draft);
+  const releases = models.data?.data.filter(({ openledger }) => openledger.release !== null) ?? [];
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    void act(async () => {
+      const { id } = await ask(api.POST("/v1/fine-tunes", { body: jobOf(draft) }));
+      await navigate({ to: "/factory/$job", params: { job: id } });
+      return "The run is queued.";
+    });
+  }
+  return (
+    <form onSubmit={submit} className="grid items-start gap-5 xl:grid-cols-[minmax(0,2fr)_minmax(0,1fr)]">
+      <div className="flex min-w-0 flex-col gap-5">
+        <Card heading="1. Base and name">
+          <div className="grid gap-3 sm:grid-cols-2">
+            <SelectField
+              label="Start from"
+              value={draft.continueFrom}
+              hint="Anew gives the same adapter for the same data and recipe; going on from a release does not forget it."
+              onChange={({ target }) => set({ continueFrom: target.value })}
+            >
+              <option value="">{status.data?.base ?? "the base"}, anew</option>
+              {releases.map(({ id, openledger }) => (
+                <option key={id} value={openledger.release ?? ""}>
+                  {id}, as released
+                </option>
+              ))}
+            </SelectField>
+            <TextField
+              label="Name"
+              value={draft.model}
+              required
+              maxLength={64}
+              placeholder="valley"
+              hint="The model is asked for by it."
+              onChange={({ target }) => set({ model: target.value })}
+            />
+          </div>
+        </Card>
+        <Card heading="2. Data" note="Published versions only: they are fixed, and their roots are on chain.">
+          <DataChoice chosen={draft.datanets} onChange={(datanets) => set({ datanets })} />
+        </Card>
+        <Card heading="3. Recipe">
+          <RecipeFields recipe={draft} onChange={set} />
+        </Card>
+        <Card heading="4. Release">
+          <div className="grid gap-3 sm:grid-cols-2">
+            <Price
+              label="A token asked, OPEN"
+              wei={draft.promptWei}
+              onChange={(promptWei) => set({ promptWei })}
+            />
+            <Price
+              label="A token answered, OPEN"
+              wei={draft.completionWei}
+              onChange={(completionWei) => set({ completionWei })}
+            />
+            <CheckField
+              label="Release it at the end"
+              hint="Otherwise the run ends with its evaluation."
+              checked={draft.publish}
+              onCheckedChange={(checked) => set({ publish: checked === true })}
+            />
+          </div>
+        </Card>
+      </div>
+      <div className="flex min-w-0 flex-col gap-4">
+        <EstimateCard draft={draft} />
+        {failure}
+        <SignedButton variant="primary" type="submit" disabled={busy || (may && lacks !== undefined)}>
+          {busy ? "Starting" : "Start training"}
+        </SignedButton>
+      </div>
+    </form>
+  );
+}
+
+type PriceProps = { label: string; wei: string; onChange: (wei: string) => void };
+
+function Price({ label, wei, onChange }: PriceProps) {
+  const { amount, unit } = money(wei);
+  const [text, setText] = useState(unit === "OPEN" ? amount.replaceAll(",", "") : "0");
+  const [wrong, setWrong] = useState<string>();
+  return (
+    <TextField
+      label={label}
+      inputMode="decimal"
+      value={text}
+      error={wrong}
+      onChange={({ target }) => {
+        setText(target.value);
+        try {
+          onChange(parseOpen(target.value).toString());
+          setWrong(undefined);
+        } catch (failure) {
+          setWrong((failure as Error).message);
+        }
+      }}
+    />
+  );
+}
