@@ -28,11 +28,7 @@ export function EstimateCard({ draft }: { draft: Draft }) {
     staleTime: 60_000,
   });
   return (
-    <Card
-      heading="What it takes"
-      note="By this machine's speeds, measured once on rows like these."
-      className="xl:sticky xl:top-6"
-    >
+    <Card heading="What it takes" note="By this machine's speeds, measured once on rows like these.">
       <div className="min-h-64" aria-live="polite">
         {lacks !== undefined ? (
           <p className="text-sm text-quiet">{lacks}</p>

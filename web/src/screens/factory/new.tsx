@@ -116,7 +116,7 @@ function Wizard({ draft: first }: { draft: Draft }) {
           </div>
         </Card>
       </div>
-      <div className="flex min-w-0 flex-col gap-4">
+      <div className="flex min-w-0 flex-col gap-4 xl:sticky xl:top-6">
         <EstimateCard draft={draft} />
         {failure}
         <SignedButton variant="primary" type="submit" disabled={busy || (may && lacks !== undefined)}>
