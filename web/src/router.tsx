@@ -50,6 +50,10 @@ const tree = root.addChildren([
   screen("/playground", () => import("./screens/playground/playground.tsx"), "Playground"),
   screen("/stake", () => import("./screens/stake/stake.tsx"), "Stake"),
   screen("/stake/$pool", () => import("./screens/stake/pool.tsx"), "PoolPage"),
+  screen("/governance", () => import("./screens/governance/governance.tsx"), "Governance"),
+  screen("/governance/new", () => import("./screens/governance/new.tsx"), "NewProposal"),
+  screen("/governance/parameters", () => import("./screens/governance/parameters.tsx"), "ParametersPage"),
+  screen("/governance/$proposal", () => import("./screens/governance/proposal.tsx"), "ProposalPage"),
   screen("/explorer", () => import("./screens/explorer/explorer.tsx"), "Explorer"),
   screen("/explorer/blocks/$block", () => import("./screens/explorer/block.tsx"), "Block"),
   screen(

@@ -15,6 +15,16 @@ function revertData(error: unknown): Hex | undefined {
   return found;
 }
 
+/** Errors that figures alone do not explain. */
+const sentences: Readonly<Record<string, (args: readonly unknown[]) => string>> = {
+  GovernorUnexpectedProposalState: ([, , expected]) =>
+    BigInt(String(expected)) === 0n
+      ? "The same was proposed before in the same words: say how this one differs."
+      : "It is not the time for this: look what comes next on the proposal's page.",
+  GovernorInsufficientProposerVotes: () => "You have too few votes to propose: lock and delegate OPEN first.",
+  GovernorAlreadyCastVote: () => "You have voted on this already; a vote cannot be changed.",
+};
+
 /** An error of the chain in a person's words: the contract's own name for it and its figures, or the node's sentence. */
 export function explain(error: unknown): Error {
   const data = revertData(error);
@@ -25,6 +35,8 @@ export function explain(error: unknown): Error {
           errorName: string;
           args?: readonly unknown[];
         };
+        const told = sentences[errorName]?.(args ?? []);
+        if (told !== undefined) return new Error(told, { cause: error });
         const figures = args?.length ? ` (${args.map(String).join(", ")})` : "";
         return new Error(`The contract refused: ${words(errorName)}${figures}.`, { cause: error });
       } catch {

@@ -10,6 +10,7 @@ import {
   MessagesSquareIcon,
   MoonIcon,
   SunIcon,
+  VoteIcon,
 } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { cn } from "../lib/cn.ts";
@@ -27,6 +28,7 @@ const places = [
   { to: "/factory", label: "ModelFactory", Icon: FactoryIcon },
   { to: "/playground", label: "Playground", Icon: MessagesSquareIcon },
   { to: "/stake", label: "Stake", Icon: LandmarkIcon },
+  { to: "/governance", label: "Governance", Icon: VoteIcon },
   { to: "/explorer", label: "Explorer", Icon: BlocksIcon },
 ] as const;
 

@@ -41,6 +41,10 @@ export function parseOpen(text: string): bigint {
 /** A whole number, grouped by thousands. */
 export const count = (value: number | string | bigint): string => BigInt(value).toLocaleString("en-US");
 
+/** Votes: as OPEN, without decimals where there are a thousand or more. */
+export const votes = (wei: bigint): string =>
+  wei < 1_000n * weiPerOpen ? money(wei).amount : (wei / weiPerOpen).toLocaleString("en-US");
+
 /** A measured number with `digits` significant digits. */
 export const figure = (value: number, digits = 3): string =>
   value.toLocaleString("en-US", { maximumSignificantDigits: digits });

@@ -7,6 +7,7 @@ import { Badge } from "../components/ui/badge.tsx";
 import { Table } from "../components/ui/table.tsx";
 import { When } from "../components/when.tsx";
 import { date, percent, short } from "../lib/format.ts";
+import { useNow } from "../lib/now.ts";
 import { SignedButton, useAct } from "../wallet/act.tsx";
 import type { Reward, Slash } from "./history.ts";
 import { poolName } from "./name.ts";
@@ -116,18 +117,17 @@ export const Slashes = ({ slashes }: { slashes: readonly Slash[] }) => (
   />
 );
 
-const newProposal: string = "/governance/new";
-
 function SlashNext({ slash: { slashId, state, executableAtMs } }: { slash: Slash }) {
   const { act, busy, failure } = useAct();
+  const now = useNow();
   if (state === "overturned") return <>governance gave it back</>;
   if (state !== "under appeal") return <>paid out</>;
-  if (executableAtMs > Date.now())
+  if (executableAtMs > now)
     return (
       <span>
         can be overturned until {date(executableAtMs)}:{" "}
         <Link
-          to={newProposal}
+          to="/governance/new"
           search={{ kind: "overturn", slash: String(slashId) } as never}
           className="text-accent hover:underline"
         >

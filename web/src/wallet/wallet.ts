@@ -170,7 +170,8 @@ export async function send(call: Call): Promise<Hex> {
   const { chain, public: reader } = await network();
   const account = current.kind === "local" ? current.account : current.address;
   try {
-    await reader.call({ account, ...call });
+    // As of now: a vote or a claim date may have come since the last block.
+    await reader.call({ account, ...call, blockTag: "pending" });
     const hash =
       current.kind === "browser"
         ? await current.client.sendTransaction({ account: current.address, chain, ...call })

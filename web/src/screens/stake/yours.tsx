@@ -11,6 +11,7 @@ import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
 import { money } from "../../lib/format.ts";
+import { useNow } from "../../lib/now.ts";
 import { PoolLink } from "../../stake/parts.tsx";
 import type { Holdings } from "../../stake/pools.ts";
 import { holdingsQuery } from "../../stake/queries.ts";
@@ -122,6 +123,7 @@ function Collect({ account, held }: { account: Address; held: Holdings }) {
 }
 
 function Leaving({ account, held }: { account: Address; held: Holdings }) {
+  const now = useNow();
   const { act, busy, failure } = useAct();
   return (
     <Card heading="On its way back" note="It can still be slashed until it is claimed.">
@@ -136,7 +138,7 @@ function Leaving({ account, held }: { account: Address; held: Holdings }) {
           {
             heading: "State",
             cell: ({ index, amountWei, claimAtMs }) =>
-              claimAtMs > Date.now() ? (
+              claimAtMs > now ? (
                 <Badge tone="wait">waiting</Badge>
               ) : (
                 <SignedButton
