@@ -1,5 +1,5 @@
-import { type Address, toHex } from "../protocol/index.ts";
-import type { Database } from "../store/index.ts";
+import { type Address, type Digest, toHex } from "../protocol/index.ts";
+import type { Database, Queries } from "../store/index.ts";
 import { findBatch, lastStanding, type TreeCache } from "./batch.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -44,4 +44,29 @@ export async function readBalance(
     claimableWei: inFinal - claimedWei,
     claimedWei,
   };
+}
+
+/** Somebody whom receipts pay. */
+export type Earner = {
+  readonly payee: Address;
+  /** What all its receipts pay it, whatever their state, wei. */
+  readonly earnedWei: bigint;
+  /** How many receipts pay it. */
+  readonly receipts: number;
+  readonly lastAtMs: number;
+};
+
+/** Whom this operator's receipts pay, who is paid most first; receipts that are lost pay nobody. */
+export async function listEarners(
+  queries: Queries,
+  { limit, releaseId }: { limit: number; releaseId?: Digest },
+): Promise<Earner[]> {
+  return queries.query<Earner>(
+    `select p.payee, sum(p.amount) as "earnedWei", count(distinct r.seq)::int as receipts,
+            max(r.accepted_at_ms) as "lastAtMs"
+       from settlement.payments p join settlement.receipts r on r.seq = p.receipt_seq
+      where not r.lost and ($2::text is null or r.release_id = $2)
+      group by p.payee order by sum(p.amount) desc, p.payee limit $1`,
+    [limit, releaseId ?? null],
+  );
 }

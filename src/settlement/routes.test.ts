@@ -120,6 +120,19 @@ test("the whole way over HTTP: a receipt is scored, batched, final; its payees a
 
   const payee = contributors[0]!;
   const owed = bundle.payments.find((payment) => payment.payee === payee)!.amount;
+  const { earners } = (await send("GET", "/v1/earners")).body;
+  const sums = new Map<string, bigint>();
+  for (const { receiptId: id } of (await send("GET", "/v1/receipts?limit=100")).body.receipts)
+    for (const { payee, amount } of (await send("GET", `/v1/receipts/${id}`)).body.bundle.payments)
+      sums.set(payee, (sums.get(payee) ?? 0n) + BigInt(amount));
+  assert.deepEqual(
+    new Map(earners.map((one: { payee: string; earnedWei: string }) => [one.payee, BigInt(one.earnedWei)])),
+    sums,
+  );
+  const amounts = earners.map((one: { earnedWei: string }) => BigInt(one.earnedWei));
+  assert.ok(amounts.every((amount: bigint, at: number) => at === 0 || amount <= amounts[at - 1]));
+  assert.equal((await send("GET", `/v1/earners?releaseId=0x${"ab".repeat(32)}`)).body.earners.length, 0);
+  assert.equal((await send("GET", "/v1/earners?limit=1")).body.earners.length, 1);
   const waiting = await send("GET", `/v1/balances/${payee}`);
   assert.deepEqual(
     [waiting.body.settledWei, waiting.body.claimableWei, waiting.body.claim],
@@ -187,6 +200,7 @@ test("the OpenAPI document describes every route", () => {
     "/v1/batches/{attester}/{number}/content",
     "/v1/batches/{batchId}",
     "/v1/claims",
+    "/v1/earners",
     "/v1/receipts",
     "/v1/receipts/{receiptId}",
     "/v1/settle",

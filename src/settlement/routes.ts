@@ -19,6 +19,8 @@ import {
   claimOut,
   countText,
   digestText,
+  earnersJson,
+  earnersOut,
   errorOut,
   listedJson,
   listedReceiptOut,
@@ -152,6 +154,16 @@ const routes = {
       ...failures,
     },
   }),
+  earners: createRoute({
+    method: "get",
+    path: "/v1/earners",
+    tags,
+    summary: "Whom this node's receipts pay, who is paid most first",
+    request: {
+      query: z.object({ releaseId: digestText.optional(), limit: countText(1, 200, 50).optional() }),
+    },
+    responses: { 200: json(earnersOut, "Payees, with what their receipts pay them"), ...failures },
+  }),
   claim: createRoute({
     method: "post",
     path: "/v1/claims",
@@ -254,6 +266,13 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
       options.attested?.(view.releaseId),
     ]);
     return context.json(receiptJson(view, service.domain, calibration, attested), 200);
+  });
+  app.openapi(routes.earners, async (context) => {
+    const { limit = 50, releaseId } = context.req.valid("query");
+    return context.json(
+      earnersJson(await service.earners({ limit, ...(releaseId ? { releaseId } : {}) })),
+      200,
+    );
   });
   app.openapi(routes.balance, async (context) => {
     const { address } = context.req.valid("param");

@@ -9,7 +9,7 @@ import {
   scoreShares,
   standings,
 } from "../protocol/index.ts";
-import type { PayeeBalance } from "./balance.ts";
+import type { Earner, PayeeBalance } from "./balance.ts";
 import type { BatchRow } from "./batch.ts";
 import type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
 import type { ListedReceipt, StoredReceipt } from "./receipt.ts";
@@ -189,6 +189,23 @@ export const balanceOut = z
     ),
   })
   .openapi("PayeeBalance");
+
+export const earnersOut = z
+  .object({
+    earners: z.array(
+      z.object({
+        payee: hexOut,
+        earnedWei: wei.openapi({ description: "What all its receipts pay it, settled or not" }),
+        receipts: z.number(),
+        lastAtMs: z.number(),
+      }),
+    ),
+  })
+  .openapi("Earners");
+
+export const earnersJson = (earners: readonly Earner[]): z.input<typeof earnersOut> => ({
+  earners: earners.map((earner) => ({ ...earner, earnedWei: earner.earnedWei.toString() })),
+});
 
 export const claimOut = z
   .object({ payee: hexOut, claimedWei: wei, transactionHash: hexOut.nullable() })

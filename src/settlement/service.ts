@@ -10,7 +10,7 @@ import {
   toHex,
 } from "../protocol/index.ts";
 import type { Blobs, Database, Transaction } from "../store/index.ts";
-import { type PayeeBalance, readBalance } from "./balance.ts";
+import { type Earner, listEarners, type PayeeBalance, readBalance } from "./balance.ts";
 import { type BatchRow, contentOf, findBatch, findBatches, readBatch, treeCache } from "./batch.ts";
 import {
   type Claim,
@@ -131,6 +131,8 @@ export type Settlement = {
   income(releaseIds: readonly Digest[]): Promise<ReleaseIncome[]>;
   /** What these releases' receipts give to payees. */
   paidBy(releaseIds: readonly Digest[], payees: readonly Address[]): ReturnType<typeof paidBy>;
+  /** Whom receipts pay, who is paid most first. */
+  earners(options: { readonly limit: number; readonly releaseId?: Digest }): Promise<Earner[]>;
   claimable(payee: Address): Promise<bigint>;
   claimProof(payee: Address): Promise<ClaimProof | undefined>;
   /** Sends the claim of a payee; the money goes to the payee. Nothing to claim is no error. */
@@ -259,6 +261,7 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
       await glance();
       return statusOf(parts);
     },
+    earners: (options) => listEarners(database, options),
     balance: async (payee) => {
       await glance();
       return readBalance(parts, payee);

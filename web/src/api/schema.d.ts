@@ -8592,6 +8592,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/earners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom this node's receipts pay, who is paid most first */
+        get: {
+            parameters: {
+                query?: {
+                    releaseId?: string;
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Payees, with what their receipts pay them */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Earners"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SettlementError"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SettlementError"];
+                    };
+                };
+                /** @description It contradicts what is already here, or the chain refused it */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SettlementError"];
+                    };
+                };
+                /** @description Cannot be done until the operator acts */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SettlementError"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/balances/{address}": {
         parameters: {
             query?: never;
@@ -13417,6 +13492,19 @@ export interface components {
                     pool: string;
                 }[];
             };
+        };
+        Earners: {
+            earners: {
+                /** @example 0xab… */
+                payee: string;
+                /**
+                 * @description What all its receipts pay it, settled or not
+                 * @example 1000000000000000000
+                 */
+                earnedWei: string;
+                receipts: number;
+                lastAtMs: number;
+            }[];
         };
         PayeeBalance: {
             /** @example 0xab… */
