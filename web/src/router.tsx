@@ -48,6 +48,7 @@ const tree = root.addChildren([
   screen("/factory/arena", () => import("./screens/factory/arena.tsx"), "Arena"),
   screen("/factory/$job", () => import("./screens/factory/run.tsx"), "RunPage"),
   screen("/playground", () => import("./screens/playground/playground.tsx"), "Playground"),
+  screen("/earnings", () => import("./screens/earnings/earnings.tsx"), "Earnings"),
   screen("/stake", () => import("./screens/stake/stake.tsx"), "Stake"),
   screen("/stake/$pool", () => import("./screens/stake/pool.tsx"), "PoolPage"),
   screen("/governance", () => import("./screens/governance/governance.tsx"), "Governance"),

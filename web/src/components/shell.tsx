@@ -2,6 +2,7 @@ import { Link, Outlet } from "@tanstack/react-router";
 import {
   BlocksIcon,
   BoxesIcon,
+  CoinsIcon,
   DatabaseIcon,
   FactoryIcon,
   HomeIcon,
@@ -27,6 +28,7 @@ const places = [
   { to: "/models", label: "Models", Icon: BoxesIcon },
   { to: "/factory", label: "ModelFactory", Icon: FactoryIcon },
   { to: "/playground", label: "Playground", Icon: MessagesSquareIcon },
+  { to: "/earnings", label: "Earnings", Icon: CoinsIcon },
   { to: "/stake", label: "Stake", Icon: LandmarkIcon },
   { to: "/governance", label: "Governance", Icon: VoteIcon },
   { to: "/explorer", label: "Explorer", Icon: BlocksIcon },
