@@ -13,6 +13,7 @@ const widths = [375, 1280] as const;
 export const screens: Readonly<Record<string, (known: Known) => string>> = {
   home: () => "/",
   datanets: () => "/datanets",
+  "datanet-new": () => "/datanets/new",
   datanet: ({ datanetId }) => `/datanets/${datanetId}`,
   "datanet-row": ({ datanetId }) => `/datanets/${datanetId}?row=3`,
   "datanet-versions": ({ datanetId }) => `/datanets/${datanetId}?tab=versions&from=0&to=1`,

@@ -28,6 +28,7 @@ const screen = <Path extends string>(path: Path, load: Screen, name: string) =>
 const tree = root.addChildren([
   screen("/", () => import("./screens/home/home.tsx"), "Home"),
   screen("/datanets", () => import("./screens/datanets/list.tsx"), "DatanetList"),
+  screen("/datanets/new", () => import("./screens/datanets/new.tsx"), "NewDatanetPage"),
   screen("/datanets/$id", () => import("./screens/datanets/datanet.tsx"), "DatanetPage"),
   screen("/datanets/$id/review", () => import("./screens/datanets/review/review.tsx"), "Review"),
   screen(

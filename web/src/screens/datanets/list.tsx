@@ -28,6 +28,11 @@ export function DatanetList() {
   return (
     <Page
       title="Datanets"
+      action={
+        <Button asChild>
+          <Link to="/datanets/new">New Datanet</Link>
+        </Button>
+      }
       lead="Pools of licensed, versioned knowledge. Whoever contributes is paid whenever a model's answer comes from it."
     >
       <Card>

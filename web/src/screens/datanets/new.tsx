@@ -1,0 +1,196 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { api, ask } from "../../api/client.ts";
+import { queries } from "../../api/queries.ts";
+import { Page } from "../../components/page.tsx";
+import { Failure } from "../../components/states.tsx";
+import { Button } from "../../components/ui/button.tsx";
+import { Card } from "../../components/ui/card.tsx";
+import { CheckField, SelectField, TextArea, TextField } from "../../components/ui/field.tsx";
+import { NeedsWallet } from "../../wallet/needs-wallet.tsx";
+import { signIn, useIsOperator } from "../../wallet/session.ts";
+import { useAddress } from "../../wallet/wallet.ts";
+import { licenseTerms } from "./about.tsx";
+import { type NewDatanet, optionalChecks, readForm } from "./new-form.ts";
+import { licensesQuery } from "./queries.ts";
+import { datanetsTrail } from "./trail.ts";
+
+/** Makes a Datanet on chain and says what it asks; made again, it goes on where it stopped. */
+async function create(wanted: NewDatanet, onStage: (stage: string) => void): Promise<string> {
+  const { card, rules, overlap, curators, access } = wanted;
+  onStage("Publishing it on chain");
+  const { datanetId } = await ask(api.POST("/v1/datanets", { body: card }));
+  const path = { datanetId };
+  onStage("Setting what it asks of rows");
+  await ask(api.PUT("/v1/datanets/{datanetId}/rules", { params: { path }, body: rules }));
+  if (overlap !== null) {
+    onStage("Setting how many curators judge each row");
+    await ask(api.PUT("/v1/datanets/{datanetId}/review", { params: { path }, body: { overlap } }));
+  }
+  for (const curator of new Set(curators)) {
+    onStage(`Naming curator ${curator} on chain`);
+    const params = { path: { datanetId, curator } };
+    await ask(api.PUT("/v1/datanets/{datanetId}/curators/{curator}", { params, body: { allowed: true } }));
+  }
+  if (access.kind !== "public") {
+    onStage("Setting who may read");
+    await ask(api.PUT("/v1/datanets/{datanetId}/access", { params: { path }, body: access }));
+  }
+  await queries.invalidateQueries({ queryKey: ["datanets"] });
+  return datanetId;
+}
+
+/** A new Datanet: what it is, under which licence, what it asks of rows, who judges them and who may read. */
+export function NewDatanetPage() {
+  const licenses = useQuery(licensesQuery);
+  const operator = useIsOperator();
+  const address = useAddress();
+  const [license, setLicense] = useState("CC0-1.0");
+  const [access, setAccess] = useState("public");
+  const [stage, setStage] = useState("");
+  const creating = useMutation({ mutationFn: (data: FormData) => create(readForm(data), setStage) });
+  const signing = useMutation({ mutationFn: () => signIn(address as `0x${string}`) });
+  const chosen = licenses.data?.licenses.find(({ id }) => id === license);
+  function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    creating.mutate(new FormData(event.currentTarget));
+  }
+  return (
+    <Page
+      title="New Datanet"
+      lead="A pool of licensed knowledge, owned by this node's operator, to which anybody may contribute."
+      trail={datanetsTrail}
+    >
+      <form onSubmit={submit} className="flex max-w-3xl flex-col gap-5">
+        <Card heading="What it is" note="This stands on chain by its digest, and does not change.">
+          <div className="grid gap-4 md:grid-cols-2">
+            <TextField label="Name" name="name" required maxLength={120} />
+            <TextField label="Domain" name="domain" required maxLength={120} placeholder="Local knowledge" />
+            <TextArea
+              label="Description"
+              name="description"
+              maxLength={4_000}
+              rows={3}
+              className="md:col-span-2"
+            />
+            <SelectField
+              label="Licence"
+              name="license"
+              value={license}
+              onChange={({ target }) => setLicense(target.value)}
+              hint={chosen && licenseTerms(chosen)}
+              className="md:col-span-2"
+            >
+              {(licenses.data?.licenses ?? [{ id: license, name: license }]).map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name} ({id})
+                </option>
+              ))}
+            </SelectField>
+          </div>
+        </Card>
+        <Card
+          heading="What it asks of rows"
+          note="Malformed rows and duplicates are refused always; what is not refused is noted."
+        >
+          <div className="flex flex-col gap-4">
+            <fieldset className="grid gap-2 md:grid-cols-2">
+              <legend className="mb-2 text-sm text-quiet">Refuse</legend>
+              {Object.entries(optionalChecks).map(([check, label]) => (
+                <CheckField
+                  key={check}
+                  name={`refuse ${check}`}
+                  label={label}
+                  defaultChecked={check === "contamination"}
+                />
+              ))}
+            </fieldset>
+            <div className="grid gap-4 md:grid-cols-2">
+              <TextField label="Languages" name="languages" placeholder="en, de" hint="Empty: any" />
+              <TextField
+                label="Stake of contributors (OPEN)"
+                name="stake"
+                inputMode="decimal"
+                hint="Empty: none"
+              />
+              <TextField label="At least (tokens)" name="minTokens" inputMode="numeric" />
+              <TextField label="At most (tokens)" name="maxTokens" inputMode="numeric" />
+            </div>
+            <CheckField name="mask" label="Mask personal data before rows are signed" />
+          </div>
+        </Card>
+        <Card heading="Who judges, and who may read">
+          <div className="grid gap-4 md:grid-cols-2">
+            <SelectField label="Each row is judged by" name="overlap" defaultValue="0">
+              <option value="0">nobody: what passes the checks counts</option>
+              {[1, 2, 3, 5, 7, 9].map((overlap) => (
+                <option key={overlap} value={overlap}>
+                  {overlap === 1 ? "1 curator" : `${overlap} curators`}
+                </option>
+              ))}
+            </SelectField>
+            <SelectField
+              label="Texts may be read by"
+              name="access"
+              value={access}
+              onChange={({ target }) => setAccess(target.value)}
+            >
+              <option value="public">everybody</option>
+              <option value="request">whom you admit</option>
+            </SelectField>
+            <TextArea
+              label="Curators"
+              name="curators"
+              rows={2}
+              placeholder="0x…"
+              hint="Addresses, one a line; more can be named later."
+              className="md:col-span-2"
+            />
+            {access === "request" && (
+              <TextArea
+                label="Terms that readers accept by signature"
+                name="terms"
+                maxLength={20_000}
+                rows={4}
+                className="md:col-span-2"
+              />
+            )}
+          </div>
+        </Card>
+        {creating.error && <Failure error={creating.error} />}
+        {signing.error && <Failure error={signing.error} />}
+        {creating.data ? (
+          <p role="status" className="flex flex-wrap items-center gap-3 text-sm">
+            Datanet {creating.data} is on chain.
+            <Button variant="primary" asChild>
+              <Link to="/datanets/$id" params={{ id: creating.data }}>
+                Open it
+              </Link>
+            </Button>
+          </p>
+        ) : operator ? (
+          <div className="flex flex-wrap items-center gap-3">
+            <Button type="submit" variant="primary" disabled={creating.isPending}>
+              Create it
+            </Button>
+            <span role="status" className="text-sm text-quiet">
+              {creating.isPending ? `${stage} …` : "The operator pays the registration."}
+            </span>
+          </div>
+        ) : (
+          <NeedsWallet why="Datanets are created by this node's operator: sign in with the operator's key.">
+            <div className="flex flex-wrap items-center gap-3">
+              <Button variant="primary" disabled={signing.isPending} onClick={() => signing.mutate()}>
+                Sign in to the node
+              </Button>
+              <p className="text-sm text-quiet">
+                Creating is the operator's: sign in with the operator's key.
+              </p>
+            </div>
+          </NeedsWallet>
+        )}
+      </form>
+    </Page>
+  );
+}
