@@ -86,6 +86,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./key.ts"),
   },
   {
+    name: "operator",
+    group: "Use a running node",
+    summary: "People whose wallets act in the operator's name when they are signed in",
+    load: () => import("./operator.ts"),
+  },
+  {
     name: "operator-key",
     group: "Use a running node",
     summary: "Keys with a part of the operator's rights, and the log of what was done in its name",

@@ -31,7 +31,7 @@ import {
   openBaseModel,
 } from "../modelfactory/index.ts";
 import type { OpenLora } from "../openlora/index.ts";
-import { openOperators, operatorRoutes, sessionRoutes } from "../operators/index.ts";
+import { openOperators, operatorRoutes, peopleRoutes, sessionRoutes } from "../operators/index.ts";
 import { openPayments, type Payments, paymentRoutes } from "../payments/index.ts";
 import { type Digest, describeCalibration, toHex, zeroAddress } from "../protocol/index.ts";
 import {
@@ -428,6 +428,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       release: (id) => modelFactory.findRelease(id),
     };
     app.route("/", operatorRoutes(operators));
+    app.route("/", peopleRoutes(operators));
     app.route("/", sessionRoutes(operators.sessions, network.network.chainId));
     app.route(
       "/",

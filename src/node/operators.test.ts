@@ -80,7 +80,7 @@ test("each guarded door names the scope that it needs", async () => {
   begin("datanets", /^\w+ \/v1\/datanets/);
   begin("modelfactory", /^\w+ \/v1\/(fine-tunes|fine_tuning|files|releases|models)/);
   begin("models", /^POST \/v1\/(un)?(load|pin)_lora_adapter$/);
-  begin("settlement", /^POST \/v1\/(settle|disputes|demands|batches|receipts)/);
+  begin("settlement", /^POST \/v1\/(settle|disputes|demands|batches|receipts|fine-tunes\/\{id\}\/give-back)/);
   begin("keys", /^\w+ \/v1\/operator\//);
   begin("read", /^GET \/v1\/receipts\/\{receipt\}\/(spans|examples)$/);
   assert.equal(Object.keys(found).length, 10);

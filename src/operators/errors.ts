@@ -11,6 +11,8 @@ export const operatorErrorStatus = {
   "too-many-sessions": 503,
   "too-many-requests": 429,
   "too-many-keys": 409,
+  "too-many-people": 409,
+  configured: 409,
   "outlives-creator": 400,
   "in-the-past": 400,
   "unknown-key": 404,

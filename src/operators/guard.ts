@@ -74,7 +74,7 @@ export function createGuard(parts: GuardParts): Guard {
     if (!operator)
       throw new OperatorError(
         "not-operator",
-        `${address} is signed in and is not this node's operator. An operator names it in "operators" of the node's config.json.`,
+        `${address} is signed in and is not this node's operator. On the node's machine: ./openledger operator admit ${address}`,
       );
     const who = `session:${address}` as const;
     take(who, sessionRequestsPerMinute);

@@ -12,6 +12,8 @@ export { OperatorError, type OperatorErrorCode } from "./errors.ts";
 export type { Guard } from "./guard.ts";
 export type { KeyWish, OperatorKey } from "./keys.ts";
 export type { LogEntry } from "./log.ts";
+export type { People, Person } from "./people.ts";
+export { peopleRoutes } from "./people-routes.ts";
 export { operatorRoutes } from "./routes.ts";
 export { type Principal, type Scope, scopeMeanings, scopes } from "./scopes.ts";
 export { type Operators, type OperatorsOptions, openOperators } from "./service.ts";

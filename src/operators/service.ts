@@ -1,6 +1,8 @@
+import { type Address, toHex } from "../protocol/index.ts";
 import { createGuard, type Guard } from "./guard.ts";
 import { createKey, type KeyWish, listKeys, type OperatorKey, revokeKey } from "./keys.ts";
 import { type LogEntry, listEntries } from "./log.ts";
+import { openPeople, type People } from "./people.ts";
 import type { Principal } from "./scopes.ts";
 import { createSessions, type SessionParts, type Sessions } from "./sessions.ts";
 import { migrateOperators } from "./tables.ts";
@@ -9,6 +11,8 @@ import { migrateOperators } from "./tables.ts";
 export type Operators = {
   readonly guard: Guard;
   readonly sessions: Sessions;
+  /** Whose sessions act in the operator's name. */
+  readonly people: People;
   /** @throws OperatorError */
   createKey(creator: Principal, wish: KeyWish): Promise<{ key: OperatorKey; secret: string }>;
   listKeys(page: Parameters<typeof listKeys>[1]): Promise<OperatorKey[]>;
@@ -19,7 +23,9 @@ export type Operators = {
   now(): number;
 };
 
-export type OperatorsOptions = Omit<SessionParts, "now"> & {
+export type OperatorsOptions = Omit<SessionParts, "now" | "isOperator"> & {
+  /** Addresses that the configuration names; others are admitted while the node runs. */
+  readonly operators: readonly Address[];
   /** May do everything; at least 32 random bytes of text. */
   readonly rootToken: string;
   readonly now?: () => number;
@@ -28,11 +34,17 @@ export type OperatorsOptions = Omit<SessionParts, "now"> & {
 export async function openOperators({ now = Date.now, ...options }: OperatorsOptions): Promise<Operators> {
   const { database } = options;
   await migrateOperators(database);
-  const parts = { ...options, now };
+  const people = await openPeople(
+    database,
+    options.operators.map((address) => toHex(address)),
+    now,
+  );
+  const parts = { ...options, now, isOperator: people.has };
   const sessions = createSessions(parts);
   return {
     now,
     sessions,
+    people,
     guard: createGuard({ ...parts, sessions }),
     createKey: (creator, wish) => createKey(parts, creator, wish),
     listKeys: (page) => listKeys(parts, page),

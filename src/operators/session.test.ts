@@ -94,6 +94,17 @@ test("whoever is not the operator is signed in and acts in nobody's name", async
   assert.deepEqual([refused.status, (await errorOf(refused)).code], [403, "not-operator"]);
 });
 
+test("a session begins to act when its address is admitted, and ends to when it is dismissed", async () => {
+  const cookie = await signIn(stranger);
+  const address = stranger.address.toLowerCase() as `0x${string}`;
+  const status = async () => (await ask("POST", "/of/datanets", { cookie, ...own })).status;
+  assert.equal(await status(), 403);
+  await operators.people.admit(address, "root");
+  assert.equal(await status(), 200);
+  await operators.people.dismiss(address);
+  assert.equal(await status(), 403);
+});
+
 test("over https the cookie is Secure", async () => {
   const message = createSiweMessage({
     ...(await fields(operator.address)),

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Address, sameHex } from "../protocol/index.ts";
+import type { Address } from "../protocol/index.ts";
 import type { Database } from "../store/index.ts";
 import { OperatorError } from "./errors.ts";
 import { digestOf } from "./keys.ts";
@@ -39,8 +39,8 @@ export type SessionParts = {
   readonly chainId: number;
   /** Web origins that the node is reached by, as `https://node.example`. */
   readonly origins: () => readonly string[];
-  /** Addresses whose sessions act in the operator's name. */
-  readonly operators: readonly Address[];
+  /** Whether the sessions of an address act in the operator's name. */
+  readonly isOperator: (address: Address) => boolean;
 };
 
 export const sessionLifeMs = 14 * 24 * 60 * 60 * 1_000;
@@ -58,9 +58,8 @@ type Row = { address: Address; createdAtMs: number; lastUsedAtMs: number; expire
 const columns = `address, created_at_ms as "createdAtMs", last_used_at_ms as "lastUsedAtMs", expires_at_ms as "expiresAtMs"`;
 
 export function createSessions(parts: SessionParts): Sessions {
-  const { database, now, chainId, origins, operators } = parts;
+  const { database, now, chainId, origins, isOperator } = parts;
   const nonces = createNonces(now);
-  const isOperator = (address: Address) => operators.some((one) => sameHex(one, address));
   const sessionOf = ({ address, createdAtMs, lastUsedAtMs, expiresAtMs }: Row): Session => {
     const operator = isOperator(address);
     return {

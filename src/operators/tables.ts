@@ -33,6 +33,11 @@ const migrations = [
      expires_at_ms bigint not null
    );
    create index sessions_of_address on operators.sessions (address, last_used_at_ms);`,
+  `create table operators.people (
+     address text primary key,
+     admitted_by text not null,
+     admitted_at_ms bigint not null
+   );`,
 ];
 
 export function migrateOperators(database: Database): Promise<void> {
