@@ -42,12 +42,12 @@ const spec: JobSpecInput = {
   datanets: [{ datanetId: datanet.datanetId.toString(), version: version.version }],
   recipe: { ...quick, calibration: { retrainings: 0, leaveOut: 0 } },
 };
-/** Sixty epochs of three steps. */
+/** A thousand epochs of three steps: no machine is through with it before it is ended. */
 const long: JobSpecInput = {
   ...spec,
   recipe: {
     ...quick,
-    ...{ epochs: 60, learningRate: 1e-4, stopAtOptimum: false },
+    ...{ epochs: 1000, learningRate: 1e-4, stopAtOptimum: false },
     calibration: { retrainings: 0, leaveOut: 0 },
   },
 };
@@ -124,6 +124,23 @@ test("a job waits for its payment, and its release pays the operator the whole o
   assert.equal(await held(), 0n);
 });
 
+test("rows are counted once: a sweep is priced at once, and each of its points by its own epochs", async () => {
+  const point = async (epochs: number) =>
+    ordered(`point-${epochs}`, { ...spec, model: "point", recipe: { ...spec.recipe, epochs, rank: epochs } });
+  const first = await point(1);
+  const begun = process.cpuUsage();
+  const plans = [await point(2), await point(3), await point(4)];
+  const { user, system } = process.cpuUsage(begun);
+  assert.ok(user + system < 1e6, `${user + system} µs: a thread takes more than a second to open the base`);
+  for (const [at, { amountWei, steps }] of plans.entries())
+    assert.deepEqual(
+      [BigInt(amountWei), steps],
+      [BigInt(first.amountWei) * BigInt(at + 2), first.steps * (at + 2)],
+    );
+  const halved = await ordered("halved", { ...spec, model: "point", recipe: { ...spec.recipe, batch: 4 } });
+  assert.equal(halved.steps, 10, "another batch is counted anew");
+});
+
 test("a node that dies before or after the settlement settles once", async () => {
   for (const stopAt of ["released", "settled"]) {
     await world.close();
@@ -158,14 +175,14 @@ test("a payer who cancels pays for the steps that there is a checkpoint of; so d
   for (const away of [false, true]) {
     const id = away ? "cancelled-away" : "cancelled";
     const plan = await ordered(id, { ...long, model: id });
-    assert.equal(plan.steps, 180);
+    assert.equal(plan.steps, 3000);
     const { escrowId: escrow } = await pay(plan);
     await trained(id, 5);
     if (away) await world.close();
     await cancel(escrow);
     if (away) world = await open();
     const payment = await settled(id);
-    assert.ok(payment?.doneSteps && payment.doneSteps >= 1 && payment.doneSteps < 180);
+    assert.ok(payment?.doneSteps && payment.doneSteps >= 1 && payment.doneSteps < plan.steps);
     const parts = stoppedSplit(BigInt(plan.amountWei), payment.doneSteps, plan.steps);
     assert.deepEqual(
       [payment.state, payment.operatorWei, payment.payerWei],
@@ -277,7 +294,7 @@ test("a payment that is not what was asked, or comes twice, or too late, is give
 test("what is not done by its deadline is left, and given back", async () => {
   await world.close();
   world = await open({ payment: { ...payment, deadlineSeconds: 2 } });
-  const plan = await ordered("slow", { ...long, model: "slow", recipe: { ...long.recipe, epochs: 1000 } });
+  const plan = await ordered("slow", { ...long, model: "slow" });
   const { escrowId: escrow } = await pay(plan);
   await trained("slow", 1);
   await world.factory.pause("slow");
@@ -288,11 +305,7 @@ test("what is not done by its deadline is left, and given back", async () => {
   assert.match(job.error ?? "", /deadline .* has passed/);
   assert.equal((await readEscrow(operator, contracts, escrow)).state, "failed");
   // Silent to the end: the payer takes it.
-  const silent = await ordered("silent", {
-    ...long,
-    model: "silent",
-    recipe: { ...long.recipe, epochs: 1000 },
-  });
+  const silent = await ordered("silent", { ...long, model: "silent" });
   const paid = await pay(silent);
   await trained("silent", 1);
   await world.close();

@@ -9,7 +9,6 @@ import {
   followEvents,
   type ProtocolContracts,
 } from "../chain/index.ts";
-import { startWorker, workerUrl } from "../engine/index.ts";
 import {
   type Address,
   type Digest,
@@ -19,6 +18,7 @@ import {
   toHex,
 } from "../protocol/index.ts";
 import type { Database, Jobs, Transaction } from "../store/index.ts";
+import { createEpochSizes } from "./epoch-sizes.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EscrowContracts, stateName } from "./escrow.ts";
 import { type FineTuningJob, isOver, type JobSpec, type Journal, readJob } from "./job.ts";
@@ -27,7 +27,6 @@ import type { Queue } from "./queue.ts";
 import type { BaseModel } from "./release.ts";
 import type { Rows } from "./run-job.ts";
 import { settleEscrow, settlementOf } from "./settle-payment.ts";
-import type { TrainingMethods } from "./worker.ts";
 
 /** How a node is paid for jobs. */
 export type PaymentDependencies = {
@@ -100,6 +99,7 @@ export async function openJobPayments(
 ) {
   const { database, jobs, journal, queue, base, now, log, afterStep } = parts;
   const operator = toHex(chain.account.address);
+  const epochSize = createEpochSizes(base);
 
   async function project(events: readonly EscrowEvent[], tx: Transaction): Promise<void> {
     for (const event of events)
@@ -208,30 +208,14 @@ export async function openJobPayments(
     sync,
     /** What a job would be ordered by; its rows are read as the base model reads them. @throws ModelFactoryError `nothing-to-train` */
     async plan(id: string, spec: JobSpec, rows: Rows): Promise<JobPlan> {
-      // A thread of its own: a job's is not disturbed.
-      const worker = await startWorker<TrainingMethods>(workerUrl(import.meta.url, "worker"), {
-        baseFolder: base.folder,
-        baseName: base.name,
-      });
-      try {
-        const work = await worker.call("plan", {
-          recipe: spec.recipe,
-          examples: rows.examples,
-          heldOut: [],
-          contributorOf: rows.contributorOf,
-          contributors: rows.contributors.length,
-          evaluation: [],
-        });
-        if (work.stepsPerEpoch === 0)
-          throw new ModelFactoryError(
-            "nothing-to-train",
-            "None of the examples can be read by the base model.",
-          );
-        const deadlineSec = Math.floor(now() / 1_000) + deadlineSeconds;
-        return planJob(id, spec, base, work, { weiPerToken, deadlineSec });
-      } finally {
-        await worker.close();
-      }
+      const size = await epochSize(spec, rows);
+      if (size.stepsPerEpoch === 0)
+        throw new ModelFactoryError(
+          "nothing-to-train",
+          "None of the examples can be read by the base model.",
+        );
+      const deadlineSec = Math.floor(now() / 1_000) + deadlineSeconds;
+      return planJob(id, spec, base, size, { weiPerToken, deadlineSec });
     },
     /** How an unpaid job is paid for; undefined for any other. */
     toPay({ payment }: Pick<FineTuningJob, "payment">): ToPay | undefined {
