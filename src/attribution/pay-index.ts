@@ -199,6 +199,9 @@ const metricOf = (
     1 - beta2 ** steps,
   );
 
+/** With fewer held-out examples, influence is not told from chance. */
+export const heldOutLeast = 20;
+
 /** @throws RangeError when there is too little held-out material to make null rows from */
 export async function buildPayIndex(
   input: PayIndexInput,
@@ -210,9 +213,9 @@ export async function buildPayIndex(
     withoutMembers(input);
   const { calibration, explain, inspect } = wanted;
   const { segments, width: p } = gradients;
-  if (heldOut.length < 20)
+  if (heldOut.length < heldOutLeast)
     throw new RangeError(
-      `A pay index needs at least 20 held-out examples to tell influence from chance; there are ${heldOut.length}.`,
+      `A pay index needs at least ${heldOutLeast} held-out examples to tell influence from chance; there are ${heldOut.length}.`,
     );
   const metric = "metric" in input ? input.metric : metricOf(gradients, input);
   if (metric.length !== p) throw new RangeError(`The metric has ${metric.length} numbers, a gradient ${p}.`);

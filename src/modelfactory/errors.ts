@@ -15,6 +15,7 @@ export type ModelFactoryErrorCode =
   | "other-adapter"
   | "payment-held"
   | "payment-over"
+  | "too-few-held-out"
   | "unknown-checkpoint"
   | "unknown-job"
   | "unknown-report"

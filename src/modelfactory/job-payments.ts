@@ -19,13 +19,12 @@ import {
 } from "../protocol/index.ts";
 import type { Database, Jobs, Transaction } from "../store/index.ts";
 import { createEpochSizes } from "./epoch-sizes.ts";
-import { ModelFactoryError } from "./errors.ts";
 import { type EscrowContracts, stateName } from "./escrow.ts";
 import { type FineTuningJob, isOver, type JobSpec, type Journal, readJob } from "./job.ts";
 import { findPayment, paysFor, planJob } from "./payment.ts";
 import type { Queue } from "./queue.ts";
 import type { BaseModel } from "./release.ts";
-import type { Rows } from "./run-job.ts";
+import { type Rows, requireExamples, requireHeldOut } from "./run-job.ts";
 import { settleEscrow, settlementOf } from "./settle-payment.ts";
 
 /** How a node is paid for jobs. */
@@ -206,14 +205,11 @@ export async function openJobPayments(
     priced: weiPerToken > 0n,
     /** Resolves when the events up to the chain's head are in the database. */
     sync,
-    /** What a job would be ordered by; its rows are read as the base model reads them. @throws ModelFactoryError `nothing-to-train` */
+    /** What a job would be ordered by; its rows are read as the base model reads them. @throws ModelFactoryError `nothing-to-train`, `too-few-held-out` */
     async plan(id: string, spec: JobSpec, rows: Rows): Promise<JobPlan> {
+      requireHeldOut(spec, rows.heldOut.length);
       const size = await epochSize(spec, rows);
-      if (size.stepsPerEpoch === 0)
-        throw new ModelFactoryError(
-          "nothing-to-train",
-          "None of the examples can be read by the base model.",
-        );
+      requireExamples(size.stepsPerEpoch);
       const deadlineSec = Math.floor(now() / 1_000) + deadlineSeconds;
       return planJob(id, spec, base, size, { weiPerToken, deadlineSec });
     },

@@ -1,5 +1,5 @@
 /** The training thread measures itself: small parts of what a job does, on some of its own rows. See `estimate`. */
-import { createProducts, widenAdapter } from "../attribution/index.ts";
+import { createProducts, heldOutLeast, widenAdapter } from "../attribution/index.ts";
 import {
   type Checkpoint,
   createEvaluator,
@@ -134,11 +134,18 @@ async function secondsPerMultiplication(threads: number, clock: () => number): P
   return middle(times) / (rows * columns * inner);
 }
 
-/** Takes seconds to a minute, most of it the index's linear algebra. @throws RangeError with fewer than 20 readable held-out rows */
+/** Takes seconds to a minute, most of it the index's linear algebra. @param given.examples some of them readable */
 export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: MeasureRequest): Promise<Speeds> {
   const clock = given.clock === "processor" ? processorMs : () => performance.now();
   const since = (begun: number) => (clock() - begun) / 1000;
-  const sequences = readableRows(base, recipe, given.examples).sequences;
+  const { sequences, kept } = readableRows(base, recipe, given.examples);
+  const heldOutKept = readableRows(base, recipe, given.heldOut).kept.map((i) => given.heldOut[i] as Example);
+  // Too few rows are taken again and again: a job without a release wants an estimate, too.
+  const material = heldOutKept.length > 0 ? heldOutKept : kept.map((i) => given.examples[i] as Example);
+  const heldOutRows = Array.from(
+    { length: Math.max(heldOutLeast, heldOutKept.length) },
+    (_, i) => material[i % material.length] as Example,
+  );
   const lora = loraOf(recipe);
   const adapter = initialAdapter(base.config, lora, recipe.seed);
   using memory = watchMemory();
@@ -181,7 +188,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     return { amount: paddedTokens(lengths(chosen), rows).total, seconds: middle(times), open };
   }
   async function written(rows: number) {
-    const examples = given.heldOut.slice(0, rows);
+    const examples = heldOutRows.slice(0, rows);
     const begun = clock();
     await writeAnswers(base, adapter, examples, sequenceLength(base, recipe), recipe.threads);
     return { amount: answerPasses(base, examples), seconds: since(begun) };
@@ -198,7 +205,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   /** An index of some of the rows, by the seconds of its stages. */
   async function indexed(rows: number, held: number) {
     const examples = given.examples.slice(0, rows);
-    const heldOut = given.heldOut.slice(0, held);
+    const heldOut = heldOutRows.slice(0, held);
     const stages = new Map<string, number>();
     let last: string | undefined;
     let at = clock();
@@ -229,8 +236,8 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     const work = indexWork(base.config, recipe, { examples: rows, heldOut: held, contributors: 2 });
     return { stages, exampleTokens: tokens(examples), heldOutTokens: tokens(heldOut), ...work };
   }
-  const least = await indexed(Math.min(8, given.examples.length), 20);
-  const more = await indexed(Math.min(40, given.examples.length), Math.min(40, given.heldOut.length));
+  const least = await indexed(Math.min(8, given.examples.length), heldOutLeast);
+  const more = await indexed(Math.min(40, given.examples.length), Math.min(40, heldOutRows.length));
   const indexBytes = memory.take() - before;
   type Indexed = typeof least;
   const stage = (name: string, amount: (of: Indexed) => number) =>

@@ -22,6 +22,7 @@ const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
   "payment-over": 409,
   "not-owner": 403,
   "not-commercial": 400,
+  "too-few-held-out": 400,
   "unknown-checkpoint": 404,
   "unknown-job": 404,
   "unknown-report": 404,

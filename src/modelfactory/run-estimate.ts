@@ -1,14 +1,14 @@
 /** A job's estimate: its rows counted, the machine measured if it has not been, one times the other. */
 import { statfs } from "node:fs/promises";
 import { availableParallelism, freemem, tmpdir } from "node:os";
-import { describeCheckpoint, type Example, startWorker, workerUrl } from "../engine/index.ts";
+import { describeCheckpoint, startWorker, workerUrl } from "../engine/index.ts";
 import { jsonDigest } from "../protocol/index.ts";
 import type { Database } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type Estimate, estimateJob, type Speeds, speedsSchema } from "./estimate.ts";
 import type { JobSpec } from "./job.ts";
 import { type BaseModel, baseDigest, engineVersion } from "./release.ts";
-import type { Rows } from "./run-job.ts";
+import { evaluationRows, type Rows, requireExamples, requireHeldOut } from "./run-job.ts";
 import type { TrainingMethods } from "./worker.ts";
 
 /** Rows that a machine is measured on: some of the job's own, evenly. */
@@ -58,7 +58,7 @@ async function problemsOf({ memoryBytes, scratchBytes }: Estimate, residentBytes
 
 /**
  * @param isBusy whether a job runs: what is measured beside it would be too slow
- * @throws ModelFactoryError `busy`: this machine has not been measured for such a job, and cannot be now
+ * @throws ModelFactoryError `busy`: this machine has not been measured for such a job, and cannot be now; `nothing-to-train`, `too-few-held-out`, `nothing-to-evaluate` as the job would end
  */
 export async function runEstimate(
   parts: { database: Database; base: BaseModel; now: () => number; isBusy: () => boolean },
@@ -68,7 +68,7 @@ export async function runEstimate(
   const { database, base, now } = parts;
   const { recipe } = spec;
   const key = speedsKey(base, recipe);
-  const evaluation = (spec.evaluation.length > 0 ? spec.evaluation : rows.heldOut) as Example[];
+  const evaluation = evaluationRows(spec, rows);
   // A thread of its own: a job's is not disturbed, and nothing of a job before counts as memory.
   const worker = await startWorker<TrainingMethods>(workerUrl(import.meta.url, "worker"), {
     baseFolder: base.folder,
@@ -83,6 +83,8 @@ export async function runEstimate(
       contributors: rows.contributors.length,
       evaluation,
     });
+    requireExamples(work.examples);
+    requireHeldOut(spec, work.heldOut);
     const residentBytes = process.memoryUsage.rss();
     const read = async () => {
       const [row] = await database.query<{ speeds: unknown; measuredAtMs: number }>(

@@ -3,7 +3,7 @@
  * restart, goes on after the last of them and ends in the same release.
  */
 import { join } from "node:path";
-import { defaultPayIndexOptions } from "../attribution/index.ts";
+import { defaultPayIndexOptions, heldOutLeast } from "../attribution/index.ts";
 import type { VersionContent, VersionSummary } from "../datanets/index.ts";
 import type { Example, WorkerHandle } from "../engine/index.ts";
 import {
@@ -108,12 +108,40 @@ export function rowsOf<V extends Pick<VersionContent, "rows" | "heldout">>(
   };
 }
 
+/** @param count how many examples the base can read @throws ModelFactoryError `nothing-to-train` */
+export function requireExamples(count: number): void {
+  if (count === 0)
+    throw new ModelFactoryError("nothing-to-train", "None of the examples can be read by the base model.");
+}
+
+/** Before anything is trained, what its index would stumble over. @throws ModelFactoryError `too-few-held-out` */
+export function requireHeldOut({ publish }: Pick<JobSpec, "publish">, count: number): void {
+  if (publish && count < heldOutLeast)
+    throw new ModelFactoryError(
+      "too-few-held-out",
+      `A pay index needs at least ${heldOutLeast} held-out examples to tell influence from chance; there are ${count}. Contribute more with --heldout and publish a version, or ask for no release (publish: false).`,
+    );
+}
+
+/** What a job is evaluated on. @throws ModelFactoryError `nothing-to-evaluate` */
+export function evaluationRows({ evaluation }: Pick<JobSpec, "evaluation">, rows: Pick<Rows, "heldOut">) {
+  const examples = (evaluation.length > 0 ? evaluation : rows.heldOut) as Example[];
+  if (examples.length === 0)
+    throw new ModelFactoryError(
+      "nothing-to-evaluate",
+      "There is nothing to evaluate on: give the job evaluation examples, or the Datanet held-out rows.",
+    );
+  return examples;
+}
+
 /** One step after the other. */
 export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSignal): Promise<void> {
   const { database, journal, afterStep, log } = parts;
   const job = await readJob(database, jobId);
   if (isOver(job) || job.state === "paused" || job.state === "unpaid") return;
   const rows = await readRows(parts, job.spec);
+  evaluationRows(job.spec, rows);
+  requireHeldOut(job.spec, rows.heldOut.length);
 
   /** What the step left behind last time, or what it leaves now. */
   async function once<T extends object>(step: JobStep, state: JobState, run: () => Promise<T>): Promise<T> {
@@ -249,12 +277,7 @@ async function evaluate(
   rows: Rows,
   trained: Trained,
 ): Promise<Evaluated> {
-  const examples = (spec.evaluation.length > 0 ? spec.evaluation : rows.heldOut) as Example[];
-  if (examples.length === 0)
-    throw new ModelFactoryError(
-      "nothing-to-evaluate",
-      "There is nothing to evaluate on: give the job evaluation examples, or the Datanet held-out rows.",
-    );
+  const examples = evaluationRows(spec, rows);
   const engine = await parts.training();
   const { recipe } = spec;
   const adapter = await adapterOf(parts, trained);

@@ -333,6 +333,26 @@ test("an estimate, by this machine's own speeds, is near what the job then takes
   assert.ok(ratio > 1 / 5 && ratio < 5, `${took} s, not ${told.seconds.total} s`);
 });
 
+test("too few held-out rows for an index are refused by the estimate, and by the job before it trains", async () => {
+  const few = await world.datanets.create(network.accounts.curator, {
+    ...{ name: "Few", description: "", domain: "test", license: "CC0-1.0" },
+  });
+  await contribute("ada", rows(12, "f"), "train", few);
+  await contribute("cy", rows(3, "e"), "heldout", few);
+  const { version } = await world.datanets.publishVersion(few.datanetId, network.accounts.curator);
+  const job = { ...spec, model: "few", datanets: [{ datanetId: few.datanetId.toString(), version }] };
+  const refusal = /at least 20 held-out examples .* there are 3/;
+  await assert.rejects(world.factory.estimate(job), { code: "too-few-held-out", message: refusal });
+  await world.factory.createJob("few", job);
+  await world.jobs.drain();
+  const { state, error, trained } = await world.factory.getJob("few");
+  assert.deepEqual([state, trained], ["failed", null]);
+  assert.match(error ?? "", refusal);
+  // Without a release there is no index: this machine is measured on what rows there are.
+  const told = await world.factory.estimate({ ...job, publish: false, recipe: { ...spec.recipe, rank: 4 } });
+  assert.ok(told.seconds.training > 0 && told.seconds.index === 0);
+});
+
 test("a model's name serves an earlier release again, and its newest from the next release on; nothing is overwritten", async () => {
   const releases = [];
   const listed = async () => (await world.factory.models()).find(({ model }) => model === "line")?.id;
