@@ -35,6 +35,28 @@ export function readValley(folder: string): Valley {
   };
 }
 
+/**
+ * The same valley with the first facts of each contributor only, and as large a part of what is held out.
+ *
+ * @param facts of a contributor; each has as many rows as any other
+ */
+export function smallerValley({ contributions, heldOut, questions }: Valley, facts: number): Valley {
+  const ofOwner = questions.length / contributions.length;
+  const first = (text: string) => {
+    const all = lines(text);
+    return `${all.slice(0, (all.length * facts) / ofOwner).join("\n")}\n`;
+  };
+  const seen = contributions.map(() => 0);
+  return {
+    contributions: contributions.map(first),
+    heldOut: first(heldOut),
+    questions: questions.filter(({ owner }) => {
+      seen[owner] = (seen[owner] ?? 0) + 1;
+      return (seen[owner] as number) <= facts;
+    }),
+  };
+}
+
 export const examplesOf = (text: string): Example[] =>
   lines(text).map((line) => exampleSchema.parse(JSON.parse(line)));
 

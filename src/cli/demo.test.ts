@@ -7,13 +7,13 @@ import { promisify } from "node:util";
 const program = fileURLToPath(new URL("./bin.ts", import.meta.url));
 
 /**
- * The main job with the base model that ships: minutes of real training, so everything is looked at in one run. Calibration, ten retrainings
- * more, has tests of its own.
+ * The main job with the base model that ships, and a quarter of its facts: a minute of real training, so everything is looked at in one run.
+ * Calibration, ten retrainings more, has tests of its own.
  */
 test("the demo does what it tells", { timeout: 20 * 60_000 }, async () => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [program, "demo", "--json", "--no-calibration"],
+    [program, "demo", "--json", "--small", "--no-calibration"],
     {
       maxBuffer: 1 << 24,
     },
@@ -22,7 +22,7 @@ test("the demo does what it tells", { timeout: 20 * 60_000 }, async () => {
   const result = JSON.parse(lines.at(-1) as string);
   assert.equal(result.ok, true);
   assert.equal(result.chainId, 161_612);
-  assert.deepEqual({ ...result.datanet, version: "" }, { version: "", examples: 700, contributors: 5 });
+  assert.deepEqual({ ...result.datanet, version: "" }, { version: "", examples: 175, contributors: 5 });
   assert.ok(result.training.lossLast < 0.05 && result.training.lossFirst > 1);
   assert.ok(result.training.heldOutLossTuned < result.training.heldOutLossBase);
 
@@ -31,7 +31,8 @@ test("the demo does what it tells", { timeout: 20 * 60_000 }, async () => {
   assert.ok(result.attributionHitRate >= 0.95, `the owner is best paid in ${result.attributionHitRate}`);
   assert.ok(result.ownerShareOfPay >= 0.8, `the owner receives ${result.ownerShareOfPay}`);
   assert.ok(
-    result.control.removedOwnerAccuracy <= 0.15,
+    result.control.removedOwnerAccuracy <= 0.4, // of five facts: chance finds one, where each was known
+
     `without the owner ${result.control.removedOwnerAccuracy}`,
   );
   assert.ok(result.control.othersAccuracy >= 0.95, `everybody else ${result.control.othersAccuracy}`);
