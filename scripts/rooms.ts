@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 export const floors: readonly (readonly string[])[] = [
   ["protocol", "engine", "store"],
   ["chain"],
-  ["datanets", "attribution", "openlora", "payments", "explorer", "operators"],
+  ["datanets", "attribution", "openlora", "payments", "explorer", "operators", "feed"],
   ["modelfactory", "inference", "settlement"],
   ["agents", "validators"],
   ["node"],

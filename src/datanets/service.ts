@@ -36,6 +36,7 @@ import type { ExportedFile } from "./export/croissant.ts";
 import { type ExportName, exportVersion } from "./export/index.ts";
 import { type Ask, importVersion } from "./import-version.ts";
 import { listVersions, publishVersion, readSummary, type VersionSummary } from "./publication.ts";
+import { contributionsAfter, type RecentContribution } from "./recent.ts";
 import type { Registry } from "./registry.ts";
 import { type StakeStanding, stakeStanding } from "./stake.ts";
 import { migrateDatanets } from "./tables.ts";
@@ -91,6 +92,11 @@ export type Datanets = {
     datanetId: bigint,
     page: Parameters<typeof listContributions>[2],
   ): Promise<ContributionSummary[]>;
+  /** Contributions to all Datanets after a cursor; see `recent.ts`. */
+  contributionsAfter(
+    after: number | null,
+    limit: number,
+  ): Promise<{ contributions: RecentContribution[]; cursor: number }>;
   /** What the Datanet asks of its rows. */
   getRules(datanetId: bigint): Promise<Rules>;
   /** Sets it, for contributions from now on. @throws DatanetError `not-owner` */
@@ -231,6 +237,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     stakeOf: (datanetId, contributor) => stakeStanding(parts, datanetId, contributor),
     clusterOf: (rowId) => clusterOf(database, rowId),
     checks,
+    contributionsAfter: (after, limit) => contributionsAfter(database, after, limit),
     getContribution: (contributionId) => readReport(parts, contributionId),
     contributors: async (datanetId, page) => {
       await readDatanet(database, datanetId);

@@ -20,3 +20,4 @@ export { ExplorerError, type ExplorerErrorCode } from "./errors.ts";
 export { type InstanceRule, protocolInstances } from "./registry.ts";
 export { explorerRoutes } from "./routes.ts";
 export { type Explorer, type ExplorerDependencies, openExplorer, type Summary } from "./service.ts";
+export type { BlocksSince, EventSince } from "./since.ts";

@@ -39,6 +39,8 @@ export type IndexerStatus = {
 
 export type Indexer = {
   status(): IndexerStatus;
+  /** Calls back after each batch. @returns how to stop that */
+  onIndexed(listener: () => void): () => void;
   /** Resolves when this block is in the database. @throws when indexing has been closed */
   reached(blockNumber: number): Promise<void>;
   /** Finishes the batch under way, then stops. */
@@ -66,6 +68,7 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
   let wake = () => {};
   let head = await headOf(chain.request);
   let cursor = await checkedCursor(options.reindex === true ? "that was asked for" : undefined);
+  const listeners = new Set<() => void>();
   const waiting = new Set<{ block: number; resolve: () => void; reject: (error: Error) => void }>();
   const access: ChainAccess = {
     request: chain.request,
@@ -127,6 +130,7 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
       return writeRows(tx, rows, cursor, { ...made, blockNumber: last.number, blockHash: last.hash });
     });
     cursor = next;
+    for (const listener of listeners) listener();
     for (const waiter of waiting) {
       if (waiter.block > next.blockNumber) continue;
       waiting.delete(waiter);
@@ -254,6 +258,10 @@ export async function openIndexer(options: IndexerOptions): Promise<Indexer> {
   const running = run();
   return {
     status: () => ({ cursor, head, trouble }),
+    onIndexed(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     reached(block) {
       if (cursor !== undefined && cursor.blockNumber >= block) return Promise.resolve();
       if (closed) return Promise.reject(closedError());

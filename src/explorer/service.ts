@@ -29,6 +29,7 @@ import {
   type TransactionRow,
 } from "./read.ts";
 import { type InstanceRule, protocolInstances, registryOf } from "./registry.ts";
+import { type BlocksSince, blocksAfter, type EventSince, eventsAfter } from "./since.ts";
 
 export type ExplorerDependencies = {
   readonly database: Database;
@@ -91,6 +92,14 @@ export type Explorer = {
   /** @throws ExplorerError unknown-contract */
   contract(address: Address): Promise<{ contract: ContractView; abi: Abi | null }>;
   search(text: string): Promise<readonly Hit[]>;
+  /** Events of known contracts after a cursor, and blocks after a block; see `since.ts`. */
+  eventsAfter(
+    after: number | null,
+    limit: number,
+  ): Promise<{ events: EventSince[]; cursor: number; more: boolean }>;
+  blocksAfter(after: number | null): Promise<BlocksSince | undefined>;
+  /** Calls back when blocks came into the index. @returns how to stop that */
+  onIndexed(listener: () => void): () => void;
   /** Resolves when a block is in the index. */
   reached(blockNumber: number): Promise<void>;
   close(): Promise<void>;
@@ -179,6 +188,9 @@ export async function openExplorer(dependencies: ExplorerDependencies): Promise<
       return { contract, abi: (contract.name === null ? undefined : registry.abiOf(contract.name)) ?? null };
     },
     search: (text) => search(database, text),
+    eventsAfter: (after, limit) => eventsAfter(database, after, limit),
+    blocksAfter: (after) => blocksAfter(database, after),
+    onIndexed: indexer.onIndexed,
     reached: indexer.reached,
     close: indexer.close,
   };

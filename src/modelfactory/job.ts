@@ -288,6 +288,24 @@ export function createJournal(
         `select id, at_ms as "atMs", kind, data from modelfactory.events where job_id = $1 and id > $2 order by id limit $3`,
         [id, after, Math.min(limit, eventsPerPageMax)],
       ),
+    /** States and steps of all jobs after an event, oldest first; null: none, and the cursor from now on. */
+    async eventsOfAll(
+      after: number | null,
+      limit: number,
+    ): Promise<{ events: (JobEvent & { readonly jobId: string })[]; cursor: number }> {
+      if (after === null) {
+        const [last] = await database.query<{ id: number }>(
+          "select coalesce(max(id), 0) as id from modelfactory.events",
+        );
+        return { events: [], cursor: last?.id ?? 0 };
+      }
+      const events = await database.query<JobEvent & { jobId: string }>(
+        `select id, job_id as "jobId", at_ms as "atMs", kind, data from modelfactory.events
+         where id > $1 and kind in ('state', 'step') order by id limit $2`,
+        [after, limit],
+      );
+      return { events, cursor: events.at(-1)?.id ?? after };
+    },
     /** Events before `before`, newest first. */
     eventsBack: (id: string, before: number, limit: number): Promise<JobEvent[]> =>
       database.query<JobEvent>(

@@ -236,6 +236,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     listJobs: (page: Partial<JobPage> = {}) => listJobs(database, { limit: 20, ...page }),
     events: journal.events,
     eventsBack: journal.eventsBack,
+    eventsOfAll: journal.eventsOfAll,
     onEvent: journal.onEvent,
     /**
      * A job for each point of a grid, none of them released; the same id again is the same sweep.

@@ -20,6 +20,7 @@ import {
   openElections,
 } from "../datanets/index.ts";
 import { type Explorer, explorerRoutes, openExplorer } from "../explorer/index.ts";
+import { feedRoutes, openFeed } from "../feed/index.ts";
 import { createInference, type Inference, inferenceRoutes, openLoadedAdapters } from "../inference/index.ts";
 import {
   contractModelRegistry,
@@ -62,6 +63,7 @@ import { createTokenCount } from "./count-tokens.ts";
 import { delegationRoutes } from "./delegations.ts";
 import { openEngine } from "./engine.ts";
 import { examplesRoutes } from "./examples.ts";
+import { feedSources } from "./feed-sources.ts";
 import { isForeignName, openOperatorToken, ownName, ownOrigins, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
 import { createQuiet } from "./quiet.ts";
@@ -342,6 +344,20 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
       }),
       (d) => d.close(),
     );
+    const feed = opened(
+      "the live stream",
+      await openFeed({
+        database,
+        sources: feedSources({ explorer, settlement, datanets, modelFactory }),
+        log: write,
+      }),
+      (f) => f.close(),
+    );
+    opened(
+      "the live stream's ears",
+      [explorer.onIndexed(feed.wake), modelFactory.onEvent(feed.wake)],
+      async (ears) => ears.forEach((stop) => void stop()),
+    );
     const inference = opened(
       "inference",
       await createInference({
@@ -363,6 +379,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
         maySell: chainSale(network),
         deliver: async (tx, bundle) => {
           await settlement.accept(tx, bundle);
+          tx.onCommit(feed.wake);
         },
         operator: accounts.operator,
         log: warn,
@@ -384,6 +401,10 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const { guard } = operators;
     const app = new OpenAPIHono();
     app.use(ownName(config.host));
+    app.use("/v1/*", async ({ req }, next) => {
+      await next();
+      if (req.method !== "GET") feed.wake();
+    });
     app.onError((error, context) => {
       // Whoever left in the middle of a request is no failure of ours, and reads no answer.
       if (context.req.raw.signal.aborted) return context.body(null, 499 as 400);
@@ -496,6 +517,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     );
     app.route("/", inferenceRoutes(inference, { guard: guard("models") }));
     app.route("/", explorerRoutes(explorer));
+    app.route("/", feedRoutes(feed));
     const rpc = createRpc(chain, {
       rate: { perSecond: config.rpcRequestsPerSecond, burst: config.rpcRequestsPerSecond * 10 },
       onInternalError: (error) => warn(`JSON-RPC: ${(error as Error).message}`),
@@ -527,6 +549,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     });
     opened("the HTTP server", server, async (s) => {
       rpc.close();
+      feed.endStreams();
       await closeServer(s, async () => (await inference.metrics()).inFlight);
     });
     url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${(server.address() as AddressInfo).port}`;

@@ -6,7 +6,8 @@ export const scopeMeanings = {
   datanets: "create, publish and import Datanets; their rules, readers and curators",
   modelfactory: "fine-tuning jobs, their files, which release a model's name serves",
   models: "load, unload and pin adapters",
-  settlement: "settle now; check, demand, prove and take over batches; give payments for jobs back",
+  settlement:
+    "settle now; check, demand, prove and take over batches; give a job's payment back; give payments for jobs back",
   faucet: "give away OPEN of the liquidity account",
   blobs: "remove blobs that nothing names, rotate the master key",
   backup: "copy the whole node, its secrets with it: as strong as the operator token",

@@ -31,6 +31,7 @@
  */
 export type { PayeeBalance } from "./balance.ts";
 export type { BatchRow, BatchState } from "./batch.ts";
+export type { SettlementChange, SettlementCursor } from "./changes.ts";
 export type { Claim, ClaimProof, ClaimResult } from "./claim.ts";
 export { contentFrom, contentLines, type PublishedContent, readContent } from "./content.ts";
 export type { Demand, DemandKind } from "./demand.ts";

@@ -12,6 +12,7 @@ import {
 import type { Blobs, Database, Transaction } from "../store/index.ts";
 import { type Earner, listEarners, type PayeeBalance, readBalance } from "./balance.ts";
 import { type BatchRow, contentOf, findBatch, findBatches, readBatch, treeCache } from "./batch.ts";
+import { changesAfter, type SettlementChange, type SettlementCursor } from "./changes.ts";
 import {
   type Claim,
   type ClaimProof,
@@ -111,6 +112,11 @@ export type Settlement = {
   accept(tx: Transaction, bundle: ReceiptBundle): Promise<{ receiptId: Digest; created: boolean }>;
   receipt(receiptId: Digest): Promise<ReceiptView>;
   receipts(filter: ReceiptFilter): Promise<ListedReceipt[]>;
+  /** What happened after a cursor; see `changes.ts`. */
+  changes(
+    cursor: SettlementCursor | null,
+    limit: number,
+  ): Promise<{ changes: SettlementChange[]; cursor: SettlementCursor; more: boolean }>;
   /** Settles what waits, at most one batch. Calls wait for each other. */
   settle(): Promise<SettleResult>;
   /** Settles until nothing that can be settled waits, at most 100 batches. */
@@ -221,6 +227,10 @@ export async function openSettlement(dependencies: SettlementDependencies): Prom
     receipts: async (filter) => {
       await glance();
       return listReceipts(database, filter);
+    },
+    changes: async (cursor, limit) => {
+      if (Object.keys(cursor?.open ?? {}).length > 0) await glance();
+      return changesAfter(database, cursor, limit);
     },
     settle,
     settleNow: async () => {

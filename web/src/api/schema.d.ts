@@ -12126,6 +12126,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens in the node, as it happens, as server-sent events
+         * @description Each event is named by its topic and has an id; whoever reconnects with the last one in `Last-Event-ID` (browsers do) or `after` misses nothing and gets nothing twice. `ready` comes first. `reset` means that what came after the last id is not kept any more: load what you show again. Topics:
+         *
+         *     - `blocks`: blocks of the chain, as many as came at once in one event
+         *     - `answers`: receipts of paid answers: scored, batched, final
+         *     - `datanets`: contributions, and what the chain says of Datanets and their versions
+         *     - `jobs`: states and steps of fine-tuning jobs
+         *     - `models`: models and releases on chain, and verdicts on releases
+         *     - `batches`: batches, demands and verdicts on chain
+         *     - `governance`: proposals, votes, elections, parameters
+         *     - `stake`: pools, delegations, rewards, slashes
+         */
+        get: {
+            parameters: {
+                query?: {
+                    topics?: string;
+                    after?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The stream; it does not end */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": components["schemas"]["FeedEventData"];
+                    };
+                };
+                /** @description Too many readers of one address */
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description Too many readers */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -14324,6 +14403,12 @@ export interface components {
             subject?: string | null;
             /** @example 0xab… */
             transaction?: string;
+        };
+        FeedEventData: {
+            kind: string;
+            atMs: number;
+        } & {
+            [key: string]: unknown;
         };
     };
     responses: never;
