@@ -6,6 +6,7 @@ import { type AccessJson, askForPass } from "./datanet-pass.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
+import { wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
 import { oneLine, pairs, table } from "./table.ts";
 import { withAccount } from "./wallet-account.ts";
@@ -55,6 +56,7 @@ export function define(command: Command, io: Io): void {
     .option("--admit <address>", "let this one read")
     .option("--refuse <address>", "do not, and end the passes it has")
     .option("--reason <text>", "for the reader")
+    .option("--offset <number>", "leave out so many of the list", wholeUpTo(1_000_000_000), 0)
     .action((id, options) => readers(io, id, options));
   subcommand(command, "reads", "Show what was read by whom, by the hour; as the node's operator")
     .argument("<datanet>", "its number", datanetNumber)
@@ -132,24 +134,30 @@ async function ask(io: Io, id: string, options: { as: string; purpose: string })
 async function readers(
   io: Io,
   id: string,
-  { admit, refuse, reason }: { admit?: string; refuse?: string; reason?: string },
+  { admit, refuse, reason, offset }: { admit?: string; refuse?: string; reason?: string; offset: number },
 ): Promise<void> {
   const node = connect();
   const path = `/v1/datanets/${id}/readers`;
   const [reader, state] = admit === undefined ? [refuse, "refused"] : [admit, "admitted"];
   if (reader !== undefined)
     await node.send("PUT", `${path}/${reader}`, { body: { state, reason }, operator: true });
-  const found = await node.get<{ readers: ReaderJson[] }>(path, { operator: true });
+  const found = await node.get<{ total: number; readers: ReaderJson[] }>(`${path}?offset=${offset}`, {
+    operator: true,
+  });
+  const shown = offset + found.readers.length;
   io.result(
     found,
     found.readers.length === 0
       ? "Nobody has asked."
-      : table(found.readers, [
-          ["Reader", (one) => one.reader],
-          ["", (one) => one.state],
-          ["Asked", ({ askedAtMs }) => time(askedAtMs)],
-          ["Purpose", ({ purpose }) => oneLine(purpose, 60)],
-        ]),
+      : [
+          table(found.readers, [
+            ["Reader", (one) => one.reader],
+            ["", (one) => one.state],
+            ["Asked", ({ askedAtMs }) => time(askedAtMs)],
+            ["Purpose", ({ purpose }) => oneLine(purpose, 60)],
+          ]),
+          ...(shown < found.total ? [`… ${found.total} in all: --offset ${shown} shows the next`] : []),
+        ].join("\n\n"),
   );
 }
 

@@ -15,7 +15,9 @@ const row = (n: number) =>
 
 test("versions: exported, compared, and smaller by what a contributor takes back", async (t) => {
   await run("datanet", "create", "--name", "Mills", "--license", "CC-BY-4.0");
-  const { contributionId } = await run("contribute", "1", file("mills.jsonl", [1, 2, 3].map(row).join("")));
+  // The first line is empty: lines are those of the file, not of what was sent of it.
+  const mills = file("mills.jsonl", `\n${[1, 2, 3].map(row).join("")}`);
+  const { contributionId } = await run("contribute", "1", mills);
   await run("datanet", "publish", "1");
 
   await t.test("as a file, whose digest its description names", async () => {
@@ -36,8 +38,8 @@ test("versions: exported, compared, and smaller by what a contributor takes back
 
   await t.test("what is taken back is missing from the next version, and the last says so", async () => {
     const strange = await refused(["datanet", "withdraw", String(contributionId), "--lines", "9"], 1);
-    assert.match(strange.message, /Line 9 .* not accepted/);
-    const taken = await run("datanet", "withdraw", String(contributionId), "--lines", "2");
+    assert.match(strange.message, /No row of contribution \d+ .* is from line 9/);
+    const taken = await run("datanet", "withdraw", String(contributionId), "--lines", "mills.jsonl:3");
     assert.equal(taken.withdrawn, 1);
     const { version, count } = await run("datanet", "publish", "1");
     assert.deepEqual([version, count], [2, 2]);

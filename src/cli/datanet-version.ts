@@ -2,6 +2,7 @@
 import { createWriteStream } from "node:fs";
 import { Writable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
+import type { Source } from "../datanets/index.ts";
 import {
   type Address,
   type Digest,
@@ -40,8 +41,16 @@ type DiffJson = {
 type ReportJson = {
   readonly datanetId: string;
   readonly contributor: Address;
-  readonly rows: readonly { readonly line: number; readonly digest: Digest; readonly status: string }[];
+  readonly rows: readonly ReportRow[];
 };
+type ReportRow = {
+  readonly line: number;
+  readonly digest: Digest;
+  readonly status: string;
+  readonly source?: Source;
+};
+/** A line of a file that was given; the file may be left out where there is one. */
+type SourceLine = { readonly file: string | undefined; readonly line: number };
 
 const files = ["rows.jsonl", "rows.parquet", "croissant.json", "README.md"];
 
@@ -53,10 +62,34 @@ function versionName(text: string): { datanet: string; version: number } {
   return { datanet: found[1] as string, version: Number(found[2]) };
 }
 
-function lineNumbers(text: string): number[] {
-  const lines = text.split(",").map(Number);
-  if (lines.every((line) => Number.isInteger(line) && line >= 1)) return lines;
-  throw new InvalidArgumentError("Lines are numbers from 1 between commas, such as 3,17.");
+function sourceLines(text: string): SourceLine[] {
+  return text.split(",").map((part) => {
+    const [, file, line] = /^(?:(.+):)?([1-9]\d{0,14})$/s.exec(part.trim()) ?? [];
+    if (line === undefined)
+      throw new InvalidArgumentError(
+        "Lines are numbers from 1 between commas, with their file where several were given: 3,17 or rows.csv:3,rows.csv:17.",
+      );
+    return { file, line: Number(line) };
+  });
+}
+
+/** Where a row came from: its line in the file that was given, else the number of its record. */
+const lineOf = ({ source, line }: ReportRow) => source?.line ?? source?.row ?? (source ? undefined : line);
+
+/** The rows that began at a line. @throws CliError where several files have one */
+function rowsAt(rows: readonly ReportRow[], { file, line }: SourceLine): ReportRow[] {
+  const found = rows.filter(
+    (row) => lineOf(row) === line && (file === undefined || row.source?.file === file),
+  );
+  const files = [...new Set(found.map(({ source }) => source?.file))];
+  if (files.length <= 1) return found;
+  throw new CliError(`Line ${line} is in ${files.length} of the files that were given.`, {
+    expected: `one of ${files
+      .slice(0, 5)
+      .map((name) => `${name}:${line}`)
+      .join(", ")}`,
+    exitCode: exitCodes.usage,
+  });
 }
 
 export function define(command: Command, io: Io): void {
@@ -82,7 +115,11 @@ export function define(command: Command, io: Io): void {
     "account of your wallet that contributed",
   )
     .argument("<contribution>", "its number", Number)
-    .option("--lines <numbers>", "only these lines of it, such as 3,17", lineNumbers)
+    .option(
+      "--lines <numbers>",
+      "only these lines of the files given, such as 3,17 or rows.csv:3",
+      sourceLines,
+    )
     .action((contribution, options) => withdraw(io, contribution, options));
 }
 
@@ -155,20 +192,20 @@ async function exportFile(
 async function withdraw(
   io: Io,
   contribution: number,
-  { as, lines }: { as: string; lines?: number[] },
+  { as, lines }: { as: string; lines?: SourceLine[] },
 ): Promise<void> {
   const node = connect();
   await networkOf(node);
   const report = await node.get<ReportJson>(`/v1/contributions/${contribution}`);
   const standing = report.rows.filter(({ status }) => status === "accepted" || status === "pending");
-  const wanted = lines === undefined ? standing : standing.filter(({ line }) => lines.includes(line));
-  const missing = lines?.find((line) => !wanted.some((row) => row.line === line));
+  const missing = lines?.find((line) => rowsAt(standing, line).length === 0);
+  const wanted = [...new Set(lines?.flatMap((line) => rowsAt(standing, line)) ?? standing)];
   if (missing !== undefined || wanted.length === 0)
     throw new CliError(
       missing === undefined
         ? `Contribution ${contribution} has no row that counts or waits for curators.`
-        : `Line ${missing} of contribution ${contribution} was not accepted.`,
-      { fix: ["GET /v1/contributions/<id> has every line and what became of it."] },
+        : `No row of contribution ${contribution} that counts or waits for curators is from ${missing.file ?? "line"}${missing.file ? ":" : " "}${missing.line}.`,
+      { fix: ["GET /v1/contributions/<id> has every row with its source, and what became of it."] },
     );
   const account = walletAccount(node.settings, as, io);
   const { signing } = await node.get<{ signing: { chainId: number; verifyingContract: Address } }>(

@@ -28,6 +28,7 @@ export type DatanetErrorCode =
   | "access-forged"
   | "access-mismatch"
   | "access-needed"
+  | "readers-full"
   | "unknown-reader"
   | "unknown-token"
   | "texts-sealed"

@@ -52,7 +52,7 @@ export type DatanetRoutesOptions = {
   readonly operator?: { readonly account: Account; readonly guard: MiddlewareHandler };
 };
 
-const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 503> = {
+const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 429 | 503> = {
   "malformed-upload": 400,
   "too-large": 413,
   "empty-upload": 400,
@@ -81,6 +81,7 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 503> = {
   "access-forged": 403,
   "access-mismatch": 400,
   "access-needed": 403,
+  "readers-full": 429,
   "unknown-reader": 404,
   "unknown-token": 400,
   "texts-sealed": 503,
@@ -588,7 +589,7 @@ function bodyOf(context: Context): AsyncIterable<Uint8Array> {
 
 function failure(
   context: Context,
-  status: 400 | 403 | 404 | 409 | 413 | 415 | 503,
+  status: 400 | 403 | 404 | 409 | 413 | 415 | 429 | 503,
   code: string,
   message: string,
   details: Readonly<Record<string, string | number>> = {},

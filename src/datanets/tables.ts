@@ -92,6 +92,9 @@ const migrations = [
   ...curationMigrations,
   // Texts of a private Datanet may still lie unencrypted.
   "alter table datanets.datanets add column is_plain boolean not null default true;",
+  // What a reader had staked when asking: of too many that wait, those with the least go.
+  `alter table datanets.readers add column stake_wei ${weiColumn} not null default 0;
+   create index readers_by_state on datanets.readers (datanet_id, state, stake_wei, asked_at_ms);`,
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

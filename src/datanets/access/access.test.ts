@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Address } from "viem";
-import type { PrivateKeyAccount } from "viem/accounts";
+import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import {
   type AccessRequest,
   type Digest,
   signAccessRequest,
   textDigest,
+  toHex,
   zeroDigest,
 } from "../../protocol/index.ts";
 import {
@@ -34,7 +35,12 @@ const operator = { authorization: "Bearer operator" };
 
 before(async () => {
   world = await openWorld();
-  service = await createDatanets({ ...world, now: () => nowMs });
+  // Stake is the contract's to tell (`../stake.test.ts`); here Ada has some.
+  const registry = {
+    ...world.registry,
+    stakeOf: async (of: Address) => (of === toHex(ada.address) ? 5n : 0n),
+  };
+  service = await createDatanets({ ...world, registry, now: () => nowMs });
   app = datanetRoutes(service, {
     operator: {
       account: owner,
@@ -194,4 +200,55 @@ test("who holds enough of a token is admitted; a forged, altered, old or early r
     const { status: answered, body } = await call("POST", `${path}/access`, request);
     assert.deepEqual([answered, body.error.code], [status, code]);
   }
+});
+
+test("any number of addresses fills the owner's list to its bound and no further, and keeps nobody out who has stake", async () => {
+  const path = await datanet();
+  await call("PUT", `${path}/access`, { kind: "request", terms: "For research only." }, operator);
+  const id = path.split("/")[3];
+  const waiting = (address: string) =>
+    world.database.query(
+      `insert into datanets.readers (datanet_id, reader, terms_digest, signature, purpose, state, asked_at_ms)
+     select $1, $2 || lpad(to_hex(n), 36, '0'), '', '', 'spam', 'asked', $3 from generate_series(1, 1000) n`,
+      [id, address, nowMs],
+    );
+  await waiting("0xff");
+  const stranger = privateKeyToAccount(`0x${"7".repeat(64)}`);
+  const refused = await call("POST", `${path}/access`, await asking(path, stranger));
+  assert.deepEqual([refused.status, refused.body.error.code], [429, "readers-full"]);
+  assert.equal((await call("POST", `${path}/access`, await asking(path, ada))).body.state, "asked");
+  const first = (await call("GET", `${path}/readers?limit=2`, undefined, operator)).body;
+  assert.deepEqual(
+    [first.total, first.readers.length, first.readers[0].reader],
+    [1000, 2, toHex(ada.address)],
+  );
+  const last = (await call("GET", `${path}/readers?offset=999&limit=2`, undefined, operator)).body;
+  assert.equal(last.readers.length, 1);
+  assert.equal((await call("POST", `${path}/access`, await asking(path, ada))).body.state, "asked", "again");
+  // Who was admitted is none of them any more; what waited for a month goes.
+  nowMs += 30 * 24 * 3_600_000;
+  assert.equal((await call("POST", `${path}/access`, await asking(path, stranger))).body.state, "asked");
+  assert.equal((await call("GET", `${path}/readers`, undefined, operator)).body.total, 1);
+});
+
+test("who needs no leave, and who has too little of a token, leaves nothing behind", async () => {
+  const path = await datanet();
+  const rowsOf = async (table: string) =>
+    (
+      await world.database.query(`select 1 from datanets.${table} where datanet_id = $1`, [
+        path.split("/")[3],
+      ])
+    ).length;
+  const { body } = await call("POST", `${path}/access`, await asking(path, bo));
+  assert.deepEqual([body.state, body.pass, await rowsOf("passes")], ["admitted", "olr_anyone", 0]);
+  const token = {
+    kind: "token",
+    terms: "Holders.",
+    contract: world.registryAddress.toLowerCase(),
+    least: "1",
+  };
+  await call("PUT", `${path}/access`, token, operator);
+  assert.equal((await call("POST", `${path}/access`, await asking(path, bo))).body.state, "refused");
+  assert.equal(await rowsOf("readers"), 0);
+  assert.equal((await rows(path, body.pass)).status, 403);
 });

@@ -51,6 +51,12 @@ export type ReadCount = {
 };
 
 export const passPrefix = "olr_";
+/** What who is no curator gets for a Datanet that is open to all: nothing needs it, and nothing is written down for it. */
+const anyonesPass = `${passPrefix}anyone`;
+/** Requests that wait for an owner, at most; those who come then must have more stake than one of them. */
+export const waitingMax = 1_000;
+/** How long a request waits. */
+const waitingMs = 30 * 24 * 3_600_000;
 const passMs = 3_600_000;
 /** How old a request may be, and how far ahead its signer's clock. */
 const requestSeconds = 600n;
@@ -118,16 +124,22 @@ export async function askToRead(
   // A curator must see what there is to curate.
   const isCurator = await parts.mayCurate(datanetId, reader);
   const held = rule.kind === "token" ? await parts.registry.balanceOf(rule.contract, reader) : undefined;
+  if (rule.kind === "public" && !isCurator)
+    return { state: "admitted", pass: anyonesPass, expiresAtMs: now() + passMs };
+  const stakeWei = isCurator ? 0n : await parts.registry.stakeOf(reader);
   const requestDigest = hashAccessRequest(request);
   return database.transaction(async (tx): Promise<Admission> => {
     // Who needs nobody's leave does not stand in the owner's list.
-    if (!isCurator && rule.kind !== "public")
+    const hasTooLittle = rule.kind === "token" && (held ?? 0n) < BigInt(rule.least);
+    if (!isCurator && rule.kind !== "public" && !hasTooLittle) {
+      await makeRoom(tx, datanetId, { reader, stakeWei, nowMs: now() });
       await tx.query(
-        `insert into datanets.readers (datanet_id, reader, terms_digest, signature, purpose, state, asked_at_ms)
-         values ($1, $2, $3, $4, $5, 'asked', $6)
-         on conflict (datanet_id, reader) do update set terms_digest = $3, signature = $4, purpose = $5, asked_at_ms = $6`,
-        [datanetId, reader, request.termsDigest, toHex(given.signature), given.purpose, now()],
+        `insert into datanets.readers (datanet_id, reader, terms_digest, signature, purpose, state, asked_at_ms, stake_wei)
+         values ($1, $2, $3, $4, $5, 'asked', $6, $7)
+         on conflict (datanet_id, reader) do update set terms_digest = $3, signature = $4, purpose = $5, asked_at_ms = $6, stake_wei = $7`,
+        [datanetId, reader, request.termsDigest, toHex(given.signature), given.purpose, now(), stakeWei],
       );
+    }
     const admission = isCurator ? undefined : await decided(tx, rule, datanetId, reader, held);
     if (admission !== undefined) return admission;
     const pass = `${passPrefix}${randomBytes(32).toString("base64url")}`;
@@ -145,6 +157,41 @@ export async function askToRead(
       );
     return { state: "admitted", pass, expiresAtMs };
   });
+}
+
+/**
+ * Keeps what waits for an owner within bounds. Addresses are free: a thousand of them fill the list, and a reader with any stake still gets in, in the place of one
+ * with less; stake cannot be in two places, and takes the unbonding time to move.
+ *
+ * @throws DatanetError `readers-full`
+ */
+async function makeRoom(
+  tx: Queries,
+  datanetId: bigint,
+  { reader, stakeWei, nowMs }: { reader: Address; stakeWei: bigint; nowMs: number },
+): Promise<void> {
+  await tx.query("select id from datanets.datanets where id = $1 for update", [datanetId]);
+  await tx.query(
+    "delete from datanets.readers where datanet_id = $1 and state = 'asked' and asked_at_ms <= $2",
+    [datanetId, nowMs - waitingMs],
+  );
+  const [count] = await tx.query<{ waiting: number; isKnown: boolean }>(
+    `select count(*) filter (where state = 'asked') as waiting, coalesce(bool_or(reader = $2), false) as "isKnown"
+     from datanets.readers where datanet_id = $1`,
+    [datanetId, reader],
+  );
+  if (count === undefined || count.isKnown || Number(count.waiting) < waitingMax) return;
+  const gone = await tx.query(
+    `delete from datanets.readers where (datanet_id, reader) in (
+       select datanet_id, reader from datanets.readers where datanet_id = $1 and state = 'asked' and stake_wei < $2
+       order by stake_wei, asked_at_ms limit 1) returning reader`,
+    [datanetId, stakeWei],
+  );
+  if (gone.length > 0) return;
+  throw new DatanetError(
+    "readers-full",
+    `${waitingMax} requests wait for the owner of Datanet ${datanetId}, each of somebody with at least as much stake. Stake more OPEN (./openledger stake delegate) or ask again later.`,
+  );
 }
 
 /** What stands against a reader; undefined where nothing does. */
@@ -224,13 +271,25 @@ export async function decideReader(
 
 const readerColumns = `reader, state, purpose, reason, terms_digest as "termsDigest", asked_at_ms as "askedAtMs", decided_at_ms as "decidedAtMs"`;
 
-/** Who has asked, those who wait first. */
-export const listReaders = (queries: Queries, datanetId: bigint, limit: number): Promise<Reader[]> =>
-  queries.query<Reader>(
-    `select ${readerColumns} from datanets.readers where datanet_id = $1
-     order by (state = 'asked') desc, asked_at_ms desc limit $2`,
-    [datanetId, limit],
+export type Page = { readonly offset: number; readonly limit: number };
+
+/** Who has asked, those who wait first, of them those with most stake. */
+export async function listReaders(
+  queries: Queries,
+  datanetId: bigint,
+  { offset, limit }: Page,
+): Promise<{ total: number; readers: Reader[] }> {
+  const [count] = await queries.query<{ total: number }>(
+    "select count(*) as total from datanets.readers where datanet_id = $1",
+    [datanetId],
   );
+  const readers = await queries.query<Reader>(
+    `select ${readerColumns} from datanets.readers where datanet_id = $1
+     order by (state = 'asked') desc, stake_wei desc, asked_at_ms desc, reader limit $2 offset $3`,
+    [datanetId, limit, offset],
+  );
+  return { total: Number(count?.total ?? 0), readers };
+}
 
 /** Whose pass this is. @throws DatanetError `access-needed` */
 export async function readerOfPass(
@@ -246,6 +305,11 @@ export async function readerOfPass(
         )
       : [];
   if (found !== undefined) return found.reader;
+  if (pass === anyonesPass && (await accessRuleOf(database, datanetId)).kind === "public")
+    throw new DatanetError(
+      "not-curator",
+      `Datanet ${datanetId} is open to all and read without a pass; this one is nobody's. Curators get their own: its owner names them, or contributors elect them.`,
+    );
   throw new DatanetError(
     "access-needed",
     pass === undefined
@@ -273,9 +337,13 @@ export async function recordRead(
 }
 
 /** Newest hours first. */
-export const listReads = (queries: Queries, datanetId: bigint, limit: number): Promise<ReadCount[]> =>
+export const listReads = (
+  queries: Queries,
+  datanetId: bigint,
+  { offset, limit }: Page,
+): Promise<ReadCount[]> =>
   queries.query<ReadCount>(
     `select version, reader, what, hour_ms as "hourMs", times from datanets.reads where datanet_id = $1
-     order by hour_ms desc, times desc limit $2`,
-    [datanetId, limit],
+     order by hour_ms desc, times desc, reader, version, what limit $2 offset $3`,
+    [datanetId, limit, offset],
   );

@@ -8,7 +8,10 @@ import type { Access } from "./service.ts";
 
 const tags = ["Access"];
 const params = z.object({ datanetId: idText });
-const listed = z.object({ limit: countText(1, 1_000, "100").default(100) });
+const listed = z.object({
+  offset: countText(0, 1_000_000_000, "0").default(0),
+  limit: countText(1, 1_000, "100").default(100),
+});
 
 const ruleOut = z.object({ rule: accessRuleSchema, termsDigest: z.string() }).openapi("AccessRule");
 const admissionOut = z
@@ -84,7 +87,10 @@ const routes = {
     tags,
     summary: "Who asked to read, as this node's operator; those who wait first",
     request: { params, query: listed },
-    responses: { 200: json(z.object({ readers: z.array(readerOut) }), "The readers"), ...failures },
+    responses: {
+      200: json(z.object({ total: z.number(), readers: z.array(readerOut) }), "A page of them"),
+      ...failures,
+    },
   }),
   decide: createRoute({
     method: "put",
@@ -131,17 +137,16 @@ export function mountAccess(app: OpenAPIHono, access: Access, guard: MiddlewareH
     return context.json(await access.rule(datanetId), 200);
   });
   app.openapi({ ...routes.readers, middleware: [guard] }, async (context) => {
-    const { limit } = context.req.valid("query");
-    const readers = await access.readers(context.req.valid("param").datanetId, limit);
-    return context.json({ readers }, 200);
+    const { datanetId } = context.req.valid("param");
+    return context.json(await access.readers(datanetId, context.req.valid("query")), 200);
   });
   app.openapi({ ...routes.decide, middleware: [guard] }, async (context) => {
     const { datanetId, reader } = context.req.valid("param");
     return context.json(await access.decide(datanetId, reader, context.req.valid("json")), 200);
   });
   app.openapi({ ...routes.reads, middleware: [guard] }, async (context) => {
-    const { limit } = context.req.valid("query");
-    const reads = await access.reads(context.req.valid("param").datanetId, limit);
+    const { datanetId } = context.req.valid("param");
+    const reads = await access.reads(datanetId, context.req.valid("query"));
     return context.json({ reads }, 200);
   });
 }

@@ -7,6 +7,7 @@ import {
   decideReader,
   listReaders,
   listReads,
+  type Page,
   type ReadCount,
   type Reader,
   readerOfPass,
@@ -23,8 +24,8 @@ export type Access = {
   decide(datanetId: bigint, reader: Address, decision: Parameters<typeof decideReader>[3]): Promise<Reader>;
   /** Datanets that are not open to all. */
   privateOnes(): Promise<bigint[]>;
-  readers(datanetId: bigint, limit: number): Promise<Reader[]>;
-  reads(datanetId: bigint, limit: number): Promise<ReadCount[]>;
+  readers(datanetId: bigint, page: Page): ReturnType<typeof listReaders>;
+  reads(datanetId: bigint, page: Page): Promise<ReadCount[]>;
   /** Whose pass this is. @throws DatanetError `access-needed` */
   readerOf(datanetId: bigint, pass: string | undefined): Promise<Address>;
   /**
@@ -55,8 +56,8 @@ export function createAccess(parts: AccessParts): Access {
       );
       return found.map(({ id }) => id);
     },
-    readers: (datanetId, limit) => listReaders(database, datanetId, limit),
-    reads: (datanetId, limit) => listReads(database, datanetId, limit),
+    readers: (datanetId, page) => listReaders(database, datanetId, page),
+    reads: (datanetId, page) => listReads(database, datanetId, page),
     readerOf: (datanetId, pass) => readerOfPass(parts, datanetId, pass),
     async read(read, by) {
       const rule = await accessRuleOf(database, read.datanetId);
