@@ -52,6 +52,13 @@ async function nothingStored(): Promise<void> {
 }
 
 describe("contributions", () => {
+  test("keep where each row came from, and tell it", async () => {
+    const source = { file: "mills.csv", line: 3, row: 2 };
+    const text = lines({ example: { prompt: "The mill of", completion: " the source." }, source });
+    const { contributionId } = await service.contribute(await signed(world.registry, datanetId, ada, text));
+    assert.deepEqual((await service.getContribution(contributionId)).rows[0]?.source, source);
+  });
+
   test("are accepted without the contributor holding any OPEN", async () => {
     assert.equal(await world.balance(ada.address), 0n);
     const report = await give(ada, lines(example(1), example(2)));
