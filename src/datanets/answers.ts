@@ -1,4 +1,5 @@
 /** What the room's routes have in common in their descriptions. */
+import type { Context } from "hono";
 import type { z } from "zod";
 import { errorOut } from "./schemas.ts";
 
@@ -20,3 +21,20 @@ export const failures = {
   413: json(errorOut, "Too large"),
   415: json(errorOut, "Another content type is expected"),
 };
+
+export const unchanged = { 304: { description: "As it was: the ETag that came is still its own" } };
+
+/**
+ * Names what never changes by an ETag (RFC 9110, section 8.8.3).
+ *
+ * @param tag the digest of what is answered
+ * @returns 304 where whoever asks has it already
+ */
+export function asItWas(context: Context, tag: string): Response | undefined {
+  const etag = `"${tag}"`;
+  context.header("etag", etag);
+  const known = (context.req.header("if-none-match") ?? "")
+    .split(",")
+    .map((one) => one.trim().replace(/^W\//, ""));
+  return known.includes(etag) || known.includes("*") ? context.body(null, 304) : undefined;
+}

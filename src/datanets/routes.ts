@@ -4,7 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import type { Account } from "viem";
 import { canonicalJson, examplesDigest } from "../protocol/index.ts";
 import { askedBy, mountAccess } from "./access/routes.ts";
-import { failures, json, jsonBody } from "./answers.ts";
+import { asItWas, failures, json, jsonBody, unchanged } from "./answers.ts";
 import { askNode } from "./ask-node.ts";
 import { rulesSchema } from "./checks/index.ts";
 import { mountContributors } from "./contributors-routes.ts";
@@ -323,7 +323,7 @@ const routes = {
     tags,
     summary: "A version",
     request: { params: versionParams },
-    responses: { 200: json(versionOut, "The version"), ...failures },
+    responses: { 200: json(versionOut, "The version"), ...unchanged, ...failures },
   }),
   manifest: createRoute({
     method: "get",
@@ -331,7 +331,7 @@ const routes = {
     tags,
     summary: "A version's manifest, byte for byte: its Keccak-256 is the manifest digest",
     request: { params: versionParams },
-    responses: { 200: json(z.unknown(), "The manifest"), ...failures },
+    responses: { 200: json(z.unknown(), "The manifest"), ...unchanged, ...failures },
   }),
   rows: createRoute({
     method: "get",
@@ -376,6 +376,7 @@ const routes = {
     request: { params: versionParams.extend({ name: z.enum(exportNames) }) },
     responses: {
       200: { content: { "application/octet-stream": { schema: z.string() } }, description: "The file" },
+      ...unchanged,
       ...failures,
     },
   }),
@@ -497,10 +498,14 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
   });
   app.openapi(routes.version, async (context) => {
     const { datanetId, version } = context.req.valid("param");
-    return context.json(versionJson(await service.getVersionSummary(datanetId, version)), 200);
+    const summary = await service.getVersionSummary(datanetId, version);
+    const same = asItWas(context, summary.manifestDigest);
+    return same === undefined ? context.json(versionJson(summary), 200) : (same as never);
   });
   app.openapi(routes.manifest, async (context) => {
     const { datanetId, version } = context.req.valid("param");
+    const same = asItWas(context, (await service.getVersionSummary(datanetId, version)).manifestDigest);
+    if (same !== undefined) return same as never;
     const { manifest } = await service.getVersion(datanetId, version);
     return context.body(canonicalJson(manifest), 200, { "content-type": "application/json" }) as never;
   });
@@ -526,7 +531,13 @@ export function datanetRoutes(service: Datanets, options: DatanetRoutesOptions =
     const { datanetId, version, name } = context.req.valid("param");
     const url = new URL(context.req.url);
     const at = `${url.origin}${url.pathname.slice(0, -`/${name}`.length)}`;
-    if (name.startsWith("rows.")) await read(context, datanetId, version, name);
+    if (name.startsWith("rows.")) {
+      await read(context, datanetId, version, name);
+      const { manifestDigest } = await service.getVersionSummary(datanetId, version);
+      // Descriptions tell what was taken back since, and change.
+      const same = asItWas(context, `${manifestDigest}/${name}`);
+      if (same !== undefined) return same as never;
+    }
     const { mediaType, bytes } = await service.exportVersion(datanetId, version, name, at);
     return context.body(bytes as Uint8Array<ArrayBuffer>, 200, {
       "content-type": mediaType,

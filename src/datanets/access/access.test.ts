@@ -252,3 +252,30 @@ test("who needs no leave, and who has too little of a token, leaves nothing behi
   assert.equal(await rowsOf("readers"), 0);
   assert.equal((await rows(path, body.pass)).status, 403);
 });
+
+test("what never changes is not sent twice, and who may not read it does not learn that it is the same", async () => {
+  const path = await datanet();
+  for (const [at, isGated] of [
+    ["", false],
+    ["/manifest", false],
+    ["/files/rows.jsonl", true],
+  ] as const) {
+    const ask = (etag?: string) =>
+      app.request(
+        `${path}/versions/1${at}`,
+        etag === undefined ? {} : { headers: { "if-none-match": etag } },
+      );
+    const first = await ask();
+    const etag = first.headers.get("etag") ?? "";
+    assert.match(etag, /^"0x[0-9a-f]{64}/, at);
+    for (const same of [etag, `"other", W/${etag}`, "*"]) {
+      const again = await ask(same);
+      assert.deepEqual([again.status, await again.text(), again.headers.get("etag")], [304, "", etag]);
+    }
+    assert.equal((await ask('"other"')).status, 200);
+    await call("PUT", `${path}/access`, { kind: "request", terms: "For research only." }, operator);
+    assert.equal((await ask(etag)).status, isGated ? 403 : 304);
+    await call("PUT", `${path}/access`, { kind: "public" }, operator);
+  }
+  assert.equal((await app.request(`${path}/versions/1/files/README.md`)).headers.get("etag"), null);
+});

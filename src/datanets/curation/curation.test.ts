@@ -288,3 +288,27 @@ test("agreement is 1 where all agree, about 0 where they toss coins; reputation 
   );
   assert.ok(wilsonLower(2, 2) < wilsonLower(95, 100));
 });
+
+test("a near duplicate whose representative is turned down represents the next ones, also after a restart", async () => {
+  await service.curation.setOverlap(datanetId, 1);
+  const like = (end: string) => ({
+    prompt: "Which path leads from the old mill to the upper lake in the valley?",
+    completion: ` The one north of the weir, past nine grey stones and a dry well, and then ${end}`,
+  });
+  await give(ada, lines(like("left.")));
+  const second = await give(bo, lines(like("right.")));
+  assert.equal(second.rows[0]?.nearOf?.contributor, ada.address.toLowerCase());
+  const queued = await queueOf(owner);
+  const first = queued.find(({ example: text }) => JSON.stringify(text).includes("left."));
+  assert.ok(first);
+  await judge(owner, [first.row], "reject");
+  for (const restart of [false, true]) {
+    if (restart) service = await createDatanets({ ...world, now: () => nowMs });
+    const next = await give(stranger, lines(like(restart ? "down." : "up.")));
+    assert.deepEqual(
+      [next.rows[0]?.status, next.rows[0]?.nearOf?.contributor],
+      ["pending", bo.address.toLowerCase()],
+      restart ? "after a restart" : "at once",
+    );
+  }
+});
