@@ -10,10 +10,10 @@
  * - jobs: what four jobs are estimated to take, in time and memory, against what they take (the worst is told; `jobs` has all), and a training that is killed
  *   and gone on with. --quick runs one
  *
- * The data folder is shared/data beside the repository, or docs/ where that is missing. Speeds are of one core's time. Exit code 1 when
+ * --out writes the figures to a file, and keeps there what other parts found. The data folder is shared/data beside the repository, or docs/ where that is missing. Speeds are of one core's time. Exit code 1 when
  * near duplicates have a recall below 0.95 or a precision below 0.9, an estimate is off by more than 25 %, or a resumed training ends in other bytes.
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startChild } from "./common/child.ts";
 import { machine, note } from "./common/measure.ts";
@@ -39,9 +39,13 @@ if (!parts.includes(values.part)) throw new Error(`--part takes ${parts.join(", 
 const wants = (part: string) => values.part === part || values.part === "all";
 
 const on = machine();
-const near = wants("near") ? measureNear(textsOf(values.data), values.quick ? 1_000 : 4_000) : undefined;
+const near = wants("near")
+  ? { ...measureNear(textsOf(values.data), values.quick ? 1_000 : 4_000), on }
+  : undefined;
 if (near) note(`near duplicates: recall ${near.recall}, precision ${near.precision}`);
-const nearMany = wants("near") ? await nearMillion(values.quick ? 50_000 : 1_000_000) : undefined;
+const nearMany = wants("near")
+  ? { ...(await nearMillion(values.quick ? 50_000 : 1_000_000)), on }
+  : undefined;
 if (nearMany) note(`${nearMany.rows} rows: ${nearMany.rowsPerSec} rows a second, ${nearMany.indexMiB} MiB`);
 const reading = wants("reading") ? await read(values.quick ? 64e6 : 2e9) : undefined;
 if (reading) note(`reading: ${reading.rows} rows, ${reading.rssMiB} MiB`);
@@ -59,20 +63,24 @@ async function read(bytes: number) {
   return await child.call("read", { folder: values.data, bytes });
 }
 
-const result = {
-  rowsPerSec: reading ? Math.round(reading.rows / reading.cpuSeconds) : null,
-  rssMiBAt2GB: reading?.rssMiB ?? null,
-  nearDup: near ?? null,
-  nearMany: nearMany ?? null,
-  estimateErrorPct: jobs?.seconds.worst ?? null,
-  memoryErrorPct: jobs?.memory.worst ?? null,
-  resumeBitExact: jobs?.resume.bitExact ?? null,
-  quick: values.quick,
-  reading: reading ?? null,
-  jobs: jobs ?? null,
-  on,
+const found = {
+  rowsPerSec: reading && Math.round(reading.rows / reading.cpuSeconds),
+  rssMiBAt2GB: reading?.rssMiB,
+  nearDup: near,
+  nearMany,
+  estimateErrorPct: jobs?.seconds.worst,
+  memoryErrorPct: jobs?.memory.worst,
+  resumeBitExact: jobs?.resume.bitExact,
+  reading: reading && { ...reading, quick: values.quick, on },
+  jobs: jobs && { ...jobs, quick: values.quick, on },
 };
-if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`);
+const { out } = values;
+/** What was not measured now is what the file held, else null. */
+const before = out !== undefined && existsSync(out) ? JSON.parse(readFileSync(out, "utf8")) : {};
+const result = Object.fromEntries(
+  Object.entries(found).map(([name, value]) => [name, value ?? before[name] ?? null]),
+);
+if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
 process.stdout.write(`${JSON.stringify(result, null, values.json ? undefined : 2)}\n`);
 const missed = [
   near && near.recall < bars.recall && `a recall of ${near.recall}`,

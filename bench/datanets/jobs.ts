@@ -92,16 +92,16 @@ const jobs: { name: string; material: () => JobMaterial }[] = [
     }),
   },
   {
-    name: "all rows, rank 2, large batches",
+    name: "all modules, rank 2, large batches",
     material: () => ({
-      ...valley(1, 3),
+      ...valley(2, 3),
       recipe: recipe({ rank: 2, batch: 40, epochs: 3, calibration: calibration(0) }),
     }),
   },
   {
     name: "documents, rank 16",
     material: () => ({
-      ...documents(60, 24),
+      ...documents(40, 24),
       recipe: recipe({ rank: 16, batch: 8, epochs: 1, calibration: calibration(0) }),
     }),
   },
