@@ -3151,6 +3151,13 @@ export interface paths {
                         "application/json": components["schemas"]["DatanetVersion"];
                     };
                 };
+                /** @description As it was: the ETag that came is still its own */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
                 /** @description The request is not right; the message says why */
                 400: {
                     headers: {
@@ -3243,6 +3250,13 @@ export interface paths {
                     content: {
                         "application/json": unknown;
                     };
+                };
+                /** @description As it was: the ETag that came is still its own */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
                 };
                 /** @description The request is not right; the message says why */
                 400: {
@@ -3534,6 +3548,13 @@ export interface paths {
                     content: {
                         "application/octet-stream": string;
                     };
+                };
+                /** @description As it was: the ETag that came is still its own */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
                 };
                 /** @description The request is not right; the message says why */
                 400: {
@@ -4064,6 +4085,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    offset?: number;
                     limit?: number;
                 };
                 header?: never;
@@ -4074,13 +4096,14 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description The readers */
+                /** @description A page of them */
                 200: {
                     headers: {
                         [name: string]: unknown;
                     };
                     content: {
                         "application/json": {
+                            total: number;
                             readers: components["schemas"]["Reader"][];
                         };
                     };
@@ -4257,6 +4280,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
+                    offset?: number;
                     limit?: number;
                 };
                 header?: never;
