@@ -27,7 +27,7 @@ if (!withoutBrowser) {
 
 for (const [name, path] of Object.entries(screens))
   test(`${name}: no complaint, no violation, nothing sticks out`, { skip: withoutBrowser }, async () => {
-    const { complaints, sights } = await lookAt(browser, name, `${world.url}${path(known)}`);
+    const { complaints, sights } = await lookAt(browser, name, `${world.url}${path(known)}`, "crossed");
     assert.deepEqual(complaints, []);
     for (const { at, violations, sticksOut } of sights) {
       assert.deepEqual(violations, [], at);

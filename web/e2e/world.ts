@@ -69,9 +69,13 @@ export async function populate({ node }: World) {
   const { secret, channelId } = await buyKey(context, open);
   const receipts = await collectReceipts(context, await askAll(context, "valley", "", secret));
   await settleAndClaim(context, receipts, contributors);
+  const { transactions } = await context.api.get<{ transactions: { hash: string }[] }>(
+    "/v1/explorer/transactions?limit=1",
+  );
   return {
     datanetId,
     jobId: job.id,
+    transactionHash: transactions[0]?.hash as string,
     releaseId: job.releaseId as string,
     contributor: contributors[0] as string,
     receiptId: receipts[0]?.receiptId as string,

@@ -48,9 +48,9 @@ export function Page({ title, lead, trail = [], action, children }: Props) {
 /** A figure with its name under it. */
 export function Stat({ label, children, note }: { label: string; children: ReactNode; note?: ReactNode }) {
   return (
-    <div className="min-w-0 rounded-lg border bg-surface px-4 py-3">
+    <div className="min-w-0 rounded-lg border bg-surface px-3 py-2.5 sm:px-4 sm:py-3">
       <dt className="text-sm text-quiet">{label}</dt>
-      <dd className="mt-0.5 text-lg font-semibold break-words">{children}</dd>
+      <dd className="mt-0.5 font-semibold break-words sm:text-lg">{children}</dd>
       {note && <dd className="text-xs text-quiet">{note}</dd>}
     </div>
   );
@@ -58,15 +58,20 @@ export function Stat({ label, children, note }: { label: string; children: React
 
 /** Figures side by side, as many as fit. */
 export const Stats = ({ children }: { children: ReactNode }) => (
-  <dl className="grid grid-cols-[repeat(auto-fit,minmax(10.5rem,1fr))] gap-3">{children}</dl>
+  <dl className="grid grid-cols-2 gap-2 sm:grid-cols-[repeat(auto-fit,minmax(10.5rem,1fr))] sm:gap-3">
+    {children}
+  </dl>
 );
 
 /** Names and values under each other. */
 export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
   return (
-    <dl className="grid grid-cols-[minmax(7rem,auto)_minmax(0,1fr)] gap-x-6 gap-y-2 text-sm">
+    <dl className="grid gap-x-6 gap-y-2 text-sm sm:grid-cols-[minmax(7rem,auto)_minmax(0,1fr)]">
       {facts.map(([name, value]) => (
-        <div key={name} className="col-span-2 grid grid-cols-subgrid border-b pb-2 last:border-0 last:pb-0">
+        <div
+          key={name}
+          className="border-b pb-2 last:border-0 last:pb-0 sm:col-span-2 sm:grid sm:grid-cols-subgrid"
+        >
           <dt className="text-quiet">{name}</dt>
           <dd className="min-w-0 break-words">{value}</dd>
         </div>

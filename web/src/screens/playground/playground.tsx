@@ -176,7 +176,7 @@ function Hint({ model }: { model: Schema<"Model"> }) {
           <>
             <Link
               to={`/models/${model.openledger.release}` as string}
-              className="text-accent hover:underline"
+              className="text-accent underline underline-offset-3"
             >
               Its release
             </Link>{" "}
