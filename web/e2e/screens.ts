@@ -40,6 +40,7 @@ export const screens: Readonly<Record<string, (known: Known) => string>> = {
   governance: () => "/governance",
   "governance-new": () => "/governance/new",
   parameters: () => "/governance/parameters",
+  you: () => "/account",
   explorer: () => "/explorer",
   block: () => "/explorer/blocks/1",
   account: (known) => `/explorer/accounts/${known.contributor}`,
@@ -81,6 +82,10 @@ export async function lookAt(
         await page.setViewportSize({ width, height: 900 });
         await page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
         await page.locator(look === "dark" ? "html.dark" : "html:not(.dark)").waitFor();
+        // Two frames: one in which the look changes, and one in which it is drawn.
+        await page.evaluate(
+          "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
+        );
         await page.screenshot({ path: join(pictures, `${name}-${look}-${width}.png`), fullPage: true });
         const at = `${look}, ${width} px`;
         sights.push({

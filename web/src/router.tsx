@@ -56,6 +56,7 @@ const tree = root.addChildren([
   screen("/governance/new", () => import("./screens/governance/new.tsx"), "NewProposal"),
   screen("/governance/parameters", () => import("./screens/governance/parameters.tsx"), "ParametersPage"),
   screen("/governance/$proposal", () => import("./screens/governance/proposal.tsx"), "ProposalPage"),
+  screen("/account", () => import("./screens/account/account.tsx"), "AccountPage"),
   screen("/explorer", () => import("./screens/explorer/explorer.tsx"), "Explorer"),
   screen("/explorer/blocks/$block", () => import("./screens/explorer/block.tsx"), "Block"),
   screen(

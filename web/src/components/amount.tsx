@@ -4,7 +4,7 @@ import { money } from "../lib/format.ts";
 export function Amount({ wei }: { wei: string | number | bigint }) {
   const { amount, unit, exact } = money(wei);
   return (
-    <span title={exact} className="whitespace-nowrap">
+    <span title={exact}>
       {amount} <span className="text-[0.85em] text-quiet">{unit}</span>
     </span>
   );

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
+import { figure } from "../lib/format.ts";
 import { useTheme } from "../lib/theme.ts";
 
 export type Series = { label: string; values: readonly (number | null)[]; dashed?: boolean };
@@ -19,6 +20,16 @@ type Props = {
 
 const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const inks = ["--accent", "--wait", "--bad", "--good"];
+
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const minute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const second = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** A moment of an axis, as fine as its marks are apart; seconds since 1970. */
+function clock(at: number, splits: readonly number[]): string {
+  const apart = (splits[1] ?? 0) - (splits[0] ?? 0);
+  return (apart >= 86_400 ? day : apart >= 60 ? minute : second).format(at * 1000);
+}
 
 /** Lines over steps or time, as they grow; a thousand points are drawn in about a millisecond. */
 export function Curve({ label, xLabel, x, series, height = 220, time = false, logarithmic = false }: Props) {
@@ -46,7 +57,10 @@ export function Curve({ label, xLabel, x, series, height = 220, time = false, lo
         legend: { live: true },
         cursor: { drag: { x: true, y: false } },
         scales: { x: { time }, y: logarithmic ? { distr: 3 } : {} },
-        axes: [{ ...axis }, { ...axis, size: 56 }],
+        axes: [
+          { ...axis, ...(time ? { values: (_, splits) => splits.map((at) => clock(at, splits)) } : {}) },
+          { ...axis, size: 64, values: (_, splits) => splits.map((value) => figure(value)) },
+        ],
         series: [
           { label: xLabel },
           ...series.map(({ label, dashed }, line) => ({

@@ -14,6 +14,7 @@ import {
   VoteIcon,
 } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
+import { useIsLive } from "../api/events.ts";
 import { cn } from "../lib/cn.ts";
 import { short } from "../lib/format.ts";
 import { useTheme } from "../lib/theme.ts";
@@ -51,6 +52,7 @@ export function Shell() {
           <span className="max-[26rem]:sr-only">OpenLedger</span>
         </Link>
         <div className="flex items-center gap-1 lg:order-last lg:mt-auto lg:flex-col lg:items-stretch lg:gap-2">
+          <Live />
           <Who />
           <Look />
           <Button
@@ -95,6 +97,17 @@ export function Shell() {
   );
 }
 
+/** Whether what is shown follows the node by itself. */
+function Live() {
+  const live = useIsLive();
+  return (
+    <p className="hidden items-center gap-2 px-2.5 text-xs text-quiet lg:flex">
+      <span aria-hidden className={cn("size-2 rounded-full", live ? "bg-good" : "bg-wait")} />
+      {live ? "Live" : "Waiting for the node"}
+    </p>
+  );
+}
+
 function Who() {
   const wallet = useWallet();
   const [open, setOpen] = useState(false);
@@ -106,7 +119,7 @@ function Who() {
         </Button>
       ) : (
         <Button asChild>
-          <Link to="/explorer/accounts/$address" params={{ address: wallet.address }} title={wallet.address}>
+          <Link to="/account" title={wallet.address}>
             <span className="font-mono text-[0.8125rem]">{short(wallet.address)}</span>
           </Link>
         </Button>
