@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { repository, runSteps, type Step } from "./steps.ts";
 
 /** Scripts that write committed files; with `--check` they only compare, and fail when a file is out of date. */
-const generators = ["rooms", "lock", "contracts"];
+const generators = ["rooms", "lock", "contracts", "api-types"];
 
 /** The checks, in the order in which they are worth reading. */
 export function checks(): Step[] {

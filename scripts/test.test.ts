@@ -32,7 +32,7 @@ test("test files are found below folders, and by name, once each", () => {
 
 test("everything is the checks, the tests and the contracts; a path is only what is below it", () => {
   const names = (...paths: string[]) => steps(paths, root).map(({ name }) => name);
-  assert.deepEqual(names("scripts/test.test.ts"), ["tests"]);
+  assert.deepEqual(names("scripts/test.test.ts"), ["web application", "tests"]);
   assert.deepEqual(names("contracts"), ["contract tests"]);
   const all = names();
   for (const name of ["types", "style", "tests", "contract tests"]) assert.ok(all.includes(name), name);

@@ -66,6 +66,7 @@ import { examplesRoutes } from "./examples.ts";
 import { feedSources } from "./feed-sources.ts";
 import { isForeignName, openOperatorToken, ownName, ownOrigins, printable } from "./guard.ts";
 import { type NodeNetwork, openNetwork } from "./network.ts";
+import { problemDetails } from "./problem.ts";
 import { createQuiet } from "./quiet.ts";
 import { nodeRoutes } from "./routes.ts";
 import { servingMetrics } from "./serving-metrics.ts";
@@ -401,6 +402,7 @@ export async function openNode(config: NodeConfig, options: OpenNodeOptions = {}
     const { guard } = operators;
     const app = new OpenAPIHono();
     app.use(ownName(config.host));
+    app.use("/v1/*", problemDetails());
     app.use("/v1/*", async ({ req }, next) => {
       await next();
       if (req.method !== "GET") feed.wake();
