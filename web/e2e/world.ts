@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { demoApi } from "../../src/cli/demo-api.ts";
 import {
   askAll,
   buyKey,
@@ -85,4 +86,32 @@ export async function populate({ node }: World) {
     question: valley.questions[0]?.question as string,
     answer: valley.questions[0]?.answer as string,
   };
+}
+
+/** Publishes what waits as the next version and trains a release on it, as the operator. */
+export async function publishAndTrain({ node }: World, datanetId: string, model: string) {
+  const { operate, get, follow } = demoApi(node.url, node.operatorToken);
+  const { version } = await operate<{ version: number }>(`/v1/datanets/${datanetId}/versions`, {});
+  const { id } = await operate<{ id: string }>("/v1/fine-tunes", {
+    model,
+    datanets: [{ datanetId, version }],
+    recipe: { threads: 1, stopAtOptimum: false, stopLoss: 0.01, calibration: { retrainings: 0 } },
+  });
+  await follow(`/v1/fine-tunes/${id}/events`, () => {});
+  const { state, error } = await get<{ state: string; error: string | null }>(`/v1/fine-tunes/${id}`);
+  if (state !== "succeeded") throw new Error(`The job ended as ${state}: ${error}`);
+  return { version, jobId: id };
+}
+
+/** One paid question, its receipt settled. @returns the answer */
+export async function askAndSettle(
+  { node }: World,
+  model: string,
+  question: string,
+  secret: string,
+): Promise<string> {
+  const { text } = await demoApi(node.url, node.operatorToken).ask(model, question, secret);
+  await node.inference.drain();
+  await node.settlement.settle();
+  return text;
 }

@@ -4,7 +4,7 @@ import { queries } from "./queries.ts";
 
 /** What is asked for again when a topic tells of something: the first parts of query keys. */
 const touched: Readonly<Record<string, readonly string[]>> = {
-  blocks: ["status", "explorer", "transactions", "balance of", "chain"],
+  blocks: ["status", "explorer", "transactions", "balance of", "stake of", "chain"],
   answers: ["status", "receipts", "receipt", "answers that pay", "balance", "leaderboard"],
   batches: ["status", "receipts", "receipt", "batches", "batch", "balance", "account"],
   datanets: ["status", "datanets", "datanet", "datanet versions"],
