@@ -25,7 +25,7 @@ export function Home() {
       action={
         <>
           <Button asChild variant="primary">
-            <Link to="/models">Ask a model</Link>
+            <Link to="/playground">Ask a model</Link>
           </Button>
           <Button asChild>
             <Link to="/datanets">Contribute knowledge</Link>
@@ -79,7 +79,10 @@ function Figures({ status }: { status: Schema<"Status"> }) {
       <Stat label="Paid answers" note={`${count(status.receipts.settled)} settled on chain`}>
         {count(status.receipts.count)}
       </Stat>
-      <Stat label="Divided in the last batches" note={`${status.batches.length} batches`}>
+      <Stat
+        label="Divided in the last batches"
+        note={status.batches.length === 1 ? "one batch" : `${status.batches.length} batches`}
+      >
         <Amount wei={paid} />
       </Stat>
       <Stat label="Waiting for a batch" note={`${count(status.receipts.pending)} answers not final`}>
@@ -132,7 +135,12 @@ function Datanets({ datanets }: { datanets: Schema<"Status">["datanets"] }) {
         {
           heading: "Name",
           cell: ({ id, name }) => (
-            <Link to="/datanets" className="text-accent hover:underline" title={`Datanet ${id}`}>
+            <Link
+              to="/datanets/$id"
+              params={{ id }}
+              className="text-accent hover:underline"
+              title={`Datanet ${id}`}
+            >
               {name}
             </Link>
           ),
