@@ -1,14 +1,15 @@
 /**
  * What Datanets cost and how right their checks are: reading and checking rows, near duplicates on real texts, estimates of fine-tuning jobs.
  *
- *   ./openledger bench datanets [--json] [--quick] [--data DIR] [--part reading|near|jobs|all] [--out FILE]
+ *   ./openledger bench datanets [--json] [--quick] [--data DIR] [--part reading|near|jobs|all] [--recipes four|all|NAME] [--out FILE]
  *
  * - reading: 2 GB of JSON Lines, made as they are read from the texts of the data folder in rows of 2,000 characters, through the reader of files and the checks of single rows,
  *   in a process of its own whose largest resident memory is told. --quick reads 64 MB; `reading.bytes` says how much it was
  * - near: half of the texts of 10 words or more are taken in, copies of them with 0 to 20 % of their words edited and texts that are no copies are asked;
  *   then a million rows made of the texts, in a process of its own (`nearMany`). --quick takes in 50,000
  * - jobs: what four jobs are estimated to take, in time and memory, against what they take (the worst is told; `jobs` has all), and a training that is killed
- *   and gone on with. --quick runs one
+ *   and gone on with. --quick runs one; --recipes all runs
+ *   ten, and a part of a name those whose name holds it
  *
  * --out writes the figures to a file, and keeps there what other parts found. The data folder is shared/data beside the repository, or docs/ where that is missing. Speeds are of one core's time. Exit code 1 when
  * near duplicates have a recall below 0.95 or a precision below 0.9, an estimate is off by more than 25 %, or a resumed training ends in other bytes.
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     data: { type: "string", default: defaultData() },
     part: { type: "string", default: "all" },
+    recipes: { type: "string", default: "four" },
     out: { type: "string" },
   },
 });
@@ -49,7 +51,9 @@ const nearMany = wants("near")
 if (nearMany) note(`${nearMany.rows} rows: ${nearMany.rowsPerSec} rows a second, ${nearMany.indexMiB} MiB`);
 const reading = wants("reading") ? await read(values.quick ? 64e6 : 2e9) : undefined;
 if (reading) note(`reading: ${reading.rows} rows, ${reading.rssMiB} MiB`);
-const jobs = wants("jobs") ? await measureJobs(values.quick ? 1 : 4) : undefined;
+const jobs = wants("jobs")
+  ? await measureJobs(values.quick ? 1 : Number.POSITIVE_INFINITY, values.recipes)
+  : undefined;
 
 async function nearMillion(rows: number) {
   await using child = startChild<NearManyMethods>(

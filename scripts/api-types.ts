@@ -1,17 +1,20 @@
 /**
- * Writes `web/src/api/schema.d.ts`, the types of the node's HTTP API, from its OpenAPI document: the one a fresh node answers with.
+ * Writes `web/src/api/schema.d.ts`, the types of the node's HTTP API, and `docs/routes.md`, the list of its routes, from its OpenAPI document: the one a
+ * fresh node answers with.
  *
  *   node scripts/api-types.ts            after a route has changed (boots a node in a temporary home)
- *   node scripts/api-types.ts --check    fails when the committed types are out of date
+ *   node scripts/api-types.ts --check    fails when what is committed is out of date
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { openNode, readConfig } from "../src/node/index.ts";
 
-const target = fileURLToPath(new URL("../web/src/api/schema.d.ts", import.meta.url));
+const typesFile = fileURLToPath(new URL("../web/src/api/schema.d.ts", import.meta.url));
+const routesFile = fileURLToPath(new URL("../docs/routes.md", import.meta.url));
 const generator = fileURLToPath(
   new URL("../web/node_modules/openapi-typescript/bin/cli.js", import.meta.url),
 );
@@ -32,6 +35,29 @@ export function apiTypes(document: string): string {
   }
 }
 
+const documentSchema = z.object({
+  paths: z.record(
+    z.string(),
+    z.record(z.string(), z.object({ summary: z.string(), tags: z.array(z.string()).min(1) })),
+  ),
+});
+
+/** The API's routes as a page of Markdown: a table a tag. `document` is an OpenAPI document as JSON text. */
+export function routesPage(document: string): string {
+  const byTag = new Map<string, string[]>();
+  for (const [path, methods] of Object.entries(documentSchema.parse(JSON.parse(document)).paths))
+    for (const [method, { summary, tags }] of Object.entries(methods)) {
+      const tag = tags[0] as string;
+      const lines = byTag.get(tag) ?? [];
+      lines.push(`| \`${method.toUpperCase()} ${path}\` | ${summary.replaceAll("|", "\\|")} |`);
+      byTag.set(tag, lines);
+    }
+  const tables = [...byTag].map(
+    ([tag, lines]) => `## ${tag}\n\n| route | |\n|---|---|\n${lines.join("\n")}\n`,
+  );
+  return `# Every route\n\nWritten by \`scripts/api-types.ts\`. Parameters, bodies and answers stand in a node's \`/openapi.json\`; [api.md](api.md) says how they are used.\n\n${tables.join("\n")}`;
+}
+
 async function freshDocument(): Promise<string> {
   const home = mkdtempSync(join(tmpdir(), "openledger-api-"));
   const node = await openNode(readConfig(home, { port: 0, settleEveryMs: 0 }), { log: () => {} });
@@ -44,10 +70,14 @@ async function freshDocument(): Promise<string> {
 }
 
 if (import.meta.main) {
-  const types = apiTypes(await freshDocument());
-  if (!process.argv.includes("--check")) writeFileSync(target, types);
-  else if (readFileSync(target, "utf8") !== types) {
-    process.stderr.write(`${target} is out of date: run node scripts/api-types.ts.\n`);
-    process.exitCode = 1;
-  }
+  const document = await freshDocument();
+  for (const [target, content] of [
+    [typesFile, apiTypes(document)],
+    [routesFile, routesPage(document)],
+  ] as const)
+    if (!process.argv.includes("--check")) writeFileSync(target, content);
+    else if (!existsSync(target) || readFileSync(target, "utf8") !== content) {
+      process.stderr.write(`${target} is out of date: run node scripts/api-types.ts.\n`);
+      process.exitCode = 1;
+    }
 }

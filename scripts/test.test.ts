@@ -31,11 +31,24 @@ test("test files are found below folders, and by name, once each", () => {
 });
 
 test("everything is the checks, the tests and the contracts; a path is only what is below it", () => {
-  const names = (...paths: string[]) => steps(paths, root).map(({ name }) => name);
+  const flat = (...paths: string[]) =>
+    steps(paths, root).flatMap((step) => ("beside" in step ? step.beside.flat() : [step]));
+  const names = (...paths: string[]) => flat(...paths).map(({ name }) => name);
   assert.deepEqual(names("scripts/test.test.ts"), ["web application", "tests"]);
   assert.deepEqual(names("contracts"), ["contract tests"]);
   const all = names();
   for (const name of ["types", "style", "tests", "contract tests"]) assert.ok(all.includes(name), name);
+  const files = flat().flatMap(({ command }) => command.filter((word) => word.endsWith(".test.ts")));
+  const found = testFiles(["src", "client", "web", "scripts", "examples", "bench"], root);
+  assert.deepEqual(files.sort(), found, "every file of tests, once");
+});
+
+test("steps beside each other all run, and none's words mix with another's", async () => {
+  const say = join(scratch, "say.ts");
+  writeFileSync(say, "console.log(process.argv[2]); process.exitCode = Number(process.argv[3]);");
+  const step = (name: string, code: string) => ({ name, command: [say, name, code] });
+  assert.equal(await runSteps([{ beside: [[step("a", "0"), step("b", "0")], [step("c", "0")]] }]), 0);
+  assert.equal(await runSteps([{ beside: [[step("a", "0")], [step("b", "1"), step("c", "0")]] }]), 1);
 });
 
 test("a run goes on after a failure, and then fails", async () => {

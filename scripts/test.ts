@@ -13,7 +13,7 @@ import { availableParallelism } from "node:os";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checks } from "./check.ts";
-import { repository, runSteps, type Step } from "./steps.ts";
+import { type Beside, repository, runSteps, type Step } from "./steps.ts";
 
 /** Where tests stand beside the code. */
 const folders = ["src", "client", "web", "scripts", "examples", "bench"];
@@ -41,13 +41,17 @@ export function testFiles(paths: readonly string[], cwd = process.cwd()): string
   return [...new Set(found.map((path) => relative(root, path)))].sort();
 }
 
-function nodeTests(files: readonly string[]): Step {
+/** Minutes each, and little more than one core's work: the first runs beside the compiling of the contracts, the second beside the first. */
+const inBrowser = ["web/e2e/web.test.ts"];
+const commands = ["src/cli/commands.test.ts"];
+
+function nodeTests(files: readonly string[], name = "tests", concurrency = availableParallelism()): Step {
   return {
-    name: "tests",
+    name,
     command: [
       "--test",
       "--test-reporter=spec",
-      `--test-concurrency=${availableParallelism()}`,
+      `--test-concurrency=${concurrency}`,
       `--test-timeout=${testTimeoutMs}`,
       ...files,
     ],
@@ -59,25 +63,39 @@ const webApplication: Step = { name: "web application", command: ["scripts/web.t
 
 const contractTests: Step = { name: "contract tests", command: ["scripts/forge.ts", "test"] };
 
-/** What to run for the given paths: everything for none. */
-export function steps(paths: readonly string[], cwd = process.cwd()): Step[] {
-  const root = fileURLToPath(repository);
-  const isContracts = (path: string) => relative(root, resolve(cwd, path)).split("/")[0] === "contracts";
-  const all = paths.length === 0;
-  const files = all
-    ? testFiles(
-        folders.filter((name) => existsSync(new URL(name, repository))),
-        root,
-      )
-    : testFiles(
-        paths.filter((path) => !isContracts(path)),
-        cwd,
-      );
-  const hasContracts = existsSync(new URL("scripts/forge.ts", repository));
+/** Everything there is. */
+function everything(root: string): (Step | Beside)[] {
+  const found = testFiles(
+    folders.filter((name) => existsSync(new URL(name, repository))),
+    root,
+  );
+  const files = found.filter((file) => !inBrowser.includes(file) && !commands.includes(file));
+  const [ofContracts, others] = [true, false].map((wanted) =>
+    checks().filter(({ name }) => name.startsWith("contracts") === wanted),
+  ) as [Step[], Step[]];
   return [
-    ...(all ? checks() : []),
+    {
+      beside: [
+        [...others, webApplication, nodeTests(inBrowser, "tests in a browser", 1)],
+        [...ofContracts, contractTests, nodeTests(commands, "tests of the commands", 1)],
+      ],
+    },
+    nodeTests(files),
+  ];
+}
+
+/** What to run for the given paths: everything for none. */
+export function steps(paths: readonly string[], cwd = process.cwd()): (Step | Beside)[] {
+  const root = fileURLToPath(repository);
+  if (paths.length === 0) return everything(root);
+  const isContracts = (path: string) => relative(root, resolve(cwd, path)).split("/")[0] === "contracts";
+  const files = testFiles(
+    paths.filter((path) => !isContracts(path)),
+    cwd,
+  );
+  return [
     ...(files.length > 0 ? [webApplication, nodeTests(files)] : []),
-    ...(hasContracts && (all || paths.some(isContracts)) ? [contractTests] : []),
+    ...(paths.some(isContracts) ? [contractTests] : []),
   ];
 }
 

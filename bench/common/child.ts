@@ -29,7 +29,9 @@ export function startChild<M extends ChildMethods>(
     env: { ...process.env, ...env },
   });
   const ended = once(child, "exit");
-  process.once("exit", () => child.kill("SIGKILL"));
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   return {
     pid: child.pid ?? 0,
     async call(name, input) {

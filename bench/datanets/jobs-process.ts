@@ -86,17 +86,28 @@ async function run({ recipe: given, ...material }: JobMaterial): Promise<JobRun>
       ...{ recipe, examples, heldOut, contributorOf, contributors },
       ...{ adapter: trained.adapter, moments: trained.moments, steps: trained.steps },
       explainFile: join(scratch.path, "explain"),
-      calibration: { retrainings: recipe.calibration.retrainings, queries },
+      calibration:
+        recipe.calibration.retrainings === 0
+          ? null
+          : { retrainings: recipe.calibration.retrainings, queries },
     }),
   );
   const half = Array.from({ length: Math.ceil(trained.examples / 2) }, (_, i) => 2 * i).filter(
     (i) => i < trained.examples,
   );
+  const { retrainings, leaveOut } = recipe.calibration;
+  const groups = retrainings === 0 ? 0 : leaveOut;
+  const plans = [
+    ...Array.from({ length: retrainings }, () => half),
+    ...Array.from({ length: groups }, (_, group) =>
+      Array.from({ length: trained.examples }, (_, i) => i).filter((i) => i % groups !== group),
+    ),
+  ];
   await timed("calibration", async () => {
-    for (let i = 0; i < recipe.calibration.retrainings; i++)
+    for (const kept of plans)
       await engine.call("retrain", {
         ...{ recipe, examples, queries, steps: trained.steps, start: null },
-        ...{ kept: half, trainingSeed: recipe.seed },
+        ...{ kept, trainingSeed: recipe.seed },
       });
   });
   await engine.close();

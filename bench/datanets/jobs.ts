@@ -56,11 +56,11 @@ function valley(every: number, heldOutEvery: number): Rows {
   };
 }
 
-/** Paragraphs of this repository's documents, about as long as a recipe reads by default. */
-function documents(count: number, heldOut: number): Rows {
+/** Paragraphs of this repository's documents; so many characters are about as long as a recipe reads by default. */
+function documents(count: number, heldOut: number, characters = 700): Rows {
   const texts = textsOf(join(root, "docs"))
     .filter((text) => text.length > 200)
-    .map((text) => ({ prompt: "", completion: text.slice(0, 700) }));
+    .map((text) => ({ prompt: "", completion: text.slice(0, characters) }));
   const examples = texts.slice(0, count);
   return {
     examples,
@@ -74,9 +74,10 @@ const recipe = (of: RecipeInput): RecipeInput => ({
   ...{ threads: 1, stopAtOptimum: false },
   ...of,
 });
-const calibration = (retrainings: number) => ({ retrainings, leaveOut: 0, queries: 64 });
+const calibration = (retrainings: number, leaveOut = 0) => ({ retrainings, leaveOut, queries: 64 });
 
-const jobs: { name: string; material: () => JobMaterial }[] = [
+type Job = { name: string; material: () => JobMaterial };
+const jobs: Job[] = [
   {
     name: "all modules, rank 8",
     material: () => ({ ...valley(4, 7), recipe: recipe({ epochs: 8, calibration: calibration(3) }) }),
@@ -107,15 +108,86 @@ const jobs: { name: string; material: () => JobMaterial }[] = [
   },
 ];
 
+/** What the four leave out: other modules, single rows, many epochs, all retrainings, much to judge by, texts of another length. */
+const moreJobs: Job[] = [
+  {
+    name: "single rows, rank 1",
+    material: () => ({
+      ...valley(5, 7),
+      recipe: recipe({ rank: 1, batch: 1, epochs: 4, calibration: calibration(0) }),
+    }),
+  },
+  {
+    name: "q and v, rank 8, thirty epochs",
+    material: () => ({
+      ...valley(4, 7),
+      recipe: recipe({
+        ...{ rank: 8, modules: ["q_proj", "v_proj"], batch: 16, epochs: 30 },
+        calibration: calibration(0),
+      }),
+    }),
+  },
+  {
+    name: "feed-forward modules, batches of 64",
+    material: () => ({
+      ...valley(2, 5),
+      recipe: recipe({
+        ...{ rank: 8, modules: ["gate_proj", "up_proj", "down_proj"], batch: 64, epochs: 6 },
+        calibration: calibration(0),
+      }),
+    }),
+  },
+  {
+    name: "six retrainings, groups left out",
+    material: () => ({
+      ...valley(5, 5),
+      recipe: recipe({ rank: 4, epochs: 4, calibration: calibration(6, 3) }),
+    }),
+  },
+  {
+    name: "much to judge by, to the optimum",
+    material: () => ({
+      ...valley(6, 1),
+      recipe: recipe({
+        rank: 4,
+        epochs: 10,
+        patience: 100,
+        stopAtOptimum: true,
+        calibration: calibration(0),
+      }),
+    }),
+  },
+  {
+    name: "texts half as long, o and v, rank 2",
+    material: () => ({
+      ...documents(60, 24, 300),
+      recipe: recipe({
+        ...{ rank: 2, modules: ["o_proj", "v_proj"], batch: 4, epochs: 3, maxLength: 96 },
+        calibration: calibration(0),
+      }),
+    }),
+  },
+];
+
 const errorsOf = (pct: readonly number[]): Errors => {
   const sizes = pct.map(Math.abs);
   return { median: rounded(median(sizes), 1), worst: Math.max(...sizes) };
 };
 
-/** @param jobsMax how many of the jobs are run */
-export async function measureJobs(jobsMax: number): Promise<JobsFigures> {
+/**
+ * @param jobsMax how many of the jobs are run
+ * @param recipes `four` of them, `all`, which are more, or those of all whose name holds this
+ */
+export async function measureJobs(jobsMax: number, recipes: string): Promise<JobsFigures> {
+  const all = [...jobs, ...moreJobs];
+  const chosen =
+    recipes === "four" ? jobs : recipes === "all" ? all : all.filter(({ name }) => name.includes(recipes));
+  if (chosen.length === 0)
+    throw new Error(
+      `--recipes takes four, all or a part of a name: ${all.map(({ name }) => name).join("; ")}.`,
+    );
   const found: JobFigures[] = [];
-  for (const { name, material } of jobs.slice(0, jobsMax)) {
+  for (const { name, material } of chosen.slice(0, jobsMax)) {
     const figures = await measureJob(name, material());
     note(`${name}: ${figures.secondsErrorPct} % off in time, ${figures.memoryErrorPct} % in memory`);
     found.push(figures);

@@ -122,13 +122,18 @@ export const reportSchema = z.object({
   split: z.enum(["train", "heldout"]),
   license: z.string(),
   consentDigest: digestSchema,
+  exampleCount: z.int(),
   accepted: z.int(),
   duplicates: z.int(),
+  /** Wait for curators; were turned down by them; are kept out by the Datanet's rules. */
+  pending: z.int(),
+  rejected: z.int(),
+  refused: z.int(),
   rows: z.array(
     z.object({
       line: z.int(),
       digest: digestSchema,
-      status: z.enum(["accepted", "duplicate"]),
+      status: z.enum(["accepted", "duplicate", "near-duplicate", "refused", "pending", "rejected"]),
       duplicateOf: z
         .object({ contributionId: z.int(), contributor: addressSchema, line: z.int() })
         .optional(),
@@ -136,7 +141,7 @@ export const reportSchema = z.object({
   ),
 });
 
-/** What became of each row of a contribution. */
+/** What became of a contribution's rows, the first hundred of them one by one. */
 export type Report = z.output<typeof reportSchema>;
 
 const factsSchema = z.object({

@@ -66,6 +66,8 @@ test("a contribution reports every row, and a row given again is a duplicate", a
   const again = await reader.contribute({ datanetId, examples: rows.slice(0, 2), account: account() });
   assert.deepEqual([again.accepted, again.duplicates], [0, 2]);
   assert.equal(again.rows[1]?.duplicateOf?.line, 2);
+  const { exampleCount, rows: page } = await reader.contribution(again.contributionId, { offset: 1 });
+  assert.deepEqual([exampleCount, page], [2, again.rows.slice(1)]);
 });
 
 test("nothing is signed under a licence that was not agreed to", async () => {

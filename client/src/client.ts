@@ -9,6 +9,7 @@ import {
   newKeySchema,
   type Receipt,
   type Report,
+  reportSchema,
 } from "./answers.ts";
 import {
   assertNetwork,
@@ -66,6 +67,8 @@ export type Client = {
   /** Fetches everything a receipt commits to and checks it here. @param evidence the answer, to check its texts as well */
   verifyReceipt(receiptId: Digest, evidence?: ReceiptEvidence): Promise<VerifiedReceipt>;
   contribute(contribution: Contribution): Promise<Report>;
+  /** What became of a contribution: the counts, and up to 500 of its rows from the `offset`-th on. */
+  contribution(contributionId: number, page?: { offset?: number; limit?: number }): Promise<Report>;
   /** The channel that pays. */
   channel(): Promise<Channel>;
   /** Signs a voucher for exactly the end of a receipt, so that no larger one is collected. Verify the receipt first. */
@@ -124,6 +127,8 @@ export function createClient(options: ClientOptions): Client {
       });
     },
     contribute: async (contribution) => contribute(http, await network(), contribution),
+    contribution: (contributionId, { offset = 0, limit = 100 } = {}) =>
+      http.json(reportSchema, `/v1/contributions/${contributionId}?offset=${offset}&limit=${limit}`),
     channel: () => readChannel(http, payment().channelId),
     async acknowledge({ receiptId, bundle: { receipt } }) {
       if (receipt.channelId !== payment().channelId)

@@ -84,4 +84,5 @@ export {
   type SettingName,
   settingList,
 } from "./settings.ts";
+export { addressOf, createShares, type Shares } from "./shares.ts";
 export { proveSupply, SupplyError, type SupplyProgress, type SupplyProof } from "./supply.ts";

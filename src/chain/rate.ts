@@ -45,7 +45,8 @@ export function isLoopback(address: string): boolean {
   return address === "::1" || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
 
-function subscriberOf(address: string): string {
+/** Whose an address is: itself, or of IPv6 its /64. */
+export function subscriberOf(address: string): string {
   if (address.startsWith("::ffff:")) return address.slice("::ffff:".length);
   if (!address.includes(":")) return address;
   const [head = "", tail = ""] = address.split("::", 2);

@@ -22,7 +22,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "up",
     group: "Run",
-    summary: "Start the platform: chain, contracts, API and status page",
+    summary: "Start the platform: chain, contracts, API and web application",
     load: () => import("./up.ts"),
   },
   {
@@ -58,7 +58,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "datanet",
     group: "Use a running node",
-    summary: "List, create, publish and show Datanets",
+    summary: "List, create, curate, publish, read and withdraw from Datanets",
     load: () => import("./datanet.ts"),
   },
   {

@@ -148,21 +148,6 @@ function remember(reading: Reading, row: Extract<ConvertedRow, { refused: unknow
   if (reading.unread.length < unreadKept) reading.unread.push(row);
 }
 
-/** A place as editors write it: file, line or page. */
-export function place({ file, line, page, row, offset }: Source): string {
-  const rest =
-    line !== undefined
-      ? `:${line}`
-      : page !== undefined
-        ? ` page ${page}`
-        : row !== undefined
-          ? ` row ${row}`
-          : offset !== undefined
-            ? ` byte ${offset}`
-            : "";
-  return `${file}${rest}`;
-}
-
 /**
  * What is signed must be what was read, whatever the node says: every digest is computed here as well, of masked rows where the Datanet
  * masks personal data.

@@ -1,9 +1,10 @@
 /** What `openledger contribute` tells people. */
+import { place } from "../datanets/index.ts";
 import type { Example } from "../protocol/index.ts";
-import { type Part, place, type Reading } from "./contribute-parts.ts";
+import type { Part, Reading } from "./contribute-parts.ts";
 import { type Column, oneLine, plain, table } from "./table.ts";
 
-/** Rows that are listed to a person; `--json` has them all. */
+/** Rows that are listed to a person; `--json` has them all, and so has the report over HTTP. */
 export const rowsShownMax = 20;
 
 /** The rows of a part that are shown. */
@@ -16,6 +17,8 @@ export type PreviewRow = {
   readonly line: number;
   readonly status: Status;
   readonly reasons: readonly Reason[];
+  /** As it would be signed, where personal data in it was masked. */
+  readonly masked?: Example;
 };
 
 export type Report = {
@@ -24,6 +27,7 @@ export type Report = {
   readonly contributor: string;
   readonly split: "train" | "heldout";
   readonly license: string;
+  readonly exampleCount: number;
   readonly accepted: number;
   /** Rows that wait for curators. */
   readonly pending: number;
@@ -69,21 +73,35 @@ export function showUnread({ unread, unreadRows }: Reading): string[] {
   ];
 }
 
-const reasonsOf = ({ reasons }: PreviewRow) => reasons.map(({ message }) => message).join(" ");
+const notesOf = ({ reasons, masked }: PreviewRow): string[] => [
+  ...(masked === undefined ? [] : ["Personal data was masked."]),
+  ...reasons.map(({ message }) => message),
+];
 
-/** A part's rows: where each came from, what it became and what the node says of it. */
-export function showRows(part: Shown, rows: readonly PreviewRow[], columns: "examples" | "status"): string[] {
+const statusName = (status: Status, isNew: boolean): string =>
+  status === "pending" ? "waits" : status === "accepted" && isNew ? "new" : status;
+
+/** A part's rows: where each came from, what it became and what the node says of it. @param total where these are not all of them */
+export function showRows(
+  part: Shown,
+  rows: readonly PreviewRow[],
+  columns: "examples" | "status",
+  total = rows.length,
+): string[] {
   const shown = rows.slice(0, rowsShownMax).map((row) => ({ row, from: part.rows[row.line - 1] }));
   type Listed = (typeof shown)[number];
-  const becomes: Column<Listed> = ["Becomes", ({ from }) => (from ? inShort(from.example) : "")];
+  const becomes: Column<Listed> = [
+    "Becomes",
+    ({ row, from }) => (from ? inShort(row.masked ?? from.example) : ""),
+  ];
   return [
     table(shown, [
       ["From", ({ from }) => (from ? place(from.source) : "")],
-      ["Row", ({ row }) => (row.status === "accepted" && columns === "examples" ? "new" : row.status)],
+      ["Row", ({ row }) => statusName(row.status, columns === "examples")],
       ...(columns === "examples" ? [becomes] : []),
-      ["", ({ row, from }) => [reasonsOf(row), ...(from?.notes ?? [])].join(" ").trim()],
+      ["", ({ row, from }) => [...notesOf(row), ...(from?.notes ?? [])].join(" ")],
     ]),
-    ...(rows.length > rowsShownMax ? [`… and ${rows.length - rowsShownMax} more rows`] : []),
+    ...(total > rowsShownMax ? [`… and ${total - rowsShownMax} more rows`] : []),
   ];
 }
 

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { place } from "../datanets/index.ts";
 import { exampleDigest, examplesDigest } from "../protocol/index.ts";
-import { assertSameRows, type Part, place, readParts, startReading } from "./contribute-parts.ts";
+import { assertSameRows, type Part, readParts, startReading } from "./contribute-parts.ts";
 import { createIo } from "./io.ts";
 
 const quiet = createIo(true);

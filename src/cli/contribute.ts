@@ -1,16 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type ConvertOptions, formats } from "../datanets/index.ts";
+import { type ConvertOptions, formats, place } from "../datanets/index.ts";
 import { type Digest, domain, signConsent, toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { commitFirst } from "./commitment.ts";
-import {
-  assertSameRows,
-  type Part,
-  place,
-  type Reading,
-  readParts,
-  startReading,
-} from "./contribute-parts.ts";
+import { assertSameRows, type Part, type Reading, readParts, startReading } from "./contribute-parts.ts";
 import {
   inShort,
   type PreviewRow,
@@ -22,6 +15,7 @@ import {
   showShapes,
   showUnread,
 } from "./contribute-show.ts";
+import { wholeReport } from "./contribution-report.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
@@ -183,7 +177,14 @@ async function hand(io: Io, node: NodeClient, id: string, part: Part, preview: P
   for (const [name, value] of Object.entries(fields)) signed.set(name, value);
   if (preview.mask) signed.set("mask", "true");
   if (salt !== undefined) signed.set("salt", salt);
-  return post<Report>(io, node, `/v1/datanets/${id}/contributions?${signed}`, part, "contributing");
+  const given = await post<Report>(
+    io,
+    node,
+    `/v1/datanets/${id}/contributions?${signed}`,
+    part,
+    "contributing",
+  );
+  return io.json ? wholeReport<Report>(node, given.contributionId) : given;
 }
 
 /** Before anything is signed or put on chain that would then be of no use. */
@@ -239,9 +240,8 @@ function nothing(files: readonly string[], { unread }: Reading): CliError {
 
 function showPreviews(io: Io, first: Shown, previews: readonly Preview[], reading: Reading): void {
   const [preview] = previews as [Preview];
-  const fresh = previews
-    .map(({ rows }) => rows.filter(({ status }) => status === "accepted").length)
-    .reduce((sum, rows) => sum + rows, 0);
+  const count = (wanted: PreviewRow["status"]) =>
+    previews.reduce((sum, { rows }) => sum + rows.filter(({ status }) => status === wanted).length, 0);
   const several = previews.length > 1 ? ` in ${previews.length} contributions` : "";
   const exampleCount = previews.reduce((sum, found) => sum + found.exampleCount, 0);
   const { unread, unreadRows } = reading;
@@ -258,10 +258,16 @@ function showPreviews(io: Io, first: Shown, previews: readonly Preview[], readin
       ...showRows(first, preview.rows, "examples"),
       ...showUnread(reading),
       "",
-      `${fresh} of ${exampleCount} rows would be accepted${several}. They would be given under ${preview.license}.`,
+      `${outlook(count("accepted"), count("pending"), exampleCount)}${several}. They would be given under ${preview.license}.`,
     ].join("\n"),
   );
 }
+
+/** What counts at once, and what curators decide first. */
+const outlook = (accepted: number, pending: number, of: number): string =>
+  pending === 0
+    ? `${accepted} of ${of} rows would be accepted`
+    : `${accepted === 0 ? "None" : accepted} of ${of} rows would count at once; ${pending} would wait for curators`;
 
 function showReports(io: Io, first: Shown, reports: readonly Report[], reading: Reading): void {
   const total = (name: "accepted" | "duplicates" | "refused") =>
@@ -272,7 +278,7 @@ function showReports(io: Io, first: Shown, reports: readonly Report[], reading: 
   io.result(
     { ...(reports.length === 1 ? report : { contributions: reports, ...totals }), unread, unreadRows },
     [
-      ...showRows(first, report.rows, "status"),
+      ...showRows(first, report.rows, "status", report.exampleCount),
       ...showUnread(reading),
       ...reports.flatMap((given) => ["", ...showReport(given)]),
       ...(totals.accepted > 0 ? [`→ ./openledger datanet publish ${report.datanetId}`] : []),

@@ -8,7 +8,7 @@ import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
-import { oneLine, pairs, table } from "./table.ts";
+import { oneLine, pairs, plain, table } from "./table.ts";
 import { withAccount } from "./wallet-account.ts";
 
 type Setting = { set?: string; terms?: string; token?: string; least?: string };
@@ -50,6 +50,7 @@ export function define(command: Command, io: Io): void {
   )
     .argument("<datanet>", "its number", datanetNumber)
     .option("--purpose <text>", "what for, in your own words, for the owner", "")
+    .option("--accept-terms", "sign that you accept the Datanet's terms; without it they are only shown")
     .action((id, options) => ask(io, id, options));
   subcommand(command, "readers", "Show who asked to read, and decide; as the node's operator")
     .argument("<datanet>", "its number", datanetNumber)
@@ -114,13 +115,25 @@ async function access(io: Io, id: string, setting: Setting): Promise<void> {
         ["texts are read by", who],
         ...(rule.kind === "public" ? [] : ([["terms digest", found.termsDigest]] as [string, string][])),
       ]),
-      ...(rule.terms === undefined ? [] : ["", rule.terms, "", `→ ./openledger datanet ask ${id}`]),
+      ...(rule.terms === undefined
+        ? []
+        : ["", rule.terms, "", `→ ./openledger datanet ask ${id} --accept-terms`]),
     ].join("\n"),
   );
 }
 
-async function ask(io: Io, id: string, options: { as: string; purpose: string }): Promise<void> {
-  const admission = await askForPass(io, connect(), id, options);
+type Asking = { readonly as: string; readonly purpose: string; readonly acceptTerms?: true };
+
+async function ask(io: Io, id: string, options: Asking): Promise<void> {
+  const node = connect();
+  const { rule } = await node.get<AccessJson>(`/v1/datanets/${id}/access`);
+  if (rule.terms !== undefined && options.acceptTerms !== true)
+    throw new CliError(`Asking signs that you accept the terms of Datanet ${id}:\n\n${plain(rule.terms)}\n`, {
+      fix: [`./openledger datanet ask ${id} --accept-terms`],
+      code: "terms-not-accepted",
+      exitCode: exitCodes.usage,
+    });
+  const admission = await askForPass(io, node, id, options);
   if (admission.state === "refused")
     throw new CliError(`You may not read Datanet ${id}: ${admission.reason}.`, { code: "refused" });
   io.result(

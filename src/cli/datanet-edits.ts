@@ -10,8 +10,10 @@ import {
   toHex,
 } from "../protocol/index.ts";
 import { type Report, showReport } from "./contribute-show.ts";
+import { wholeReport } from "./contribution-report.ts";
+import { type AccessJson, askForPass, passHeaders } from "./datanet-pass.ts";
 import { CliError } from "./errors.ts";
-import { connect } from "./http.ts";
+import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { assertChain, networkOf } from "./purse.ts";
 import { excerpt } from "./receipt-examples.ts";
@@ -22,9 +24,11 @@ import { walletAccount, withAccount } from "./wallet-account.ts";
 type EditedJson = {
   readonly datanetId: string;
   readonly license: string;
+  readonly exampleCount: number;
   readonly rows: readonly {
     readonly line: number;
     readonly status: string;
+    readonly withdrawnAtMs?: number;
     readonly reviews?: readonly { readonly reason: string; readonly proposal?: Example }[];
   }[];
 };
@@ -33,7 +37,7 @@ function linesOf(text: string): number[] | "all" {
   if (text === "all") return text;
   const lines = text.split(",").map(Number);
   if (lines.every((line) => Number.isInteger(line) && line >= 1)) return lines;
-  throw new InvalidArgumentError("Expected all, or lines between commas as they are listed, such as 3,17.");
+  throw new InvalidArgumentError("Expected all, or rows between commas as they are listed, such as 3,17.");
 }
 
 export function define(command: Command, io: Io): void {
@@ -42,7 +46,7 @@ export function define(command: Command, io: Io): void {
     "account of your wallet that contributed",
   )
     .argument("<contribution>", "its number", Number)
-    .option("--accept <lines>", "take these texts, or all: one signature, a consent to them", linesOf)
+    .option("--accept <rows>", "take these texts, or all: one signature, a consent to them", linesOf)
     .action((contribution, options) => edits(io, contribution, options));
 }
 
@@ -52,10 +56,10 @@ async function edits(
   { as, accept }: { as: string; accept?: number[] | "all" },
 ): Promise<void> {
   const node = connect();
-  const report = await node.get<EditedJson>(`/v1/contributions/${contribution}`);
-  const open = report.rows.flatMap(({ line, status, reviews = [] }) => {
+  const report = await readable(io, node, contribution, as);
+  const open = report.rows.flatMap(({ line, status, withdrawnAtMs, reviews = [] }) => {
     const last = reviews.findLast(({ proposal }) => proposal !== undefined);
-    return last?.proposal === undefined || status === "accepted"
+    return last?.proposal === undefined || status === "accepted" || withdrawnAtMs !== undefined
       ? []
       : [{ line, reason: last.reason, text: last.proposal }];
   });
@@ -67,7 +71,7 @@ async function edits(
     throw new CliError(
       missing === undefined
         ? `No curator has proposed another text for a row of contribution ${contribution}.`
-        : `No curator has proposed another text for line ${missing} of contribution ${contribution}.`,
+        : `No curator has proposed another text for row ${missing} of contribution ${contribution}.`,
       { code: "no-proposal", fix: [`./openledger datanet edits ${contribution}`] },
     );
   await networkOf(node);
@@ -93,6 +97,23 @@ async function edits(
   io.result(done, showReport(done).join("\n"));
 }
 
+/** A report with what curators propose, which is read with a pass where the Datanet's texts are gated. */
+async function readable(io: Io, node: NodeClient, contribution: number, as: string): Promise<EditedJson> {
+  const { datanetId } = await node.get<EditedJson>(`/v1/contributions/${contribution}?limit=1`);
+  const { rule } = await node.get<AccessJson>(`/v1/datanets/${datanetId}/access`);
+  if (rule.kind === "public") return wholeReport<EditedJson>(node, contribution);
+  const purpose = `texts proposed for contribution ${contribution}`;
+  const admission = await askForPass(io, node, datanetId, { as, purpose });
+  if (admission.state === "admitted")
+    return wholeReport<EditedJson>(node, contribution, passHeaders(admission.pass));
+  throw new CliError(
+    admission.state === "asked"
+      ? `Texts of Datanet ${datanetId} are read by whom its owner admits, proposals too. The owner has been asked.`
+      : `Texts of Datanet ${datanetId} are not open to ${as}: ${admission.reason}.`,
+    { code: "access-needed", fix: [`./openledger datanet access ${datanetId}`] },
+  );
+}
+
 function list(
   io: Io,
   contribution: number,
@@ -104,7 +125,7 @@ function list(
       ? `No curator has proposed another text for a row of contribution ${contribution}.`
       : [
           table(open, [
-            ["Line", ({ line }) => line, "number"],
+            ["Row", ({ line }) => line, "number"],
             ["Instead", ({ text }) => excerpt(text)],
             ["Because", ({ reason }) => oneLine(reason, 60)],
           ]),

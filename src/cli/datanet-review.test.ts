@@ -16,6 +16,13 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
   assert.equal((await run("datanet", "review", "1", "--overlap", "1")).overlap, 1);
   const given = await run("contribute", "1", file("taxes.jsonl", [1, 2, 3].map(row).join("")), "--as", "ada");
   assert.deepEqual([given.accepted, given.pending], [0, 3]);
+  const mail = { prompt: "The miller's address is", completion: " ada@example.org." };
+  const mails = file("mails.jsonl", `${row(1)}${JSON.stringify(mail)}\n`);
+  const { out: previewed } = await call(["contribute", "1", mails, "--preview", "--mask"]);
+  assert.match(previewed, /mails\.jsonl:2 +waits +.*\[email\].* Personal data was masked\./);
+  assert.doesNotMatch(previewed, /ada@example/);
+  assert.match(previewed, /same example as row 1 of contribution 1 by/);
+  assert.match(previewed, /None of 2 rows would count at once; 1 would wait for curators\./);
   const early = await refused(["datanet", "publish", "1"], 1);
   assert.equal(early.code, "nothing-to-publish");
 
@@ -32,11 +39,12 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
     const silent = await refused(["datanet", "judge", "1", "--reject", String(third), "--as", "cora"], 1);
     assert.match(silent.message, /a rejection needs a reason/);
     const judged = await run(
-      ...["datanet", "judge", "1", "--as", "cora", "--accept", `${first},${second}`],
+      ...["datanet", "judge", "1", "--as", "cora", "--accept", `${first}-${second}`],
       ...["--edit", `${third}=${file("better.json", row(30))}`, "--reason", "It is mill 30."],
     );
     assert.deepEqual([judged.recorded, judged.accepted, judged.rejected], [3, 2, 1]);
-    assert.equal((await run("datanet", "publish", "1")).count, 2);
+    assert.equal((await refused(["datanet", "publish", "1", "--as", "ada"], 1)).code, "not-curator");
+    assert.equal((await run("datanet", "publish", "1", "--as", "cora")).count, 2);
     const { out: standing } = await call(["datanet", "review", "1"]);
     assert.match(standing, /accepted, rejected +2, 1/);
   });
@@ -46,6 +54,7 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
     const edits = ["datanet", "edits", String(given.contributionId), "--accept"];
     assert.equal((await refused([...edits, "1", "--as", "ada"], 1)).code, "no-proposal");
     assert.equal((await run(...edits, "all", "--as", "ada")).accepted, 1);
+    assert.deepEqual((await run("datanet", "edits", String(given.contributionId))).edits, []);
     assert.equal((await run("datanet", "publish", "1")).count, 3);
   });
 });
@@ -56,11 +65,14 @@ test("texts are gated by terms that readers sign, and what is read is seen", asy
   const out = join(home, "rows.jsonl");
   const shut = await refused(["datanet", "export", "1@1", "--out", out], 1);
   assert.equal(shut.code, "access-needed");
-  assert.equal((await run("datanet", "ask", "1", "--as", "rita", "--purpose", "a thesis")).state, "asked");
+  const unread = await refused(["datanet", "ask", "1", "--as", "rita"], 2);
+  assert.match(unread.message, /For research in the valley only\./);
+  const ask = ["datanet", "ask", "1", "--as", "rita", "--accept-terms"];
+  assert.equal((await run(...ask, "--purpose", "a thesis")).state, "asked");
   const { readers } = await run("datanet", "readers", "1");
   assert.equal(readers[0].purpose, "a thesis");
   await run("datanet", "readers", "1", "--admit", readers[0].reader);
-  const { pass } = await run("datanet", "ask", "1", "--as", "rita");
+  const { pass } = await run(...ask);
   await run("datanet", "export", "1@1", "--out", out, "--pass", pass);
   assert.equal(readFileSync(out, "utf8").trimEnd().split("\n").length, 2);
   const { reads } = await run("datanet", "reads", "1");
@@ -73,4 +85,7 @@ test("texts are gated by terms that readers sign, and what is read is seen", asy
     /whom the owner admits[\s\S]*For research in the valley only/,
   );
   await refused(["datanet", "access", "1", "--set", "request"], 2);
+  // What curators would have instead of rows is a text, too.
+  assert.equal((await refused(["datanet", "edits", "1", "--as", "ada"], 1)).code, "access-needed");
+  assert.deepEqual(await run("datanet", "edits", "1", "--as", "rita"), { edits: [] });
 });

@@ -37,12 +37,21 @@ type QueueJson = {
   }[];
 };
 
+const time = (seconds: number) =>
+  `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 const percent = (part: number | null) => (part === null ? "–" : `${Math.round(100 * part)} %`);
 
-function rowNumbers(text: string): number[] {
-  const rows = text.split(",").map(Number);
-  if (rows.every((row) => Number.isInteger(row) && row >= 1)) return rows;
-  throw new InvalidArgumentError("Rows are numbers between commas, as the queue shows them, such as 3,17.");
+/** Rows and ranges of them, such as 3,17-20. @throws InvalidArgumentError */
+export function rowNumbers(text: string): number[] {
+  return text.split(",").flatMap((part) => {
+    const [, first, last = first] = /^([1-9]\d{0,14})(?:-([1-9]\d{0,14}))?$/.exec(part.trim()) ?? [];
+    const length = Number(last) - Number(first) + 1;
+    // As many as a node takes at once.
+    if (length >= 1 && length <= 1_000) return Array.from({ length }, (_, n) => Number(first) + n);
+    throw new InvalidArgumentError(
+      "Rows are numbers or ranges of at most 1000 between commas, as the queue shows them, such as 3,17-20.",
+    );
+  });
 }
 
 type Edit = { readonly row: number; readonly file: string };
@@ -85,11 +94,17 @@ export function define(command: Command, io: Io): void {
     .argument("<datanet>", "its number", datanetNumber)
     .option("--overlap <number>", "so many judge each row, 0: nobody; as the node's operator", overlapOf)
     .action((id, { overlap }) => review(io, id, overlap));
-  subcommand(command, "curator", "Name a curator on chain, as the Datanet's owner: the node's operator")
+  subcommand(
+    command,
+    "curator",
+    "Show who curates, or name a curator on chain as the Datanet's owner: the node's operator",
+  )
     .argument("<datanet>", "its number", datanetNumber)
-    .argument("<address>", "who curates")
+    .argument("[address]", "who curates from now on")
     .option("--remove", "take the name away")
-    .action((id, address, options) => nameCurator(io, id, address, options));
+    .action((id, address, options) =>
+      address === undefined ? curators(io, id) : nameCurator(io, id, address, options),
+    );
   withAccount(
     subcommand(command, "queue", "Take rows to judge, yours for half an hour; as a curator"),
     "account of your wallet that curates",
@@ -102,7 +117,7 @@ export function define(command: Command, io: Io): void {
     "account of your wallet that curates",
   )
     .argument("<datanet>", "its number", datanetNumber)
-    .option("--accept <rows>", "such as 3,17", rowNumbers, [])
+    .option("--accept <rows>", "such as 3,17-20", rowNumbers, [])
     .option("--reject <rows>", "such as 4", rowNumbers, [])
     .option("--edit <row=file>", "reject it, and propose the example in this JSON file instead", editOf, [])
     .option("--reason <text>", "why they are rejected; their contributors see it")
@@ -151,6 +166,29 @@ async function review(io: Io, id: string, overlap?: number): Promise<void> {
   );
 }
 
+type CuratorsJson = {
+  readonly curators: readonly {
+    readonly curator: string;
+    readonly named: boolean;
+    readonly electedUntil: number | null;
+  }[];
+  readonly electionsAllowed: boolean;
+};
+
+async function curators(io: Io, id: string): Promise<void> {
+  const found = await connect().get<CuratorsJson>(`/v1/datanets/${id}/curators`);
+  io.result(
+    found,
+    found.curators.length === 0
+      ? `Only its owner curates Datanet ${id}.\n→ ./openledger datanet curator ${id} <address>`
+      : table(found.curators, [
+          ["Curator", ({ curator }) => curator],
+          ["Named", ({ named }) => (named ? "yes" : "–")],
+          ["Elected until", ({ electedUntil: at }) => (at === null ? "–" : time(at))],
+        ]),
+  );
+}
+
 async function nameCurator(
   io: Io,
   id: string,
@@ -167,7 +205,8 @@ async function nameCurator(
   );
 }
 
-async function curatorPass(
+/** The header that lets a curator in. @throws CliError `not-curator` */
+export async function curatorPass(
   io: Io,
   node: NodeClient,
   id: string,

@@ -61,6 +61,17 @@ test("versions: exported, compared, and smaller by what a contributor takes back
     assert.match(readFileSync(join(home, "card.md"), "utf8"), /Taken back since \| 1 rows/);
   });
 
+  await t.test(
+    "of a contribution that was taken back in part the rest is taken back; versions are paged",
+    async () => {
+      assert.equal((await run("datanet", "withdraw", String(contributionId))).withdrawn, 2);
+      const none = await refused(["datanet", "withdraw", String(contributionId)], 1);
+      assert.match(none.message, /no row that counts/);
+      const { published, versions } = await run("datanet", "show", "1", "--before", "2");
+      assert.deepEqual([versions, published.length, published[0].version], [2, 1, 1]);
+    },
+  );
+
   await t.test("rules are shown, changed by part, and hold for the next preview", async () => {
     assert.deepEqual(await run("datanet", "rules", "1"), {
       refuse: ["contamination"],

@@ -12,8 +12,10 @@ import {
   signWithdrawal,
   toHex,
 } from "../protocol/index.ts";
+import { wholeReport } from "./contribution-report.ts";
 import type { VersionJson } from "./datanet.ts";
 import { passHeaders, withPass } from "./datanet-pass.ts";
+import { rowNumbers } from "./datanet-review.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -41,12 +43,14 @@ type DiffJson = {
 type ReportJson = {
   readonly datanetId: string;
   readonly contributor: Address;
+  readonly exampleCount: number;
   readonly rows: readonly ReportRow[];
 };
 type ReportRow = {
   readonly line: number;
   readonly digest: Digest;
   readonly status: string;
+  readonly withdrawnAtMs?: number;
   readonly source?: Source;
 };
 /** A line of a file that was given; the file may be left out where there is one. */
@@ -120,6 +124,7 @@ export function define(command: Command, io: Io): void {
       "only these lines of the files given, such as 3,17 or rows.csv:3",
       sourceLines,
     )
+    .option("--rows <numbers>", "only these rows, as reports count them: row 3 of contribution 1", rowNumbers)
     .action((contribution, options) => withdraw(io, contribution, options));
 }
 
@@ -192,14 +197,24 @@ async function exportFile(
 async function withdraw(
   io: Io,
   contribution: number,
-  { as, lines }: { as: string; lines?: SourceLine[] },
+  { as, lines, rows }: { as: string; lines?: SourceLine[]; rows?: readonly number[] },
 ): Promise<void> {
   const node = connect();
   await networkOf(node);
-  const report = await node.get<ReportJson>(`/v1/contributions/${contribution}`);
-  const standing = report.rows.filter(({ status }) => status === "accepted" || status === "pending");
+  const report = await wholeReport<ReportJson>(node, contribution);
+  const standing = report.rows.filter(
+    ({ status, withdrawnAtMs }) =>
+      withdrawnAtMs === undefined && (status === "accepted" || status === "pending"),
+  );
+  const absent = rows?.find((row) => !standing.some(({ line }) => line === row));
+  if (absent !== undefined)
+    throw new CliError(`Row ${absent} of contribution ${contribution} does not count or wait for curators.`);
   const missing = lines?.find((line) => rowsAt(standing, line).length === 0);
-  const wanted = [...new Set(lines?.flatMap((line) => rowsAt(standing, line)) ?? standing)];
+  const named = [
+    ...(lines?.flatMap((line) => rowsAt(standing, line)) ?? []),
+    ...(rows === undefined ? [] : standing.filter(({ line }) => rows.includes(line))),
+  ];
+  const wanted = lines === undefined && rows === undefined ? standing : [...new Set(named)];
   if (missing !== undefined || wanted.length === 0)
     throw new CliError(
       missing === undefined

@@ -1,16 +1,18 @@
 import type { Command } from "commander";
+import { formatOpen } from "./amount.ts";
 import { define as defineAccess } from "./datanet-access.ts";
 import { define as defineEdits } from "./datanet-edits.ts";
 import { define as defineElections } from "./datanet-election.ts";
 import { datanetNumber } from "./datanet-number.ts";
-import { define as defineReview } from "./datanet-review.ts";
+import { curatorPass, define as defineReview } from "./datanet-review.ts";
 import { defineRules } from "./datanet-rules.ts";
 import { define as defineVersions } from "./datanet-version.ts";
-import { connect } from "./http.ts";
+import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, short, table } from "./table.ts";
+import { accountName } from "./wallet-account.ts";
 
 export type DatanetJson = {
   readonly datanetId: string;
@@ -38,6 +40,9 @@ export type VersionJson = {
   readonly recordedAtMs: number;
 };
 
+/** The newest ones; the line below them says how the others are listed. */
+const versionsShown = 20;
+
 const time = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
 
 /** `openledger datanet list|create|publish|show`, and what `datanet-version` adds. */
@@ -56,12 +61,15 @@ export function define(command: Command, io: Io): void {
     .option("--description <text>", "what belongs into it", "")
     .addHelpText("after", "\nCreating the same again gives the same Datanet.")
     .action((card) => create(io, card));
-  subcommand(command, "publish", "Publish what has been accepted as a new version, as the node's curator")
+  subcommand(command, "publish", "Publish what has been accepted as a new version, as the node's operator")
     .argument("<datanet>", "its number", datanetNumber)
-    .action((id) => publish(io, id));
+    .option("--as <name>", "as a curator, named or elected: account of your wallet", accountName)
+    .option("--preview", "only show what it would hold, and cost")
+    .action((id, { as, preview }) => (preview ? next(io, id, as) : publish(io, id, as)));
   subcommand(command, "show", "Show a Datanet with its versions")
     .argument("<datanet>", "its number", datanetNumber)
-    .action((id) => show(io, id));
+    .option("--before <version>", "versions before this one", wholeUpTo(0xffff_ffff))
+    .action((id, { before }) => show(io, id, before));
   defineRules(command, io);
   defineVersions(command, io);
   defineAccess(command, io);
@@ -104,10 +112,51 @@ async function create(io: Io, { name, license, domain, description }: Card): Pro
   );
 }
 
-async function publish(io: Io, id: string): Promise<void> {
-  const version = await connect().post<VersionJson>(`/v1/datanets/${id}/versions`, undefined, {
-    operator: true,
-  });
+type NextJson = {
+  readonly version: number;
+  readonly license: string;
+  readonly count: number;
+  readonly heldoutCount: number;
+  readonly contributors: number;
+  readonly added: number;
+  readonly removed: number;
+  readonly pending: number;
+  readonly cost: { readonly gas: string; readonly feeWei: string } | null;
+};
+
+/** Who asks for a version: the operator, or a curator of the wallet. */
+const publisherOf = async (io: Io, node: NodeClient, id: string, as: string | undefined) =>
+  as === undefined ? ({ operator: true } as const) : { headers: await curatorPass(io, node, id, as) };
+
+async function next(io: Io, id: string, as?: string): Promise<void> {
+  const node = connect();
+  const found = await node.get<NextJson>(`/v1/datanets/${id}/next`, await publisherOf(io, node, id, as));
+  const { version, count, heldoutCount, contributors, added, removed, pending, cost } = found;
+  io.result(
+    found,
+    cost === null
+      ? `There is nothing to publish: ${count === 0 ? "no training row is accepted yet" : `version ${version - 1} holds what is accepted`}.`
+      : [
+          pairs([
+            ["version", version],
+            ["rows", `${count} to train on, ${heldoutCount} held out`],
+            ["against the one before", `${added} more, ${removed} gone`],
+            ["contributors", contributors],
+            ["left out, they wait for curators", pending],
+            ["costs about", `${formatOpen(BigInt(cost.feeWei))} OPEN (${cost.gas} gas)`],
+          ]),
+          `→ ./openledger datanet publish ${id}`,
+        ].join("\n"),
+  );
+}
+
+async function publish(io: Io, id: string, as?: string): Promise<void> {
+  const node = connect();
+  const version = await node.post<VersionJson>(
+    `/v1/datanets/${id}/versions`,
+    undefined,
+    await publisherOf(io, node, id, as),
+  );
   io.result(
     version,
     [
@@ -121,11 +170,15 @@ async function publish(io: Io, id: string): Promise<void> {
   );
 }
 
-async function show(io: Io, id: string): Promise<void> {
+async function show(io: Io, id: string, before?: number): Promise<void> {
   const node = connect();
+  const page = new URLSearchParams({
+    limit: String(versionsShown),
+    ...(before !== undefined && { before: String(before) }),
+  });
   const [datanet, { versions }] = await Promise.all([
     node.get<DatanetJson>(`/v1/datanets/${id}`),
-    node.get<{ versions: VersionJson[] }>(`/v1/datanets/${id}/versions`),
+    node.get<{ versions: VersionJson[] }>(`/v1/datanets/${id}/versions?${page}`),
   ]);
   const facts = pairs([
     ["name", datanet.name],
@@ -137,6 +190,7 @@ async function show(io: Io, id: string): Promise<void> {
     ["rows", `${datanet.trainRows} to train on, ${datanet.heldoutRows} held out`],
     ["contributors", datanet.contributors],
   ]);
+  const oldest = versions.at(-1)?.version;
   const published = table(versions, [
     ["Version", ({ version }) => version, "number"],
     ["Rows", ({ count }) => count, "number"],
@@ -147,6 +201,16 @@ async function show(io: Io, id: string): Promise<void> {
   ]);
   io.result(
     { ...datanet, published: versions },
-    `${facts}\n\n${versions.length === 0 ? `No version yet.\n→ ./openledger datanet publish ${id}` : published}`,
+    [
+      `${facts}\n`,
+      versions.length > 0
+        ? published
+        : datanet.versions === 0
+          ? `No version yet.\n→ ./openledger datanet publish ${id}`
+          : `No version before ${before}.`,
+      ...(versions.length === versionsShown && (oldest as number) > 1
+        ? [`→ ./openledger datanet show ${id} --before ${oldest}`]
+        : []),
+    ].join("\n"),
   );
 }

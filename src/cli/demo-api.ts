@@ -33,6 +33,9 @@ export function demoApi(url: string, operatorToken: string) {
       call<T>("POST", path, { body, ...(bearer === undefined ? {} : { bearer }) }),
     /** In the operator's name. */
     operate: <T>(path: string, body: unknown) => call<T>("POST", path, { body, bearer: operatorToken }),
+    /** Lets an account act in the operator's name when it is signed in. */
+    admit: (address: string) =>
+      call<unknown>("PUT", `/v1/operator/people/${address}`, { bearer: operatorToken }),
     upload: <T>(path: string, jsonLines: string) => call<T>("POST", path, { text: jsonLines }),
     /** One question, greedily answered. */
     async ask(model: string, question: string, bearer?: string): Promise<Answer> {

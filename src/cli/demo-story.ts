@@ -2,7 +2,6 @@
  * The main job, end to end: contribute → version → fine-tune → release → serve → attribute → charge → settle → claim → verify, over the
  * HTTP API of a node in a temporary home. Each chapter is one function; what it returns is what the next ones need.
  */
-import type { LocalAccount } from "viem";
 import { createBm25 } from "../attribution/index.ts";
 import { proveSupply } from "../chain/index.ts";
 import { type Example, exampleSequence, loadCheckpoint, promptTokens } from "../engine/index.ts";
@@ -11,15 +10,13 @@ import { openChannel } from "../payments/index.ts";
 import {
   type Address,
   type Digest,
-  exampleDigest,
-  examplesDigest,
   exampleText,
   type Manifest,
   nothingFailed,
-  signConsent,
   verifyAudit,
 } from "../protocol/index.ts";
 import { type Api, demoApi, mapAtOnce } from "./demo-api.ts";
+import { contributeAs } from "./demo-contribute.ts";
 import {
   asExample,
   contributorNames,
@@ -66,37 +63,18 @@ export async function contributeValley({ node, api, valley, tell }: DemoContext)
     domain: "Local knowledge",
     license: "CC0-1.0",
   });
-  const { signing } = await api.get<{ signing: { chainId: number; verifyingContract: Address } }>(
-    `/v1/datanets/${datanetId}`,
-  );
-  const domain = { name: "OpenLedger", version: "1", ...signing } as const;
-  async function contribute(account: LocalAccount, text: string, split: "train" | "heldout") {
-    const digests = examplesOf(text).map(exampleDigest);
-    const consent = {
-      datanetId: BigInt(datanetId),
-      contributor: account.address.toLowerCase() as Address,
-      examplesDigest: examplesDigest(digests),
-      exampleCount: digests.length,
-      license: "CC0-1.0",
-      signedAt: BigInt(Math.floor(Date.now() / 1000)),
-    };
-    const query = new URLSearchParams({
-      contributor: consent.contributor,
-      examplesDigest: consent.examplesDigest,
-      exampleCount: String(consent.exampleCount),
-      license: consent.license,
-      signedAt: String(consent.signedAt),
-      signature: await signConsent(domain, consent, account),
-      split,
-    });
-    return api.upload<{ accepted: number }>(`/v1/datanets/${datanetId}/contributions?${query}`, text);
-  }
   const contributors = contributorNames.map((name) => node.network.keys.account(name));
   for (const [i, account] of contributors.entries()) {
-    const { accepted } = await contribute(account, valley.contributions[i] as string, "train");
+    const { accepted } = await contributeAs(
+      api,
+      datanetId,
+      account,
+      valley.contributions[i] as string,
+      "train",
+    );
     tell.say(`${contributorNames[i]?.padEnd(6)} signs for ${accepted} examples`);
   }
-  await contribute(node.network.keys.account("warden"), valley.heldOut, "heldout");
+  await contributeAs(api, datanetId, node.network.keys.account("warden"), valley.heldOut, "heldout");
   const version = await api.operate<{ version: number; root: Digest; count: number }>(
     `/v1/datanets/${datanetId}/versions`,
     {},

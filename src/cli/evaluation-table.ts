@@ -14,11 +14,13 @@ export function evaluationTable({ heldOut, answers, regression }: EvaluationRepo
     tuned: value(tuned, digits),
   });
   const lines = [
-    line(`loss, ${heldOut.rows} rows`, heldOut.loss),
+    line(`mean loss of ${heldOut.rows} rows`, heldOut.loss),
     line("perplexity", heldOut.perplexity, 1),
     line("exactly right", heldOut.exact),
     ...(answers === null ? [] : [line(`ROUGE-L, ${answers.rows} answers`, answers.rougeL)]),
-    ...(regression === null ? [] : [line(`loss, ${regression.prompts} general prompts`, regression.loss)]),
+    ...(regression === null
+      ? []
+      : [line(`mean loss of ${regression.prompts} general prompts`, regression.loss)]),
   ];
   return table(lines, [
     ["95 % intervals", ({ what }) => what],

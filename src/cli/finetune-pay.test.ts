@@ -1,7 +1,13 @@
 /** A node that asks for money, and a user who orders a job of it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
-import { openRunning } from "./fixtures/running.ts";
+import { fileURLToPath } from "node:url";
+import { formatOpen } from "./amount.ts";
+import { type Json, openRunning } from "./fixtures/running.ts";
+
+const base = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
 
 const running = await openRunning(
   { fineTuneWeiPerToken: "1000000000000", fineTuneDeadlineSeconds: 60 },
@@ -73,6 +79,122 @@ test("--pay orders and pays at once; cancel shows how it is divided", async () =
   await run(...job(900, "given"), "--pay", "10");
   const given = await run("finetune", "give-back", "given");
   assert.deepEqual([given.payment.state, given.payment.payerWei], ["failed", given.payment.amountWei]);
+});
+
+test("what a payer who cancelled paid for is made again from public data; another digest, or another number of steps, is not it", async () => {
+  const saved = join(dirname(running.home), "stopped.json");
+  const verify = (...what: string[]) => ["verify", ...what, "--retrain", "--base", base];
+  const found = await run(...verify("long", "--save", saved));
+  const { payment } = await run("finetune", "cancel", "long");
+  assert.deepEqual(
+    [found.verified, found.adapter, found.checkpoint, found.done, found.steps],
+    [true, payment.evidence, payment.evidence, payment.doneSteps, 2700],
+  );
+  assert.deepEqual(
+    found.checks.map(({ name, status }: Json) => [name, status]),
+    ["escrow", "base", "recipe", "datanet 1@1", "checkpoint", "steps", "training"].map((name) => [
+      name,
+      "passed",
+    ]),
+  );
+  const { out } = await call(["verify", "long", "--retrain", "--base", base]);
+  assert.match(
+    out,
+    /of 2700 steps were trained again in .* the checkpoint is theirs, byte for byte\. 0\.\d+ of /,
+  );
+
+  const job = JSON.parse(readFileSync(saved, "utf8"));
+  const changed = async (change: (job: Json) => void) => {
+    const copy = structuredClone(job);
+    change(copy);
+    const { code, out } = await call([...verify(file("changed.json", JSON.stringify(copy))), "--json"]);
+    const { checks } = JSON.parse(out);
+    const by = (wanted: string) =>
+      checks.filter(({ status }: Json) => status === wanted).map(({ name }: Json) => name);
+    return { code, failed: by("failed"), unchecked: by("unchecked") };
+  };
+  assert.deepEqual(await changed(() => {}), { code: 0, failed: [], unchecked: ["escrow", "datanet 1@1"] });
+  const forged = await changed((copy) => {
+    copy.checkpoint = `0x${"5".repeat(64)}`;
+  });
+  assert.deepEqual([forged.code, forged.failed], [1, ["checkpoint", "training"]]);
+  const more = await changed((copy) => {
+    copy.done += 1;
+  });
+  assert.deepEqual([more.code, more.failed], [1, ["training"]]);
+  const fewer = await changed((copy) => {
+    copy.plan.steps = 2600;
+  });
+  assert.deepEqual(fewer.failed, ["steps"], "a part of fewer steps than there are is more than was done");
+  // On another class of machine nearness is all that can be asked: a step more is near, another training is not.
+  const elsewhere = (change: (job: Json) => void) =>
+    changed((copy) => {
+      copy.engine = "openledger-engine/1 onnxruntime/1.0.0 linux-arm64 Another Processor 9";
+      change(copy);
+    });
+  const near = await elsewhere((copy) => {
+    copy.done += 1;
+  });
+  assert.deepEqual([near.code, near.failed, near.unchecked.includes("training")], [0, [], true]);
+  const other = await elsewhere((copy) => {
+    copy.plan.recipe.seed = 9;
+  });
+  assert.deepEqual(other.failed, ["training"]);
+
+  // A node that says one thing, and the chain another.
+  await node.database.query("update modelfactory.payments set evidence = $1 where job_id = 'long'", [
+    `0x${"6".repeat(64)}`,
+  ]);
+  const lied = await call(verify("long"));
+  assert.equal(lied.code, 1);
+  assert.match(lied.err, /failed: escrow, training/);
+  assert.equal((await refused(verify("one"), 1)).code, "not-stopped");
+});
+
+test("a sweep is paid for at one price for all of its jobs, to the wei, and once: who was interrupted pays what is left", async () => {
+  const grid = file(
+    "grid.yaml",
+    "epochs: [1, 2]\nrecipe: {rank: 2, batch: 8, threads: 1, calibration: {retrainings: 0, leaveOut: 0}}\n",
+  );
+  const sweep = ["finetune", "sweep", grid, "--datanet", "1@1", "--id", "tried"];
+  const jobs = () => Promise.all(["tried-1", "tried-2"].map((id) => run("finetune", "--job", id)));
+  const unpaid = await refused(sweep, 1);
+  const price = BigInt(unpaid.details.priceWei);
+  assert.deepEqual([unpaid.code, unpaid.details.sweep], ["payment-required", "tried"]);
+  const [fix] = unpaid.fix;
+  assert.equal(fix, `./openledger ${sweep.join(" ")} --pay ${formatOpen(price)}`);
+  // A sweep without a name has one by then, so that it can be asked for again.
+  assert.match((await refused(sweep.slice(0, -2), 1)).fix[0], /--id sweep-[0-9a-f-]{36} --pay /);
+  assert.equal((await refused([...sweep, "--pay", formatOpen(price - 1n)], 1)).code, "too-dear");
+  const opened = async () => {
+    const found = await purse.getContractEvents({
+      ...escrow,
+      eventName: "EscrowOpened",
+      fromBlock: 0n,
+      toBlock: "latest",
+    });
+    return found.reduce((sum, { args }) => sum + (args.amount ?? 0n), 0n);
+  };
+  const { JobEscrow: escrow } = node.network.contracts;
+  const { public: purse } = node.network.writer(node.network.accounts.operator);
+  const before = await opened();
+  await run("finetune", "pay", "tried-1", "1");
+  const paid = await run(...sweep, "--pay", formatOpen(price));
+  assert.deepEqual([paid.data.length, BigInt(paid.priceWei)], [2, price]);
+  const again = await run(...sweep, "--pay", formatOpen(price));
+  assert.equal(again.data.length, 2);
+  assert.equal((await opened()) - before, price);
+  await node.jobs.drain();
+  const settled = await jobs();
+  assert.deepEqual(
+    settled.map(({ state, payment, releaseId }) => [state, payment.state, releaseId]),
+    [1, 2].map(() => ["succeeded", "succeeded", null]),
+  );
+  assert.equal(
+    settled.reduce((sum, { payment }) => sum + BigInt(payment.operatorWei), 0n),
+    price,
+  );
+  assert.equal(BigInt(settled[1].payment.operatorWei), 2n * BigInt(settled[0].payment.operatorWei));
 });
 
 test("over HTTP an unpaid job is refused with what to pay; OpenAI's dialect alike", async () => {

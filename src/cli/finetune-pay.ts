@@ -1,7 +1,13 @@
 /** `openledger finetune pay`, `cancel`, `refund` and `give-back`: a job's payment, from the account of who orders it, and back. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
-import { type EscrowState, type JobPayment, openEscrow, readEscrow } from "../modelfactory/index.ts";
+import {
+  type EscrowState,
+  isPlanOf,
+  type JobPayment,
+  openEscrow,
+  readEscrow,
+} from "../modelfactory/index.ts";
 import { type Digest, deliverableDigest, jobDigest, sameHex } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { explainRevert } from "./contract-errors.ts";
@@ -38,7 +44,8 @@ export function definePayment(command: Command, io: Io): void {
     .argument("<job>", "its id")
     .addHelpText(
       "after",
-      `${account} How much was done is the operator's word, with the digest of a checkpoint.`,
+      `${account} How much was done is the operator's word, with the digest of a checkpoint:
+'openledger verify <job> --retrain' makes the steps again and compares.`,
     )
     .action((id: string) => cancel(io, id, as()));
   subcommand(command, "give-back", "As the operator, end a job that is paid for, and give everything back")
@@ -55,7 +62,7 @@ export function definePayment(command: Command, io: Io): void {
     .action((id: string) => refund(io, id, as()));
 }
 
-const readJob = (node: NodeClient, id: string) =>
+export const readJob = (node: NodeClient, id: string) =>
   node.get<JobJson>(`/v1/fine-tunes/${encodeURIComponent(id)}`);
 
 /** The job that was asked for and waits to be paid, if that is what an error says. */
@@ -79,40 +86,74 @@ export async function payJob(
   mostWei: bigint,
   as: string,
 ): Promise<JobJson> {
-  const { payment } = job;
-  if (payment === null)
+  if (job.payment === null)
     throw new CliError(`Job ${job.id} costs nothing.`, { code: "job-free", exitCode: exitCodes.usage });
-  if (payment.state !== "unpaid") return job;
-  const { plan } = payment;
-  const { model, datanets } = job.spec;
-  if (
-    jobDigest(plan) !== payment.jobDigest ||
-    plan.id !== job.id ||
-    plan.model !== model ||
-    JSON.stringify(plan.datanets) !== JSON.stringify(datanets)
-  )
-    throw new CliError(`What the node asks to be paid for is not job ${job.id}.`, {
-      expected: `"${model}" of ${datanets.map((d) => `${d.datanetId}@${d.version}`).join(", ")}`,
-      actual: `"${plan.model}" of ${plan.datanets.map((d) => `${d.datanetId}@${d.version}`).join(", ")}, plan ${jobDigest(plan)}`,
-      code: "other-plan",
-    });
-  const amountWei = BigInt(plan.amountWei);
-  if (amountWei > mostWei)
-    throw new CliError(`Job ${job.id} costs more than you would pay.`, {
+  const fix = (totalWei: bigint) => `./openledger finetune pay ${job.id} ${formatOpen(totalWei)}`;
+  const [paid] = await payJobs(node, io, [job], { mostWei, as, what: `Job ${job.id} costs`, fix });
+  return paid as JobJson;
+}
+
+/** What jobs cost together, those that are paid for already and those that cost nothing included, wei. */
+export const priceOf = (jobs: readonly JobJson[]): bigint =>
+  jobs.reduce((sum, { payment }) => sum + BigInt(payment?.plan.amountWei ?? 0), 0n);
+
+/**
+ * Pays for those of several jobs that wait for it, one escrow each. Who was interrupted may call it again: what is paid is not paid twice,
+ * and counts toward the most.
+ *
+ * @param terms.mostWei not a wei more than this is paid for all of them together
+ * @param terms.what "… costs", for the refusal; `fix` what to write instead
+ * @returns the jobs as they are then
+ * @throws CliError before anything is paid, where a plan is not of its job, they cost more, or the account has less
+ */
+export async function payJobs(
+  node: NodeClient,
+  io: Io,
+  jobs: readonly JobJson[],
+  terms: {
+    readonly mostWei: bigint;
+    readonly as: string;
+    readonly what: string;
+    readonly fix: (totalWei: bigint) => string;
+  },
+): Promise<JobJson[]> {
+  const { mostWei, as } = terms;
+  const due = jobs.filter(({ payment }) => payment?.state === "unpaid");
+  if (due.length === 0) return [...jobs];
+  const plans = due.map(planOf);
+  const totalWei = priceOf(jobs);
+  if (totalWei > mostWei)
+    throw new CliError(`${terms.what} more than you would pay.`, {
       expected: `at most ${formatOpen(mostWei)} OPEN`,
-      actual: `${formatOpen(amountWei)} OPEN`,
-      fix: [`./openledger finetune pay ${job.id} ${formatOpen(amountWei)}`],
+      actual: `${formatOpen(totalWei)} OPEN`,
+      fix: [terms.fix(totalWei)],
       code: "too-dear",
     });
   const purse = await openPurse(node, as, io);
-  await assertFunds(purse, amountWei);
-  const { escrowId } = await openEscrow(purse, purse.contracts, purse.operator, plan).catch((error) => {
-    throw explainRevert(error);
+  await assertFunds(purse, priceOf(due), due.length);
+  for (const plan of plans) {
+    const { escrowId } = await openEscrow(purse, purse.contracts, purse.operator, plan).catch((error) => {
+      throw explainRevert(error);
+    });
+    io.note(
+      `${formatOpen(BigInt(plan.amountWei))} OPEN are in escrow ${escrowId}${plan.publish ? `, for a release ${short(deliverableDigest(plan))}` : ""}.`,
+    );
+  }
+  return Promise.all(jobs.map(({ id }) => readJob(node, id)));
+}
+
+/** The plan of an unpaid job. @throws CliError where it is another job's */
+function planOf(job: JobJson): JobPayment["plan"] {
+  const { plan, jobDigest: named } = job.payment as JobPayment;
+  const { id, spec } = job;
+  const { model, datanets } = spec;
+  if (isPlanOf(job, plan, named)) return plan;
+  const words = (of: typeof datanets) => of.map((d) => `${d.datanetId}@${d.version}`).join(", ");
+  throw new CliError(`What the node asks to be paid for is not job ${id}.`, {
+    expected: `"${model}" of ${words(datanets)}`,
+    actual: `"${plan.model}" of ${words(plan.datanets)}, plan ${jobDigest(plan)}`,
+    code: "other-plan",
   });
-  io.note(
-    `${formatOpen(amountWei)} OPEN are in escrow ${escrowId}${plan.publish ? `, for a release ${short(deliverableDigest(plan))}` : ""}.`,
-  );
-  return readJob(node, job.id);
 }
 
 const short = (digest: Digest) => `${digest.slice(0, 10)}…`;

@@ -41,6 +41,7 @@ export type JobJson = {
     readonly epochs: number;
     readonly releasedEpoch?: number;
     readonly heldOutLosses: readonly number[];
+    readonly heldOutRows: number;
     readonly lossFirst: number;
     readonly lossLast: number;
     readonly examples: number;
@@ -58,6 +59,7 @@ export type JobJson = {
   readonly calibrated: { readonly facts: Record<string, unknown> | null } | null;
   readonly releaseId: string | null;
   readonly payment: JobPayment | null;
+  readonly createdAtMs: number;
 };
 
 export type DatanetVersion = { readonly datanetId: string; readonly version: number };
@@ -156,12 +158,13 @@ function heldOutLine({
   epochs,
   releasedEpoch = epochs,
   heldOutLosses,
+  heldOutRows,
 }: NonNullable<JobJson["trained"]>): string {
   const [base, after] = [heldOutLosses[0], heldOutLosses[releasedEpoch]];
   const which = `Epoch ${releasedEpoch} of ${epochs} is the one kept`;
   return base === undefined || after === undefined
     ? `${which}; there were no held-out rows to find the best by.`
-    : `${which}: held-out loss ${base.toFixed(3)} → ${after.toFixed(3)}.`;
+    : `${which}, by the ${heldOutRows} held-out rows that epochs are compared on: ${base.toFixed(3)} → ${after.toFixed(3)} nats a token, all their tokens together.`;
 }
 
 const labelOf = (facts: Record<string, unknown>) =>
@@ -199,7 +202,8 @@ export function showJob(job: JobJson, report?: EvaluationReport): string {
           ...leftOutLine(trained),
           heldOutLine(trained),
         ]),
-    ...(measured === null
+    // The report says the same with intervals, its losses as means over rows.
+    ...(measured === null || report !== undefined
       ? []
       : [
           "",
@@ -210,7 +214,7 @@ export function showJob(job: JobJson, report?: EvaluationReport): string {
           ]),
           "",
         ]),
-    ...(report === undefined ? [] : [evaluationTable(report, spec.model), ""]),
+    ...(report === undefined ? [] : ["", evaluationTable(report, spec.model), ""]),
     ...(indexed === null
       ? []
       : [

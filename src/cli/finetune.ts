@@ -13,7 +13,8 @@ import {
 import { exampleSchema } from "../protocol/index.ts";
 import { formatOpen, parseOpen, parsePositiveOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
-import { definePayment, payJob, paymentLine, unpaidJob } from "./finetune-pay.ts";
+import { defineList } from "./finetune-list.ts";
+import { definePayment, payJob, paymentLine, readJob, unpaidJob } from "./finetune-pay.ts";
 import { defineSweep } from "./finetune-sweep.ts";
 import {
   type DatanetVersion,
@@ -66,6 +67,7 @@ const actions = ["pause", "resume", "cancel"] as const;
 
 /** `openledger finetune`: start a job on published Datanet versions, or watch one. */
 export function define(command: Command, io: Io): void {
+  defineList(command, io);
   defineSweep(command, io);
   definePayment(command, io);
   withAccount(command, "account of your wallet that pays")
@@ -133,6 +135,8 @@ export function define(command: Command, io: Io): void {
       const started =
         options.job === undefined ? await start(node, io, options) : await readJob(node, options.job);
       for (const { message } of started.warnings) io.warn(message);
+      // Whoever stops watching needs its name to come back.
+      if (options.watch && options.job === undefined) io.note(`Job ${started.id}: "${started.spec.model}".`);
       const job = options.watch || options.job !== undefined ? await watch(node, started.id, io) : started;
       if (job.state === "failed" || job.state === "cancelled")
         throw new CliError(`Job ${job.id} ${job.state === "failed" ? "failed" : "was cancelled"}.`, {
@@ -152,9 +156,6 @@ async function reportOf(node: NodeClient, job: JobJson): Promise<EvaluationRepor
   if (!isOver(job) || job.evaluated?.report === undefined) return undefined;
   return node.get<EvaluationReport>(`/v1/fine-tunes/${encodeURIComponent(job.id)}/evaluation`);
 }
-
-const readJob = (node: NodeClient, id: string) =>
-  node.get<JobJson>(`/v1/fine-tunes/${encodeURIComponent(id)}`);
 
 /** Asks for a job, and pays for it if it costs no more than was said. */
 async function start(node: NodeClient, io: Io, options: Options): Promise<JobJson> {

@@ -130,12 +130,17 @@ export function contractsOf(addresses: Readonly<Record<string, Address>>): Proto
 /** For gas, beside what is sent: far more than any of these transactions takes. */
 const gasWei = 10n ** 15n;
 
-/** @throws CliError when the account cannot send this much, and pay for gas */
-export async function assertFunds({ account, public: chain, name }: Purse, wei: bigint): Promise<void> {
+/** @throws CliError when the account cannot send this much, in so many transactions, and pay for their gas */
+export async function assertFunds(
+  { account, public: chain, name }: Purse,
+  wei: bigint,
+  transactions = 1,
+): Promise<void> {
   const balance = await chain.getBalance({ address: account.address });
-  if (balance >= wei + gasWei) return;
+  const needed = wei + gasWei * BigInt(transactions);
+  if (balance >= needed) return;
   throw new CliError(`Your account "${name}" (${toHex(account.address)}) has too little OPEN.`, {
-    expected: `${formatOpen(wei + gasWei)} OPEN, gas included`,
+    expected: `${formatOpen(needed)} OPEN, gas included`,
     actual: `${formatOpen(balance)} OPEN`,
     fix: [
       `On a local network: ./openledger wallet faucet ${name === "me" ? "" : `--as ${name} `}${faucetAmount(wei)}`,

@@ -1,7 +1,7 @@
 /** A release for who checks it: from the running node, or from a file that was written when it was fetched. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
-import { fetchVersion } from "../datanets/index.ts";
+import { type CarriedVersion, fetchVersion } from "../datanets/index.ts";
 import { type ReleaseMaterial, readRegistered, type StartMaterial } from "../modelfactory/index.ts";
 import {
   addressSchema,
@@ -9,7 +9,6 @@ import {
   bytesSchema,
   type Digest,
   digestSchema,
-  type Manifest,
   manifestSchema,
   maxDimensions,
   toBytes,
@@ -23,7 +22,7 @@ import { openChain } from "./purse.ts";
 
 /** Bytes that JSON holds as text. */
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
-const base64 = z.codec(base64Schema, bytes, {
+export const base64 = z.codec(base64Schema, bytes, {
   decode: (text) => new Uint8Array(Buffer.from(text, "base64")),
   encode: (bytes) => Buffer.from(bytes).toString("base64"),
 });
@@ -42,6 +41,17 @@ const indexSchema = z.strictObject({
   explain: base64.nullable(),
 });
 
+/** The versions that are trained on, in the order in which they are named; null where there was none to fetch. */
+export const carriedVersionsSchema = z
+  .array(
+    z
+      .strictObject({ manifest: z.unknown(), rows: z.array(z.unknown()), heldout: z.array(z.unknown()) })
+      .nullable(),
+  )
+  .max(64);
+/** The release that a training continued from, by its manifest and its adapter's tensors. */
+export const startSchema = z.strictObject({ manifest: manifestSchema, adapter: base64 });
+
 /** A release in one file: what it takes to train it again on another machine that has its base model. */
 const releaseFileSchema = z.strictObject({
   schema: z.literal("openledger/release-file/1"),
@@ -51,16 +61,8 @@ const releaseFileSchema = z.strictObject({
   adapter: base64,
   /** Of its index; it holds the metric that gradients are scaled by. */
   basis: base64.nullable(),
-  /** The versions that the manifest names, in its order; null where there was none to fetch. */
-  versions: z
-    .array(
-      z
-        .strictObject({ manifest: z.unknown(), rows: z.array(z.unknown()), heldout: z.array(z.unknown()) })
-        .nullable(),
-    )
-    .max(64),
-  /** The release that its training continued from, by its manifest and its adapter's tensors. */
-  start: z.strictObject({ manifest: manifestSchema, adapter: base64 }).optional(),
+  versions: carriedVersionsSchema,
+  start: startSchema.optional(),
   index: indexSchema.optional(),
 });
 
@@ -71,7 +73,7 @@ export type LoadedRelease = ReleaseMaterial & {
     | undefined;
 };
 
-const fileBytesMax = 512 * 2 ** 20;
+export const fileBytesMax = 512 * 2 ** 20;
 const partBytesMax = 256 * 2 ** 20;
 /** A longer explain index is not saved: as text it would fill the file. */
 const explainBytesMax = 272 * 2 ** 20;
@@ -119,12 +121,16 @@ const fileOf = ({ registered: _, versions, index, start, ...loaded }: LoadedRele
             : null,
       },
     }),
-    versions: versions.map((version) =>
-      version instanceof Error
-        ? null
-        : { manifest: version.manifest, rows: [...version.rows], heldout: [...version.heldout] },
-    ),
+    versions: versions.map(carriedJson),
   });
+
+/** A version for a file. */
+export const carriedJson = (version: CarriedVersion | Error) =>
+  version instanceof Error
+    ? null
+    : { manifest: version.manifest, rows: [...version.rows], heldout: [...version.heldout] };
+/** A version of a file. */
+export const carriedOf = <T>(version: T | null): T | Error => version ?? new Error("It is not in the file.");
 
 /** @throws CliError for a file that is none */
 function readReleaseFile(path: string): LoadedRelease {
@@ -156,7 +162,7 @@ function readReleaseFile(path: string): LoadedRelease {
     ...file,
     ...(start && { start }),
     ...(index && { index: { ...index, explain: index.explain && explainBlob(index.explain) } }),
-    versions: versions.map((version) => version ?? new Error("It is not in the file.")),
+    versions: versions.map(carriedOf),
     registered: null,
   };
 }
@@ -171,7 +177,8 @@ export const fetchAdapter: FetchParts = async (node, releaseId) => {
   return { manifest, adapter, basis, start };
 };
 
-async function fetchTensors(node: NodeClient, releaseId: Digest): Promise<StartMaterial> {
+/** A release's manifest and adapter. */
+export async function fetchTensors(node: NodeClient, releaseId: Digest): Promise<StartMaterial> {
   const answer = z
     .object({ manifest: manifestSchema })
     .safeParse(await node.get(`/v1/releases/${releaseId}`));
@@ -184,19 +191,24 @@ async function fetchTensors(node: NodeClient, releaseId: Digest): Promise<StartM
 }
 
 /** What a node does not give is an answer about the release; a node that does not answer at all is none. */
-function notGiven(error: Error): Error {
+export function notGiven(error: Error): Error {
   if (error instanceof CliError && !(error instanceof ApiError)) throw error;
   return error;
 }
 
-async function fetchVersions(node: NodeClient, { datanets }: Manifest): Promise<LoadedRelease["versions"]> {
+/** The versions that a manifest or a plan names. */
+export async function fetchVersions(
+  node: NodeClient,
+  { datanets }: { readonly datanets: readonly { readonly datanetId: string; readonly version: number }[] },
+): Promise<LoadedRelease["versions"]> {
   const versions: LoadedRelease["versions"][number][] = [];
   for (const { datanetId, version } of datanets)
     versions.push(await fetchVersion((path) => node.get(path), { datanetId, version }).catch(notGiven));
   return versions;
 }
 
-async function bytesOf(name: string, response: Response): Promise<Uint8Array> {
+/** A body read whole. */
+export async function bytesOf(name: string, response: Response): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {

@@ -34,7 +34,10 @@ before(async () => {
   await node.modelFactory.openai.createJob("first", request);
   await node.jobs.drain();
   const recipe = running.file("recipe.yaml", "preset: quick\nepochs: 2\nseed: 5\nthreads: 1\n");
-  await run("finetune", "--duplicate", "first", "--id", "second", "--recipe", recipe);
+  const again = ["finetune", "--duplicate", "first", "--id", "second", "--recipe", recipe, "--watch"];
+  const watched = await call(again);
+  assert.equal(watched.code, 0, watched.err);
+  assert.match(watched.err, /^Job second: "rows"\.\n/m, "who stops watching can come back");
   await node.jobs.drain();
   for (const id of ["first", "second"]) releases.push((await node.modelFactory.getJob(id)).releaseId ?? "");
 });
@@ -42,14 +45,27 @@ before(async () => {
 test("a finished job is shown with its intervals; its recipe comes out as YAML; it is neither paused nor resumed", async () => {
   const { out } = await call(["finetune", "--job", "second"]);
   assert.match(out, /95 % intervals +base +rows/);
-  assert.match(out, /loss, 20 rows +\d\.\d{3} \(\d/);
+  assert.match(out, /mean loss of 20 rows +\d\.\d{3} \(\d/);
+  assert.match(
+    out,
+    /by the 20 held-out rows that epochs are compared on: \d\.\d{3} → \d\.\d{3} nats a token/,
+  );
+  assert.doesNotMatch(out, /Exactly right/, "the report says it, and nothing says it twice");
   assert.match(out, /ROUGE-L, 20 answers/);
-  assert.match(out, /loss, 24 general prompts/);
+  assert.match(out, /mean loss of 24 general prompts/);
   const shown = await call(["finetune", "--job", "second", "--show-recipe"]);
   assert.match(shown.out, /^rank: 8\n(.*\n)*seed: 5\n/);
   const error = await refused(["finetune", "--job", "second", "--pause"], 1);
   assert.equal(error.code, "job-over");
   await refused(["finetune", "--pause"], 2);
+  assert.match(
+    (await call(["finetune", "list"])).out,
+    /^job +model.*\nsecond +rows +succeeded.*\nfirst +rows/,
+  );
+  assert.deepEqual((await run("finetune", "list", "--after", "second")).data.length, 1);
+  const grid = running.file("grid.yaml", "rank: [4, 8]\n");
+  const stray = await refused(["finetune", "sweep", grid, "--datanet", "1@1", "--watch"], 2);
+  assert.match(stray.message, /does not take --watch/);
 });
 
 test("a model goes back to the release before and forth again; its line and what changed are shown", async () => {
@@ -71,14 +87,16 @@ test("a model goes back to the release before and forth again; its line and what
 });
 
 test("a release shows its evaluation without its job, as its manifest names it", async () => {
-  const { manifest } = (await (await fetch(`${node.url}/v1/releases/rows`)).json()) as {
+  const { manifest, standing } = (await (await fetch(`${node.url}/v1/releases/rows`)).json()) as {
+    standing: { check: string }[];
     manifest: { adapter: { digest: string }; evaluation: { reportDigest: string } };
   };
+  assert.match(standing.at(-1)?.check ?? "", /^nobody has measured it/, "it was made without retrainings");
   const found = await run("release", "evaluation", "rows");
   assert.equal(found.adapter, manifest.adapter.digest);
   assert.equal(jsonDigest(found), manifest.evaluation.reportDigest);
   const { out } = await call(["release", "evaluation", releases[0] as string]);
-  assert.match(out, /95 % intervals +base +tuned\n.*loss, 20 rows/);
+  assert.match(out, /95 % intervals +base +tuned\n.*mean loss of 20 rows/);
   await refused(["release", "evaluation", `0x${"ab".repeat(32)}`], 1);
 });
 

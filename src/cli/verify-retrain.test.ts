@@ -173,7 +173,7 @@ test("a Datanet version that is missing, another's, or changed in one row is nam
     changed.versions[0].rows[3].completion += " ";
   });
   assert.deepEqual(altered.failed, ["datanet 1@1"]);
-  assert.match(check(altered.out, "datanet 1@1").actual, /line 4 of contribution 0 is not example/);
+  assert.match(check(altered.out, "datanet 1@1").actual, /row 4 of contribution 0 is not example/);
 });
 
 test("an adapter altered in one byte is named, whether or not the manifest was altered with it", async () => {

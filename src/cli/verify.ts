@@ -33,13 +33,13 @@ export function define(command: Command, io: Io): void {
   withBase(withKey(command))
     .argument(
       "<what>",
-      "a file, or the id of a receipt (with --retrain or --index: of a release) to fetch from the running node first",
+      "a file, or the id of a receipt (with --retrain or --index: of a release; with --retrain also a cancelled job's name) to fetch from the running node first",
     )
     .option("--save <file>", "keep the file that was fetched, to check it on another machine")
     .option("--replay", "compute the answer's gradient again: takes a full audit file and the base model")
     .option(
       "--retrain",
-      "of a release: train its adapter again, with its recipe, seed and threads; takes the base model",
+      "of a release: train its adapter again, with its recipe, seed and threads; of a job that its payer cancelled: to the step that was paid for; takes the base model",
     )
     .option(
       "--index",
@@ -59,7 +59,7 @@ the explain index are made again and compared: it takes about as long as the ind
     .action(async (receipt: string, options: Options, self: Command) => {
       if ([options.replay, options.retrain, options.index].filter((chosen) => chosen === true).length > 1)
         throw new CliError(
-          "--replay is about a receipt, --retrain and --index about a release: ask for one of them.",
+          "--replay is about a receipt, --retrain and --index about a release, or a job: ask for one of them.",
           { exitCode: exitCodes.usage },
         );
       if (options.index === true) {

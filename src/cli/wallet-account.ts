@@ -13,7 +13,7 @@ import type { Settings } from "./settings.ts";
 const namePattern = /^[a-z][a-z0-9-]{0,63}$/;
 
 /** Checks the name of an account of the wallet. */
-function accountName(text: string): string {
+export function accountName(text: string): string {
   if (namePattern.test(text)) return text;
   throw new InvalidArgumentError(`An account's name has a–z, 0–9 and dashes, and begins with a letter.`);
 }

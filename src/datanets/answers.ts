@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { errorOut } from "./schemas.ts";
+import type { Datanets } from "./service.ts";
 
 export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { "application/json": { schema } },
@@ -20,6 +21,7 @@ export const failures = {
   409: json(errorOut, "It contradicts what is already here"),
   413: json(errorOut, "Too large"),
   415: json(errorOut, "Another content type is expected"),
+  503: json(errorOut, "Not now; the message says why"),
 };
 
 export const unchanged = { 304: { description: "As it was: the ETag that came is still its own" } };
@@ -37,4 +39,10 @@ export function asItWas(context: Context, tag: string): Response | undefined {
     .split(",")
     .map((one) => one.trim().replace(/^W\//, ""));
   return known.includes(etag) || known.includes("*") ? context.body(null, 304) : undefined;
+}
+
+/** Where consents to a service's Datanets are signed for. */
+export function signingOf({ registry }: Pick<Datanets, "registry">) {
+  const { chainId, verifyingContract } = registry.domain;
+  return { chainId, verifyingContract };
 }

@@ -57,6 +57,10 @@ describe("contributions", () => {
     const text = lines({ example: { prompt: "The mill of", completion: " the source." }, source });
     const { contributionId } = await service.contribute(await signed(world.registry, datanetId, ada, text));
     assert.deepEqual((await service.getContribution(contributionId)).rows[0]?.source, source);
+    // A row of the same upload is named by its place in its file.
+    const twice = [4, 5].map((line) => ({ example: example(1), source: { file: "mills.csv", line } }));
+    const { rows } = await give(ada, lines(...twice));
+    assert.match(JSON.stringify(rows[1]?.reasons), /same example as mills\.csv:4 of this upload/);
   });
 
   test("are accepted without the contributor holding any OPEN", async () => {
@@ -76,6 +80,16 @@ describe("contributions", () => {
     assert.deepEqual([found.trainRows, found.heldoutRows, found.contributors], [2, 0, 1]);
   });
 
+  test("are reported a page at a time, whatever their length", async () => {
+    const report = await give(ada, lines(...Array.from({ length: 101 }, (_, n) => example(n))));
+    assert.deepEqual([report.exampleCount, report.accepted, report.rows.length], [101, 101, 100]);
+    const { rows } = await service.getContribution(report.contributionId, { offset: 100, limit: 500 });
+    assert.deepEqual(
+      rows.map(({ line }) => line),
+      [101],
+    );
+  });
+
   test("name every duplicate: within the upload, of the same contributor, of another, across splits and key order", async () => {
     const first = await give(ada, `${lines(example(1))}\n${lines(example(2), example(1))}`);
     const { reasons, ...repeated } = first.rows[2]!;
@@ -87,7 +101,7 @@ describe("contributions", () => {
     });
     assert.equal(
       reasons.find(({ check }) => check === "duplicate")?.message,
-      "It is the same example as line 1 of this upload.",
+      "It is the same example as row 1 of this upload.",
     );
     const again = await give(ada, lines(example(2)));
     assert.deepEqual([again.accepted, again.duplicates], [0, 1]);
@@ -104,8 +118,13 @@ describe("contributions", () => {
     );
     const third = await give(ada, lines(example(3)));
     assert.equal(third.duplicates, 1);
+    assert.equal((await give(stranger, lines(example(3)))).duplicates, 1);
     const found = await service.get(datanetId);
-    assert.deepEqual([found.trainRows, found.heldoutRows, found.contributors], [2, 1, 2]);
+    assert.deepEqual(
+      [found.trainRows, found.heldoutRows, found.contributors],
+      [2, 1, 2],
+      "who gave nothing that counts is no contributor",
+    );
   });
 
   test("are checked against their own Datanet only", async () => {
@@ -162,6 +181,32 @@ describe("contributions", () => {
     await nothingStored();
     assert.equal(blobs(), before);
     assert.equal((await service.contribute({ ...input, chunks: chunksOf(good) })).accepted, 2);
+  });
+
+  test("that arrive slowly hold nobody up: another is taken meanwhile, and the owner sets who may read", async () => {
+    let finish = () => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const slow = await signed(world.registry, datanetId, ada, lines(example("slow")));
+    const taken = service.contribute({
+      ...slow,
+      chunks: (async function* () {
+        await finished;
+        yield* chunksOf(slow.text);
+      })(),
+    });
+    try {
+      const quick = service.contribute(await signed(world.registry, datanetId, bo, lines(example("quick"))));
+      const late = new Promise<never>((_, reject) => {
+        setTimeout(() => reject(new Error("it waits for who sends slowly")), 5_000).unref();
+      });
+      assert.equal((await Promise.race([quick, late])).accepted, 1);
+      await Promise.race([service.access.setRule(datanetId, { kind: "public" }), late]);
+    } finally {
+      finish();
+    }
+    assert.equal((await taken).accepted, 1);
   });
 
   test("of the valley are all accepted: five contributors of 140 rows and 700 held-out rows", async () => {

@@ -21,57 +21,21 @@ import {
   inParts,
   mapSlowly,
   maskExample,
-  type RowReference,
-  type RowStatus,
   readRules,
   type Verdict,
 } from "./checks/index.ts";
 import { committedAt } from "./curation/commitment.ts";
-import { overlapOf, type RowReview, reviewsOf } from "./curation/review.ts";
+import { overlapOf } from "./curation/review.ts";
 import { DatanetError } from "./errors.ts";
 import type { Source } from "./formats/source.ts";
 import type { Registry } from "./registry.ts";
+import { type ContributionReport, readReport } from "./report.ts";
 import { requireStake } from "./stake.ts";
 import type { Texts } from "./texts.ts";
 import { readUpload, type UploadLimits, type UploadRow } from "./upload.ts";
 
 /** Training rows become leaves of versions; held-out rows evaluate and give the null rows of attribution, and are never trained on. */
 export type Split = "train" | "heldout";
-
-/** What became of one row, with every reason. */
-export type RowReport = Omit<Verdict, "status"> & {
-  readonly status: RowStatus;
-  readonly line: number;
-  readonly digest: Digest;
-  /** Where the contributor said it came from. */
-  readonly source?: Source;
-  /** The earlier row that is the same example, of a duplicate. */
-  readonly duplicateOf?: RowReference;
-  /** The row that represents the near duplicates this one belongs to. */
-  readonly nearOf?: RowReference;
-  /** What curators decided, and how they would have it; not who they are. */
-  readonly reviews?: readonly RowReview[];
-};
-
-/** What became of a contribution: every row is listed, in the order given. */
-export type ContributionReport = {
-  readonly contributionId: number;
-  readonly datanetId: bigint;
-  readonly contributor: Address;
-  readonly split: Split;
-  readonly license: string;
-  readonly consentDigest: Digest;
-  readonly accepted: number;
-  readonly duplicates: number;
-  /** Rows that wait for curators, and those that they turned down. */
-  readonly pending: number;
-  readonly rejected: number;
-  /** Rows that the Datanet's rules keep out, near duplicates among them. */
-  readonly refused: number;
-  /** SPDX expression of the licence that the contributor said the texts come under. */
-  readonly sourceLicense: string | null;
-  readonly rows: readonly RowReport[];
-};
 
 /** What a contributor may ask for beside the rows. */
 export type UploadOptions = CheckOptions & {
@@ -107,19 +71,36 @@ type Parts = {
 
 const clockToleranceSeconds = 600;
 
+/** A contribution that has arrived whole. */
+export type Received = Omit<ContributionInput, "chunks"> & {
+  readonly consentDigest: Digest;
+  readonly rows: readonly UploadRow[];
+};
+
 /**
- * Takes a contribution in: consent first, then the text, then all of it or nothing.
+ * Reads a contribution: consent first, then the text. Stores nothing, and takes as long as its sender likes: not to be waited for by others.
  *
- * @throws DatanetError; nothing has been stored then.
+ * @throws DatanetError
  */
-export async function contribute(parts: Parts, input: ContributionInput): Promise<ContributionReport> {
-  const { database, texts } = parts;
+export async function receive(parts: Parts, { chunks, ...input }: ContributionInput): Promise<Received> {
   const consent = { ...input.consent, contributor: toHex(input.consent.contributor) };
   const consentDigest = hashConsent(consent);
   await checkTerms(parts, consent);
   await checkSignature(parts, consent, input.signature);
-  await refuseReplay(database, consentDigest);
+  await refuseReplay(parts.database, consentDigest);
   await requireStake(parts, consent.datanetId, consent.contributor);
+  return { ...input, consent, consentDigest, rows: await readUpload(chunks, parts.limits) };
+}
+
+/**
+ * Takes in what has arrived, all of it or nothing. One at a time for a Datanet.
+ *
+ * @throws DatanetError; nothing has been stored then.
+ */
+export async function contribute(parts: Parts, input: Received): Promise<ContributionReport> {
+  const { database, texts } = parts;
+  const { consent, consentDigest } = input;
+  await refuseReplay(database, consentDigest);
   const isReviewed = (await overlapOf(database, consent.datanetId)) !== null;
   const committed =
     input.editOf !== undefined
@@ -128,7 +109,7 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
         ? await committedAt(parts.registry, consent, input.salt)
         : undefined;
   const { rules } = await readRules(database, consent.datanetId);
-  const rows = await readRows(parts, input.chunks, input.mask === true || rules.maskPersonalData);
+  const rows = await masked(input.rows, input.mask === true || rules.maskPersonalData);
   checkExamples(consent, rows);
 
   await input.editOf?.begin();
@@ -145,7 +126,9 @@ export async function contribute(parts: Parts, input: ContributionInput): Promis
 }
 
 /** One row of a preview: what would become of it. */
-export type PreviewRow = Verdict & {
+export type PreviewRow = Pick<Verdict, "reasons"> & {
+  /** Where curators review, what passes the checks waits for them: `pending`. */
+  readonly status: Verdict["status"] | "pending";
   readonly line: number;
   readonly digest: Digest;
   readonly duplicate: boolean;
@@ -170,32 +153,32 @@ export async function preview(
 }> {
   const { license, rules } = await readRules(parts.database, datanetId);
   const mask = options.mask === true || rules.maskPersonalData;
-  const rows = await readRows(parts, chunks, mask);
+  const rows = await masked(await readUpload(chunks, parts.limits), mask);
   const verdicts = await parts.checks.check(datanetId, rows, options);
+  const isReviewed = (await overlapOf(parts.database, datanetId)) !== null;
   return {
     examplesDigest: examplesDigest(rows.map(({ digest }) => digest)),
     exampleCount: rows.length,
     license,
     mask,
-    rows: rows.map(({ line, digest, example, source, isMasked }, i) => ({
-      line,
-      digest,
-      duplicate: verdicts[i]?.status === "duplicate",
-      ...(verdicts[i] as Verdict),
-      ...(source && { source }),
-      ...(isMasked && { masked: example }),
-    })),
+    rows: rows.map(({ line, digest, example, source, isMasked }, i) => {
+      const { status, reasons } = verdicts[i] as Verdict;
+      return {
+        ...{ line, digest, duplicate: status === "duplicate", status: standing(status, isReviewed), reasons },
+        ...(source && { source }),
+        ...(isMasked && { masked: example }),
+      };
+    }),
   };
 }
 
+/** What a row that was checked becomes. */
+const standing = (status: Verdict["status"], isReviewed: boolean): PreviewRow["status"] =>
+  isReviewed && status === "accepted" ? "pending" : status;
+
 type Row = UploadRow & { readonly isMasked?: boolean };
 
-async function readRows(
-  { limits }: Parts,
-  chunks: AsyncIterable<Uint8Array>,
-  mask: boolean,
-): Promise<readonly Row[]> {
-  const rows = await readUpload(chunks, limits);
+async function masked(rows: readonly UploadRow[], mask: boolean): Promise<readonly Row[]> {
   if (!mask) return rows;
   return mapSlowly(rows, (row): Row => {
     const example = maskExample(row.example);
@@ -252,13 +235,15 @@ async function refuseReplay(queries: Pick<Database, "query">, consentDigest: Dig
   );
 }
 
-function checkExamples(consent: Consent, rows: readonly UploadRow[]): void {
+function checkExamples(consent: Consent, rows: readonly Row[]): void {
   const actual = examplesDigest(rows.map(({ digest }) => digest));
   if (consent.exampleCount === rows.length && sameHex(consent.examplesDigest, actual)) return;
+  const masked = rows.filter(({ isMasked }) => isMasked).length;
   throw new DatanetError(
     "consent-mismatch",
     `The consent covers ${consent.exampleCount} examples with digest ${consent.examplesDigest}; the upload holds ${rows.length} with ` +
-      `digest ${actual}. Sign for exactly the rows that are sent, in their order.`,
+      `digest ${actual}${masked === 0 ? "" : ` once personal data in ${masked} of them is masked`}. ` +
+      `Sign for exactly the rows that are sent, in their order${masked === 0 ? "" : ", as the preview has them"}.`,
   );
 }
 
@@ -273,7 +258,7 @@ async function store(
     salt,
     committed,
     isReviewed,
-  }: Omit<ContributionInput, "chunks" | "editOf"> & {
+  }: Omit<Received, "rows" | "editOf"> & {
     committed: bigint | number | undefined;
     isReviewed: boolean;
   },
@@ -307,8 +292,6 @@ async function store(
     ],
   );
   const contributionId = contribution!.id;
-  const statusOf = ({ status }: Examined): RowStatus =>
-    isReviewed && status === "accepted" ? "pending" : status;
   const ids: (number | undefined)[] = [];
   const idOf = (earlier: Examined["nearOf"]) =>
     earlier === undefined ? null : "id" in earlier ? earlier.id : (ids[earlier.position] ?? null);
@@ -317,7 +300,17 @@ async function store(
       if (!chosen(row)) return [];
       const { line, digest, source } = rows[position] as UploadRow;
       const { reasons } = row;
-      return [{ position, line, digest, source, status: statusOf(row), reasons, of: idOf(row.duplicateOf) }];
+      return [
+        {
+          position,
+          line,
+          digest,
+          source,
+          status: standing(row.status, isReviewed),
+          reasons,
+          of: idOf(row.duplicateOf),
+        },
+      ];
     });
     await inParts(records, async (part) => {
       const inserted = await tx.query<{ id: number; position: number }>(
@@ -347,84 +340,3 @@ async function store(
   );
   return { contributionId, ids };
 }
-
-type ContributionRecord = {
-  contributionId: number;
-  datanetId: bigint;
-  contributor: Address;
-  split: Split;
-  license: string;
-  consentDigest: Digest;
-  sourceLicense: string | null;
-};
-
-type RowRecord = Omit<Verdict, "status"> & { status: RowStatus } & {
-  line: number;
-  digest: Digest;
-  source: Source | null;
-} & Record<`${"of" | "near"}Line`, number | null> &
-  Record<`${"of" | "near"}Contribution`, number | null> &
-  Record<`${"of" | "near"}Contributor`, Address | null>;
-
-/** @throws DatanetError `unknown-contribution`. */
-export async function readReport(
-  { database, blobs }: Pick<Parts, "database" | "blobs">,
-  contributionId: number,
-): Promise<ContributionReport> {
-  const [contribution] = await database.query<ContributionRecord>(
-    `select id as "contributionId", datanet_id as "datanetId", contributor, split, license, consent_digest as "consentDigest",
-       source_license as "sourceLicense"
-     from datanets.contributions where id = $1`,
-    [contributionId],
-  );
-  if (!contribution) {
-    throw new DatanetError("unknown-contribution", `There is no contribution ${contributionId} here.`);
-  }
-  const found = await database.query<RowRecord>(
-    `select r.line, r.digest, r.status, r.reasons, r.source,
-       o.contribution_id as "ofContribution", c.contributor as "ofContributor", o.line as "ofLine",
-       n.contribution_id as "nearContribution", d.contributor as "nearContributor", n.line as "nearLine"
-     from datanets.rows r
-     left join datanets.rows o on o.id = r.duplicate_of
-     left join datanets.contributions c on c.id = o.contribution_id
-     left join datanets.rows n on n.id = r.near_of
-     left join datanets.contributions d on d.id = n.contribution_id
-     where r.contribution_id = $1 order by r.position`,
-    [contributionId],
-  );
-  const reviews = await reviewsOf({ database, blobs }, contributionId);
-  const rows = found.map(({ line, digest, status, reasons, source, ...row }): RowReport => {
-    const judged = reviews.get(line);
-    const duplicateOf = reference(row.ofContribution, row.ofContributor, row.ofLine);
-    const nearOf = reference(row.nearContribution, row.nearContributor, row.nearLine);
-    return {
-      line,
-      digest,
-      status,
-      reasons,
-      ...(source && { source }),
-      ...(duplicateOf && { duplicateOf }),
-      ...(nearOf && { nearOf }),
-      ...(judged && { reviews: judged }),
-    };
-  });
-  const count = (...of: string[]) => rows.filter(({ status }) => of.includes(status)).length;
-  return {
-    ...contribution,
-    accepted: count("accepted"),
-    pending: count("pending"),
-    rejected: count("rejected"),
-    duplicates: count("duplicate"),
-    refused: count("near-duplicate", "refused"),
-    rows,
-  };
-}
-
-const reference = (
-  contributionId: number | null,
-  contributor: Address | null,
-  line: number | null,
-): RowReference | undefined =>
-  contributionId === null || contributor === null || line === null
-    ? undefined
-    : { contributionId, contributor, line };

@@ -1,6 +1,7 @@
 /** Who gave what to a Datanet: by contributor, and contribution by contribution. */
 import type { Address } from "../protocol/index.ts";
 import type { Queries } from "../store/index.ts";
+import { isProposed } from "./report.ts";
 
 export type Contributor = {
   readonly contributor: Address;
@@ -20,6 +21,8 @@ export type ContributionSummary = {
   /** Of its rows, those that count now, and those that wait for curators. */
   readonly accepted: number;
   readonly pending: number;
+  /** Rows for which curators propose another text that was not taken yet. */
+  readonly proposals: number;
   readonly recordedAtMs: number;
 };
 
@@ -65,7 +68,8 @@ export async function listContributions(
     `select c.id as "contributionId", c.contributor, c.split, c.license, c.example_count as "exampleCount",
        c.recorded_at_ms as "recordedAtMs",
        (select count(*) from datanets.rows r where r.contribution_id = c.id and r.status = 'accepted' and r.withdrawn_at_ms is null) as accepted,
-       (select count(*) from datanets.rows r where r.contribution_id = c.id and r.status = 'pending' and r.withdrawn_at_ms is null) as pending
+       (select count(*) from datanets.rows r where r.contribution_id = c.id and r.status = 'pending' and r.withdrawn_at_ms is null) as pending,
+       (select count(*) from datanets.rows r where r.contribution_id = c.id and ${isProposed}) as proposals
      from datanets.contributions c
      where c.datanet_id = $1 and ($2::text is null or c.contributor = $2) and ($3::bigint is null or c.id < $3)
      order by c.id desc limit $4`,
@@ -79,6 +83,7 @@ export async function listContributions(
     exampleCount: Number(numbers.exampleCount),
     accepted: Number(numbers.accepted),
     pending: Number(numbers.pending),
+    proposals: Number(numbers.proposals),
     recordedAtMs: Number(numbers.recordedAtMs),
   }));
 }

@@ -25,9 +25,10 @@ export type Datanet = Omit<Card, "schema"> & {
   readonly cardDigest: Digest;
   /** Receives the part of fees that belongs to all contributors in common. */
   readonly pool: Address;
-  /** Distinct accepted rows. */
+  /** Rows that count now: accepted, and not taken back. */
   readonly trainRows: number;
   readonly heldoutRows: number;
+  /** Whose rows these are. Who gave only rows that do not count is not among them. */
   readonly contributors: number;
   /** The latest version; 0 before the first. */
   readonly versions: number;
@@ -101,7 +102,8 @@ const select = `
        and r.status = 'accepted' and r.withdrawn_at_ms is null) as "trainRows",
     (select count(*) from datanets.rows r where r.datanet_id = d.id and r.split = 'heldout'
        and r.status = 'accepted' and r.withdrawn_at_ms is null) as "heldoutRows",
-    (select count(distinct contributor) from datanets.contributions c where c.datanet_id = d.id) as contributors,
+    (select count(distinct c.contributor) from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
+       where r.datanet_id = d.id and r.status = 'accepted' and r.withdrawn_at_ms is null) as contributors,
     (select coalesce(max(version), 0) from datanets.versions v where v.datanet_id = d.id) as versions
   from datanets.datanets d`;
 

@@ -24,6 +24,7 @@ export type DatanetErrorCode =
   | "not-curator"
   | "no-proposal"
   | "not-pending"
+  | "decided-twice"
   | "not-committed"
   | "access-forged"
   | "access-mismatch"
@@ -32,6 +33,7 @@ export type DatanetErrorCode =
   | "unknown-reader"
   | "unknown-token"
   | "texts-sealed"
+  | "too-many-uploads"
   | "bad-import"
   | "imported-datanet";
 

@@ -15,7 +15,9 @@
  * - `contribution`: consent, duplicates, the report on every row; all of an upload or nothing
  * - `version`: the manifest, and reading it back with every digest recomputed; `remote-version`: the same from another node;
  *   `import-version`, `ask-node`: keeping a copy of that
- * - `publication`, `datanet`: what goes on chain, safe to run again after a crash at any step
+ * - `publication`, `datanet`: what goes on chain, safe to run again after a crash at any step; `next-version`: what would, and its cost
+ * - `rows-page`: rows of a version, all or those found; `row-facts`, `histograms`: how long each is and in which language, and how they are
+ *   spread
  * - `registry`, `registry-contract`: what this room needs of the `DatanetRegistry` contract
  * - `checks/`: what is found in each row, from personal data to near duplicates, and what the Datanet's rules make of it
  * - `licenses`, `license-mix`: the licences a Datanet may carry, and what may be made of several
@@ -24,7 +26,7 @@
  * - `access/`: who may read the texts, and who did
  * - `withdrawal`: taking examples back; `diff`: what two versions do not share; `export/`: a version for other programs
  * - `texts`: where texts lie, encrypted where a Datanet is private; `stake`: what it asks contributors to have staked
- * - `service`, `routes`, `convert-route`, `schemas`, `answers`: the room's functions, and the same over HTTP
+ * - `service`, `routes` and `routes/`, `schemas`, `answers`: the room's functions, and the same over HTTP
  *
  * A row is marked `train` or `heldout` when it is contributed. Training rows are the leaves of a version's tree. Held-out
  * rows are in its manifest only: they are never trained on, evaluate releases and give attribution its null rows. An example
@@ -33,6 +35,7 @@
 
 export { type AccessRule, accessRuleSchema } from "./access/rule.ts";
 export type { Access } from "./access/service.ts";
+export { asItWas } from "./answers.ts";
 export {
   type Check,
   type CheckName,
@@ -62,14 +65,7 @@ export {
   rulesSchema,
   type Verdict,
 } from "./checks/index.ts";
-export type {
-  ContributionInput,
-  ContributionReport,
-  PreviewRow,
-  RowReport,
-  Split,
-  UploadOptions,
-} from "./contribution.ts";
+export type { ContributionInput, PreviewRow, Split, UploadOptions } from "./contribution.ts";
 export { type Card, cardSchema, type Datanet } from "./datanet.ts";
 export type { DiffRow, VersionDiff } from "./diff.ts";
 export { type Elections, openElections } from "./elections/elections.ts";
@@ -85,7 +81,7 @@ export {
 export { type Format, formats } from "./formats/detect.ts";
 export { fileInput, type InputFile } from "./formats/input.ts";
 export { type FormatLimits, formatLimits } from "./formats/limits.ts";
-export type { ConvertedRow, Refusal, RefusalCode, Source } from "./formats/source.ts";
+export { type ConvertedRow, place, type Refusal, type RefusalCode, type Source } from "./formats/source.ts";
 export { type LicenseConflict, type LicenseMix, mixLicenses, sourceConflicts } from "./license-mix.ts";
 export { findLicense, type License, licenses, termsOf } from "./licenses.ts";
 export type { OnUploadProgress, UploadProgress } from "./progress.ts";
@@ -98,6 +94,7 @@ export {
   openVersion,
   type WantedVersion,
 } from "./remote-version.ts";
+export type { ContributionReport, ReportPage, RowReport } from "./report.ts";
 export { type DatanetRoutesOptions, datanetRoutes } from "./routes.ts";
 export { createDatanets, type Datanets, type DatanetsDependencies } from "./service.ts";
 export { readUpload, type UploadLimits, type UploadRow, uploadLimits } from "./upload.ts";

@@ -20,10 +20,10 @@ export function readJson(text: string): JsonLine {
     const end = skipSpace(text, scanValue(text, start, [], undefined, 0));
     if (end < text.length) throw fault(text, end, "the end of the line");
     const columnOf = (path: readonly PropertyKey[]) => {
-      // Only a row that is refused asks: good rows need not remember where everything was.
-      const columns: Columns = new Map();
-      scanValue(text, start, [], columns, 0);
-      return nearest(columns, path);
+      // Only a row that is refused asks: good rows need not remember where everything was, and nobody where all values were.
+      const sought: Sought = { path, column: 1 };
+      scanValue(text, start, [], sought, 0);
+      return sought.column;
     };
     return { value: JSON.parse(text), columnOf };
   } catch (error) {
@@ -32,8 +32,8 @@ export function readJson(text: string): JsonLine {
   }
 }
 
-/** Path as JSON → column. */
-type Columns = Map<string, number>;
+/** A path, and the column of what was met last on the way to it. */
+type Sought = { readonly path: readonly PropertyKey[]; column: number };
 
 class Fault extends Error {
   readonly at: number;
@@ -57,16 +57,17 @@ function scanValue(
   text: string,
   at: number,
   path: readonly PropertyKey[],
-  columns: Columns | undefined,
+  sought: Sought | undefined,
   depth: number,
 ): number {
-  columns?.set(JSON.stringify(path), at + 1);
+  if (sought !== undefined && path.every((part, depth) => part === sought.path[depth]))
+    sought.column = at + 1;
   const first = text[at];
   if (first === "{" || first === "[") {
     if (depth >= depthMax) throw new Fault(at, `nested more than ${depthMax} deep`);
     return first === "{"
-      ? scanObject(text, at, path, columns, depth + 1)
-      : scanArray(text, at, path, columns, depth + 1);
+      ? scanObject(text, at, path, sought, depth + 1)
+      : scanArray(text, at, path, sought, depth + 1);
   }
   if (first === '"') return scanString(text, at);
   const literal =
@@ -80,7 +81,7 @@ function scanObject(
   text: string,
   open: number,
   path: readonly PropertyKey[],
-  columns: Columns | undefined,
+  sought: Sought | undefined,
   depth: number,
 ): number {
   const keys = new Set<string>();
@@ -97,7 +98,7 @@ function scanObject(
     if (text[at] !== ":") throw fault(text, at, '":"');
     at = skipSpace(
       text,
-      scanValue(text, skipSpace(text, at + 1), columns ? [...path, key] : path, columns, depth),
+      scanValue(text, skipSpace(text, at + 1), sought ? [...path, key] : path, sought, depth),
     );
     if (text[at] === "}") return at + 1;
     if (text[at] !== ",") throw fault(text, at, '"," or "}"');
@@ -109,13 +110,13 @@ function scanArray(
   text: string,
   open: number,
   path: readonly PropertyKey[],
-  columns: Columns | undefined,
+  sought: Sought | undefined,
   depth: number,
 ): number {
   let at = skipSpace(text, open + 1);
   if (text[at] === "]") return at + 1;
   for (let item = 0; ; item++) {
-    at = skipSpace(text, scanValue(text, at, columns ? [...path, item] : path, columns, depth));
+    at = skipSpace(text, scanValue(text, at, sought ? [...path, item] : path, sought, depth));
     if (text[at] === "]") return at + 1;
     if (text[at] !== ",") throw fault(text, at, '"," or "]"');
     at = skipSpace(text, at + 1);
@@ -140,12 +141,4 @@ function skipSpace(text: string, from: number): number {
   let at = from;
   while (text[at] === " " || text[at] === "\t" || text[at] === "\r" || text[at] === "\n") at++;
   return at;
-}
-
-function nearest(columns: Columns, path: readonly PropertyKey[]): number {
-  for (let length = path.length; length > 0; length--) {
-    const column = columns.get(JSON.stringify(path.slice(0, length)));
-    if (column !== undefined) return column;
-  }
-  return columns.get("[]") ?? 1;
 }

@@ -8,6 +8,10 @@ export type OnUploadProgress = (progress: UploadProgress) => void;
 /** What is handed down with a request whose progress is told. */
 type ProgressEnv = { readonly onProgress?: OnUploadProgress } | undefined;
 
+/** Thousands of rows take longer than some clients wait for an answer's beginning. */
+export const toldLineByLine =
+  "With `Accept: application/x-ndjson` the answer begins at once: lines of `{progress: {stage, done, of}}`, then `{status, answer}`, what is answered otherwise.";
+
 /** A client that waits hears of it at least so often. Node's own gives up after 300 s of silence. */
 const repeatEveryMs = 10_000;
 
@@ -31,7 +35,7 @@ export function mountProgress(app: OpenAPIHono, paths: readonly string[]): void 
             ...{ method: raw.method, headers: raw.headers, signal: raw.signal },
             ...(raw.body && { body: raw.body, duplex: "half" }),
           } as RequestInit),
-          { onProgress },
+          { ...(context.env as object | undefined), onProgress },
         );
       return new Response(told(answered), { headers: { "content-type": "application/x-ndjson" } });
     });

@@ -1,8 +1,9 @@
 import type { Account } from "viem";
-import { type Digest, type Hex, textDigest, toHex } from "../protocol/index.ts";
+import { type Address, type Digest, type Hex, textDigest, toHex } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
 import { readDatanet } from "./datanet.ts";
 import { DatanetError } from "./errors.ts";
+import type { OnUploadProgress } from "./progress.ts";
 import type { RegisteredVersion, Registry } from "./registry.ts";
 import { buildManifest, type VersionManifest } from "./version.ts";
 
@@ -25,6 +26,33 @@ export type VersionSummary = {
 
 type Parts = { database: Database; blobs: Blobs; registry: Registry; now: () => number };
 
+/** @throws DatanetError `not-owner`, `unknown-datanet`, `imported-datanet` where this account publishes no version of this Datanet here */
+export async function requirePublishable(
+  { database, registry }: Pick<Parts, "database" | "registry">,
+  datanetId: bigint,
+  publisher: Address,
+): Promise<{ license: string }> {
+  const { license } = await readDatanet(database, datanetId);
+  if (!(await registry.mayPublish(datanetId, publisher))) {
+    throw new DatanetError(
+      "not-owner",
+      `${publisher} is neither the owner nor a curator of Datanet ${datanetId}. Publish with the owner's key.`,
+    );
+  }
+  const imported = await database.query(
+    "select 1 from datanets.versions where datanet_id = $1 and rows_digest is not null limit 1",
+    [datanetId],
+  );
+  if (imported.length > 0)
+    throw new DatanetError(
+      "imported-datanet",
+      `Datanet ${datanetId} was imported: its contributions are on another node, and a version published here would lack them. Publish there.`,
+    );
+  return { license };
+}
+
+const stages = ["gathering", "storing", "publishing"] as const;
+
 /**
  * Publishes what has been accepted so far as the Datanet's next version. Safe to run again after a crash at any step: the same content
  * gives the same manifest, and a manifest that is the latest on chain is not published again.
@@ -37,24 +65,13 @@ export async function publishVersion(
   parts: Parts,
   datanetId: bigint,
   publisher: Account,
+  onProgress?: OnUploadProgress,
 ): Promise<VersionSummary & { created: boolean }> {
   const { database, blobs, registry } = parts;
-  const { license } = await readDatanet(database, datanetId);
-  if (!(await registry.mayPublish(datanetId, publisher.address))) {
-    throw new DatanetError(
-      "not-owner",
-      `${publisher.address} is neither the owner nor a curator of Datanet ${datanetId}. Publish with the owner's key.`,
-    );
-  }
-  const imported = await database.query(
-    "select 1 from datanets.versions where datanet_id = $1 and rows_digest is not null limit 1",
-    [datanetId],
-  );
-  if (imported.length > 0)
-    throw new DatanetError(
-      "imported-datanet",
-      `Datanet ${datanetId} was imported: its contributions are on another node, and a version published here would lack them. Publish there.`,
-    );
+  const begin = (stage: (typeof stages)[number]) =>
+    onProgress?.({ stage, done: stages.indexOf(stage), of: stages.length });
+  const { license } = await requirePublishable(parts, datanetId, toHex(publisher.address));
+  begin("gathering");
   const { chainId, verifyingContract } = registry.domain;
   const built = await buildManifest(database, { chainId, registry: verifyingContract, datanetId, license });
   if (!built) {
@@ -64,6 +81,7 @@ export async function publishVersion(
     );
   }
   const { manifest, bytes } = built;
+  begin("storing");
   const manifestDigest = await blobs.put(bytes);
   const latest = await latestOnChain(registry, datanetId);
   if (latest?.manifestDigest === manifestDigest) {
@@ -73,6 +91,7 @@ export async function publishVersion(
     });
     return { ...(await readSummary(database, datanetId, latest.version)), created };
   }
+  begin("publishing");
   const { version, transactionHash } = await registry.publish(publisher, {
     datanetId,
     root: manifest.root,
@@ -140,9 +159,17 @@ export async function readSummary(
   );
 }
 
-/** Newest first, at most 1,000. */
-export function listVersions(database: Database, datanetId: bigint): Promise<VersionSummary[]> {
-  return database.query<VersionSummary>(`${select} where datanet_id = $1 order by version desc limit 1000`, [
-    datanetId,
-  ]);
+export type VersionsPage = { readonly before?: number | undefined; readonly limit: number };
+export const versionsMax = 100;
+
+/** Newest first. @param page.before those with a lower number */
+export function listVersions(
+  database: Database,
+  datanetId: bigint,
+  { before, limit }: VersionsPage = { limit: versionsMax },
+): Promise<VersionSummary[]> {
+  return database.query<VersionSummary>(
+    `${select} where datanet_id = $1 and ($2::bigint is null or version < $2) order by version desc limit $3`,
+    [datanetId, before ?? null, limit],
+  );
 }

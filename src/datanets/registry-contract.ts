@@ -122,6 +122,37 @@ export function contractRegistry(options: {
     return { version: Number(event.args.version), transactionHash: receipt.transactionHash };
   };
 
+  const publicationCost: Registry["publicationCost"] = async (
+    publisher,
+    { datanetId, count, licenseDigest },
+  ) => {
+    const [gas, price] = await Promise.all([
+      reader.estimateContractGas({
+        ...{ ...contract, account: publisher, functionName: "publishVersion" },
+        // Digests that are not known yet: of bytes that are not zero, as theirs are, for those are paid for by their number.
+        args: [datanetId, `0x${"ff".repeat(32)}`, count, licenseDigest, `0x${"ff".repeat(32)}`],
+      }),
+      reader.getGasPrice(),
+    ]);
+    return { gas, feeWei: gas * price };
+  };
+
+  const curators: Registry["curators"] = async (datanetId) => {
+    const owner = await reader.readContract({ ...contract, functionName: "ownerOf", args: [datanetId] });
+    const logs = await reader.getContractEvents({
+      ...contract,
+      eventName: "CuratorSet",
+      args: { datanetId, owner },
+      fromBlock: 0n,
+      strict: true,
+    });
+    const named = new Set<Address>();
+    for (const { args } of logs)
+      if (args.allowed) named.add(toHex(args.curator));
+      else named.delete(toHex(args.curator));
+    return [...named];
+  };
+
   return {
     domain: domain(chain.id, toHex(contract.address)),
     create,
@@ -129,6 +160,8 @@ export function contractRegistry(options: {
     datanet,
     version,
     publish,
+    publicationCost,
+    curators,
     async setCurator(owner, datanetId, curator, allowed) {
       const { request } = await reader.simulateContract({
         ...contract,

@@ -24,6 +24,9 @@ export type RegisteredVersion = {
   readonly manifestDigest: Digest;
 };
 
+/** What a transaction would take: gas, and the fee for it at the price of now, in wei. */
+export type PublicationCost = { readonly gas: bigint; readonly feeWei: bigint };
+
 /** What this room needs of the `DatanetRegistry` contract. A transaction whose hash is returned has been mined and was not reverted. */
 export type Registry = {
   /** Where consents are signed for. */
@@ -47,6 +50,13 @@ export type Registry = {
     publisher: Account,
     version: { readonly datanetId: bigint } & Omit<RegisteredVersion, "version">,
   ): Promise<{ readonly version: number; readonly transactionHash: Hex }>;
+  /** What appending a version would cost its publisher. */
+  publicationCost(
+    publisher: Address,
+    version: { readonly datanetId: bigint } & Pick<RegisteredVersion, "count" | "licenseDigest">,
+  ): Promise<PublicationCost>;
+  /** Whom the Datanet's owner has named as curators, in the order named. */
+  curators(datanetId: bigint): Promise<Address[]>;
   /** When something was committed to in a Datanet, seconds; 0 where it was not. */
   committedAt(datanetId: bigint, commitment: Digest): Promise<bigint>;
   /** How much of a token an account holds: base units of an ERC-20, the number of ERC-721. @throws Error where there is no such token */

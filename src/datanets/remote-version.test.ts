@@ -58,10 +58,10 @@ test("whatever is changed on the way is refused, and named", () => {
   const swap = <T>(list: readonly T[], at: number, value: T) => list.with(at, value);
   const refused = (changed: Partial<CarriedVersion>, said: RegExp, of: Partial<WantedVersion> = {}) =>
     assert.throws(() => openVersion({ ...carried, ...changed }, { ...wanted, ...of }), said);
-  refused({ rows: swap(rows, 505, example(7)) }, /line 506 of contribution 0 is not example 0x/);
-  refused({ rows: rows.slice(1) }, /line 1 of contribution 0/);
-  refused({ rows: swap(rows, 511, { messages: "none" }) }, /line 2 of contribution 1/);
-  refused({ heldout: swap(heldout, 0, example("h3")) }, /line 1 of contribution 2/);
+  refused({ rows: swap(rows, 505, example(7)) }, /row 506 of contribution 0 is not example 0x/);
+  refused({ rows: rows.slice(1) }, /row 1 of contribution 0/);
+  refused({ rows: swap(rows, 511, { messages: "none" }) }, /row 2 of contribution 1/);
+  refused({ heldout: swap(heldout, 0, example("h3")) }, /row 1 of contribution 2/);
   refused({ manifest: { ...manifest, heldout: [] } }, /manifest digest should be 0x/);
   refused({ manifest: { ...manifest, rows: manifest.rows.slice(1) } }, /its rows give 0x.* of 511/, {
     manifestDigest: undefined as never,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { MiddlewareHandler } from "hono";
 import { keccak256 } from "viem";
 import { digestSchema, verifyVersionLeaf } from "../protocol/index.ts";
@@ -33,6 +34,7 @@ before(async () => {
   service = await createDatanets({
     ...world,
     limits: { lineBytesMax: 1_000, rowsMax: 50, totalBytesMax: 10_000 },
+    countTokens: (text) => text.length,
   });
   app = datanetRoutes(service, { operator: { account: owner, guard } });
 });
@@ -107,11 +109,49 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
   );
   const report = await send("GET", `/v1/contributions/${given.body.contributionId}`);
   assert.deepEqual(report.body, given.body);
+  const page = async (query: string) => {
+    const { body } = await send("GET", `/v1/contributions/${given.body.contributionId}?${query}`);
+    assert.deepEqual(
+      [body.exampleCount, body.accepted, body.duplicates],
+      [3, 2, 1],
+      "counts are of all rows",
+    );
+    return body.rows.map(({ line }: { line: number }) => line);
+  };
+  assert.deepEqual(await page("limit=2"), [1, 2]);
+  assert.deepEqual(await page("limit=2&offset=2"), [3]);
+  assert.deepEqual(await page("status=duplicate"), [3]);
+  assert.deepEqual([await page("status=accepted&offset=1"), await page("status=withdrawn")], [[2], []]);
 
+  assert.equal((await send("GET", `/v1/datanets/${id}/next`)).status, 403);
+  const next = await send("GET", `/v1/datanets/${id}/next`, { headers: operator });
+  const { cost, ...holds } = next.body;
+  assert.deepEqual(holds, {
+    ...{ datanetId: id, version: 1, license: card.license, count: 2, heldoutCount: 1, contributors: 2 },
+    ...{ added: 3, removed: 0, pending: 0 },
+  });
+  const before = await world.balance(owner.address);
   const published = await send("POST", `/v1/datanets/${id}/versions`, { headers: operator });
+  const paid = before - (await world.balance(owner.address));
+  assert.ok(paid > 0n && paid <= BigInt(cost.feeWei), `${paid} was paid, ${cost.feeWei} foretold`);
   assert.deepEqual([published.status, published.body.version, published.body.heldoutCount], [201, 1, 1]);
   const again = await send("POST", `/v1/datanets/${id}/versions`, { headers: operator });
   assert.deepEqual([again.status, again.body], [200, published.body]);
+
+  const same = await send("GET", `/v1/datanets/${id}/next`, { headers: operator });
+  assert.deepEqual([same.body.version, same.body.added, same.body.cost], [2, 0, null]);
+  const told = await app.request(`/v1/datanets/${id}/versions`, {
+    method: "POST",
+    headers: { ...operator, accept: "application/x-ndjson" },
+  });
+  const said = (await told.text())
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    [said.map(({ progress }) => progress?.stage), said.at(-1).status],
+    [["gathering", "storing", undefined], 200],
+  );
 
   const rows = await send("GET", `/v1/datanets/${id}/versions/1/rows?offset=1&limit=1`);
   assert.deepEqual([rows.body.total, rows.body.rows.length, rows.body.rows[0].example], [2, 1, example(2)]);
@@ -148,6 +188,19 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
   assert.deepEqual(await search(`contributor=${bo.address}`), [0, []]);
   assert.deepEqual(await search(`contributor=${bo.address}&split=heldout`), [1, [0]]);
 
+  const { body: bars } = await send("GET", `/v1/datanets/${id}/versions/1/histograms`);
+  const characters = prompt.length + (example(2) as { completion: string }).completion.length;
+  assert.deepEqual(
+    [bars.total, bars.looked, bars.tokens, bars.withdrawn],
+    [2, 2, [{ from: characters, to: characters, rows: 2 }], 0],
+  );
+  assert.deepEqual(bars.contributors, [{ contributor: ada.address.toLowerCase(), rows: 2 }]);
+  const [{ language }] = bars.languages;
+  assert.deepEqual(await search(`language=${language ?? "unknown"}&standing=counts&offset=1`), [2, [1]]);
+  assert.deepEqual(await search(`minTokens=${characters}&maxTokens=${characters}&offset=1`), [2, [1]]);
+  assert.deepEqual(await search(`minTokens=${characters + 1}`), [0, []]);
+  assert.deepEqual(await search("standing=withdrawn"), [0, []]);
+
   const { body: given2 } = await send("GET", `/v1/datanets/${id}/contributors`);
   assert.deepEqual(
     given2.contributors.map((one: Record<string, unknown>) => [
@@ -163,6 +216,14 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
   const sourced = `${JSON.stringify({ example: example(7), source: { file: "a.csv", line: 2 } })}\n`;
   const { body: located } = await send("POST", ...(await contribution(id, bo, sourced)));
   assert.deepEqual(located.rows[0].source, { file: "a.csv", line: 2 }, "where it came from is kept");
+  assert.equal((await send("POST", `/v1/datanets/${id}/versions`, { headers: operator })).body.version, 2);
+  const versions = async (query: string) => {
+    const { body } = await send("GET", `/v1/datanets/${id}/versions?${query}`);
+    return body.versions.map(({ version }: { version: number }) => version);
+  };
+  assert.deepEqual(await versions(""), [2, 1]);
+  assert.deepEqual([await versions("limit=1"), await versions("limit=1&before=2")], [[2], [1]]);
+  assert.deepEqual(await versions("before=1"), []);
 
   const { body: hers } = await send("GET", `/v1/datanets/${id}/contributions?contributor=${ada.address}`);
   assert.deepEqual(
@@ -175,7 +236,7 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
   assert.equal(keccak256(bytes), digestSchema.parse(published.body.manifestDigest));
 
   const found = await send("GET", `/v1/datanets/${id}`);
-  assert.deepEqual([found.body.versions, found.body.trainRows, found.body.heldoutRows], [1, 3, 1]);
+  assert.deepEqual([found.body.versions, found.body.trainRows, found.body.heldoutRows], [2, 3, 1]);
   const list = await send("GET", "/v1/datanets?limit=1");
   assert.equal(list.body.datanets[0].datanetId, id);
   assert.deepEqual((await send("GET", "/v1/licenses")).body.licenses, licenses);
@@ -212,6 +273,9 @@ test("errors are told apart by status and code, and say where", async () => {
     ["/v1/datanets?limit=1000", 400, "invalid-request"],
     [`/v1/datanets/${id}/versions/1/rows?limit=501`, 400, "invalid-request"],
     [`/v1/datanets/${id}/versions/-1`, 400, "invalid-request"],
+    [`/v1/datanets/${id}/versions?limit=101`, 400, "invalid-request"],
+    ["/v1/contributions/1?limit=501", 400, "invalid-request"],
+    ["/v1/contributions/1?status=lost", 400, "invalid-request"],
   ] as const) {
     const answer = await send("GET", path);
     assert.deepEqual([answer.status, answer.body.error.code], [status, code], path);
@@ -229,6 +293,13 @@ test("creating and publishing need the operator's leave, and do not exist withou
   assert.equal((await send("POST", "/v1/datanets", { body, headers })).status, 403);
   const id = await create("Somebody's");
   assert.equal((await send("POST", `/v1/datanets/${id}/versions`)).status, 403);
+  const strange = { headers: { authorization: "Bearer olr_made-up" } };
+  assert.equal(
+    (await send("POST", `/v1/datanets/${id}/versions`, strange)).body.error.code,
+    "access-needed",
+    "a pass that is none publishes nothing",
+  );
+  assert.equal((await send("POST", "/v1/datanets/x/versions", strange)).status, 400);
   const open = datanetRoutes(service);
   assert.equal((await open.request("/v1/datanets", { method: "POST", body, headers })).status, 404);
   assert.equal((await open.request(`/v1/datanets/${id}`)).status, 200);
@@ -255,9 +326,11 @@ test("the OpenAPI document describes every route", () => {
     "/v1/datanets/{datanetId}/contributions",
     "/v1/datanets/{datanetId}/contributors",
     "/v1/datanets/{datanetId}/contributors/{contributor}/stake",
+    "/v1/datanets/{datanetId}/curators",
     "/v1/datanets/{datanetId}/curators/{curator}",
     "/v1/datanets/{datanetId}/elections",
     "/v1/datanets/{datanetId}/elections/{electionId}/votes",
+    "/v1/datanets/{datanetId}/next",
     "/v1/datanets/{datanetId}/preview",
     "/v1/datanets/{datanetId}/readers",
     "/v1/datanets/{datanetId}/readers/{reader}",
@@ -270,6 +343,7 @@ test("the OpenAPI document describes every route", () => {
     "/v1/datanets/{datanetId}/versions/{version}",
     "/v1/datanets/{datanetId}/versions/{version}/diff",
     "/v1/datanets/{datanetId}/versions/{version}/files/{name}",
+    "/v1/datanets/{datanetId}/versions/{version}/histograms",
     "/v1/datanets/{datanetId}/versions/{version}/import",
     "/v1/datanets/{datanetId}/versions/{version}/manifest",
     "/v1/datanets/{datanetId}/versions/{version}/rows",
@@ -317,4 +391,39 @@ test("a preview and a contribution tell how they go on, where that is asked for;
   const broken = await watched(`/v1/datanets/${id}/preview`, { body: "no JSON" });
   const { status, answer } = broken.last as unknown as { status: number; answer: Answer["body"] };
   assert.deepEqual([status, answer.error.code], [400, "malformed-upload"]);
+});
+
+test("uploads that do not end hold a bounded part of memory, and one subscriber's a part of that", async () => {
+  const { datanetId } = await service.create(owner, { ...card, name: "Slow" });
+  const text = lines(...Array.from({ length: 9 }, (_, n) => example(`${n}${"x".repeat(420)}`)));
+  const ends: (() => void)[] = [];
+  const previewed = async (remoteAddress: string) => {
+    const body = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(Buffer.from(text));
+        await new Promise<void>((resolve) => {
+          ends.push(resolve);
+        });
+        controller.close();
+      },
+    });
+    const init = { method: "POST", body, duplex: "half", headers: { "content-type": "application/jsonl" } };
+    const env = { incoming: { socket: { remoteAddress } } };
+    return (
+      await app.request(`/v1/datanets/${datanetId}/preview`, init as RequestInit, env)
+    ).json() as Promise<Answer["body"]>;
+  };
+  const refused = async (remoteAddress: string) => (await previewed(remoteAddress)).error?.code;
+  const held = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(previewed);
+  await setTimeout(200);
+  assert.deepEqual(
+    [await refused("192.0.2.1"), await refused("192.0.2.4")],
+    ["too-many-uploads", "too-many-uploads"],
+  );
+  for (const end of ends.splice(0)) end();
+  for (const answer of await Promise.all(held)) assert.equal(answer.exampleCount, 9);
+  const again = previewed("192.0.2.4");
+  await setTimeout(50);
+  for (const end of ends) end();
+  assert.equal((await again).exampleCount, 9);
 });

@@ -1,10 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import type { Address, Hex } from "../protocol/index.ts";
 import { checkNames, optionalChecks, rowStatuses, statuses } from "./checks/index.ts";
-import type { ContributionReport, RowReport } from "./contribution.ts";
 import type { Datanet } from "./datanet.ts";
 import { sourceSchema } from "./formats/source.ts";
 import type { VersionSummary } from "./publication.ts";
+import type { ContributionReport, RowReport } from "./report.ts";
 
 /** What goes over HTTP: ids are decimal strings, hex is lower-case, times are epoch milliseconds. */
 
@@ -34,6 +34,9 @@ export const countText = (min: number, max: number, example: string) =>
     .transform(Number)
     .pipe(z.number().int().min(min).max(max))
     .openapi({ type: "integer", minimum: min, maximum: max, example: Number(example) });
+
+export const datanetParams = z.object({ datanetId: idText });
+export const versionParams = z.object({ datanetId: idText, version: countText(1, 0xffff_ffff, "1") });
 
 export const splitText = z.enum(["train", "heldout"]).openapi("Split");
 
@@ -132,6 +135,7 @@ export const previewOut = z
     mask: z.boolean(),
     rows: z.array(
       verdictOut.extend({
+        status: z.enum([...statuses, "pending"]),
         line: z.number(),
         digest: hexOut,
         duplicate: z.boolean(),
@@ -152,11 +156,17 @@ export const reportOut = z
     split: splitText,
     license: z.string(),
     consentDigest: hexOut,
+    exampleCount: z.number(),
     accepted: z.number(),
     duplicates: z.number(),
     pending: z.number(),
     rejected: z.number(),
-    refused: z.number(),
+    refused: z.number().openapi({ description: "Rows that the rules keep out, near duplicates among them" }),
+    nearDuplicates: z.number(),
+    proposed: z.number(),
+    withdrawn: z
+      .number()
+      .openapi({ description: "Taken back, or exchanged for a curator's text: in no other count" }),
     sourceLicense: z.string().nullable(),
     rows: z.array(
       verdictOut.extend({
@@ -173,8 +183,10 @@ export const reportOut = z
             }),
           )
           .optional(),
+        example: exampleOut.optional(),
         duplicateOf: referenceOut.optional(),
         nearOf: referenceOut.optional(),
+        withdrawnAtMs: z.number().optional(),
       }),
     ),
   })
@@ -215,12 +227,43 @@ export const versionRowsOut = z
   })
   .openapi("DatanetVersionRows");
 
+export const nextVersionOut = z
+  .object({
+    datanetId: idOut,
+    version: z.number(),
+    license: z.string(),
+    count: z.number(),
+    heldoutCount: z.number(),
+    contributors: z.number(),
+    added: z.number(),
+    removed: z.number(),
+    pending: z.number(),
+    cost: z.object({ gas: z.string(), feeWei: z.string() }).nullable(),
+  })
+  .openapi("NextVersion");
+
+export const histogramsOut = z
+  .object({
+    datanetId: idOut,
+    version: z.number(),
+    split: splitText,
+    total: z.number(),
+    looked: z.number(),
+    tokens: z.array(z.object({ from: z.number(), to: z.number().nullable(), rows: z.number() })),
+    languages: z.array(z.object({ language: z.string().nullable(), rows: z.number() })),
+    contributors: z.array(z.object({ contributor: hexOut, rows: z.number() })),
+    contributorCount: z.number(),
+    withdrawn: z.number(),
+  })
+  .openapi("VersionHistograms");
+
 export const withdrawalOut = z
   .object({ datanetId: idOut, contributor: hexOut, withdrawn: z.number() })
   .openapi("WithdrawalReport");
 
 export const withdrawnRowsOut = z
   .object({
+    total: z.number(),
     rows: z.array(
       z.object({ digest: hexOut, contributor: hexOut, split: splitText, withdrawnAtMs: z.number() }),
     ),
@@ -255,12 +298,17 @@ export function datanetJson(datanet: Datanet): z.input<typeof datanetOut> {
 export const reasonsJson = ({ reasons }: Pick<RowReport, "reasons">) =>
   reasons.map(({ details, ...reason }) => ({ ...reason, ...(details && { details: { ...details } }) }));
 
-export function reportJson(report: ContributionReport): z.input<typeof reportOut> {
-  const rows = report.rows.map(({ reviews, ...row }: RowReport) => ({
+/** @param texts whether whoever asks may read the Datanet's texts */
+export function reportJson(
+  report: ContributionReport,
+  { texts = false }: { readonly texts?: boolean } = {},
+): z.input<typeof reportOut> {
+  const rows = report.rows.map(({ reviews, example, ...row }: RowReport) => ({
     ...row,
+    ...(texts && example && { example }),
     reasons: reasonsJson(row),
     ...(reviews && {
-      reviews: reviews.map(({ proposal, ...said }) => ({ ...said, ...(proposal && { proposal }) })),
+      reviews: reviews.map(({ proposal, ...said }) => ({ ...said, ...(texts && proposal && { proposal }) })),
     }),
   }));
   return { ...report, datanetId: report.datanetId.toString(), rows };

@@ -11,14 +11,7 @@ import {
   readRules,
   writeRules,
 } from "./checks/index.ts";
-import {
-  type ContributionInput,
-  type ContributionReport,
-  contribute,
-  preview,
-  readReport,
-  type UploadOptions,
-} from "./contribution.ts";
+import { type ContributionInput, contribute, preview, receive, type UploadOptions } from "./contribution.ts";
 import {
   type ContributionSummary,
   type Contributor,
@@ -34,10 +27,22 @@ import { type CuratorVoting, createCuratorVoting } from "./elections/service.ts"
 import { DatanetError } from "./errors.ts";
 import type { ExportedFile } from "./export/croissant.ts";
 import { type ExportName, exportVersion } from "./export/index.ts";
+import { type Histograms, histogramsOf } from "./histograms.ts";
 import { type Ask, importVersion } from "./import-version.ts";
-import { listVersions, publishVersion, readSummary, type VersionSummary } from "./publication.ts";
+import { type NextVersion, nextVersion } from "./next-version.ts";
+import type { OnUploadProgress } from "./progress.ts";
+import {
+  listVersions,
+  publishVersion,
+  readSummary,
+  type VersionSummary,
+  type VersionsPage,
+} from "./publication.ts";
 import { contributionsAfter, type RecentContribution } from "./recent.ts";
 import type { Registry } from "./registry.ts";
+import { type ContributionReport, type ReportPage, readReport } from "./report.ts";
+import { createRowFacts } from "./row-facts.ts";
+import { type RowsQuery, rowsPage } from "./rows-page.ts";
 import { type StakeStanding, stakeStanding } from "./stake.ts";
 import { migrateDatanets } from "./tables.ts";
 import { openTexts, type TextsDependencies } from "./texts.ts";
@@ -84,7 +89,8 @@ export type Datanets = {
   contribute(input: ContributionInput): Promise<ContributionReport>;
   /** Takes what curators proposed in place of rows. */
   acceptEdits(input: EditsInput): Promise<ContributionReport>;
-  getContribution(contributionId: number): Promise<ContributionReport>;
+  /** @param page which of its rows; the first 100 otherwise */
+  getContribution(contributionId: number, page?: ReportPage): Promise<ContributionReport>;
   /** Who gave rows that count, most rows first. */
   contributors(datanetId: bigint, page: { offset: number; limit: number }): Promise<Contributor[]>;
   /** What was given, newest first. */
@@ -107,10 +113,17 @@ export type Datanets = {
   clusterOf(rowId: number): Promise<Cluster>;
   readonly checks: Checks;
   /** Publishes what has been accepted so far, once. */
-  publishVersion(datanetId: bigint, publisher: Account): Promise<VersionSummary & { created: boolean }>;
+  publishVersion(
+    datanetId: bigint,
+    publisher: Account,
+    onProgress?: OnUploadProgress,
+  ): Promise<VersionSummary & { created: boolean }>;
+  /** What publishing would make now, and what it would cost. */
+  nextVersion(datanetId: bigint, publisher: Address): Promise<NextVersion>;
   /** A copy of a version that another node gives, checked against the chain. */
   importVersion(ask: Ask, datanetId: bigint, version: number): Promise<VersionSummary & { created: boolean }>;
-  listVersions(datanetId: bigint): Promise<VersionSummary[]>;
+  /** Newest first. @param page.before those with a lower number; the newest 100 without a page */
+  listVersions(datanetId: bigint, page?: VersionsPage): Promise<VersionSummary[]>;
   getVersionSummary(datanetId: bigint, version: number): Promise<VersionSummary>;
   /** The rows with their texts, and proofs: read from blobs, every digest recomputed. */
   getVersion(datanetId: bigint, version: number): Promise<VersionSummary & VersionContent>;
@@ -120,9 +133,19 @@ export type Datanets = {
   withdrawnRows(datanetId: bigint, version: number): Promise<WithdrawnRow[]>;
   /** Version 0 has no rows. */
   diff(datanetId: bigint, from: number, to: number): Promise<VersionDiff>;
+  /** A page of a version's rows. */
+  rows(datanetId: bigint, version: number, query: RowsQuery): RowsFound;
+  /** How the rows of a split are spread, and how many were taken back since. */
+  histograms(
+    datanetId: bigint,
+    version: number,
+    split: RowsQuery["split"],
+  ): Promise<Histograms & { readonly withdrawn: number }>;
   /** A version as a file. @param url where the version is described, for the descriptions */
   exportVersion(datanetId: bigint, version: number, name: ExportName, url: string): Promise<ExportedFile>;
 };
+
+type RowsFound = Promise<{ readonly root: Digest } & Awaited<ReturnType<typeof rowsPage>>>;
 
 /** Versions kept in memory: paging through one would recompute its root for every page otherwise. */
 const contentsMax = 4;
@@ -144,6 +167,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
   const access = createAccess(parts);
   const curation = createCuration(parts, (datanetId) => parts.checks.forget(datanetId));
   const contents = new Map<Digest, Promise<VersionContent>>();
+  const factsOf = createRowFacts(dependencies.countTokens);
 
   const contentOf = ({
     manifestDigest,
@@ -160,6 +184,11 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     }
     return content;
   };
+
+  const withdrawnOf = async ({ manifest }: VersionContent, split: RowsQuery["split"]) =>
+    new Set(
+      (await withdrawnRows(database, manifest)).filter((row) => row.split === split).map((row) => row.digest),
+    );
 
   return {
     registry,
@@ -184,7 +213,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
         inTurn(`contributions of ${datanetId}`, () => curation.review(datanetId, curator, decisions)),
     },
     voting: createCuratorVoting({
-      ...{ database, elections },
+      ...{ database, elections, registry },
       contentOf: async (datanetId, version) => contentOf(await readSummary(database, datanetId, version)),
     }),
     limits,
@@ -198,28 +227,30 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     get: (datanetId) => readDatanet(database, datanetId),
     preview: (datanetId, chunks, options) => preview(parts, datanetId, chunks, options),
     // One contribution to a Datanet at a time, so that two cannot both be first with the same row.
-    contribute: (input) =>
-      inTurn(`contributions of ${input.consent.datanetId}`, async () => {
-        const report = await contribute(parts, input);
+    contribute: async (input) => {
+      const received = await receive(parts, input);
+      return inTurn(`contributions of ${input.consent.datanetId}`, async () => {
+        const report = await contribute(parts, received);
         log(
           `Datanet ${report.datanetId}: ${report.contributor} contributed ${report.accepted} rows (${report.duplicates} duplicates, ${report.refused} refused).`,
         );
         return report;
-      }),
+      });
+    },
     acceptEdits: async (input) => {
       const { datanetId } = await readReport(parts, input.contributionId);
       const report = await inTurn(`contributions of ${datanetId}`, () =>
         acceptEdits(
           {
             ...{ database, blobs, forget: parts.checks.forget },
-            contribute: (contribution) => contribute(parts, contribution),
+            contribute: async (contribution) => contribute(parts, await receive(parts, contribution)),
           },
           input,
         ),
       );
       parts.checks.forget(datanetId);
       log(
-        `Datanet ${datanetId}: ${report.contributor} took ${report.rows.length} texts as curators proposed them.`,
+        `Datanet ${datanetId}: ${report.contributor} took ${report.exampleCount} texts as curators proposed them.`,
       );
       return readReport(parts, report.contributionId);
     },
@@ -238,7 +269,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     clusterOf: (rowId) => clusterOf(database, rowId),
     checks,
     contributionsAfter: (after, limit) => contributionsAfter(database, after, limit),
-    getContribution: (contributionId) => readReport(parts, contributionId),
+    getContribution: (contributionId, page) => readReport(parts, contributionId, page),
     contributors: async (datanetId, page) => {
       await readDatanet(database, datanetId);
       return listContributors(database, datanetId, page);
@@ -247,9 +278,11 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       await readDatanet(database, datanetId);
       return listContributions(database, datanetId, page);
     },
-    publishVersion: (datanetId, publisher) =>
+    nextVersion: (datanetId, publisher) =>
+      nextVersion({ database, registry, contentOf }, datanetId, publisher),
+    publishVersion: (datanetId, publisher, onProgress) =>
       inTurn(`datanet ${datanetId}`, async () => {
-        const summary = await publishVersion(parts, datanetId, publisher);
+        const summary = await publishVersion(parts, datanetId, publisher, onProgress);
         if (summary.created)
           log(`Datanet ${datanetId}: version ${summary.version} with ${summary.count} rows is published.`);
         return summary;
@@ -261,14 +294,26 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
           log(`Datanet ${datanetId}: version ${version} with ${summary.count} rows is imported.`);
         return summary;
       }),
-    listVersions: async (datanetId) => {
+    listVersions: async (datanetId, page) => {
       await readDatanet(database, datanetId);
-      return listVersions(database, datanetId);
+      return listVersions(database, datanetId, page);
     },
     getVersionSummary: (datanetId, version) => readSummary(database, datanetId, version),
     getVersion: async (datanetId, version) => {
       const summary = await readSummary(database, datanetId, version);
       return { ...summary, ...(await contentOf(summary)) };
+    },
+    rows: async (datanetId, version, query) => {
+      const content = await contentOf(await readSummary(database, datanetId, version));
+      const withdrawn = () => withdrawnOf(content, query.split);
+      const page = await rowsPage(content, query, { factsOf, withdrawn });
+      return { root: content.manifest.root, ...page };
+    },
+    histograms: async (datanetId, version, split) => {
+      const content = await contentOf(await readSummary(database, datanetId, version));
+      const rows = split === "train" ? content.rows : content.heldout;
+      const withdrawn = (await withdrawnOf(content, split)).size;
+      return { ...histogramsOf(rows, await factsOf(rows)), withdrawn };
     },
     withdraw: async (input) => {
       const turn = `contributions of ${input.withdrawal.datanetId}`;

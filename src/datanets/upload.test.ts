@@ -224,3 +224,17 @@ test("blank lines are no rows, and not without end", async () => {
     /most of them blank/,
   );
 });
+
+test("a row that is no example is named by its column in the time its length takes, whatever it holds", async () => {
+  let value = `[${Array.from({ length: 30_000 }, () => 1).join(",")}]`;
+  for (let depth = 0; depth < 28; depth++) value = `{"${"k".repeat(2_000)}":${value}}`;
+  const chunks = (async function* () {
+    yield new TextEncoder().encode(`{"prompt":"a","completion":"b","more":${value}}`);
+  })();
+  const beganMs = performance.now();
+  await assert.rejects(readUpload(chunks), { code: "malformed-upload" });
+  assert.ok(
+    performance.now() - beganMs < 5_000,
+    "it would be hours and gigabytes, were each value's path kept",
+  );
+});

@@ -217,9 +217,7 @@ export function checkedContent(
   const exampleAt = (split: "rows" | "heldout") => (row: ManifestRow, index: number) => {
     const text = textAt(row, split, index);
     if (text === undefined || textDigest(text) !== row.digest)
-      throw wrong(
-        `line ${row.position + 1} of contribution ${row.contribution} is not example ${row.digest}`,
-      );
+      throw wrong(`row ${row.position + 1} of contribution ${row.contribution} is not example ${row.digest}`);
     return exampleSchema.parse(JSON.parse(text));
   };
   const leaves = leavesOf(manifest.rows, contributions);

@@ -59,13 +59,19 @@ const refused = (code: DatanetErrorCode) => (error: unknown) =>
 const digestOf = (n: number) => exampleDigest(example(n));
 
 test("what is taken back is in no later version; earlier ones stand, and say so", async () => {
-  await give(ada, lines(example(1), example(2), example(3)));
+  const { contributionId } = await give(ada, lines(example(1), example(2), example(3)));
   await give(bo, lines(example(4)), { split: "heldout" });
   const first = await service.publishVersion(datanetId, owner);
   assert.deepEqual(await service.withdrawnRows(datanetId, 1), []);
   const request = await taken(ada, [digestOf(3), digestOf(1)]);
   assert.equal((await service.withdraw(request)).withdrawn, 2);
   assert.equal((await service.withdraw(request)).withdrawn, 2, "asked again it changes nothing");
+  const report = await service.getContribution(contributionId);
+  assert.deepEqual([report.exampleCount, report.accepted, report.withdrawn], [3, 1, 2]);
+  assert.deepEqual(
+    report.rows.map(({ withdrawnAtMs }) => withdrawnAtMs !== undefined),
+    [true, false, true],
+  );
   assert.equal((await service.withdraw(await taken(bo, [digestOf(4)]))).withdrawn, 1);
 
   const second = await service.publishVersion(datanetId, owner);

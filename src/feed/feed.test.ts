@@ -274,6 +274,16 @@ test("readers are bounded, in all and of one address, and make room when they le
   assert.equal(feed.count(), 0);
 });
 
+test("one subscriber's IPv6 addresses are one reader's: having many does not take others' places", async () => {
+  const feed = await openFeed({ database, sources: [], limits: { readers: 3, readersPerAddress: 2 } });
+  const app = feedRoutes(feed);
+  const from = async (remoteAddress: string) =>
+    (await app.request("/v1/events", {}, { incoming: { socket: { remoteAddress } } })).status;
+  const asked = [await from("2001:db8::1"), await from("2001:db8::2"), await from("2001:db8:0:0:7::3")];
+  assert.deepEqual([...asked, await from("2001:db8:0:1::1")], [200, 200, 429, 200]);
+  await feed.close();
+});
+
 test("data that are too long are left out, and said to be", async () => {
   const node = await serve();
   const place = await placeOf(node.url);

@@ -1,10 +1,10 @@
-import { isLoopback } from "../chain/index.ts";
+import { createShares } from "../chain/index.ts";
 import type { LoggedEvent, Topic } from "./event.ts";
 import type { FeedLog } from "./log.ts";
 
 export type ReaderLimits = {
   readonly readers: number;
-  /** Of one address of the internet; this machine's own has no limit. */
+  /** Of one address of the internet, or one /64 of IPv6; this machine's own has no limit. */
   readonly readersPerAddress: number;
   /** How often a reader hears something, whatever happens. */
   readonly heartbeatMs: number;
@@ -70,8 +70,8 @@ export function createReaders(log: FeedLog, limits: ReaderLimits): Readers {
   const tail: Piece[] = [];
   /** The last event that was told of: the log may be ahead for a moment. */
   let head = log.head();
+  const places = createShares({ all: limits.readers, ofOne: limits.readersPerAddress });
   const readers = new Set<{
-    readonly address: string;
     wake(): void;
     isStalled(nowMs: number): boolean;
     /** Ends the stream; {@link cut} does not wait until that was read. */
@@ -84,14 +84,13 @@ export function createReaders(log: FeedLog, limits: ReaderLimits): Readers {
   watch.unref();
 
   function admit(address: string): void {
-    if (readers.size >= limits.readers)
+    const place = places.take(address);
+    if (place === "all")
       throw new FeedFullError(false, `${readers.size} readers listen, at most ${limits.readers} may.`);
-    if (isLoopback(address)) return;
-    const own = [...readers].filter((reader) => reader.address === address).length;
-    if (own >= limits.readersPerAddress)
+    if (place === "own")
       throw new FeedFullError(
         true,
-        `${own} readers of ${address} listen, at most ${limits.readersPerAddress} may.`,
+        `${limits.readersPerAddress} readers of ${address} listen; more may not.`,
       );
   }
 
@@ -160,7 +159,6 @@ export function createReaders(log: FeedLog, limits: ReaderLimits): Readers {
       }
 
       const reader = {
-        address,
         wake: () => wake(),
         isStalled: (nowMs: number) => !waiting && nowMs - takenAtMs > limits.stallMs,
         end: () => end(),
@@ -171,7 +169,7 @@ export function createReaders(log: FeedLog, limits: ReaderLimits): Readers {
       };
       const leave = () => {
         over = true;
-        readers.delete(reader);
+        if (readers.delete(reader)) places.give(address);
         wake();
       };
       readers.add(reader);

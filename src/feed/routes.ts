@@ -1,6 +1,7 @@
 /** The live stream over HTTP (server-sent events: HTML, section 9.2). */
 import type { IncomingMessage } from "node:http";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { addressOf } from "../chain/index.ts";
 import { type Topic, topicMeanings, topics } from "./event.ts";
 import { FeedFullError } from "./readers.ts";
 import type { Feed } from "./service.ts";
@@ -52,7 +53,7 @@ export function feedRoutes(feed: Feed): OpenAPIHono {
     const { incoming } = (context.env ?? {}) as { incoming?: IncomingMessage };
     try {
       const stream = feed.open({
-        address: incoming?.socket.remoteAddress ?? "",
+        address: addressOf(context.env),
         after: context.req.header("last-event-id") ?? after,
         wanted: wanted === undefined ? undefined : new Set<Topic>(wanted),
         cut: () => incoming?.socket.destroy(),

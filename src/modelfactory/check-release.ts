@@ -1,22 +1,19 @@
 /** `verify --retrain`: whether a release's adapter is what its manifest says was trained, found out by training it. */
 import { decodeBasis } from "../attribution/index.ts";
-import {
-  type CarriedVersion,
-  openVersion,
-  type VersionContent,
-  type VersionManifest,
-} from "../datanets/index.ts";
-import {
-  type Adapter,
-  DivergedError,
-  loadCheckpoint,
-  type ModelConfig,
-  parseSafetensors,
-  readPeft,
-} from "../engine/index.ts";
-import { bytesDigest, type Check, type Digest, type Manifest, releaseId } from "../protocol/index.ts";
+import type { CarriedVersion, VersionContent } from "../datanets/index.ts";
+import { loadCheckpoint } from "../engine/index.ts";
+import { bytesDigest, type Digest, type Manifest, releaseId } from "../protocol/index.ts";
 import { type AdapterDistance, adapterDistance } from "./adapter-distance.ts";
-import { ModelFactoryError } from "./errors.ts";
+import {
+  adapterTolerance,
+  judgeTraining,
+  type NamedCheck,
+  oneLine,
+  openStart,
+  openVersions,
+  type StartMaterial,
+  whyNot,
+} from "./check-parts.ts";
 import { recipeOf } from "./recipe.ts";
 import type { Registered } from "./registered.ts";
 import { type BaseModel, baseDigest, engineVersion, isOfBase } from "./release.ts";
@@ -45,15 +42,12 @@ export type ReleaseMaterial = {
   readonly registered: Registered | null;
 };
 
-/** What a training began with: another release's adapter. */
-export type StartMaterial = Pick<ReleaseMaterial, "manifest" | "adapter">;
-
 /**
  * In the order in which they are made: `release` (its manifest's digest is its id), `registry` (the chain knows it), `base`, `adapter` (the
  * bytes served), `recipe`, `start` (of a training that continued another: that release's adapter), `datanet <id>@<version>` for each, `training`, `metric` (the one that the index's gradients are scaled by is that of the
  * training's optimizer).
  */
-export type ReleaseCheck = Omit<Check, "name"> & { readonly name: string };
+export type ReleaseCheck = NamedCheck;
 
 /** What of a training is not said: too large, and compared already. */
 type Compared = "tensors" | "metric";
@@ -92,8 +86,16 @@ export async function retrainRelease(
   add("adapter", manifest.adapter.digest, adapter);
   const mayTrain = checkRecipe(manifest, checks);
   const checkpoint = isBase ? loadCheckpoint(base.folder) : undefined;
-  const start = openStart(material, checkpoint?.config, checks);
-  const versions = openVersions(material, checks);
+  const named = manifest.recipe.continueFrom as Digest | undefined;
+  const start = openStart(named, material.start, checkpoint?.config, checks);
+  const versions = openVersions(
+    manifest.datanets.map((of, i) => {
+      const manifestDigest = material.registered?.versions[i];
+      return { ...of, ...(manifestDigest === undefined ? {} : { manifestDigest }) };
+    }),
+    material.versions,
+    checks,
+  );
   const done = (
     reproduction: Reproduction | null,
     more: Partial<Pick<ReleaseRetraining, "differences" | "distance">> = {},
@@ -138,47 +140,15 @@ export async function retrainRelease(
     made.matches || adapter !== manifest.adapter.digest
       ? null
       : adapterDistance(material.adapter, made.tensors);
-  judge(manifest, made, distance, checks);
+  checks.push(
+    judgeTraining(
+      { whose: "the release's", digest: manifest.adapter.digest, on: made.releasedOn },
+      { digest: made.adapter, on: made.reproducedOn },
+      distance,
+    ),
+  );
   judgeMetric(material, made, distance, checks);
   return done(made, { differences, distance });
-}
-
-const oneLine = (error: unknown) => (error as Error).message.replaceAll(/\s+/g, " ").slice(0, 300);
-
-/** A manifest can ask for a training that fails: that is an answer, too. */
-function whyNot(error: unknown): Error {
-  if (error instanceof ModelFactoryError || error instanceof DivergedError) return error;
-  throw error;
-}
-
-/**
- * How far an adapter trained on another class of machine may be from the release's, ‖ΔW‖/‖W‖. docs/attribution.md says what was measured.
- */
-const adapterTolerance = 0.001;
-
-function judge(
-  manifest: Manifest,
-  made: Reproduction,
-  distance: AdapterDistance | null,
-  checks: ReleaseCheck[],
-): void {
-  const { digest } = manifest.adapter;
-  const isSame = made.releasedOn === made.reproducedOn;
-  if (made.matches || isSame || distance === null) {
-    const status = made.matches ? "passed" : isSame ? "failed" : "unchecked";
-    checks.push({ name: "training", status, expected: digest, actual: made.adapter });
-    return;
-  }
-  // On another class of machine sums round otherwise: bytes prove nothing there, but a training of something else ends elsewhere.
-  const near = distance.overall !== null && distance.overall <= adapterTolerance;
-  checks.push({
-    name: "training",
-    status: near ? "unchecked" : "failed",
-    expected: near
-      ? `a machine of the release's class, ${made.releasedOn}`
-      : `at most ${adapterTolerance} of its length from the release's, on any machine`,
-    actual: distance.overall === null ? "tensors of another shape" : distance.overall.toExponential(2),
-  });
 }
 
 function judgeMetric(
@@ -243,60 +213,3 @@ function checkRecipe(manifest: Manifest, checks: ReleaseCheck[]): boolean {
     return false;
   }
 }
-
-/** @returns the adapter that the training began with; undefined where it began with none, null where it is not here */
-function openStart(
-  { manifest, start }: ReleaseMaterial,
-  model: ModelConfig | undefined,
-  checks: ReleaseCheck[],
-): Adapter | undefined | null {
-  const named = manifest.recipe.continueFrom;
-  if (named === undefined) return undefined;
-  const add = (status: ReleaseCheck["status"], expected: string, actual: string) =>
-    checks.push({ name: "start", status, expected, actual });
-  try {
-    const found = start ?? new Error("It is not in the file.");
-    if (found instanceof Error) throw found;
-    const id = releaseId(found.manifest);
-    if (id !== named) throw new Error(`release ${id}`);
-    const { rank, alpha, modules, digest } = found.manifest.adapter;
-    if (bytesDigest(found.adapter) !== digest)
-      throw new Error(`an adapter ${bytesDigest(found.adapter)}, not that release's ${digest}`);
-    if (model === undefined) return null;
-    const config = { peft_type: "LORA", r: rank, lora_alpha: Number(alpha), target_modules: modules };
-    const tensors = parseSafetensors(found.adapter, `of release ${id}`);
-    const adapter = readPeft(config, tensors, model, `of release ${id}`);
-    add("passed", String(named), id);
-    return adapter;
-  } catch (error) {
-    add("failed", `the adapter of release ${named}`, oneLine(error));
-    return null;
-  }
-}
-
-function openVersions(
-  { manifest, versions, registered }: ReleaseMaterial,
-  checks: ReleaseCheck[],
-): VersionContent[] {
-  return manifest.datanets.flatMap((named, i) => {
-    const { datanetId, version } = named;
-    const name = `datanet ${datanetId}@${version}`;
-    const expected = versionWords(named);
-    const manifestDigest = registered?.versions[i];
-    try {
-      const carried = versions[i] ?? new Error("It is not in the file.");
-      if (carried instanceof Error) throw carried;
-      const wanted = { ...named, ...(manifestDigest === undefined ? {} : { manifestDigest }) };
-      const content = openVersion(carried, wanted);
-      const actual = versionWords(content.manifest);
-      checks.push({ name, status: actual === expected ? "passed" : "failed", expected, actual });
-      return actual === expected ? [content] : [];
-    } catch (error) {
-      checks.push({ name, status: "failed", expected, actual: oneLine(error) });
-      return [];
-    }
-  });
-}
-
-const versionWords = (of: Pick<VersionManifest, "root" | "count" | "license" | "consentsRoot">) =>
-  `${of.count} rows of ${of.root} under ${of.license}, consents ${of.consentsRoot}`;

@@ -16,6 +16,7 @@ export type ModelFactoryErrorCode =
   | "payment-held"
   | "payment-over"
   | "too-few-held-out"
+  | "too-many-streams"
   | "unknown-checkpoint"
   | "unknown-job"
   | "unknown-report"

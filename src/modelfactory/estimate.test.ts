@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Estimate, estimateJob, lineThrough, paddedTokens, type Speeds, type Work } from "./estimate.ts";
+import {
+  type Estimate,
+  estimateJob,
+  lineThrough,
+  paddedTokens,
+  type Speeds,
+  twoRates,
+  type Work,
+} from "./estimate.ts";
 import { type RecipeInput, recipeSchema } from "./recipe.ts";
+import { speedsKey } from "./run-estimate.ts";
 
 const amount = fc.double({ min: 1, max: 1e6, noNaN: true });
 const seconds = fc.double({ min: 1e-6, max: 100, noNaN: true });
@@ -29,6 +38,43 @@ test("a line goes through both measurements where it can, and is nowhere below n
     fixed: 0,
     each: 0.2,
   });
+});
+
+test("two kinds of work, measured twice, are told apart; neither takes less than nothing, nor more than there was", () => {
+  const rate = fc.double({ min: 1e-9, max: 1e-3, noNaN: true });
+  fc.assert(
+    fc.property(
+      amount,
+      fc.double({ min: 1.5, max: 50, noNaN: true }),
+      amount,
+      rate,
+      rate,
+      (x, more, y, m, n) => {
+        const of = (first: number, second: number) => ({ first, second, seconds: first * m + second * n });
+        const { first, second } = twoRates(of(x, y), of(x, y * more));
+        assert.ok(Math.abs(first * x + second * y - of(x, y).seconds) <= 1e-6 * of(x, y).seconds);
+        assert.ok(
+          Math.abs(second * y * more + first * x - of(x, y * more).seconds) <= 1e-6 * of(x, y * more).seconds,
+        );
+      },
+    ),
+  );
+  fc.assert(
+    fc.property(amount, amount, amount, amount, seconds, seconds, (a, b, c, d, s, t) => {
+      const { first, second } = twoRates(
+        { first: a, second: b, seconds: s },
+        { first: c, second: d, seconds: t },
+      );
+      assert.ok(first >= 0 && second >= 0 && Number.isFinite(first) && second * d <= t * (1 + 1e-9));
+    }),
+  );
+});
+
+test("rows of about the same length are one measurement; longer rows are another", () => {
+  const base = { weightsDigest: "0x1", tokenizerDigest: "0x2", configDigest: "0x3" } as never;
+  const key = (rowTokens: number) => speedsKey(base, recipeSchema.parse({}), rowTokens);
+  assert.equal(key(60), key(64));
+  assert.notEqual(key(64), key(128));
 });
 
 test("a batch computes as many positions as its longest row has, for each of its rows", () => {
@@ -63,7 +109,10 @@ const speeds: Speeds = {
     gradients: line,
     heldOut: line,
   },
-  ...{ curvature: { fixed: 0.5, each: 1e-9, multiplication: 1e-10 }, basis: { fixed: 0.2, each: 1e-10 } },
+  ...{
+    curvature: { fixed: 0.5, each: 1e-9, multiplication: 1e-10 },
+    basis: { multiplication: 1e-10, projected: 1e-9 },
+  },
   ...{ stepBytesPerToken: 1_000, evaluationBytes: 1e6, indexBytes: 2e7 },
 };
 const work: Work = {

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { defaultPayIndexOptions, directionsToRead, payIndexCost } from "../attribution/index.ts";
 import { gradientSegments, loraOf, type ModelConfig } from "../engine/index.ts";
+import { maxDimensions } from "../protocol/index.ts";
 import type { Recipe } from "./recipe.ts";
 
 const seconds = z.number().nonnegative();
@@ -23,12 +24,15 @@ export const speedsSchema = z.strictObject({
   openForward: seconds,
   /** Writing answers, by passes. */
   answers: lineSchema,
-  /** The index's stages: by padded tokens; curvature by numbers that are read and written, and by multiplications; the last by multiplications. */
+  /**
+   * The index's stages: by padded tokens; curvature by numbers that are read and written, and by multiplications; the last by multiplications of
+   * what makes the basis, and of the held-out answers that chance is measured on, which are projected onto it.
+   */
   duplicates: lineSchema,
   gradients: lineSchema,
   heldOut: lineSchema,
   curvature: lineSchema.extend({ multiplication: seconds }),
-  basis: lineSchema,
+  basis: z.strictObject({ multiplication: seconds, projected: seconds }),
   /** Bytes beyond what was held before, at their highest: of training by padded token of a batch, of evaluating, of the index without its linear algebra. */
   stepBytesPerToken: z.number().nonnegative(),
   evaluationBytes: z.number().nonnegative(),
@@ -50,6 +54,20 @@ export function lineThrough(
   // Where the smaller took longer, all of the larger's time is by amount.
   return each === 0 ? { fixed: 0, each: high.seconds / high.amount } : { fixed, each };
 }
+
+/** Two measurements of two kinds of work each, as what a unit of either takes; neither less than nothing. */
+export function twoRates(
+  a: { first: number; second: number; seconds: number },
+  b: { first: number; second: number; seconds: number },
+): { first: number; second: number } {
+  const turn = b.first / a.first;
+  const apart = b.second - a.second * turn;
+  const fitted = apart <= 0 ? 0 : Math.max(0, (b.seconds - a.seconds * turn) / apart);
+  // No more of it than either took as a whole.
+  const second = Math.min(fitted, a.seconds / a.second, b.seconds / b.second);
+  return { first: (b.seconds - second * b.second) / b.first, second };
+}
+
 const on = ({ fixed, each }: Line, amount: number) => fixed + each * amount;
 
 /** What a job asks for, counted from its rows as a model reads them. */
@@ -103,15 +121,25 @@ export function paddedTokens(lengths: readonly number[], batch: number): { total
 export function indexWork(
   model: ModelConfig,
   recipe: Recipe,
-  { examples, heldOut, contributors }: Pick<Work, "examples" | "heldOut" | "contributors">,
-): { touched: number; curvature: number; basis: number; memory: number; files: number } {
+  work: Pick<Work, "examples" | "heldOut" | "contributors"> & Partial<Pick<Work, "retrainings" | "queries">>,
+): {
+  touched: number;
+  curvature: number;
+  basis: number;
+  projected: number;
+  memory: number;
+  files: number;
+} {
+  const { examples, heldOut, contributors, queries = 0 } = work;
+  const sets = (work.retrainings?.halves ?? 0) + (work.retrainings?.leaveOut ?? 0);
   const { samples, maxFisherRows, nullRows, examplesPerRow } = defaultPayIndexOptions;
   const lora = loraOf(recipe);
   const { width } = gradientSegments(model, { ...lora, rank: directionsToRead(model, lora) }, ["B"]);
   const sampled = Math.min(maxFisherRows, examples * samples);
   const rows = Math.max(contributors, Math.ceil(examples / examplesPerRow));
   const total = rows + nullRows;
-  const solved = total + 2 * Math.min(64, examples, heldOut) + examples;
+  const probes = 2 * Math.min(64, examples, heldOut);
+  const solved = total + probes + sets + examples;
   const cost = payIndexCost({
     ...{ examples, heldOut, rows, width },
     widestLayer: Math.ceil(width / model.layers),
@@ -120,9 +148,10 @@ export function indexWork(
   return {
     touched: width * (sampled + solved),
     curvature:
-      width * (sampled ** 2 / 2 + 2 * sampled * solved + total ** 2 / 2) +
+      width * (sampled ** 2 / 2 + 2 * sampled * solved + total ** 2 / 2 + queries * (total + probes + sets)) +
       model.layers * (sampled ** 3 / 3 + sampled ** 2 * solved),
     basis: width * total * total + total ** 3,
+    projected: width * Math.min(total, maxDimensions) * Math.floor(heldOut / 2),
     ...cost,
   };
 }
@@ -191,7 +220,8 @@ export function estimateJob(
       on(speeds.gradients, work.exampleTokens * (1 + drawn)) +
       on(speeds.heldOut, work.heldOutTokens + work.queryTokens) +
       curvatureSeconds(speeds.curvature, linear) +
-      on(speeds.basis, linear.basis);
+      speeds.basis.multiplication * linear.basis +
+      speeds.basis.projected * linear.projected;
   const { halves, leaveOut } = work.retrainings;
   const retraining = (part: number) =>
     work.readSeconds + speeds.open + epochs(recipe.epochs, part) + forward(work.queries, work.queryTokens);

@@ -5,7 +5,7 @@
  *   written down
  * - `presets`, `preset-values`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
  * - `payment`: what a job costs and orders; `job-payments`: that it waits for its escrow, and has it settled; `escrow`: the contract;
- *   `settle-payment`: what is said to it
+ *   `settle-payment`: what is said to it; `plan-of`: whether a plan is of a job
  * - `estimate`: how long a job will take, by `measure` on this machine (`run-estimate`)
  * - `sweep`: a job for each point of a grid, side by side
  * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file, of which
@@ -13,7 +13,7 @@
  * - `evaluation`: base against tuned with intervals, `answers` they write, the general prompts of `regression`
  * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
  * - `reproduce`: a release's training again, from its manifest; `check-release`: whether that gives its adapter; `adapter-distance`: by how
- *   much not
+ *   much not; `check-checkpoint`: the same of a job that its payer cancelled, to the step that was paid for; `check-parts`: what both check
  * - `release-index`: its pay index, made here and made again by who checks it
  * - `release`: the manifest and the files it names; `releases`: those this node keeps; `registry`: the contract; `registered`: what it and
  *   its like say of a release
@@ -27,6 +27,8 @@ export * from "./base-corpus.ts";
 export * from "./base-model.ts";
 export * from "./base-profiles.ts";
 export * from "./calibration.ts";
+export * from "./check-checkpoint.ts";
+export type { StartMaterial } from "./check-parts.ts";
 export * from "./check-release.ts";
 export * from "./errors.ts";
 export * from "./escrow.ts";
@@ -41,6 +43,7 @@ export * from "./model-card.ts";
 export * from "./model-folder.ts";
 export { openaiRoutes } from "./openai/routes.ts";
 export { type JobPayment, type PaymentState, paysFor } from "./payment.ts";
+export { isPlanOf } from "./plan-of.ts";
 export * from "./presets.ts";
 export * from "./recipe.ts";
 export * from "./recipe-file.ts";

@@ -233,7 +233,7 @@ export async function openJobPayments(
         [now() - expiryGraceMs],
       );
       for (const { id } of late)
-        await journal.setState(id, "cancelled", { error: "It was not paid for in time." }, "unpaid");
+        await journal.setState(id, "cancelled", { error: "It was not paid for in time." }, ["unpaid"]);
     },
     close: () => follower.stop(),
   };

@@ -1,12 +1,14 @@
 /** Fine-tuning jobs over HTTP. Reading is open; starting and cancelling jobs is the operator's. */
-import { randomUUID } from "node:crypto";
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import { etag } from "hono/etag";
 import { streamSSE } from "hono/streaming";
+import { addressOf, createShares } from "../chain/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
+import { nameOf } from "./openai/files.ts";
 import { recipeWarnings } from "./recipe.ts";
-import { answerErrors, failures, json, tags } from "./route-parts.ts";
+import { errorOut, failures, json, roomApp, tags } from "./route-parts.ts";
 import { estimateOut, eventsOut, jobOut, jobsOut, reportOut, sweepOut } from "./schemas.ts";
 import type { ModelFactory } from "./service.ts";
 import { type Grid, gridSchema } from "./sweep.ts";
@@ -14,6 +16,7 @@ import { type Grid, gridSchema } from "./sweep.ts";
 const jobParams = z.object({ id: z.string().min(1).max(64) });
 
 const newJobFields = {
+  /** The same again with the same wishes is the same job; an `Idempotency-Key` does without it. */
   id: z
     .string()
     .regex(/^[\w-]{1,64}$/)
@@ -49,9 +52,10 @@ const unpaid = json(
     error: z.object({
       code: z.literal("payment-required"),
       message: z.string(),
-      details: z.object({ job: z.string(), amountWei: z.string() }),
+      details: z.object({ job: z.string(), amountWei: z.string(), sweep: z.string().optional() }),
     }),
     payments: z.array(paymentOut),
+    sweep: z.string().optional(),
   }),
   "The jobs wait to be paid for: call `open` of the contract for each, with its amount as the value; they begin when that is on chain",
 );
@@ -104,7 +108,13 @@ const routes = {
     path: "/v1/fine-tunes",
     tags,
     summary: "Jobs, newest first",
-    responses: { 200: json(jobsOut, "The jobs") },
+    request: {
+      query: z.object({
+        after: z.string().min(1).max(64).optional(),
+        limit: z.coerce.number().int().min(1).max(100).default(20),
+      }),
+    },
+    responses: { 200: json(jobsOut, "A page; `next` is its `after`, null at the end"), ...failures },
   }),
   get: createRoute({
     method: "get",
@@ -120,7 +130,11 @@ const routes = {
     tags,
     summary: "A job's events: live loss; as server-sent events when they are accepted",
     request: { params: jobParams, query: z.object({ after: z.coerce.number().int().min(0).default(0) }) },
-    responses: { 200: json(eventsOut, "Events after the one given"), ...failures },
+    responses: {
+      200: json(eventsOut, "Events after the one given"),
+      503: json(errorOut, "Too many live streams"),
+      ...failures,
+    },
   }),
   evaluation: createRoute({
     method: "get",
@@ -191,8 +205,15 @@ const routes = {
 
 type NewJob = { id?: string; owner?: string };
 
+/** The name of what is asked for: its own, or one that the same `Idempotency-Key` always gives, or a new one. */
+const named = (context: Context, prefix: string, id: string | undefined): string =>
+  id ?? nameOf(prefix, context.req.header("idempotency-key")?.slice(0, 255));
+
+/** Live streams of jobs' events, and those of one subscriber among them: each reads the database at every step of training. */
+const streams = { all: 128, ofOne: 16 } as const;
+
 /** The answer to who asked for jobs: a refusal as long as one of them is unpaid. @returns undefined where all are paid or free */
-export function paymentRequired(service: ModelFactory, jobs: readonly FineTuningJob[]) {
+export function paymentRequired(service: ModelFactory, jobs: readonly FineTuningJob[], sweep?: string) {
   const payments = jobs.flatMap((job) => {
     const toPay = service.toPay(job);
     return toPay === undefined ? [] : [{ job: job.id, ...toPay }];
@@ -200,14 +221,23 @@ export function paymentRequired(service: ModelFactory, jobs: readonly FineTuning
   const [first] = payments;
   if (first === undefined) return undefined;
   const what = payments.length === 1 ? `Job ${first.job} waits` : `${payments.length} jobs wait`;
+  const command =
+    sweep === undefined
+      ? `./openledger finetune pay ${first.job} <most>`
+      : `./openledger finetune sweep … --id ${sweep} --pay <most for all>`;
   const amountWei = payments.reduce((sum, one) => sum + BigInt(one.amountWei), 0n);
   return {
     error: {
       code: "payment-required" as const,
-      message: `${what} for ${amountWei} wei in escrow, until ${new Date(first.payByMs).toISOString()}: call open of ${first.contract}, or ./openledger finetune pay ${first.job} <most>. The same request with this id then answers with the job.`,
-      details: { job: first.job, amountWei: amountWei.toString() },
+      message: `${what} for ${amountWei} wei in escrow, until ${new Date(first.payByMs).toISOString()}: call open of ${first.contract}, or ${command}. The same request with this id then answers with the job${sweep === undefined ? "" : "s"}.`,
+      details: {
+        job: first.job,
+        amountWei: amountWei.toString(),
+        ...(sweep === undefined ? {} : { sweep }),
+      },
     },
     payments,
+    ...(sweep === undefined ? {} : { sweep }),
   };
 }
 
@@ -230,12 +260,14 @@ export function jobRoutes(
   guard: MiddlewareHandler,
   operator: MiddlewareHandler,
 ): OpenAPIHono {
-  const app = new OpenAPIHono();
-  answerErrors(app);
+  const app = roomApp();
+  const tagged = etag();
+  const places = createShares(streams);
 
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
-    const { id = `ft-${randomUUID()}`, owner, ...spec } = context.req.valid("json") as NewJob;
-    const job = await service.createJob(id, jobSpecSchema.parse(spec) as JobSpecInput, owner);
+    const { id, owner, ...spec } = context.req.valid("json") as NewJob;
+    const name = named(context, "ft-", id);
+    const job = await service.createJob(name, jobSpecSchema.parse(spec) as JobSpecInput, owner);
     const due = paymentRequired(service, [job]);
     return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
   });
@@ -255,30 +287,25 @@ export function jobRoutes(
     );
   });
   app.openapi({ ...routes.sweep, middleware: [guard] }, async (context) => {
-    const {
-      id = `sweep-${randomUUID()}`,
-      owner,
-      grid,
-      ...spec
-    } = context.req.valid("json") as NewJob & {
-      grid: Grid;
-    };
+    const asked = context.req.valid("json") as NewJob & { grid: Grid };
+    const { id: given, owner, grid, ...spec } = asked;
+    const id = named(context, "sweep-", given);
     const wishes = jobSpecSchema.parse({ ...spec, publish: false }) as JobSpecInput;
     const data = await service.sweep(id, wishes, grid, owner);
     const jobs = await Promise.all(data.map(({ job }) => service.getJob(job)));
-    const due = paymentRequired(service, jobs);
+    const due = paymentRequired(service, jobs, id);
     return due === undefined
       ? context.json({ object: "sweep" as const, id, data }, 201)
-      : context.json({ ...due, sweep: id }, 402);
+      : context.json(due, 402);
   });
-  app.openapi(routes.compare, async (context) => {
+  app.openapi({ ...routes.compare, middleware: [tagged] }, async (context) => {
     const { id } = context.req.valid("param");
     return context.json({ object: "sweep" as const, id, data: await service.compare(id) }, 200);
   });
   app.openapi({ ...routes.duplicate, middleware: [guard] }, async (context) => {
-    const { id = `ft-${randomUUID()}`, owner: _, ...changes } = context.req.valid("json") as NewJob;
+    const { id, owner: _, ...changes } = context.req.valid("json") as NewJob;
     const { id: of } = context.req.valid("param");
-    const job = await service.duplicate(of, id, changes as Partial<JobSpecInput>);
+    const job = await service.duplicate(of, named(context, "ft-", id), changes as Partial<JobSpecInput>);
     const due = paymentRequired(service, [job]);
     return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
   });
@@ -288,13 +315,17 @@ export function jobRoutes(
   app.openapi({ ...routes.resume, middleware: [guard] }, async (context) =>
     context.json(jobJson(await service.resume(context.req.valid("param").id)), 200),
   );
-  app.openapi(routes.list, async (context) =>
-    context.json({ object: "list" as const, data: (await service.listJobs()).map(jobJson) }, 200),
-  );
-  app.openapi(routes.get, async (context) =>
+  app.openapi({ ...routes.list, middleware: [tagged] }, async (context) => {
+    const { limit, after } = context.req.valid("query");
+    const found = await service.listJobs({ limit: limit + 1, after });
+    const data = found.slice(0, limit).map(jobJson);
+    const next = found.length > limit ? (data.at(-1)?.id ?? null) : null;
+    return context.json({ object: "list" as const, data, next }, 200);
+  });
+  app.openapi({ ...routes.get, middleware: [tagged] }, async (context) =>
     context.json(jobJson(await service.getJob(context.req.valid("param").id)), 200),
   );
-  app.openapi(routes.evaluation, async (context) => {
+  app.openapi({ ...routes.evaluation, middleware: [tagged] }, async (context) => {
     const { id } = context.req.valid("param");
     const report = await service.report(id);
     if (report !== undefined) return context.json(report, 200);
@@ -322,6 +353,12 @@ export function jobRoutes(
     await service.getJob(id);
     if (!(context.req.header("accept") ?? "").includes("text/event-stream"))
       return context.json({ data: await service.events(id, after) }, 200);
+    const address = addressOf(context.env);
+    if (places.take(address) !== "taken")
+      throw new ModelFactoryError(
+        "too-many-streams",
+        `At most ${streams.all} live streams of jobs are open at a time, ${streams.ofOne} of one address. Close some, or follow /v1/events.`,
+      );
     return streamSSE(context, async (stream) => {
       let wake: () => void = () => {};
       const stop = service.onEvent((jobId) => {
@@ -348,6 +385,7 @@ export function jobRoutes(
         }
       } finally {
         stop();
+        places.give(address);
       }
     }) as never;
   });

@@ -132,11 +132,11 @@ function parseJob(row: JobRow): FineTuningJob {
 export const isOver = ({ state }: { readonly state: JobState }): boolean =>
   state === "succeeded" || state === "failed" || state === "cancelled";
 
-/** Whether two jobs ask for the same. */
-export const sameSpec = (a: JobSpec, b: JobSpec): boolean =>
+/** Whether two values that a database may have held are the same: it does not keep the order of keys. */
+export const sameJson = (a: unknown, b: unknown): boolean =>
   JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 
-/** With the keys of every object in order: the database does not keep theirs. */
+/** With the keys of every object in order. */
 const sorted = (value: unknown): unknown =>
   Array.isArray(value)
     ? value.map(sorted)
@@ -160,24 +160,40 @@ export type JobPage = {
   readonly limit: number;
   /** Only jobs older than this one. */
   readonly after?: string | undefined;
+  /** Only jobs that were asked for with these, among others; null: with none. */
+  readonly metadata?: Readonly<Record<string, string>> | null | undefined;
 };
 
 /** Newest first. @throws ModelFactoryError `unknown-job`: there is no job `after` */
-export async function listJobs(queries: Queries, { limit, after }: JobPage): Promise<FineTuningJob[]> {
-  if (after === undefined)
-    return (
-      await queries.query<JobRow>(`${selectJobs} order by created_at_ms desc, id desc limit $1`, [limit])
-    ).map(parseJob);
-  const { createdAtMs } = await readJob(queries, after);
+export async function listJobs(
+  queries: Queries,
+  { limit, after, metadata }: JobPage,
+): Promise<FineTuningJob[]> {
+  const from = after === undefined ? null : await readJob(queries, after);
   const rows = await queries.query<JobRow>(
-    `${selectJobs} where (created_at_ms, id) < ($2, $3) order by created_at_ms desc, id desc limit $1`,
-    [limit, createdAtMs, after],
+    `${selectJobs} where ($2::bigint is null or (created_at_ms, id) < ($2, $3::text))
+       and ($4::jsonb is null or coalesce((select r.request -> 'metadata' from modelfactory.requests r where r.job_id = jobs.id), '{}') @> $4)
+       and (not $5::boolean or coalesce((select r.request -> 'metadata' from modelfactory.requests r where r.job_id = jobs.id), '{}') = '{}')
+     order by created_at_ms desc, id desc limit $1`,
+    [
+      limit,
+      from?.createdAtMs ?? null,
+      from?.id ?? null,
+      metadata == null ? null : JSON.stringify(metadata),
+      metadata === null,
+    ],
   );
   return rows.map(parseJob);
 }
 
 /** What a job is in the middle of; a node that finds one so at its start was interrupted. */
-const underWay = ["training", "evaluating", "indexing", "calibrating", "releasing"];
+const underWay: readonly JobState[] = ["training", "evaluating", "indexing", "calibrating", "releasing"];
+/** What the run of a job finds it in, as long as nobody has stopped it. */
+export const workedOn: readonly JobState[] = ["queued", ...underWay];
+/** What a job can be set aside in: what is being released is released. */
+export const pausable: readonly JobState[] = workedOn.filter((state) => state !== "releasing");
+/** What something may still happen in. */
+const going: readonly JobState[] = ["unpaid", "paused", ...workedOn];
 
 /**
  * The job whose turn it is: one that was interrupted, else the oldest of the owner who has waited longest for a turn. An owner with a
@@ -203,6 +219,20 @@ export async function writeStep(
   result: object,
 ): Promise<void> {
   await database.query(`update modelfactory.jobs set ${step} = $2 where id = $1`, [id, result]);
+}
+
+/**
+ * When a job's release is signed, ms: settled once, so that a job that is run again makes the same manifest.
+ *
+ * @param nowMs the time, where it was not settled before
+ */
+export async function settleSigningTime(database: Database, id: string, nowMs: number): Promise<number> {
+  const [row] = await database.query<{ signedAtMs: number }>(
+    `update modelfactory.jobs set signed_at_ms = coalesce(signed_at_ms, $2) where id = $1 returning signed_at_ms as "signedAtMs"`,
+    [id, nowMs],
+  );
+  if (row === undefined) throw new ModelFactoryError("unknown-job", `There is no fine-tuning job "${id}".`);
+  return row.signedAtMs;
 }
 
 /** What one retraining of a job's calibration found. */
@@ -265,22 +295,29 @@ export function createJournal(
   }
   return {
     record,
-    /** @param from change only a job in this state */
+    /**
+     * A job that is over stays as it is.
+     *
+     * @param from change only a job in one of these states
+     * @returns whether it was
+     */
     setState: (
       jobId: string,
       state: JobState,
       extra: { error?: string } = {},
-      from?: JobState,
-    ): Promise<void> =>
+      from: readonly JobState[] = going,
+    ): Promise<boolean> =>
       database.transaction(async (tx) => {
         const finished = isOver({ state });
         const changed = await tx.query(
-          "update modelfactory.jobs set state = $2, error = $3, finished_at_ms = $4 where id = $1 and state = coalesce($5, state) returning id",
-          [jobId, state, extra.error ?? null, finished ? now() : null, from ?? null],
+          `update modelfactory.jobs set state = $2, error = $3, finished_at_ms = $4
+           where id = $1 and state in (select jsonb_array_elements_text($5::jsonb)) returning id`,
+          [jobId, state, extra.error ?? null, finished ? now() : null, JSON.stringify(from)],
         );
-        if (changed.length === 0) return;
+        if (changed.length === 0) return false;
         await record(jobId, "state", { state, ...extra }, tx);
         if (finished) await onOver(tx, jobId);
+        return true;
       }),
     /** Events after `after`, oldest first. */
     events: (id: string, after = 0, limit = eventsPerPageMax): Promise<JobEvent[]> =>

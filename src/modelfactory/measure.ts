@@ -20,6 +20,7 @@ import {
   lineThrough,
   paddedTokens,
   type Speeds,
+  twoRates,
   type Work,
 } from "./estimate.ts";
 import { type Recipe, toTrainRecipe } from "./recipe.ts";
@@ -62,8 +63,9 @@ export function planWork(
   const evaluated = readableRows(base, recipe, evaluation).sequences;
   const judges = drawRows(held.length, recipe.heldOutRows, recipe.seed, 61).map((i) => held[i] as Sequence);
   const epoch = paddedTokens(lengths(sequences), recipe.batch);
-  const queries = evaluated.slice(0, recipe.calibration.queries);
   const plans = planRetrainings(recipe, [], []);
+  // Without retrainings there is nothing to hold scores against, and no answer is scored.
+  const queries = plans.length === 0 ? [] : evaluated.slice(0, recipe.calibration.queries);
   const prompts = readableRows(base, recipe, regressionSet).sequences;
   const groups = Math.min(recipe.calibration.leaveOut, contributors);
   return {
@@ -97,6 +99,27 @@ function middle(times: number[]): number {
   return sorted[sorted.length >> 1] as number;
 }
 const repeats = 5;
+const warmMs = 300;
+const warmRuns = 20;
+
+/**
+ * What a run takes once compilers and caches are warm, which the first ones are not: a job does thousands.
+ *
+ * @param clock milliseconds
+ * @returns seconds, the middle of several
+ */
+async function steady(clock: () => number, run: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  for (let i = 0; i < warmRuns && performance.now() - begun < warmMs; i++) await run();
+  const times: number[] = [];
+  const warm = performance.now();
+  while (times.length < repeats || (times.length < warmRuns && performance.now() - warm < warmMs)) {
+    const at = clock();
+    await run();
+    times.push((clock() - at) / 1000);
+  }
+  return middle(times);
+}
 
 /** The most that this process held resident since it was asked last, bytes, looked at every few milliseconds. */
 function watchMemory() {
@@ -125,13 +148,8 @@ async function secondsPerMultiplication(threads: number, clock: () => number): P
   const products = await createProducts(threads);
   const ones = (count: number) => new Float32Array(count).fill(1);
   const [a, b] = [ones(rows * inner), ones(columns * inner)];
-  const times: number[] = [];
-  for (let i = 0; i < repeats; i++) {
-    const begun = clock();
-    await products.timesTransposed(a, b, rows, columns, inner);
-    times.push((clock() - begun) / 1000);
-  }
-  return middle(times) / (rows * columns * inner);
+  const once = await steady(clock, () => products.timesTransposed(a, b, rows, columns, inner));
+  return once / (rows * columns * inner);
 }
 
 /** Takes seconds to a minute, most of it the index's linear algebra. @param given.examples some of them readable */
@@ -143,7 +161,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   // Too few rows are taken again and again: a job without a release wants an estimate, too.
   const material = heldOutKept.length > 0 ? heldOutKept : kept.map((i) => given.examples[i] as Example);
   const heldOutRows = Array.from(
-    { length: Math.max(heldOutLeast, heldOutKept.length) },
+    { length: Math.max(2 * heldOutLeast, heldOutKept.length) },
     (_, i) => material[i % material.length] as Example,
   );
   const lora = loraOf(recipe);
@@ -151,41 +169,37 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   using memory = watchMemory();
   const before = memory.take();
 
+  /** So many of the rows, evenly. */
+  const some = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, i) => sequences[Math.floor((i * sequences.length) / count) % sequences.length] as Sequence,
+    );
   async function step(batch: number) {
     const begun = clock();
-    const rows = Array.from(
-      { length: batch * (repeats + 1) },
-      (_, i) => sequences[i % sequences.length] as Sequence,
-    );
+    const rows = some(batch);
     const trainer = await createTrainer(
       base,
-      toTrainRecipe({ ...recipe, batch, epochs: 1, stopLoss: 0, learningRate: 1e-6 }),
+      toTrainRecipe({ ...recipe, batch, epochs: 1_000, stopLoss: 0, learningRate: 1e-6 }),
       rows,
     );
     await trainer.step(); // the first one also lays out memory
     const open = since(begun);
-    const times: number[] = [];
-    for (let i = 0; i < repeats; i++) {
-      const at = clock();
-      await trainer.step();
-      times.push(since(at));
-    }
-    const amount = paddedTokens(lengths(rows), batch).total / (repeats + 1);
-    return { amount, seconds: middle(times), open };
+    return {
+      ...{ amount: paddedTokens(lengths(rows), batch).total, open },
+      seconds: await steady(clock, () => trainer.step()),
+    };
   }
   async function pass(rows: number) {
-    const chosen = Array.from({ length: rows }, (_, i) => sequences[i % sequences.length] as Sequence);
+    const chosen = some(rows);
     const begun = clock();
     const evaluate = await createEvaluator(base, lora, positionsFor(chosen), recipe.threads);
     await evaluate(adapter, chosen);
     const open = since(begun);
-    const times: number[] = [];
-    for (let i = 0; i < repeats; i++) {
-      const at = clock();
-      await evaluate(adapter, chosen);
-      times.push(since(at));
-    }
-    return { amount: paddedTokens(lengths(chosen), rows).total, seconds: middle(times), open };
+    return {
+      ...{ amount: paddedTokens(lengths(chosen), rows).total, open },
+      seconds: await steady(clock, () => evaluate(adapter, chosen)),
+    };
   }
   async function written(rows: number) {
     const examples = heldOutRows.slice(0, rows);
@@ -237,9 +251,10 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     return { stages, exampleTokens: tokens(examples), heldOutTokens: tokens(heldOut), ...work };
   }
   const least = await indexed(Math.min(8, given.examples.length), heldOutLeast);
-  const more = await indexed(Math.min(40, given.examples.length), Math.min(40, heldOutRows.length));
+  const more = await indexed(Math.min(40, given.examples.length), 2 * heldOutLeast);
   const indexBytes = memory.take() - before;
   type Indexed = typeof least;
+  type BasisWork = Parameters<typeof twoRates>[0];
   const stage = (name: string, amount: (of: Indexed) => number) =>
     lineThrough(
       { amount: amount(least), seconds: least.stages.get(name) ?? 0 },
@@ -250,6 +265,10 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     amount: of.touched,
     seconds: Math.max(0, (of.stages.get("curvature") ?? 0) - multiplication * of.curvature),
   });
+  const [basisOf, basisOfMore] = [least, more].map(({ basis, projected, stages }) => ({
+    ...{ first: basis, second: projected, seconds: stages.get("basis") ?? 0 },
+  })) as [BasisWork, BasisWork];
+  const basis = twoRates(basisOf, basisOfMore);
   return {
     step: lineThrough(small, large),
     open: Math.max(0, large.open - large.seconds),
@@ -260,7 +279,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     gradients: stage("gradients", (of) => of.exampleTokens * 5),
     heldOut: stage("held-out gradients", (of) => of.heldOutTokens),
     curvature: { ...lineThrough(touching(least), touching(more)), multiplication },
-    basis: stage("basis", (of) => of.basis),
+    basis: { multiplication: basis.first, projected: basis.second },
     stepBytesPerToken: Math.max(0, stepBytes) / large.amount,
     evaluationBytes: Math.max(0, evaluationBytes),
     indexBytes: Math.max(0, indexBytes - more.memory),

@@ -49,6 +49,8 @@ export const paymentSchema = z.object({
   doneSteps: z.number().nullable(),
   /** The release, the report, or the checkpoint at which it was stopped. */
   evidence: digestSchema.nullable(),
+  /** Engine, runtime and processor that trained that checkpoint, as a release's manifest has them. */
+  engine: z.string().max(128).nullable(),
 });
 /** The payment of a job. Whatever is hashed or paid in it is text or an integer. */
 export type JobPayment = z.output<typeof paymentSchema>;
@@ -56,7 +58,7 @@ export type JobPayment = z.output<typeof paymentSchema>;
 /** To be selected as one column of a job: its payment, or null for a job that costs nothing. */
 export const paymentColumn = `(select jsonb_build_object('state', p.state, 'plan', p.plan, 'jobDigest', p.job_digest, 'payByMs', p.pay_by_ms,
   'escrowId', p.escrow_id, 'payer', p.payer, 'amountWei', p.amount_wei::text, 'operatorWei', p.operator_wei::text, 'payerWei', p.payer_wei::text,
-  'doneSteps', p.done_steps, 'evidence', p.evidence) from modelfactory.payments p where p.job_id = jobs.id)`;
+  'doneSteps', p.done_steps, 'evidence', p.evidence, 'engine', p.engine) from modelfactory.payments p where p.job_id = jobs.id)`;
 
 /** Whether the escrow holds the payment, whatever becomes of it. */
 export const isHeld = (payment: JobPayment | null): boolean =>

@@ -1,8 +1,10 @@
 /** The queue of jobs: one runs at a time, owners take turns, and a job that is stopped keeps what it has reached. */
 import type { Blobs, Database, Jobs, Transaction } from "../store/index.ts";
-import { type FineTuningJob, isOver, type Journal, readJob, takeTurn } from "./job.ts";
+import { type FineTuningJob, isOver, type Journal, pausable, readJob, takeTurn } from "./job.ts";
 import { isHeld } from "./payment.ts";
 import type { ProgressFiles } from "./progress-files.ts";
+import { engineVersion } from "./release.ts";
+import { CancelledError } from "./training.ts";
 
 export type Stop = "cancelled" | "paused";
 
@@ -34,18 +36,20 @@ export function createQueue(parts: {
       const id = await takeTurn(database);
       if (id === undefined) return; // the job this turn was asked for has been cancelled or paused
       const { payment } = await readJob(database, id);
-      if (payment !== null && payment.state !== "open") return end(id, "cancelled"); // the payer wants no more of it
+      if (payment !== null && payment.state !== "open") return cancel(id); // the payer wants no more of it
       const run: { controller: AbortController; stop?: Stop } = { controller: new AbortController() };
       running.set(id, run);
       try {
         await parts.run(id, AbortSignal.any([signal, run.controller.signal]));
       } catch (error) {
-        if (run.stop !== undefined) return end(id, run.stop);
-        if (signal.aborted) throw error; // the node is closing: the job goes on at the next start
-        await journal.setState(id, "failed", { error: (error as Error).message });
-        progress.remove(id);
-        log(`Job ${id} failed: ${(error as Error).message}`);
+        if (run.stop === undefined && signal.aborted) throw error; // the node is closing: the job goes on at the next start
+        if (run.stop === undefined && !(error instanceof CancelledError)) {
+          await journal.setState(id, "failed", { error: (error as Error).message });
+          progress.remove(id);
+          log(`Job ${id} failed: ${(error as Error).message}`);
+        }
       } finally {
+        if (run.stop === "cancelled") await cancel(id);
         running.delete(id);
         for (const settle of settling.splice(0)) settle();
       }
@@ -53,10 +57,12 @@ export function createQueue(parts: {
     { concurrency: 1 },
   );
 
-  async function end(id: string, state: Stop): Promise<void> {
-    if (state === "cancelled") await keepCheckpoint(await readJob(database, id));
-    await journal.setState(id, state);
-    if (state === "cancelled") progress.remove(id);
+  async function cancel(id: string): Promise<void> {
+    const job = await readJob(database, id);
+    if (isOver(job)) return;
+    await keepCheckpoint(job);
+    await journal.setState(id, "cancelled");
+    progress.remove(id);
   }
 
   /** What a payer who cancels pays for: as many steps as there is an adapter to show for. */
@@ -68,8 +74,8 @@ export function createQueue(parts: {
     const evidence =
       reached.tensors === undefined ? job.trained?.adapterTensors : await parts.blobs.put(reached.tensors);
     await database.query(
-      "update modelfactory.payments set done_steps = least($2, (plan ->> 'steps')::bigint), evidence = $3 where job_id = $1",
-      [job.id, reached.step, evidence],
+      "update modelfactory.payments set done_steps = least($2, (plan ->> 'steps')::bigint), evidence = $3, engine = $4 where job_id = $1",
+      [job.id, reached.step, evidence, engineVersion()],
     );
   }
 
@@ -77,18 +83,24 @@ export function createQueue(parts: {
     isBusy: () => running.size > 0,
     /** Asks for a turn. @param key names the wish: the same again changes nothing */
     ask: (tx: Transaction, key: string, id: string) => jobs.enqueue(tx, jobKind, key, { id }),
-    /** Asks a running job to stop between two steps, and waits for that a while: an index is finished first. @returns the job as it is then */
+    /**
+     * Asks a running job to stop between two steps, and waits for that a while: an index is finished first. A job that is set aside is so
+     * from now on, whatever its run is still at: that writes nothing over it, and a turn comes after it.
+     *
+     * @returns the job as it is then
+     */
     async stop(id: string, state: Stop): Promise<FineTuningJob> {
       const run = running.get(id);
       if (run !== undefined) {
         run.stop = state;
         run.controller.abort();
+      }
+      if (state === "paused") await journal.setState(id, "paused", {}, pausable);
+      else if (run === undefined) await cancel(id);
+      if (run !== undefined && running.get(id) === run) {
         const late = setTimeout(() => settling.splice(0).forEach((settle) => void settle()), stopWaitMs);
-        if (running.get(id) === run) await new Promise<void>((resolve) => settling.push(resolve));
+        await new Promise<void>((resolve) => settling.push(resolve));
         clearTimeout(late);
-      } else {
-        const job = await readJob(database, id);
-        if (!isOver(job) && job.state !== state) await end(id, state);
       }
       return readJob(database, id);
     },

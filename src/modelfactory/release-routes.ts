@@ -1,12 +1,20 @@
 /** Releases over HTTP. Reading is open; which one a name serves is the operator's. */
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { type Digest, describeCalibration, digestSchema, releaseStanding, toHex } from "../protocol/index.ts";
+import { etag } from "hono/etag";
+import {
+  calibrationOf,
+  type Digest,
+  describeCalibration,
+  digestSchema,
+  releaseStanding,
+  toHex,
+} from "../protocol/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { diffReleases } from "./release-diff.ts";
 import type { Release } from "./releases.ts";
-import { answerErrors, failures, json, tags } from "./route-parts.ts";
-import { diffOut, indexOut, releaseOut, reportOut, servedOut, versionsOut } from "./schemas.ts";
+import { failures, json, roomApp, tags } from "./route-parts.ts";
+import { diffOut, givenOut, indexOut, releaseOut, reportOut, servedOut, versionsOut } from "./schemas.ts";
 import type { ModelFactory } from "./service.ts";
 
 const releaseParams = z.object({ release: z.string().min(1).max(128) });
@@ -27,6 +35,14 @@ const routes = {
     summary: "Base against tuned, as it was found before the release was made",
     request: { params: releaseParams },
     responses: { 200: json(reportOut, "The report, in millionths"), ...failures },
+  }),
+  contributors: createRoute({
+    method: "get",
+    path: "/v1/releases/{release}/contributors",
+    tags,
+    summary: "Whose examples a release was trained on, and how many of each, most first",
+    request: { params: releaseParams },
+    responses: { 200: json(givenOut, "Contributors and their examples"), ...failures },
   }),
   versions: createRoute({
     method: "get",
@@ -76,7 +92,7 @@ const releaseJson = (release: Release, attested: boolean | undefined, withdrawn:
   withdrawn,
   object: "release" as const,
   calibration: describeCalibration(release.manifest),
-  standing: releaseStanding(attested),
+  standing: releaseStanding(attested, undefined, calibrationOf(release.manifest).status !== "unmeasured"),
 });
 
 /**
@@ -88,8 +104,8 @@ export function releaseRoutes(
   guard: MiddlewareHandler,
   attestedOf?: (releaseId: Digest) => Promise<boolean>,
 ): OpenAPIHono {
-  const app = new OpenAPIHono();
-  answerErrors(app);
+  const app = roomApp();
+  const tagged = etag();
   const found = async (name: string): Promise<Release> => {
     const release = await service.findRelease(name);
     if (release === undefined)
@@ -100,24 +116,28 @@ export function releaseRoutes(
     return release;
   };
 
-  app.openapi(routes.release, async (context) => {
+  app.openapi({ ...routes.release, middleware: [tagged] }, async (context) => {
     const release = await found(context.req.valid("param").release);
     const withdrawn = await service.withdrawnSince(release);
     return context.json(releaseJson(release, await attestedOf?.(release.id), withdrawn), 200);
   });
-  app.openapi(routes.evaluation, async (context) => {
+  app.openapi({ ...routes.evaluation, middleware: [tagged] }, async (context) => {
     const release = await found(context.req.valid("param").release);
     const report = await service.releaseReport(release);
     if (report !== undefined) return context.json(report, 200);
     throw new ModelFactoryError("unknown-report", `Release ${release.id} names no report of an evaluation.`);
   });
-  app.openapi(routes.versions, async (context) =>
+  app.openapi({ ...routes.contributors, middleware: [tagged] }, async (context) => {
+    const release = await found(context.req.valid("param").release);
+    return context.json({ release: release.id, contributors: await service.givenTo(release) }, 200);
+  });
+  app.openapi({ ...routes.versions, middleware: [tagged] }, async (context) =>
     context.json(
       { object: "list" as const, data: await service.versions(context.req.valid("param").release) },
       200,
     ),
   );
-  app.openapi(routes.diff, async (context) => {
+  app.openapi({ ...routes.diff, middleware: [tagged] }, async (context) => {
     const names = context.req.valid("param");
     const [before, after] = [await found(names.release), await found(names.other)];
     const differences = diffReleases(before.manifest, after.manifest);
@@ -129,7 +149,7 @@ export function releaseRoutes(
     const { serves, served } = await service.serve(model, releaseId as Digest | undefined);
     return context.json({ model, serves: serves.id, served: served.id }, 200);
   });
-  app.openapi(routes.index, async (context) => {
+  app.openapi({ ...routes.index, middleware: [tagged] }, async (context) => {
     const { id, manifest } = await found(context.req.valid("param").release);
     const { rows, release } = await service.releaseIndex(digestSchema.parse(id) as Digest);
     return context.json(

@@ -1,11 +1,14 @@
 /** What the routes of jobs and of releases share: how failures are answered and described. */
-import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
 import { DatanetError } from "../datanets/index.ts";
 import { whatIsWrong } from "../protocol/index.ts";
 import { ModelFactoryError, type ModelFactoryErrorCode } from "./errors.ts";
 
-const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
+type FailureStatus = 400 | 403 | 404 | 409 | 503;
+
+const statusOf: Record<ModelFactoryErrorCode, FailureStatus> = {
   "bad-name": 400,
   "bad-recipe": 400,
   busy: 409,
@@ -23,13 +26,14 @@ const statusOf: Record<ModelFactoryErrorCode, 400 | 403 | 404 | 409> = {
   "not-owner": 403,
   "not-commercial": 400,
   "too-few-held-out": 400,
+  "too-many-streams": 503,
   "unknown-checkpoint": 404,
   "unknown-job": 404,
   "unknown-report": 404,
   "unknown-release": 404,
 };
 
-const errorOut = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
+export const errorOut = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 /** A JSON answer, described. */
 export const json = (schema: z.ZodType, description: string) => ({
   content: { "application/json": { schema } },
@@ -44,11 +48,16 @@ export const failures = {
 };
 export const tags = ["ModelFactory"];
 
-const failure = (context: Context, status: 400 | 403 | 404 | 409, code: string, message: string) =>
+const failure = (context: Context, status: FailureStatus, code: string, message: string) =>
   context.json({ error: { code, message } }, status);
 
-/** Puts what the room throws into answers. */
-export function answerErrors(app: OpenAPIHono): void {
+/** An application whose refusals, also of what a route's schema does not let through, are answered in this room's shape. */
+export function roomApp(): OpenAPIHono {
+  const app = new OpenAPIHono({
+    defaultHook: (result) => {
+      if (!result.success) throw result.error;
+    },
+  });
   app.onError((error, context) => {
     if (error instanceof ModelFactoryError)
       return failure(context, statusOf[error.code], error.code, error.message);
@@ -60,6 +69,10 @@ export function answerErrors(app: OpenAPIHono): void {
         `${error.message} Publish it first: openledger datanet publish.`,
       );
     if (error instanceof z.ZodError) return failure(context, 400, "invalid-request", whatIsWrong(error));
+    // A body that is no JSON.
+    if (error instanceof HTTPException && error.status === 400)
+      return failure(context, 400, "invalid-request", error.message);
     throw error;
   });
+  return app;
 }

@@ -19,8 +19,17 @@ function sample<T>(items: readonly T[]): T[] {
   return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)] as T);
 }
 
-/** What speeds depend on beside the rows. */
-const speedsKey = (base: BaseModel, { rank, modules, threads, batch }: JobSpec["recipe"]): string =>
+/**
+ * What speeds depend on. The rows count by how long they are, in steps of a half: what attention does for a token grows with the row that it
+ * stands in, and what an index does for a row does not.
+ *
+ * @param rowTokens padded tokens of a row, on average
+ */
+export const speedsKey = (
+  base: BaseModel,
+  { rank, modules, threads, batch }: JobSpec["recipe"],
+  rowTokens: number,
+): string =>
   jsonDigest([
     engineVersion(),
     availableParallelism(),
@@ -29,6 +38,7 @@ const speedsKey = (base: BaseModel, { rank, modules, threads, batch }: JobSpec["
     [...modules].sort(),
     threads,
     batch,
+    Math.round(2 * Math.log2(Math.max(1, rowTokens))),
   ]);
 
 export type JobEstimate = Estimate & {
@@ -67,7 +77,6 @@ export async function runEstimate(
 ): Promise<JobEstimate> {
   const { database, base, now } = parts;
   const { recipe } = spec;
-  const key = speedsKey(base, recipe);
   const evaluation = evaluationRows(spec, rows);
   // A thread of its own: a job's is not disturbed, and nothing of a job before counts as memory.
   const worker = await startWorker<TrainingMethods>(workerUrl(import.meta.url, "worker"), {
@@ -85,6 +94,7 @@ export async function runEstimate(
     });
     requireExamples(work.examples);
     requireHeldOut(spec, work.heldOut);
+    const key = speedsKey(base, recipe, work.epochTokens / work.examples);
     const residentBytes = process.memoryUsage.rss();
     const read = async () => {
       const [row] = await database.query<{ speeds: unknown; measuredAtMs: number }>(

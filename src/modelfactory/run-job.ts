@@ -27,6 +27,8 @@ import {
   type JobStep,
   type Journal,
   readJob,
+  settleSigningTime,
+  workedOn,
   writeStep,
 } from "./job.ts";
 import { requirePaid } from "./payment.ts";
@@ -61,7 +63,7 @@ export type RunJobParts = Required<
   readonly training: () => Promise<WorkerHandle<TrainingMethods>>;
 };
 
-/** Between two recorded training steps. */
+/** Between two recorded training steps; an epoch's last one always is. */
 const eventEveryMs = 250;
 
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -143,13 +145,18 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   evaluationRows(job.spec, rows);
   requireHeldOut(job.spec, rows.heldOut.length);
 
+  /** Goes on to what comes next, unless somebody has stopped the job: that is read where it is written, and nothing is written over it. */
+  async function enter(state: JobState): Promise<void> {
+    if (signal.aborted || !(await journal.setState(jobId, state, {}, workedOn)))
+      throw new CancelledError(`Job ${jobId} was stopped before it was ${state}.`);
+  }
+
   /** What the step left behind last time, or what it leaves now. */
   async function once<T extends object>(step: JobStep, state: JobState, run: () => Promise<T>): Promise<T> {
     const before = job[step] as T | null;
     if (before !== null) return before;
-    if (signal.aborted) throw new CancelledError(`The job was stopped before it was ${step}.`);
     requirePaid(job, parts.now());
-    await journal.setState(jobId, state);
+    await enter(state);
     const result = await run();
     await writeStep(database, jobId, step, result);
     await afterStep(step);
@@ -161,14 +168,13 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   const file = parts.progressFile(jobId);
   if (file !== undefined) removeTraining(file);
   const evaluated = await once("evaluated", "evaluating", () => evaluate(parts, job, rows, trained));
-  if (!job.spec.publish) return journal.setState(jobId, "succeeded");
+  if (!job.spec.publish) return enter("succeeded");
   const indexed = await once("indexed", "indexing", () => index(parts, job, rows, trained));
   const calibrated = await once("calibrated", "calibrating", () =>
     calibrate(parts, job, rows, start, trained, indexed, signal),
   );
-  if (signal.aborted) throw new CancelledError("The job was stopped before it was released.");
   requirePaid(job, parts.now());
-  await journal.setState(jobId, "releasing");
+  await enter("releasing");
   const id = await release(parts, job, rows, trained, evaluated, indexed, calibrated);
   await afterStep("released");
   await database.query("update modelfactory.jobs set release_id = $2 where id = $1", [jobId, id]);
@@ -232,8 +238,8 @@ async function train(
     {
       signal,
       onEvent: ({ kind, ...event }: TrainEvent) => {
-        if ("step" in event) {
-          if (now() - lastEventAt < eventEveryMs && event.step < event.steps) return;
+        if ("epochEnds" in event) {
+          if (now() - lastEventAt < eventEveryMs && !event.epochEnds) return;
           lastEventAt = now();
         }
         journal
@@ -375,15 +381,16 @@ async function release(
   indexed: Indexed,
   calibrated: CalibratedStep,
 ): Promise<Digest> {
-  const { database, blobs, registry, developer, base, afterStep } = parts;
+  const { database, blobs, registry, developer, base, afterStep, now } = parts;
   const { spec } = job;
   const tree = indexTree(indexRows(await blobs.get(indexed.rows), indexed.k, indexed.contributors));
   const price = {
     promptWeiPerToken: BigInt(spec.price.promptWeiPerToken),
     completionWeiPerToken: BigInt(spec.price.completionWeiPerToken),
   };
+  const signedAtMs = await settleSigningTime(database, job.id, now());
   const parent =
-    (await latestRelease(database, spec.model, job.createdAtMs)) ??
+    (await latestRelease(database, spec.model, signedAtMs)) ??
     (spec.continueFrom === null ? undefined : await findRelease(database, spec.continueFrom));
   const manifest = buildManifest({
     base,
@@ -401,7 +408,7 @@ async function release(
     price,
     developer: developer.address.toLowerCase() as Address,
     parentRelease: parent?.id ?? null,
-    createdAtMs: job.createdAtMs, // the job's, so that a restart makes the same manifest
+    createdAtMs: signedAtMs,
     damping: decimalFraction(defaultPayIndexOptions.damping),
     samples: defaultPayIndexOptions.samples,
   });
@@ -446,7 +453,7 @@ async function release(
       signature,
       transactionHash,
       job.id,
-      job.createdAtMs,
+      signedAtMs,
     ],
   );
   return id;

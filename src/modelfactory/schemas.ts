@@ -57,7 +57,11 @@ export const jobOut = z
   })
   .openapi("FineTune");
 
-export const jobsOut = z.object({ object: z.literal("list"), data: z.array(jobOut) });
+export const jobsOut = z.object({
+  object: z.literal("list"),
+  data: z.array(jobOut),
+  next: z.string().nullable(),
+});
 
 export const eventsOut = z.object({
   data: z.array(
@@ -153,6 +157,13 @@ export const releaseOut = z
     ),
   })
   .openapi("Release");
+
+export const givenOut = z
+  .object({
+    release: digestSchema,
+    contributors: z.array(z.object({ contributor: addressSchema, examples: z.int() })),
+  })
+  .openapi("ReleaseContributors");
 
 export const versionsOut = z.object({
   object: z.literal("list"),

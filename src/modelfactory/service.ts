@@ -4,7 +4,7 @@ import type { Account } from "viem";
 import { verifyMessage } from "viem";
 import { type Datanets, findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
-import { type Digest, digestSchema } from "../protocol/index.ts";
+import { type Address, type Digest, digestSchema } from "../protocol/index.ts";
 import type { Blobs, Database, Jobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EvaluationReport, reportSchema } from "./evaluation.ts";
@@ -17,7 +17,7 @@ import {
   jobSpecSchema,
   listJobs,
   readJob,
-  sameSpec,
+  sameJson,
 } from "./job.ts";
 import { openJobPayments, type PaymentDependencies, paymentIsDue, payWithinMs } from "./job-payments.ts";
 import { createOpenAIFineTuning } from "./openai/service.ts";
@@ -38,7 +38,7 @@ import {
   releasesUsing,
 } from "./releases.ts";
 import { type JobEstimate, runEstimate } from "./run-estimate.ts";
-import { readRows, runJob, startOf } from "./run-job.ts";
+import { readRows, rowsOf, runJob, startOf } from "./run-job.ts";
 import { releaseVersions, serveRelease } from "./served.ts";
 import { compareJobs, expandGrid, type Grid, readSweep, type SweepRow, writeSweep } from "./sweep.ts";
 import { migrateModelFactory } from "./tables.ts";
@@ -191,7 +191,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         else await writePlan(tx, id, plan, now() + payWithinMs);
       });
       const job = await service.getJob(id);
-      if (!sameSpec(job.spec, spec))
+      if (!sameJson(job.spec, spec))
         throw new ModelFactoryError(
           "job-exists",
           `There is a job "${id}" already, and it asks for something else. Choose another id, or leave it out.`,
@@ -227,8 +227,8 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     /** @throws ModelFactoryError `unknown-job` */
     async getJob(id: string): Promise<FineTuningJob> {
       const job = await readJob(database, id);
-      if (job.state !== "unpaid") return job;
-      await payments?.sync(); // who has paid just now is told so
+      if (payments === undefined || (job.state !== "unpaid" && !isHeld(job.payment))) return job;
+      await payments.sync(); // who has paid, or what was settled, just now is told
       return readJob(database, id);
     },
     /** How an unpaid job is paid for; undefined for any other. */
@@ -246,10 +246,10 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     async sweep(id: string, input: JobSpecInput, grid: Grid, owner?: string): Promise<SweepRow[]> {
       const points = expandGrid(input.recipe ?? {}, grid);
       const jobIds = points.map((_, at) => `${id}-${at + 1}`);
-      for (const [at, { recipe }] of points.entries())
-        await service.createJob(jobIds[at] as string, { ...input, recipe, publish: false }, owner);
       const rows = points.map(({ varied }, at) => ({ job: jobIds[at] as string, varied }));
       await writeSweep(database, id, rows, now());
+      for (const [at, { recipe }] of points.entries())
+        await service.createJob(jobIds[at] as string, { ...input, recipe, publish: false }, owner);
       return service.compare(id);
     },
     /** A sweep's jobs side by side, the lowest held-out loss first. @throws ModelFactoryError `unknown-job` */
@@ -276,6 +276,24 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         })),
       );
       return counted.filter(({ rows }) => rows > 0);
+    },
+    /** Whose examples a release was trained on, and how many of each; most first. */
+    async givenTo({ id, manifest }: Release): Promise<{ contributor: Address; examples: number }[]> {
+      const [made] = await database.query<{ job: string }>(
+        "select job_id as job from modelfactory.releases where id = $1",
+        [id],
+      );
+      const exclude = made ? (await readJob(database, made.job)).spec.exclude : [];
+      const versions = await Promise.all(
+        manifest.datanets.map(({ datanetId, version }) => datanets.getVersion(BigInt(datanetId), version)),
+      );
+      const counts = new Map<Address, number>();
+      const { contributors, contributorOf } = rowsOf(versions, exclude);
+      for (const c of contributorOf)
+        counts.set(contributors[c] as Address, (counts.get(contributors[c] as Address) ?? 0) + 1);
+      return [...counts]
+        .map(([contributor, examples]) => ({ contributor, examples }))
+        .sort((a, b) => b.examples - a.examples);
     },
     /** What a job's evaluation found, with intervals; nothing before it has been evaluated. */
     report: async (id: string) => readReport((await readJob(database, id)).evaluated?.report),

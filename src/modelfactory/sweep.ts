@@ -4,7 +4,7 @@ import { whatIsWrong } from "../protocol/index.ts";
 import type { Queries } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import type { EvaluationReport } from "./evaluation.ts";
-import type { FineTuningJob } from "./job.ts";
+import { type FineTuningJob, sameJson } from "./job.ts";
 import { type Recipe, type RecipeInput, recipeSchema } from "./recipe.ts";
 
 const pointsMax = 64;
@@ -83,21 +83,32 @@ export type SweepPoints = z.output<typeof pointsSchema>;
 
 /** @throws ModelFactoryError `unknown-job` */
 export async function readSweep(queries: Queries, id: string): Promise<SweepPoints> {
+  const points = await findSweep(queries, id);
+  if (points === undefined) throw new ModelFactoryError("unknown-job", `There is no sweep "${id}".`);
+  return points;
+}
+
+async function findSweep(queries: Queries, id: string): Promise<SweepPoints | undefined> {
   const [row] = await queries.query<{ points: unknown }>(
     "select points from modelfactory.sweeps where id = $1",
     [id],
   );
-  if (row === undefined) throw new ModelFactoryError("unknown-job", `There is no sweep "${id}".`);
-  return pointsSchema.parse(row.points);
+  return row === undefined ? undefined : pointsSchema.parse(row.points);
 }
 
-/** The same again changes nothing. */
+/** Writes a sweep down; the same again changes nothing. @throws ModelFactoryError `job-exists`: the id is another sweep's */
 export async function writeSweep(
   queries: Queries,
   id: string,
   points: SweepPoints,
   atMs: number,
 ): Promise<void> {
+  const before = await findSweep(queries, id);
+  if (before !== undefined && !sameJson(before, points))
+    throw new ModelFactoryError(
+      "job-exists",
+      `There is a sweep "${id}" already, and its grid is another. Choose another id, or leave it out.`,
+    );
   await queries.query(
     "insert into modelfactory.sweeps (id, points, created_at_ms) values ($1, $2, $3) on conflict (id) do nothing",
     [id, JSON.stringify(points), atMs],

@@ -126,6 +126,15 @@ const migrations = [
   );
   create index payments_unpaid on modelfactory.payments (pay_by_ms) where state = 'unpaid';
   `,
+  // Engine, runtime and processor that trained the checkpoint: where whoever checks it has the same, it has to come out byte for byte.
+  `
+  alter table modelfactory.payments add column engine text;
+  `,
+  // When a job's release is signed. What was being released while this was added may be on chain already, under the time it had until then.
+  `
+  alter table modelfactory.jobs add column signed_at_ms bigint;
+  update modelfactory.jobs set signed_at_ms = created_at_ms where state = 'releasing';
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

@@ -91,6 +91,14 @@ test("the epoch with the lowest held-out loss is kept, with Adam's state as it w
   assert.equal((await evaluate(run.state.adapter, heldOut)).loss, lowest);
 });
 
+test("each epoch tells which had the lowest held-out loss so far, also where training does not stop there", async () => {
+  const { epochs } = await train({ learningRate: 0.03, epochs: 8, stopAtOptimum: false });
+  const losses = epochs.map(({ heldOutLoss }) => heldOutLoss);
+  for (const [at, { bestEpoch }] of epochs.entries())
+    assert.equal(losses[bestEpoch], Math.min(...losses.slice(0, at + 1)));
+  assert.ok((epochs.at(-1)?.bestEpoch ?? 0) > 0, "it learned something");
+});
+
 test("a training killed after any step goes on from its file to the same bytes, and tells the same losses", async () => {
   await using folder = await temporaryFolder("training");
   const file = join(folder.path, "one.training");

@@ -25,13 +25,15 @@ export type StepEvent = {
   step: number;
   steps: number;
   epoch: number;
+  /** Whether it is its epoch's last. */
+  epochEnds: boolean;
   loss: number;
   learningRate: number;
   gradientNorm: number;
   tokensPerSecond: number;
 };
-/** `epoch` epochs are done; 0 is the base model. Losses are nats per target token. */
-export type EpochEvent = { epoch: number; heldOutLoss: number; bestEpoch: number };
+/** `epoch` epochs are done, by `step` steps; 0 is what training started from. Losses are nats per target token; `bestEpoch` has the lowest so far. */
+export type EpochEvent = { epoch: number; step: number; heldOutLoss: number; bestEpoch: number };
 
 export type TrainedAdapter = {
   /** Of the epoch that is released. */
@@ -56,6 +58,8 @@ export type TrainingOptions = {
   onEpoch: (event: EpochEvent) => void;
   /** The adapter that training continues from; without it, it starts from fresh weights. */
   start?: Adapter | undefined;
+  /** Train no more steps than these, and give the adapter as it is then, whichever epoch was best. */
+  stepsMost?: number | undefined;
   /** Go on from here: the bytes at the end are those of a training that was never interrupted. */
   saved?: TrainingProgress | undefined;
   /** Asked to keep what has been reached: between two steps whenever `saveEveryMs` have gone by, and when the training is aborted. */
@@ -109,8 +113,10 @@ export async function trainAdapter(
   recipe: Recipe,
   sequences: readonly Sequence[],
   heldOut: readonly Sequence[],
-  { signal, onStep, onEpoch, start, saved, save, saveEveryMs = defaultSaveEveryMs }: TrainingOptions,
+  options: TrainingOptions,
 ): Promise<TrainedAdapter> {
+  const { signal, onStep, onEpoch, start, saved, save, saveEveryMs = defaultSaveEveryMs } = options;
+  const { stepsMost = Number.POSITIVE_INFINITY } = options;
   const begunAt = performance.now();
   const trainer = await createTrainer(base, toTrainRecipe(recipe), sequences, {
     ...(start && { start }),
@@ -140,12 +146,15 @@ export async function trainAdapter(
     // What training started from is measured, never released.
     if (recipe.stopAtOptimum && epoch > 0 && (best === undefined || loss < best.loss))
       best = { loss, epoch, state: copyTrainState(trainer.state) };
-    onEpoch({ epoch, heldOutLoss: loss, bestEpoch: best?.epoch ?? 0 });
+    onEpoch({
+      ...{ epoch, step: trainer.state.step, heldOutLoss: loss },
+      bestEpoch: heldOutLosses.indexOf(Math.min(...heldOutLosses)),
+    });
     return recipe.stopAtOptimum && epoch > 0 && epoch - (best?.epoch ?? 0) >= recipe.patience;
   }
 
   let over = saved === undefined && (await judge());
-  while (!trainer.done && !over) {
+  while (!trainer.done && !over && trainer.state.step < stepsMost) {
     // Only here, where another step is certain to follow: nothing of the end has to be kept.
     if (
       save !== undefined &&
@@ -161,21 +170,23 @@ export async function trainAdapter(
     if (signal.aborted) throw new CancelledError("The training was cancelled.");
     const begun = performance.now();
     const { step, epoch, loss, learningRate, gradientNorm, tokens: stepTokens } = await trainer.step();
+    const epochEnds = (step + 1) % trainer.stepsPerEpoch === 0;
     stepLosses.push(loss);
     tokens += stepTokens;
     onStep({
-      ...{ step: step + 1, steps: trainer.steps, epoch, loss, learningRate, gradientNorm },
+      ...{ step: step + 1, steps: trainer.steps, epoch, epochEnds, loss, learningRate, gradientNorm },
       tokensPerSecond: (stepTokens / (performance.now() - begun)) * 1000,
     });
-    if ((step + 1) % trainer.stepsPerEpoch === 0) {
+    if (epochEnds) {
       epochLosses.push(trainer.epochLoss());
       over = await judge();
     }
     await new Promise((resolve) => setImmediate(resolve)); // lets a cancellation in
   }
+  const kept = trainer.state.step === stepsMost ? undefined : best;
   return {
-    state: best?.state ?? trainer.state,
-    releasedEpoch: best?.epoch ?? epochLosses.length,
+    state: kept?.state ?? trainer.state,
+    releasedEpoch: kept?.epoch ?? epochLosses.length,
     epochLosses,
     heldOutLosses,
     heldOutRows: judges.length,

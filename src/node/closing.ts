@@ -38,3 +38,29 @@ export async function closeServer(
   if ("closeAllConnections" in server) server.closeAllConnections();
   await ended;
 }
+
+/** Keeps how a value that was opened is closed. @returns the value */
+export type Opened = <T>(what: string, value: T, close: (value: T) => Promise<unknown>) => T;
+
+/**
+ * What is opened in turn, and closed in the reverse order.
+ *
+ * @throws AggregateError from `closeAll` when something did not close; the rest is closed all the same
+ */
+export function createClosers(): { opened: Opened; closeAll(): Promise<void> } {
+  const closers: [what: string, close: () => Promise<unknown>][] = [];
+  return {
+    opened(what, value, close) {
+      closers.push([what, () => close(value)]);
+      return value;
+    },
+    async closeAll() {
+      const failures: Error[] = [];
+      for (const [what, close] of closers.splice(0).reverse())
+        await close().catch((cause: Error) =>
+          failures.push(new Error(`${what} did not close: ${cause.message}`, { cause })),
+        );
+      if (failures.length > 0) throw new AggregateError(failures, failures.map((f) => f.message).join("; "));
+    },
+  };
+}

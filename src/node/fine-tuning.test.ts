@@ -211,3 +211,130 @@ test("a job is paused, resumed and cancelled; what cannot be done is refused by 
   const small = await bad(lines(5, "v"));
   await refused(create({ validation_file: small }), 400, "validation_file", /5 rows/);
 });
+
+test("what OpenAI's client can ask of files and jobs is answered; what is not done here is named", async () => {
+  const methods = (of: object) =>
+    Object.getOwnPropertyNames(Object.getPrototypeOf(of))
+      .filter((name) => name !== "constructor")
+      .sort();
+  // A newer client that can do more fails here.
+  assert.deepEqual(methods(client.files), [
+    ...["content", "create", "delete", "list", "retrieve", "waitForProcessing"],
+  ]);
+  assert.deepEqual(methods(client.fineTuning.jobs), [
+    ...["cancel", "create", "list", "listEvents", "pause", "resume", "retrieve"],
+  ]);
+  assert.deepEqual(methods(client.fineTuning.jobs.checkpoints), ["list"]);
+  const [file] = (await client.files.list({ limit: 1 })).data;
+  assert.equal((await client.files.waitForProcessing(file?.id as string)).status, "processed");
+
+  const listed = async (metadata: Record<string, string>) =>
+    (await client.fineTuning.jobs.list({ metadata })).data.map((job) => job.metadata?.team);
+  assert.deepEqual(new Set(await listed({ team: "valley" })), new Set(["valley"]));
+  assert.deepEqual(await listed({ team: "hills" }), []);
+  const asked = (query: string) =>
+    fetch(`${node.url}/v1/fine_tuning/jobs?${query}`, {
+      headers: { authorization: `Bearer ${node.operatorToken}` },
+    });
+  assert.deepEqual(((await (await asked("metadata=null")).json()) as { data: [] }).data, []);
+  assert.equal((await asked("metadata=all")).status, 400);
+  const [job] = (await client.fineTuning.jobs.list({ limit: 1 })).data;
+  await refused(
+    client.fineTuning.jobs.checkpoints.list(job?.id as string, { after: "ftckpt-0" }),
+    400,
+    "after",
+    /no checkpoint/,
+  );
+  await refused(client.fineTuning.jobs.list({ limit: 0 }), 400, "limit", /./);
+  await refused(client.fineTuning.jobs.retrieve("none"), 404, null, /no fine-tuning job "none"/);
+  await refused(client.fineTuning.jobs.list({ after: "none" }), 404, null, /"none"/);
+  const admin = client.withOptions({ adminAPIKey: node.operatorToken });
+  for (const give of [
+    () => admin.fineTuning.checkpoints.permissions.list("valley-words"),
+    () => client.fineTuning.alpha.graders.validate({ grader: {} } as never),
+    () => client.uploads.create({ bytes: 1, filename: "a", mime_type: "text/jsonl", purpose: "fine-tune" }),
+  ])
+    await refused(Promise.resolve(give()), 404, null, /Nothing is served at/);
+});
+
+test("jobs and releases have pages, ETags, idempotency keys and problem details, in the node's own dialect and in OpenAI's", async () => {
+  const headers = { authorization: `Bearer ${node.operatorToken}`, "content-type": "application/json" };
+  const ask = async (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) => {
+    const answer = await fetch(node.url + path, { ...init, headers: { ...headers, ...init.headers } });
+    const text = await answer.text();
+    return {
+      status: answer.status,
+      tag: answer.headers.get("etag"),
+      type: answer.headers.get("content-type"),
+      body: text === "" ? null : JSON.parse(text),
+    };
+  };
+  const all = (await ask("/v1/fine-tunes?limit=100")).body;
+  const ids: string[] = [];
+  for (let after = ""; ; ) {
+    const { body } = await ask(`/v1/fine-tunes?limit=2${after}`);
+    ids.push(...body.data.map(({ id }: { id: string }) => id));
+    if (body.next === null) break;
+    assert.equal(body.data.length, 2);
+    after = `&after=${body.next}`;
+  }
+  assert.deepEqual(
+    ids,
+    all.data.map(({ id }: { id: string }) => id),
+  );
+  const done = all.data.find(({ releaseId }: { releaseId: string | null }) => releaseId !== null);
+  for (const path of [
+    ...["/v1/fine-tunes", `/v1/fine-tunes/${done.id}`, `/v1/fine-tunes/${done.id}/evaluation`],
+    ...["/v1/releases/valley-words", `/v1/releases/${done.releaseId}/evaluation`],
+    ...[`/v1/fine_tuning/jobs/${done.id}`, `/v1/fine_tuning/jobs/${done.id}/events`],
+  ]) {
+    const { status, tag } = await ask(path);
+    assert.deepEqual([status, typeof tag], [200, "string"], path);
+    const known = await ask(path, { headers: { "if-none-match": `"other", ${tag}` } });
+    assert.deepEqual([known.status, known.body], [304, null], path);
+    assert.equal((await ask(path, { headers: { "if-none-match": '"other"' } })).status, 200, path);
+  }
+
+  const { datanets } = done.spec;
+  const order = (path: string, key: string, more: object) =>
+    ask(path, {
+      method: "POST",
+      headers: { "idempotency-key": key },
+      body: JSON.stringify({ model: "keyed", datanets, publish: false, recipe: { epochs: 1 }, ...more }),
+    });
+  const first = await order("/v1/fine-tunes", "a key", {});
+  const again = await order("/v1/fine-tunes", "a key", {});
+  assert.deepEqual([first.status, again.status, again.body.id], [201, 201, first.body.id]);
+  const other = await order("/v1/fine-tunes", "a key", { model: "else" });
+  assert.deepEqual([other.status, other.body.error.code], [409, "job-exists"]);
+  const grid = { learningRate: [0.001] };
+  const sweep = await order("/v1/fine-tunes/sweeps", "a key", { grid });
+  assert.equal((await order("/v1/fine-tunes/sweeps", "a key", { grid })).body.id, sweep.body.id);
+  const wider = await order("/v1/fine-tunes/sweeps", "a key", { grid: { learningRate: [0.001, 0.002] } });
+  assert.deepEqual([wider.status, wider.body.error.code], [409, "job-exists"]);
+  const twin = `/v1/fine-tunes/${first.body.id}/duplicate`;
+  const copies = [await order(twin, "twin", {}), await order(twin, "twin", {})];
+  assert.deepEqual([copies[0]?.status, copies[1]?.body.id], [201, copies[0]?.body.id]);
+  for (const { id } of [first.body, { id: `${sweep.body.id}-1` }, copies[0]?.body])
+    await ask(`/v1/fine-tunes/${id}/cancel`, { method: "POST" });
+
+  const accept = { accept: "application/problem+json" };
+  for (const [path, init, status, code] of [
+    ["/v1/fine-tunes/none", {}, 404, "unknown-job"],
+    ["/v1/fine-tunes?limit=0", {}, 400, "invalid-request"],
+    ["/v1/fine-tunes?after=none", {}, 404, "unknown-job"],
+    ["/v1/fine-tunes", { method: "POST", body: "{" }, 400, "invalid-request"],
+    ["/v1/fine-tunes", { method: "POST", body: '{"id":5}' }, 400, "invalid-request"],
+    ["/v1/fine-tunes", { method: "POST", body: "{}" }, 400, "invalid-request"],
+    ["/v1/releases/none", {}, 404, "unknown-release"],
+    ["/v1/fine_tuning/jobs", { method: "POST", body: "{" }, 400, "invalid_json"],
+    ["/v1/fine_tuning/jobs/none", {}, 404, "unknown_job"],
+  ] as const) {
+    const { body, type, ...found } = await ask(path, { ...init, headers: accept });
+    assert.deepEqual([found.status, body.status, body.error?.code], [status, status, code], path);
+    assert.deepEqual([body.type, body.detail], [`about:blank#${code}`, body.error.message], path);
+    assert.match(type ?? "", /^application\/problem\+json/, path);
+    if (path.startsWith("/v1/fine_tuning"))
+      assert.deepEqual([body.error.type, body.error.param], ["invalid_request_error", null]);
+  }
+});

@@ -1,8 +1,9 @@
 /**
  * # node: the composition root
  *
- * {@link openNode} builds a whole node from one {@link NodeConfig}: the chain with the protocol on it (`network`), the rooms, and the HTTP
- * server (`node`). `routes` holds the few answers that need more than one room; `guard` keeps the operator token.
+ * {@link openNode} builds a whole node from one {@link NodeConfig}: the chain with the protocol on it (`network`), every room's service
+ * (`services`), their routes (`app`), and the HTTP server (`server`). `routes` holds the few answers that need more than one room; `guard`
+ * keeps the operator token.
  */
 export { type BackupOptions, type BackupSource, writeBackup } from "./backup.ts";
 export {

@@ -1,8 +1,7 @@
 /** Signing in with a wallet over HTTP. */
-import type { IncomingMessage } from "node:http";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
-import { createRateLimiter } from "../chain/index.ts";
+import { addressOf, createRateLimiter } from "../chain/index.ts";
 import { addressSchema, bytesSchema } from "../protocol/index.ts";
 import { answering, errorOut, json, jsonBody } from "./answers.ts";
 import { OperatorError } from "./errors.ts";
@@ -98,8 +97,7 @@ export function sessionRoutes(sessions: Sessions, chainId: number): OpenAPIHono<
   });
   app.openapi(routes.open, async (context) => {
     checkOrigin(context, sessions);
-    const env = context.env as { incoming?: IncomingMessage } | undefined;
-    const waitMs = limiter.take(env?.incoming?.socket.remoteAddress ?? "", 1);
+    const waitMs = limiter.take(addressOf(context.env), 1);
     if (waitMs > 0)
       throw new OperatorError("too-many-requests", "Too many sign-ins from here.", Math.ceil(waitMs / 1_000));
     const before = getCookie(context, sessionCookie);

@@ -59,12 +59,14 @@ test("the whole way over HTTP: create a key, open its channel, activate, use, ha
 
   const payer = await pay.authenticate({ authorization: `Bearer ${secret}` });
   await world.database.transaction((tx) => pay.reserve(tx, { requestId: "r", payer, maxWei: 600n }));
+  const under = await send("GET", "/v1/keys", { secret });
+  assert.deepEqual([under.body.remainingWei, under.body.reservedWei], ["400", "600"]);
   await world.database.transaction((tx) =>
     pay.charge(tx, "r", 250n, { promptTokens: 4, completionTokens: 6 }),
   );
   const used = await send("GET", "/v1/keys?sinceMs=0", { secret });
   assert.deepEqual(used.body.usage, { requests: 1, chargedWei: "250", promptTokens: 4, completionTokens: 6 });
-  assert.equal(used.body.remainingWei, "750");
+  assert.deepEqual([used.body.remainingWei, used.body.reservedWei], ["750", "0"]);
 
   const signature = await signVoucher(pay.domain, { channelId, cumulative: 250n }, ann);
   const path = `/v1/channels/${channelId}/vouchers`;

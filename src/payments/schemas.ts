@@ -75,7 +75,10 @@ export const keyOut = z
     state: z.enum(["waiting", "active", "revoked"]),
     signer: hexOut,
     channelId: hexOut.nullable(),
-    remainingWei: wei,
+    remainingWei: wei.openapi({ description: "What it may still spend; what is reserved is not in it" }),
+    reservedWei: wei.openapi({
+      description: "What answers under way on its channel may cost at most: all but their fees comes back",
+    }),
     createdAtMs: z.number(),
   })
   .openapi("Key");
@@ -111,9 +114,13 @@ export function channelJson(
 }
 
 export function keyJson(key: KeyStatus): z.input<typeof keyOut> {
-  const { keyId, label, signer, channelId, remainingWei, createdAtMs } = key;
+  const { keyId, label, signer, channelId, remainingWei, channel, createdAtMs } = key;
   const state = key.revokedAtMs !== null ? "revoked" : channelId === null ? "waiting" : "active";
-  return { keyId, label, state, signer, channelId, remainingWei: remainingWei.toString(), createdAtMs };
+  const reservedWei = (channel?.reserved ?? 0n).toString();
+  return {
+    ...{ keyId, label, state, signer, channelId },
+    ...{ remainingWei: remainingWei.toString(), reservedWei, createdAtMs },
+  };
 }
 
 export function usageJson(usage: Usage): z.input<typeof usageOut> {

@@ -16,8 +16,13 @@ export type Standing = {
 /**
  * @param attested whether validators have attested the release's index; undefined where nobody asked the chain
  * @param made what whoever reads this has just made again themselves: it needs nobody's word
+ * @param measured whether its manifest names retrainings that its scores were held against; undefined where nobody looked
  */
-export function releaseStanding(attested?: boolean, made?: "index" | "adapter"): Standing[] {
+export function releaseStanding(
+  attested?: boolean,
+  made?: "index" | "adapter",
+  measured?: boolean,
+): Standing[] {
   const index: Standing = {
     by: attested === true ? "attested" : "neither",
     fact: "the index comes from the release's data",
@@ -39,7 +44,12 @@ export function releaseStanding(attested?: boolean, made?: "index" | "adapter"):
     {
       by: "neither",
       fact: "the scores are as right as their calibration and error bars say",
-      check: "the developer measured it, by retrainings that the manifest names",
+      check:
+        measured === false
+          ? "nobody has measured it: the manifest names no retrainings"
+          : measured === true
+            ? "the developer measured it, by retrainings that the manifest names"
+            : "the developer measured it, if the manifest names retrainings",
     },
   ];
 }

@@ -31,6 +31,8 @@ let app: ReturnType<typeof datanetRoutes>;
 let nowMs = 1_795_000_000_000;
 let made = 0;
 let nonces = 0;
+/** What happens while the chain is asked. */
+let meanwhile = async () => {};
 const operator = { authorization: "Bearer operator" };
 
 before(async () => {
@@ -38,7 +40,10 @@ before(async () => {
   // Stake is the contract's to tell (`../stake.test.ts`); here Ada has some.
   const registry = {
     ...world.registry,
-    stakeOf: async (of: Address) => (of === toHex(ada.address) ? 5n : 0n),
+    stakeOf: async (of: Address) => {
+      await meanwhile();
+      return of === toHex(ada.address) ? 5n : 0n;
+    },
   };
   service = await createDatanets({ ...world, registry, now: () => nowMs });
   app = datanetRoutes(service, {
@@ -251,6 +256,33 @@ test("who needs no leave, and who has too little of a token, leaves nothing behi
   assert.equal((await call("POST", `${path}/access`, await asking(path, bo))).body.state, "refused");
   assert.equal(await rowsOf("readers"), 0);
   assert.equal((await rows(path, body.pass)).status, 403);
+});
+
+test("what is not there is not read: nobody fills the record of reads with versions", async () => {
+  const path = await datanet();
+  const reads = async () =>
+    (await world.database.query("select 1 from datanets.reads where datanet_id = $1", [path.split("/")[3]]))
+      .length;
+  for (let version = 2; version < 12; version++)
+    for (const what of ["rows", "diff", "files/rows.jsonl", "files/rows.parquet"])
+      assert.equal((await call("GET", `${path}/versions/${version}/${what}`)).status, 404);
+  assert.equal(await reads(), 0);
+  assert.equal((await rows(path)).status, 200);
+  assert.equal(await reads(), 1);
+});
+
+test("terms that change while a request is looked at count for it: no pass is given under old ones", async () => {
+  const path = await datanet();
+  await call("PUT", `${path}/access`, { kind: "request", terms: "Old." }, operator);
+  await call("POST", `${path}/access`, await asking(path, bo));
+  await call("PUT", `${path}/readers/${bo.address}`, { state: "admitted" }, operator);
+  const request = await asking(path, bo);
+  meanwhile = async () => {
+    meanwhile = async () => {};
+    await call("PUT", `${path}/access`, { kind: "request", terms: "New." }, operator);
+  };
+  const late = await call("POST", `${path}/access`, request);
+  assert.deepEqual([late.status, late.body.error?.code], [400, "access-mismatch"], JSON.stringify(late.body));
 });
 
 test("what never changes is not sent twice, and who may not read it does not learn that it is the same", async () => {

@@ -1,5 +1,6 @@
 /** Reading a Datanet that is not open to all: asked for by signature, admitted by its owner or by a token that the reader holds, and written down. */
 import { createHash, randomBytes } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import {
   type AccessRequest,
   type Address,
@@ -129,6 +130,12 @@ export async function askToRead(
   const stakeWei = isCurator ? 0n : await parts.registry.stakeOf(reader);
   const requestDigest = hashAccessRequest(request);
   return database.transaction(async (tx): Promise<Admission> => {
+    // Passes that are out end with a rule: none may be given under it after that.
+    if (!isDeepStrictEqual(await accessRuleOf(tx, datanetId), rule))
+      throw new DatanetError(
+        "access-mismatch",
+        `Who may read Datanet ${datanetId} was changed while this was looked at. Read the terms that hold now and sign for these.`,
+      );
     // Who needs nobody's leave does not stand in the owner's list.
     const hasTooLittle = rule.kind === "token" && (held ?? 0n) < BigInt(rule.least);
     if (!isCurator && rule.kind !== "public" && !hasTooLittle) {
@@ -318,7 +325,7 @@ export async function readerOfPass(
   );
 }
 
-/** Writes down that something was read. */
+/** Writes down that something was read; of a version that is not here nothing is, or anyone could fill the table by numbers. */
 export async function recordRead(
   { database, now }: AccessParts,
   read: {
@@ -330,7 +337,8 @@ export async function recordRead(
 ): Promise<void> {
   const hour = Math.floor(now() / hourMs) * hourMs;
   await database.query(
-    `insert into datanets.reads (datanet_id, version, reader, what, hour_ms, times) values ($1, $2, $3, $4, $5, 1)
+    `insert into datanets.reads (datanet_id, version, reader, what, hour_ms, times)
+     select datanet_id, version, $3, $4, $5, 1 from datanets.versions where datanet_id = $1 and version = $2
      on conflict (datanet_id, version, reader, what, hour_ms) do update set times = datanets.reads.times + 1`,
     [read.datanetId, read.version, read.reader, read.what, hour],
   );

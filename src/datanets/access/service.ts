@@ -1,4 +1,5 @@
 import type { Address, Digest } from "../../protocol/index.ts";
+import { DatanetError } from "../errors.ts";
 import {
   type AccessParts,
   type Admission,
@@ -28,6 +29,8 @@ export type Access = {
   reads(datanetId: bigint, page: Page): Promise<ReadCount[]>;
   /** Whose pass this is. @throws DatanetError `access-needed` */
   readerOf(datanetId: bigint, pass: string | undefined): Promise<Address>;
+  /** Whether somebody may read, without a trace: for what says little of the texts. */
+  mayRead(datanetId: bigint, by: "operator" | { readonly pass: string | undefined }): Promise<boolean>;
   /**
    * Lets somebody read, and writes it down.
    *
@@ -42,6 +45,11 @@ export type Access = {
 
 export function createAccess(parts: AccessParts): Access {
   const { database } = parts;
+  const readerOf = async (datanetId: bigint, by: "operator" | { readonly pass: string | undefined }) => {
+    if (by === "operator") return by;
+    const { kind } = await accessRuleOf(database, datanetId);
+    return kind === "public" ? "anyone" : readerOfPass(parts, datanetId, by.pass);
+  };
   return {
     async rule(datanetId) {
       const rule = await accessRuleOf(database, datanetId);
@@ -59,13 +67,16 @@ export function createAccess(parts: AccessParts): Access {
     readers: (datanetId, page) => listReaders(database, datanetId, page),
     reads: (datanetId, page) => listReads(database, datanetId, page),
     readerOf: (datanetId, pass) => readerOfPass(parts, datanetId, pass),
+    mayRead: (datanetId, by) =>
+      readerOf(datanetId, by).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof DatanetError && error.code === "access-needed") return false;
+          throw error;
+        },
+      ),
     async read(read, by) {
-      const rule = await accessRuleOf(database, read.datanetId);
-      const readerOf = async () => {
-        if (by === "operator") return by;
-        return rule.kind === "public" ? "anyone" : readerOfPass(parts, read.datanetId, by.pass);
-      };
-      await recordRead(parts, { ...read, reader: await readerOf() });
+      await recordRead(parts, { ...read, reader: await readerOf(read.datanetId, by) });
     },
   };
 }

@@ -73,7 +73,7 @@ test("a near duplicate is noted, joins its cluster, and can be refused", async (
   );
   assert.match(
     reasonOf(second.rows[0], "near-duplicate")?.message ?? "",
-    /^It repeats line 1 of contribution \d+ by 0x[0-9a-f]{40}: \d\d % of their word pairs are the same\.$/,
+    /^It repeats row 1 of contribution \d+ by 0x[0-9a-f]{40}: \d\d % of their word pairs are the same\.$/,
   );
   const [rowId] = await world.database.query<{ id: number }>(
     "select id from datanets.rows where contribution_id = $1 and position = 2",
@@ -144,17 +144,14 @@ test("training rows that hold a held-out row are refused, and the other way roun
     train.rows.map(({ status }) => status),
     ["refused", "refused", "accepted", "accepted"],
   );
-  assert.match(
-    reasonOf(train.rows[0], "contamination")?.message ?? "",
-    /held-out row line 1 of contribution/,
-  );
+  assert.match(reasonOf(train.rows[0], "contamination")?.message ?? "", /held-out row 1 of contribution/);
   assert.deepEqual(reasonOf(train.rows[1], "contamination")?.details.contributionId, heldout.contributionId);
   const late = await give(bo, lines(row(`As ${story(2)} says`, "Yes."), row(story(5))), { split: "heldout" });
   assert.deepEqual(
     late.rows.map(({ status }) => status),
     ["refused", "accepted"],
   );
-  assert.match(reasonOf(late.rows[0], "contamination")?.message ?? "", /training row line 4 of contribution/);
+  assert.match(reasonOf(late.rows[0], "contamination")?.message ?? "", /training row 4 of contribution/);
   const form = (n: number) =>
     row(`${story(7, 20)} Name the one who keeps the ${n}th gate of the old town.`, `Keeper ${n} it is.`);
   await give(ada, lines(form(1), form(2)), { split: "heldout" });

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { wordHashesOf } from "../../protocol/index.ts";
 import type { Split } from "../contribution.ts";
+import { place, type Source } from "../formats/source.ts";
 import type { OnUploadProgress } from "../progress.ts";
 import type { UploadRow } from "../upload.ts";
 import { acceptedTexts, type Stored } from "./accepted.ts";
@@ -36,7 +37,7 @@ export type CheckOptions = {
   readonly onProgress?: OnUploadProgress | undefined;
 };
 
-type CheckedUpload = Pick<UploadRow, "line" | "digest" | "example">;
+type CheckedUpload = Pick<UploadRow, "line" | "digest" | "example" | "source">;
 
 /** A verdict with the rows it speaks of. */
 export type Examined = Verdict & {
@@ -116,7 +117,7 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
     const findings = new Map<Check["name"], readonly (Finding | undefined)[]>();
     findings.set(
       "duplicate",
-      duplicateOf.map((earlier) => earlier && duplicateFinding(whereIs(earlier, rows, references))),
+      duplicateOf.map((earlier) => earlier && duplicateFinding(whereIs(earlier, given, references))),
     );
     for (const check of [...(await rowChecks(rules, countTokens)), licensed]) {
       begin(check.name as Stage);
@@ -141,7 +142,7 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
     }
     findings.set(
       "near-duplicate",
-      near.map((each) => each && nearFinding(each.alikePct, whereIs(each.of, rows, nearReferences))),
+      near.map((each) => each && nearFinding(each.alikePct, whereIs(each.of, given, nearReferences))),
     );
     begin("verdicts");
     return {
@@ -178,29 +179,33 @@ export const rowChecks = async (rules: Rules, countTokens?: CountTokens): Promis
 const idsOf = (earlier: readonly (Earlier | undefined)[]): number[] =>
   earlier.flatMap((each) => (each !== undefined && "id" in each ? [each.id] : []));
 
-type Where = { readonly line: number } & Partial<RowReference>;
+type Where = { readonly line: number; readonly source?: Source } & Partial<RowReference>;
 
 function whereIs(
   earlier: Earlier,
-  rows: readonly CheckRow[],
+  given: readonly CheckedUpload[],
   references: ReadonlyMap<number, RowReference>,
 ): Where {
-  if ("position" in earlier) return { line: (rows[earlier.position] as CheckRow).line };
+  if ("position" in earlier) {
+    const { line, source } = given[earlier.position] as CheckedUpload;
+    return { line, ...(source && { source }) };
+  }
   return references.get(earlier.id) as RowReference;
 }
 
-const place = ({ line, contributionId, contributor }: Where) =>
-  contributionId === undefined
-    ? `line ${line} of this upload`
-    : `line ${line} of contribution ${contributionId} by ${contributor}`;
+/** A row of this upload stands where its file says; rows that were given before are counted. */
+const nameOf = ({ line, source, contributionId, contributor }: Where) =>
+  contributionId !== undefined
+    ? `row ${line} of contribution ${contributionId} by ${contributor}`
+    : `${source === undefined ? `row ${line}` : place(source)} of this upload`;
 
 const duplicateFinding = (where: Where): Finding => ({
-  message: `It is the same example as ${place(where)}.`,
+  message: `It is the same example as ${nameOf(where)}.`,
   details: where,
 });
 
 const nearFinding = (alikePct: number, where: Where): Finding => ({
-  message: `It repeats ${place(where)}: ${alikePct} % of their word pairs are the same.`,
+  message: `It repeats ${nameOf(where)}: ${alikePct} % of their word pairs are the same.`,
   details: { ...where, alikePct },
 });
 
@@ -252,7 +257,7 @@ async function contamination(
     const where = number === undefined ? undefined : references.get(ids[number] as number);
     if (where === undefined) return undefined;
     return {
-      message: `It shares ${wordsTogether} words in a row, or all its words, with ${other === "train" ? "training" : "held-out"} row ${place(where)}: what is to be measured would be trained on.`,
+      message: `It shares ${wordsTogether} words in a row, or all its words, with ${other === "train" ? "training" : "held-out"} ${nameOf(where)}: what is to be measured would be trained on.`,
       details: { ...where, split: other },
     };
   });

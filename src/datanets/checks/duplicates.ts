@@ -4,7 +4,7 @@ import type { Earlier } from "./near-duplicates.ts";
 
 const perStatement = 5_000;
 
-/** A row that was accepted before. Lines count from 1. */
+/** A row that was accepted before. `line` counts the contribution's rows, from 1. */
 export type RowReference = {
   readonly contributionId: number;
   readonly contributor: Address;

@@ -3,7 +3,8 @@ import { type Example, wordHashesOf } from "../../protocol/index.ts";
 import type { UploadRow } from "../upload.ts";
 import type { Check, CheckName, CheckRow, Finding } from "./verdict.ts";
 
-const rowsBetweenPauses = 200;
+/** A row may take as long as hundreds of others. */
+const pauseAfterMs = 20;
 
 /** Goes through items one by one and lets the process answer others in between. */
 export async function mapSlowly<T, R>(
@@ -11,8 +12,12 @@ export async function mapSlowly<T, R>(
   action: (item: T, position: number) => R,
 ): Promise<R[]> {
   const results: R[] = [];
+  let pausedMs = performance.now();
   for (const [position, item] of items.entries()) {
-    if (position % rowsBetweenPauses === rowsBetweenPauses - 1) await setImmediate();
+    if (performance.now() - pausedMs > pauseAfterMs) {
+      await setImmediate();
+      pausedMs = performance.now();
+    }
     results.push(action(item, position));
   }
   return results;

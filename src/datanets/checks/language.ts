@@ -8,6 +8,20 @@ const charactersMax = 160;
 type Detector = typeof import("eld/medium")["eld"];
 let detector: Promise<Detector> | undefined;
 
+const load = (): Promise<Detector> => {
+  detector ??= import("eld/medium").then(({ eld }) => eld);
+  return detector;
+};
+
+/** Tells a text's language, ISO 639-1, by its beginning; undefined where it cannot be told for sure. */
+export async function languageTeller(): Promise<(text: string) => string | undefined> {
+  const { detect } = await load();
+  return (text) => {
+    const told = detect(text.slice(0, charactersMax));
+    return told.language !== "" && told.isReliable() ? told.language : undefined;
+  };
+}
+
 /**
  * Which language a text is in, by its byte n-grams (ELD, 60 languages, medium table: 71 MB, loaded when it is first asked). The score is the
  * table's, 0 to 1: not a probability. A text whose language cannot be told, too short most often, is never refused.
@@ -15,15 +29,12 @@ let detector: Promise<Detector> | undefined;
  * What is as expected goes without saying: a language that the rules ask for, or, where they ask for none, the one that most rows are in.
  */
 export async function languageCheck({ languages }: Rules): Promise<Check> {
-  detector ??= import("eld/medium").then(({ eld }) => eld);
-  const { detect } = await detector;
+  const { detect } = await load();
+  const languageOf = await languageTeller();
   return {
     name: "language",
     async run(rows) {
-      const found = await mapSlowly(rows, ({ text }) => {
-        const told = detect(text.slice(0, charactersMax));
-        return told.language !== "" && told.isReliable() ? told.language : undefined;
-      });
+      const found = await mapSlowly(rows, ({ text }) => languageOf(text));
       const expected = languages ?? mostOf(found);
       const scoreOf = (text: string, language: string) =>
         Math.round((detect(text.slice(0, charactersMax)).getScores()[language] ?? 0) * 100) / 100;

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { englishDataset, englishRecommendedTransformers, RegExpMatcher } from "obscenity";
+import { englishDataset, englishRecommendedTransformers, type MatchPayload, RegExpMatcher } from "obscenity";
 import { mapSlowly } from "./each-row.ts";
 import type { Check, Finding } from "./verdict.ts";
 
@@ -27,10 +27,27 @@ function lookUp(words: readonly string[]): void {
 
 const wordsOf = (text: string): string[] => text.match(/\S+/g) ?? [];
 
+/** The matcher holds each match against each exception: of a long text, that would be seconds to minutes for one row. */
+const searchedAtOnce = 4_096;
+/** What an exception of several words may reach beyond that. */
+const around = 128;
+
+function matchesIn(text: string): MatchPayload[] {
+  const found: MatchPayload[] = [];
+  for (let from = 0; from < text.length; from += searchedAtOnce) {
+    const start = Math.max(0, from - around);
+    for (const match of matcher.getAllMatches(text.slice(start, from + searchedAtOnce + around))) {
+      const at = start + match.startIndex;
+      if (at >= from && at < from + searchedAtOnce) found.push(match);
+    }
+  }
+  return found;
+}
+
 function inspect(text: string): Finding | undefined {
   // The list's exceptions may be of several words ("kung fu"): a suspect word is judged where it stands.
   if (!wordsOf(text).some((word) => lookedUp.get(word) !== false)) return undefined;
-  const matches = matcher.getAllMatches(text);
+  const matches = matchesIn(text);
   if (matches.length === 0) return undefined;
   const words = matches.map(
     (match) => englishDataset.getPayloadWithPhraseMetadata(match).phraseMetadata?.originalWord ?? "?",

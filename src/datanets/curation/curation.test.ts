@@ -18,6 +18,7 @@ import {
   ada,
   bo,
   card,
+  chunksOf,
   example,
   lines,
   openWorld,
@@ -78,8 +79,14 @@ test("what is to be reviewed is committed to first, waits, and counts once enoug
   const plain = await signed(world.registry, datanetId, ada, lines(example(1)));
   await assert.rejects(service.contribute(plain), refused("not-committed"));
   await assert.rejects(
-    service.contribute({ ...plain, salt: textDigest("made up") }),
+    service.contribute({ ...plain, salt: textDigest("made up"), chunks: chunksOf(lines(example(1))) }),
     refused("not-committed"),
+  );
+  const previewed = await service.preview(datanetId, chunksOf(lines(example(1), example(1))));
+  assert.deepEqual(
+    previewed.rows.map(({ status }) => status),
+    ["pending", "duplicate"],
+    "a preview says what would wait",
   );
   const report = await give(ada, lines(example(1), example(2), example(3)));
   assert.deepEqual([report.accepted, report.pending], [0, 3]);
@@ -151,6 +158,31 @@ test("nobody judges their own, twice, what is decided, or without being a curato
   await assert.rejects(judge(owner, others, "accept"), refused("not-pending"));
   await assert.rejects(judge(owner, [999_999], "accept"), refused("not-pending"));
   await assert.rejects(judge(stranger, [own], "accept"), refused("not-curator"));
+});
+
+test("a batch that names a row twice is refused whole, and says which", async () => {
+  await service.curation.setOverlap(datanetId, 1);
+  await give(ada, lines(example(1), example(2)));
+  const [first, second] = (await queueOf(owner)).map(({ row }) => row) as [number, number];
+  const decide = (decisions: readonly ["accept" | "reject", number][]) =>
+    service.curation.review(
+      datanetId,
+      owner.address.toLowerCase() as `0x${string}`,
+      decisions.map(([decision, row]) => ({ row, decision, reason: "no" })),
+    );
+  const both = decide([
+    ["accept", first],
+    ["accept", second],
+    ["reject", second],
+  ]);
+  await assert.rejects(both, refused("decided-twice"));
+  await assert.rejects(both, new RegExp(`Row ${second} is both accepted and rejected`));
+  const twice = decide([
+    ["accept", first],
+    ["accept", first],
+  ]);
+  await assert.rejects(twice, new RegExp(`Row ${first} is named twice`));
+  assert.equal((await service.curation.standing(datanetId)).pending, 2, "nothing was recorded");
 });
 
 test("who sees a row in the queue cannot give it as their own", async () => {

@@ -94,7 +94,24 @@ test("one signature takes what a curator proposed: the row counts, under the con
   const proposed = (await service.getContribution(id)).rows.map(({ reviews }) => reviews?.[0]?.proposal);
   assert.deepEqual(proposed, [better(1), better(1), undefined]);
 
+  const rowsOf = async () =>
+    // biome-ignore lint/suspicious/noExplicitAny: an answer is picked apart
+    ((await (await datanetRoutes(service).request(`/v1/contributions/${id}`)).json()) as any).rows;
+  assert.deepEqual(
+    (await rowsOf()).map((row: { example?: object }) => row.example),
+    [example(1), example(2), undefined],
+    "a row's own text stands beside another that is proposed",
+  );
+  const proposals = async () =>
+    (await service.contributions(datanetId, { limit: 9 })).find((one) => one.contributionId === id)
+      ?.proposals;
+  assert.equal(await proposals(), 2);
   const { status, body } = await accept(id, [{ line: 1, text: better(1) }]);
+  assert.equal(await proposals(), 1);
+  assert.deepEqual(
+    (await rowsOf()).map((row: { withdrawnAtMs?: number }) => row.withdrawnAtMs !== undefined),
+    [true, false, false],
+  );
   assert.deepEqual([status, body.accepted, body.pending], [201, 1, 0], JSON.stringify(body));
   assert.notEqual(body.contributionId, id);
   const { version } = await service.publishVersion(datanetId, owner);
@@ -106,9 +123,47 @@ test("one signature takes what a curator proposed: the row counts, under the con
       [better(1), toHex(ada.address), true],
     ],
   );
+  const { rows: earlier, withdrawn, rejected } = await service.getContribution(id);
+  assert.deepEqual(
+    [withdrawn, rejected],
+    [1, 1],
+    "what it took the place of is neither turned down nor waits",
+  );
+  assert.ok(earlier[0]?.withdrawnAtMs !== undefined && earlier[1]?.withdrawnAtMs === undefined);
   // The same text again is a duplicate, and said to be one.
   const again = await accept(id, [{ line: 2, text: better(1) }]);
   assert.deepEqual([again.body.accepted, again.body.duplicates], [0, 1]);
+});
+
+test("personal data in a proposal is masked where the Datanet asks for it, and the contributor signs for what is given", async () => {
+  const id = await give(ada, lines(example(1), example(2)));
+  const written = { prompt: "Whom does one ask?", completion: " ada@example.org knows." };
+  const masked = { ...written, completion: " [email] knows." };
+  await judge(() => ({ decision: "reject", reason: "Say whom to ask.", proposal: written }));
+  await service.setRules(owner, datanetId, { refuse: [], maskPersonalData: true });
+  // Where texts are gated, so is a proposal; what was decided is told.
+  await service.access.setRule(datanetId, { kind: "request", terms: "Ask first." });
+  const app = datanetRoutes(service, {
+    operator: {
+      account: owner,
+      guard: async (context, next) =>
+        context.req.header("authorization") === "Bearer operator" ? next() : context.json({}, 401),
+    },
+  });
+  const reviewsTo = async (who: string) => {
+    const headers = { authorization: `Bearer ${who}` };
+    const found = await app.request(`/v1/contributions/${id}?limit=1`, { headers });
+    // biome-ignore lint/suspicious/noExplicitAny: answers of any shape are picked apart
+    return ((await found.json()) as any).rows[0].reviews;
+  };
+  const said = { decision: "reject", reason: "Say whom to ask." };
+  assert.deepEqual(await reviewsTo("olr_nobody"), [said]);
+  assert.deepEqual(await reviewsTo("operator"), [{ ...said, proposal: masked }]);
+  const [row] = (await service.getContribution(id)).rows;
+  assert.deepEqual(row?.reviews?.[0]?.proposal, masked);
+  assert.equal((await accept(id, [{ line: 1, text: written }])).body.error.code, "no-proposal");
+  const { status, body } = await accept(id, [{ line: 1, text: masked }]);
+  assert.deepEqual([status, body.accepted, body.rows[0].digest], [201, 1, exampleDigest(masked)]);
 });
 
 test("where two must look, the proposer is one of them and the row waits for another; what it replaces waits no more", async () => {

@@ -2,17 +2,18 @@
 import {
   type Address,
   type Consent,
+  canonicalJson,
   type Digest,
   exampleDigest,
-  exampleSchema,
   type Hex,
   sameHex,
 } from "../../protocol/index.ts";
 import type { Blobs, Database, Queries } from "../../store/index.ts";
-import type { ContributionInput, ContributionReport } from "../contribution.ts";
+import { readRules } from "../checks/index.ts";
+import type { ContributionInput } from "../contribution.ts";
 import { DatanetError } from "../errors.ts";
-import { proposalText } from "../texts.ts";
-import { decide, overlapOf } from "./review.ts";
+import type { ContributionReport } from "../report.ts";
+import { decide, overlapOf, proposalOf } from "./review.ts";
 
 export type EditsInput = {
   readonly contributionId: number;
@@ -61,11 +62,12 @@ export async function acceptEdits(parts: Parts, input: EditsInput): Promise<Cont
     contributionId,
     edits.map(({ line }) => line),
   );
+  const { rules } = await readRules(database, given.datanetId);
   const chosen: { original: Original; text: string }[] = [];
   for (const { line, digest } of edits)
     chosen.push(
       await chosenOf(
-        blobs,
+        { blobs, mask: rules.maskPersonalData },
         proposed.filter((one) => one.line === line),
         line,
         digest,
@@ -125,17 +127,22 @@ const proposalsOf = (
     [contributionId, JSON.stringify(lines)],
   );
 
-async function chosenOf(blobs: Blobs, proposed: readonly Original[], line: number, digest: Digest) {
+async function chosenOf(
+  { blobs, mask }: { readonly blobs: Blobs; readonly mask: boolean },
+  proposed: readonly Original[],
+  line: number,
+  digest: Digest,
+) {
   const none = (what: string) => new DatanetError("no-proposal", what, { line });
-  if (proposed.length === 0) throw none(`No curator has proposed another text for line ${line}.`);
+  if (proposed.length === 0) throw none(`No curator has proposed another text for row ${line}.`);
   if (proposed[0]?.status === "accepted")
-    throw none(`Line ${line} counts as it is. Take it back first (a withdrawal), then give the other text.`);
+    throw none(`Row ${line} counts as it is. Take it back first (a withdrawal), then give the other text.`);
   for (const original of proposed) {
-    const text = await proposalText(blobs, original.proposal);
-    if (sameHex(exampleDigest(exampleSchema.parse(JSON.parse(text))), digest)) return { original, text };
+    const example = await proposalOf(blobs, original.proposal, mask);
+    if (sameHex(exampleDigest(example), digest)) return { original, text: canonicalJson(example) };
   }
   throw none(
-    `None of the ${proposed.length} texts proposed for line ${line} has the digest ${digest}. GET the contribution and sign for one of those.`,
+    `None of the ${proposed.length} texts proposed for row ${line} has the digest ${digest}. GET the contribution and sign for one of those.`,
   );
 }
 

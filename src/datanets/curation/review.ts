@@ -7,6 +7,7 @@ import {
   exampleSchema,
 } from "../../protocol/index.ts";
 import type { Blobs, Database, Queries } from "../../store/index.ts";
+import { maskExample } from "../checks/index.ts";
 import { DatanetError } from "../errors.ts";
 import type { Registry } from "../registry.ts";
 import { proposalText, type Texts } from "../texts.ts";
@@ -137,7 +138,7 @@ export async function takeQueue(
  * Writes decisions down, all of them or none; a curator's earlier decision on a row that is still open is replaced. A row is decided once as
  * many as the overlap have judged it and one side has more.
  *
- * @throws DatanetError `not-curator`; `not-pending` for a row that is not open, is the curator's own, or is of another Datanet
+ * @throws DatanetError `not-curator`; `decided-twice` where they name a row twice; `not-pending` for a row that is not open, is the curator's own, or is of another Datanet
  */
 export async function review(
   parts: CurationParts,
@@ -146,6 +147,7 @@ export async function review(
   decisions: readonly Decision[],
 ): Promise<Reviewed> {
   await requireCurator(parts, datanetId, curator);
+  requireOnce(decisions);
   const written: object[] = [];
   for (const { proposal, ...decision } of decisions)
     written.push({
@@ -193,6 +195,20 @@ export async function review(
   });
 }
 
+function requireOnce(decisions: readonly Decision[]): void {
+  const before = new Map<number, Decision["decision"]>();
+  for (const { row, decision } of decisions) {
+    const first = before.get(row);
+    if (first !== undefined)
+      throw new DatanetError(
+        "decided-twice",
+        `Row ${row} is ${first === decision ? "named twice" : "both accepted and rejected"}. Name each row once. None of these decisions was recorded.`,
+        { row },
+      );
+    before.set(row, decision);
+  }
+}
+
 /** Decides those of these rows that enough have judged, one side more than the other. */
 export async function decide(
   tx: Queries,
@@ -215,31 +231,54 @@ export async function decide(
 /** What a curator decided, for the contributor. */
 export type RowReview = Pick<Decision, "decision" | "reason" | "proposal">;
 
-/** By line of a contribution. */
+/**
+ * What a curator proposed. Curators see a text without the personal data that was masked, and may still write some: where the Datanet masks it, it is
+ * masked here as in any row that is given, so that what its contributor reads, signs and gives is one text.
+ */
+export async function proposalOf(
+  blobs: Pick<Blobs, "get">,
+  proposal: string,
+  mask: boolean,
+): Promise<Example> {
+  const example = exampleSchema.parse(JSON.parse(await proposalText(blobs, proposal)));
+  return mask ? maskExample(example) : example;
+}
+
+/** What curators said of a row; with a proposal, beside the row's own text. */
+export type ReviewedRow = { readonly reviews: RowReview[]; example?: Example };
+
+/** By line of a contribution, for these lines of it. */
 export async function reviewsOf(
-  { database, blobs }: Pick<CurationParts, "database" | "blobs">,
+  { database, blobs, mask }: Pick<CurationParts, "database" | "blobs"> & { readonly mask: boolean },
   contributionId: number,
-): Promise<Map<number, RowReview[]>> {
+  lines: readonly number[],
+): Promise<Map<number, ReviewedRow>> {
   const found = await database.query<{
     line: number;
+    position: number;
+    textDigest: Digest;
     decision: "accept" | "reject";
     reason: string;
     proposal: string | null;
   }>(
-    `select r.line, v.decision, v.reason, v.proposal from datanets.reviews v join datanets.rows r on r.id = v.row_id
-     where r.contribution_id = $1 order by r.position, v.reviewed_at_ms`,
-    [contributionId],
+    `select r.line, r.position, c.text_digest as "textDigest", v.decision, v.reason, v.proposal
+     from datanets.reviews v join datanets.rows r on r.id = v.row_id join datanets.contributions c on c.id = r.contribution_id
+     where r.contribution_id = $1 and r.line in (select value::int from jsonb_array_elements_text($2::jsonb))
+     order by r.position, v.reviewed_at_ms`,
+    [contributionId, JSON.stringify(lines)],
   );
-  const byLine = new Map<number, RowReview[]>();
-  for (const { line, proposal, ...review } of found) {
-    const all = byLine.get(line) ?? [];
-    all.push({
-      ...review,
-      ...(proposal !== null && {
-        proposal: exampleSchema.parse(JSON.parse(await proposalText(blobs, proposal))),
-      }),
-    });
-    byLine.set(line, all);
+  let texts: string[] | undefined;
+  const byLine = new Map<number, ReviewedRow>();
+  for (const { line, position, textDigest, proposal, ...review } of found) {
+    const row: ReviewedRow = byLine.get(line) ?? { reviews: [] };
+    byLine.set(line, row);
+    if (proposal === null) {
+      row.reviews.push(review);
+      continue;
+    }
+    texts ??= new TextDecoder().decode(await blobs.get(textDigest)).split("\n");
+    row.example ??= exampleSchema.parse(JSON.parse(texts[position] as string));
+    row.reviews.push({ ...review, proposal: await proposalOf(blobs, proposal, mask) });
   }
   return byLine;
 }

@@ -8,6 +8,7 @@ import {
   overlapOf,
   type QueuedRow,
   type Reviewed,
+  requireCurator,
   review,
   takeQueue,
 } from "./review.ts";
@@ -21,6 +22,8 @@ export type Curation = {
   setOverlap(datanetId: bigint, overlap: number | null): Promise<void>;
   /** Names a curator on chain, or takes the name away, where that is not so already. @throws DatanetError `not-owner` */
   setCurator(owner: Account, datanetId: bigint, curator: Address, allowed: boolean): Promise<void>;
+  /** @throws DatanetError `not-curator` */
+  requireCurator(datanetId: bigint, curator: Address): Promise<void>;
   queue(datanetId: bigint, curator: Address, limit: number): Promise<QueuedRow[]>;
   review(datanetId: bigint, curator: Address, decisions: readonly Decision[]): Promise<Reviewed>;
   standing(datanetId: bigint): Promise<CurationStanding>;
@@ -52,6 +55,7 @@ export function createCuration(parts: CurationParts, onDecided: (datanetId: bigi
       if ((await parts.registry.mayPublish(datanetId, curator)) !== allowed)
         await parts.registry.setCurator(by, datanetId, curator, allowed);
     },
+    requireCurator: (datanetId, curator) => requireCurator(parts, datanetId, curator),
     queue: (datanetId, curator, limit) => takeQueue(parts, datanetId, curator, limit),
     async review(datanetId, curator, decisions) {
       const reviewed = await review(parts, datanetId, curator, decisions);

@@ -70,8 +70,8 @@ const vote = async (by: PrivateKeyAccount, candidate: PrivateKeyAccount, electio
   const signature = await signCuratorVote(elections.domain, said, signer);
   return call("POST", `/elections/${electionId}/votes`, { ...said, electionId: undefined, signature });
 };
-/** The queue as `by` gets it: with a pass that its signature opens. */
-async function queue(by: PrivateKeyAccount) {
+/** With the pass that its signature opens, `by` gets the queue, or publishes. */
+async function curate(by: PrivateKeyAccount, at = "/review/queue") {
   const request = {
     ...{ datanetId: BigInt(path.split("/")[3] as string), reader: by.address, termsDigest: zeroDigest },
     ...{ signedAt: BigInt(Math.floor(Date.now() / 1000)), nonce: textDigest(`nonce ${nonces++}`) },
@@ -79,18 +79,19 @@ async function queue(by: PrivateKeyAccount) {
   const signature = await signAccessRequest(world.registry.domain, request, by);
   const { datanetId: _, ...said } = request;
   const asked = await call("POST", "/access", { ...said, signedAt: Number(request.signedAt), signature });
-  return call("POST", "/review/queue", undefined, asked.body.pass);
+  return call("POST", at, undefined, asked.body.pass);
 }
 
-test("contributors elect a curator by signatures alone, who may judge until the term ends", async () => {
+test("contributors elect a curator by signatures alone, who may judge and publish until the term ends", async () => {
   const asked = { version: 1, closesAt: Math.floor(Date.now() / 1000) + 600, termSeconds: 6 };
   assert.equal((await call("POST", "/elections", asked)).status, 401);
   const opened = await call("POST", "/elections", asked, "operator");
   assert.deepEqual([opened.status, opened.body.electionId, opened.body.votes], [201, "1", 3]);
-  assert.equal((await queue(stranger)).body.error.code, "not-curator");
+  assert.equal((await curate(stranger)).body.error.code, "not-curator");
+  assert.deepEqual((await call("GET", "/curators")).body, { curators: [], electionsAllowed: true });
 
   assert.equal((await vote(bo, stranger)).body.added, 1);
-  assert.equal((await queue(stranger)).body.error.code, "not-curator", "one of three is not more than half");
+  assert.equal((await curate(stranger)).body.error.code, "not-curator", "one of three is not more than half");
   assert.equal((await vote(ada, stranger, 1n, bo)).body.error.code, "vote-forged");
   assert.equal((await vote(bo, stranger)).body.error.code, "election-refused", "an example votes once");
   assert.equal((await vote(stranger, stranger)).body.error.code, "election-refused", "none of its own");
@@ -100,14 +101,28 @@ test("contributors elect a curator by signatures alone, who may judge until the 
     [won.added, won.election.elected, won.election.candidates],
     [2, toHex(stranger.address), [{ candidate: toHex(stranger.address), votes: 3 }]],
   );
-  assert.deepEqual([(await queue(stranger)).status, (await queue(ada)).status], [200, 403]);
+  assert.deepEqual([(await curate(stranger)).status, (await curate(ada)).status], [200, 403]);
+  const id = BigInt(path.split("/")[3] as string);
+  await service.contribute(await signed(world.registry, id, ada, lines(example(4))));
+  assert.equal((await curate(ada, "/versions")).body.error.code, "not-curator");
+  const published = await curate(stranger, "/versions");
+  assert.deepEqual([published.status, published.body.version, published.body.count], [201, 2, 4]);
   assert.match((await vote(bo, ada)).body.error.message, /not voted|closed/);
+
+  await call("PUT", `/curators/${bo.address}`, { allowed: true }, "operator");
+  assert.deepEqual((await call("GET", "/curators")).body.curators, [
+    { curator: toHex(bo.address), named: true, electedUntil: null },
+    { curator: toHex(stranger.address), named: false, electedUntil: won.election.termEndsAt },
+  ]);
+  await call("PUT", `/curators/${bo.address}`, { allowed: false }, "operator");
 
   const { body: listed } = await call("GET", "/elections");
   assert.equal(listed.elections.length, 1);
   assert.equal((await call("GET", "/elections?before=1")).body.elections.length, 0);
   await setTimeout(Math.max(0, won.election.termEndsAt * 1000 - Date.now()) + 1_000);
-  assert.equal((await queue(stranger)).body.error.code, "not-curator", "the term is over");
+  assert.equal((await curate(stranger)).body.error.code, "not-curator", "the term is over");
+  assert.equal((await curate(stranger, "/versions")).body.error.code, "not-curator");
+  assert.deepEqual((await call("GET", "/curators")).body.curators, []);
 });
 
 test("an election that cannot be is refused by name", async () => {

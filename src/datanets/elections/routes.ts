@@ -23,7 +23,25 @@ const electionOut = z
   })
   .openapi("Election");
 
+const curatorOut = z
+  .object({ curator: z.string(), named: z.boolean(), electedUntil: z.number().nullable() })
+  .openapi("Curator");
+
 const routes = {
+  curators: createRoute({
+    method: "get",
+    path: "/v1/datanets/{datanetId}/curators",
+    tags,
+    summary: "Who curates a Datanet beside its owner: named on chain, or elected until then (seconds)",
+    request: { params },
+    responses: {
+      200: json(
+        z.object({ curators: z.array(curatorOut), electionsAllowed: z.boolean() }),
+        "As the chain has it now",
+      ),
+      ...failures,
+    },
+  }),
   list: createRoute({
     method: "get",
     path: "/v1/datanets/{datanetId}/elections",
@@ -97,6 +115,9 @@ export function mountElections(
   voting: CuratorVoting,
   operator: { readonly account: Account; readonly guard: MiddlewareHandler } | undefined,
 ): void {
+  app.openapi(routes.curators, async (context) =>
+    context.json(await voting.curators(context.req.valid("param").datanetId), 200),
+  );
   app.openapi(routes.list, async (context) => {
     const { elections, signing } = await voting.list(
       context.req.valid("param").datanetId,

@@ -9,12 +9,22 @@ import {
 import type { Database } from "../../store/index.ts";
 import { readDatanet } from "../datanet.ts";
 import { DatanetError } from "../errors.ts";
+import type { Registry } from "../registry.ts";
 import type { VersionContent } from "../version.ts";
 import type { Elections } from "./elections.ts";
 import type { Election } from "./projection.ts";
 
+/** Who judges rows of a Datanet beside its owner: named by the owner, elected until then (seconds), or both. */
+export type Curator = {
+  readonly curator: Address;
+  readonly named: boolean;
+  readonly electedUntil: number | null;
+};
+
 /** Elections of this node's Datanets. */
 export type CuratorVoting = {
+  /** Who curates now, and whether the owner allows that curators be elected. */
+  curators(datanetId: bigint): Promise<{ curators: Curator[]; electionsAllowed: boolean }>;
   list(
     datanetId: bigint,
     page: { before?: bigint | undefined; limit: number },
@@ -36,10 +46,13 @@ type Parts = {
   readonly database: Database;
   /** Without it nobody is elected here. */
   readonly elections: Elections | undefined;
+  readonly registry: Pick<Registry, "curators">;
   readonly contentOf: (datanetId: bigint, version: number) => Promise<VersionContent>;
 };
 
-export function createCuratorVoting({ database, elections, contentOf }: Parts): CuratorVoting {
+const electionsLooked = 20;
+
+export function createCuratorVoting({ database, elections, registry, contentOf }: Parts): CuratorVoting {
   const there = (): Elections => {
     if (elections !== undefined) return elections;
     throw new DatanetError("election-refused", "This node follows no elections.");
@@ -53,6 +66,22 @@ export function createCuratorVoting({ database, elections, contentOf }: Parts): 
     );
   }
   return {
+    async curators(datanetId) {
+      await readDatanet(database, datanetId);
+      const named = new Set(await registry.curators(datanetId));
+      const electionsAllowed = elections !== undefined && named.delete(elections.domain.verifyingContract);
+      const until = new Map<Address, number>();
+      const held = (await elections?.list(datanetId, { limit: electionsLooked })) ?? [];
+      for (const { elected, termEndsAt } of held)
+        if (elected !== null && !until.has(elected) && (await elections?.isElected(datanetId, elected)))
+          until.set(elected, termEndsAt ?? 0);
+      const curators = [...new Set([...named, ...until.keys()])].map((curator) => ({
+        curator,
+        named: named.has(curator),
+        electedUntil: until.get(curator) ?? null,
+      }));
+      return { curators, electionsAllowed };
+    },
     async list(datanetId, page) {
       await readDatanet(database, datanetId);
       const { chainId, verifyingContract } = there().domain;

@@ -265,6 +265,26 @@ describe("more than is held", () => {
     assert.deepEqual(found.map(told), only("too-slow"));
   });
 
+  test("a row group that says it unpacks to more than is held", async () => {
+    const found = await collect(
+      convert(fileOf("a.parquet", good), {}, { ...formatLimits, rowGroupBytesMax: 10 }),
+    );
+    assert.deepEqual(found.map(told), only("too-large", { row: 1 }));
+  });
+
+  test("a Parquet file of 635 bytes that becomes a million rows is given up by name, and the process lives", async () => {
+    const rows = 1_000_000;
+    const bomb = parquet({ question: Array(rows).fill("a"), answer: Array(rows).fill("a") }, rows);
+    assert.ok(bomb.length < 1_000, `${bomb.length} bytes`);
+    for (const less of [{ memoryMiBMax: 64 }, { threadMiBMax: 32 }]) {
+      const found = await collect(convert(fileOf("a.parquet", bomb), {}, { ...formatLimits, ...less }));
+      // A batch may have come before the thread was measured; nothing comes after.
+      const read = found.slice(0, -1).map(told);
+      assert.equal(told(found.at(-1)!)[0], "too-large", JSON.stringify(less));
+      assert.ok(read.length < rows && read.every((each) => each === "ok"), `${read.length} rows`);
+    }
+  });
+
   test("300 MB of JSON Lines pass in bounded memory", async () => {
     const block = Array.from(
       { length: 1_000 },
@@ -288,4 +308,16 @@ describe("more than is held", () => {
     assert.equal(count, blocks * 1_000);
     assert.ok(peak - start < 128 * 2 ** 20, `grew by ${((peak - start) / 2 ** 20).toFixed(0)} MiB`);
   });
+});
+
+test("headings of megabytes are no headings: they do not stand before each of thousands of texts", async () => {
+  const headings = [1, 2, 3, 4, 5, 6].map((level) => `${"#".repeat(level)} ${"h".repeat(900_000)}\n\n`);
+  const text = `${headings.join("")}${"w ".repeat(32_000)}\n`;
+  const chunks = (async function* () {
+    yield Buffer.from(text);
+  })();
+  let characters = 0;
+  for await (const row of convert({ name: "a.md", chunks }, { characters: 100 }))
+    characters += JSON.stringify(row).length;
+  assert.ok(characters < 6 * text.length, `${characters} characters were made of ${text.length}`);
 });

@@ -11,6 +11,9 @@ export type ChunkOptions = {
 /** About what a recipe's 256 tokens hold of English. */
 export const chunkDefaults: ChunkOptions = { characters: 1_000, overlap: 0 };
 
+/** What is longer is a paragraph, whatever it is marked as: headings stand before every text below them, six of them before one of a hundred characters. */
+const headingCharactersMax = 400;
+
 type Heading = { readonly level: number; readonly text: string; readonly source: Source; used: boolean };
 
 /** Takes a document's blocks as they come. */
@@ -46,7 +49,7 @@ export function createChunker({ characters, overlap }: ChunkOptions = chunkDefau
       if ("refused" in block) return [block];
       const rows: ConvertedRow[] = [];
       const { level } = block;
-      if (level !== undefined) {
+      if (level !== undefined && block.text.length <= headingCharactersMax) {
         flush(rows);
         tail = "";
         rows.push(...unused(headings.filter((heading) => heading.level >= level)));

@@ -57,6 +57,9 @@ export async function openConversion(
   }
 }
 
+/** A text has as many rows as its length over that of one, each with the headings above it: all of them are not held together. */
+const blocksAtOnce = 64;
+
 /** From a file to examples with their source, one after the other; see {@link openConversion}. */
 export async function* convert(
   file: InputFile,
@@ -86,7 +89,9 @@ async function openDetected(
     async function* rows(): AsyncGenerator<ConvertedRow[]> {
       const chunker = createChunker(chunks);
       const whole = (found: ConvertedRow[]) => found.map((row) => checked(row, limits));
-      for await (const batch of blocks) yield whole(batch.flatMap((block) => chunker.add(block)));
+      for await (const batch of blocks)
+        for (let at = 0; at < batch.length; at += blocksAtOnce)
+          yield whole(batch.slice(at, at + blocksAtOnce).flatMap((block) => chunker.add(block)));
       yield whole(chunker.end());
     }
     return { shape: { kind: "document", format, encoding }, batches: told(name, rows()) };

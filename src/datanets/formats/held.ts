@@ -33,10 +33,19 @@ export async function* readHeld(task: HeldTask): AsyncGenerator<(RecordItem | Bl
     stdout: true,
     stderr: true,
   });
-  const rssBefore = process.memoryUsage.rss();
+  const memory = new AbortController();
+  // Heap, buffers and WebAssembly's memory of this thread alone: what else the process does is not the file's fault.
+  const measure = async () => {
+    const { total_heap_size, external_memory } = await worker.getHeapStatistics();
+    if (total_heap_size + external_memory > limits.memoryMiBMax * 2 ** 20) memory.abort();
+  };
+  const watch = setInterval(() => {
+    // A thread that only begins may never answer the first time; one that has ended says so by its exit.
+    measure().catch(() => {});
+  }, watchMs);
   try {
     for (;;) {
-      const reply = await step(worker, limits, rssBefore, format);
+      const reply = await step(worker, limits, format, memory.signal);
       if ("failed" in reply) {
         const { code, message, place } = reply.failed;
         throw new UnreadableError(code, message, place);
@@ -45,15 +54,22 @@ export async function* readHeld(task: HeldTask): AsyncGenerator<(RecordItem | Bl
       if (reply.done) return;
     }
   } finally {
+    clearInterval(watch);
     await worker.terminate();
   }
 }
 
-function step(worker: Worker, limits: FormatLimits, rssBefore: number, format: string): Promise<HeldReply> {
+function step(
+  worker: Worker,
+  limits: FormatLimits,
+  format: string,
+  exceeded: AbortSignal,
+): Promise<HeldReply> {
   const startedMs = performance.now();
   return new Promise((resolve, reject) => {
     const settle = (end: () => void) => {
       clearInterval(watch);
+      exceeded.removeEventListener("abort", tooLarge);
       worker.off("message", answered).off("error", broke).off("exit", gone);
       end();
     };
@@ -70,8 +86,7 @@ function step(worker: Worker, limits: FormatLimits, rssBefore: number, format: s
       error.code === "ERR_WORKER_OUT_OF_MEMORY" ? tooLarge() : fail(error);
     const gone = () => fail(new Error(`The thread that read this ${format} ended.`));
     const watch = setInterval(() => {
-      if (process.memoryUsage.rss() - rssBefore > limits.growthMiBMax * 2 ** 20) tooLarge();
-      else if (performance.now() - startedMs > limits.stepMsMax)
+      if (performance.now() - startedMs > limits.stepMsMax)
         fail(
           new UnreadableError(
             "too-slow",
@@ -79,6 +94,8 @@ function step(worker: Worker, limits: FormatLimits, rssBefore: number, format: s
           ),
         );
     }, watchMs);
+    if (exceeded.aborted) return tooLarge();
+    exceeded.addEventListener("abort", tooLarge);
     worker.on("message", answered).on("error", broke).on("exit", gone);
     worker.postMessage("next");
   });

@@ -12,9 +12,9 @@ export type FormatLimits = {
   readonly rowGroupBytesMax: number;
   readonly pagesMax: number;
   readonly columnsMax: number;
-  /** A file that is read in a thread of its own: memory of the thread's JavaScript, growth of the process, time for one step. */
+  /** A file that is read in a thread of its own: the heap of its JavaScript, all memory that the thread holds, time for one step. */
   readonly threadMiBMax: number;
-  readonly growthMiBMax: number;
+  readonly memoryMiBMax: number;
   readonly stepMsMax: number;
 };
 
@@ -27,7 +27,7 @@ export const formatLimits: FormatLimits = {
   pagesMax: 10_000,
   columnsMax: 1_000,
   threadMiBMax: 1_024,
-  growthMiBMax: 2_048,
+  memoryMiBMax: 2_048,
   stepMsMax: 60_000,
 };
 

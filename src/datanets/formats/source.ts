@@ -23,6 +23,21 @@ export type Source = {
   readonly sheet?: string;
 };
 
+/** A place as editors write it: file, line or page. */
+export function place({ file, line, page, row, offset }: Source): string {
+  const rest =
+    line !== undefined
+      ? `:${line}`
+      : page !== undefined
+        ? ` page ${page}`
+        : row !== undefined
+          ? ` row ${row}`
+          : offset !== undefined
+            ? ` byte ${offset}`
+            : "";
+  return `${file}${rest}`;
+}
+
 /**
  * Why a row, or a whole file, became no example. `rows` counts what is refused together, where it is more than one; `columns` are those of
  * a table of which somebody must say what its columns are.

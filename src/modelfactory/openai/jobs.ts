@@ -221,6 +221,28 @@ export function eventNumber(cursor: string): number {
 }
 
 /**
+ * The jobs that a list asks for by `metadata[key]=value`, or by `metadata=null` for those without any.
+ *
+ * @returns undefined where it asks for all of them
+ * @throws OpenAIError
+ */
+export function metadataFilter(query: URLSearchParams): Record<string, string> | null | undefined {
+  const pairs = [...query].flatMap(([name, value]) => {
+    const [, key] = /^metadata\[(.{1,64})\]$/.exec(name) ?? [];
+    return key === undefined ? [] : [[key, value] as const];
+  });
+  const whole = query.get("metadata");
+  if (pairs.length > 16 || (whole !== null && (whole !== "null" || pairs.length > 0)))
+    throw new OpenAIError(
+      400,
+      "invalid_value",
+      "Expected metadata[key]=value, at most 16 of them, or metadata=null.",
+      "metadata",
+    );
+  return whole === "null" ? null : pairs.length === 0 ? undefined : Object.fromEntries(pairs);
+}
+
+/**
  * The checkpoints that a job leaves: one, the epoch that was evaluated and released. It is asked for by the release's id, whatever the
  * model's name serves later.
  */

@@ -3,14 +3,23 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
-import { DatanetError } from "../../datanets/index.ts";
+import { etag } from "hono/etag";
+import { HTTPException } from "hono/http-exception";
+import { asItWas, DatanetError } from "../../datanets/index.ts";
 import { whatIsWrong } from "../../protocol/index.ts";
 import { ModelFactoryError } from "../errors.ts";
 import { paymentRequired } from "../job-routes.ts";
 import type { ModelFactory } from "../service.ts";
 import { OpenAIError, openaiErrorBody } from "./errors.ts";
 import { nameOf, type StoredFile } from "./files.ts";
-import { createJobSchema, eventNumber, openaiCheckpoints, openaiEvent, openaiJob } from "./jobs.ts";
+import {
+  createJobSchema,
+  eventNumber,
+  metadataFilter,
+  openaiCheckpoints,
+  openaiEvent,
+  openaiJob,
+} from "./jobs.ts";
 import { FormError, formBoundary } from "./multipart.ts";
 
 const tags = ["OpenAI fine-tuning"];
@@ -195,16 +204,19 @@ export function openaiRoutes(service: ModelFactory, guard: MiddlewareHandler): O
       const param = error.issues[0]?.path.map(String).join(".") || null;
       return context.json(openaiErrorBody("invalid_value", whatIsWrong(error), param), 400);
     }
+    // A body that is no JSON.
+    if (error instanceof HTTPException && error.status === 400)
+      return context.json(openaiErrorBody("invalid_json", error.message), 400);
     throw error;
   };
   app.onError((error, context) => refuse(context, error));
 
   /** What never changes is not sent twice. */
   const unchanged = (context: Context, tag: string) => {
-    context.header("etag", tag);
     context.header("cache-control", "private, no-cache");
-    return context.req.header("if-none-match") === tag;
+    return asItWas(context, tag) as never;
   };
+  const tagged = etag();
   const keyOf = (context: Context) => context.req.header("idempotency-key")?.slice(0, 255);
 
   app.openapi({ ...routes.upload, middleware: [guard] }, async (context) => {
@@ -214,20 +226,19 @@ export function openaiRoutes(service: ModelFactory, guard: MiddlewareHandler): O
     const chunks = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]);
     return context.json(fileJson(await openai.files.create(chunks, boundary, keyOf(context))), 200);
   });
-  app.openapi({ ...routes.files, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.files, middleware: [guard, tagged] }, async (context) => {
     const query = context.req.valid("query");
     const files = await openai.files.list({ ...query, limit: query.limit + 1 });
     return context.json(page(files.map(fileJson), query.limit), 200);
   });
   app.openapi({ ...routes.file, middleware: [guard] }, async (context) => {
     const file = await openai.files.get(context.req.valid("param").id);
-    return unchanged(context, `"${file.id}"`)
-      ? (context.body(null, 304) as never)
-      : context.json(fileJson(file), 200);
+    return unchanged(context, file.id) ?? context.json(fileJson(file), 200);
   });
   app.openapi({ ...routes.content, middleware: [guard] }, async (context) => {
     const file = await openai.files.get(context.req.valid("param").id);
-    if (unchanged(context, `"${file.digest}"`)) return context.body(null, 304) as never;
+    const known = unchanged(context, file.digest);
+    if (known !== undefined) return known;
     const bytes = Readable.toWeb(createReadStream(await openai.files.path(file.id))) as ReadableStream;
     return context.body(bytes, 200, {
       "content-type": "application/octet-stream",
@@ -252,18 +263,19 @@ export function openaiRoutes(service: ModelFactory, guard: MiddlewareHandler): O
     const refusal = openaiErrorBody(code.replaceAll("-", "_"), message);
     return context.json({ ...refusal, payments: due.payments } as never, 402 as never);
   });
-  app.openapi({ ...routes.jobs, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.jobs, middleware: [guard, tagged] }, async (context) => {
     const { limit, after } = context.req.valid("query");
-    const jobs = await service.listJobs({ limit: limit + 1, after });
+    const metadata = metadataFilter(new URL(context.req.url).searchParams);
+    const jobs = await service.listJobs({ limit: limit + 1, after, metadata });
     const data = await Promise.all(
       jobs.map(async (job) => openaiJob(job, await openai.requestOf(job.id), service.base)),
     );
     return context.json(page(data, limit), 200);
   });
-  app.openapi({ ...routes.job, middleware: [guard] }, async (context) =>
+  app.openapi({ ...routes.job, middleware: [guard, tagged] }, async (context) =>
     context.json(await jobOut(context.req.valid("param").id), 200),
   );
-  app.openapi({ ...routes.events, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.events, middleware: [guard, tagged] }, async (context) => {
     const { id } = context.req.valid("param");
     const { limit, after } = context.req.valid("query");
     await service.getJob(id);
@@ -271,10 +283,12 @@ export function openaiRoutes(service: ModelFactory, guard: MiddlewareHandler): O
     const events = await service.eventsBack(id, before, limit + 1);
     return context.json(page(events.map(openaiEvent), limit), 200);
   });
-  app.openapi({ ...routes.checkpoints, middleware: [guard] }, async (context) => {
+  app.openapi({ ...routes.checkpoints, middleware: [guard, tagged] }, async (context) => {
     const { limit, after } = context.req.valid("query");
     const all = openaiCheckpoints(await service.getJob(context.req.valid("param").id));
     const from = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1;
+    if (after !== undefined && from === 0)
+      throw new OpenAIError(400, "invalid_value", `There is no checkpoint "${after}" of this job.`, "after");
     return context.json(page(all.slice(from), limit), 200);
   });
   for (const action of ["cancel", "pause", "resume"] as const)

@@ -1,13 +1,14 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { DatanetError } from "./errors.ts";
-import { type ConvertOptions, convertOptionsSchema, openConversion } from "./formats/convert.ts";
-import { formats } from "./formats/detect.ts";
-import { type FormatLimits, formatLimits } from "./formats/limits.ts";
-import { errorOut } from "./schemas.ts";
+import { addressOf, createShares } from "../../chain/index.ts";
+import { DatanetError } from "../errors.ts";
+import { type ConvertOptions, convertOptionsSchema, openConversion } from "../formats/convert.ts";
+import { formats } from "../formats/detect.ts";
+import { type FormatLimits, formatLimits } from "../formats/limits.ts";
+import { errorOut } from "../schemas.ts";
 
-/** Conversions that run at the same time. */
-const conversionsMax = 4;
+/** Conversions that run at the same time, and those of one subscriber among them. */
+const places = { all: 4, ofOne: 2 } as const;
 
 const part = z.string().min(1).max(4_096);
 
@@ -64,16 +65,17 @@ export function mountConvert(
   app: OpenAPIHono,
   { limits = formatLimits, idleMsMax = 60_000 }: { limits?: FormatLimits; idleMsMax?: number } = {},
 ): void {
-  let running = 0;
+  const shares = createShares(places);
   app.openapi(route, async (context) => {
     const options = optionsOf(context.req.valid("query"));
-    if (running >= conversionsMax) {
-      const message = `${conversionsMax} files are being read at the moment. Ask again in a moment.`;
+    const address = addressOf(context.env);
+    const place = shares.take(address);
+    if (place !== "taken") {
+      const message = `${place === "own" ? `${places.ofOne} of your files` : `${places.all} files`} are being read at the moment. Ask again in a moment.`;
       return context.json({ error: { code: "busy", message, details: {} } }, 503);
     }
-    running++;
     const lines = convertedLines(context, options, limits);
-    const stream = pulled(lines, idleMsMax, () => running--);
+    const stream = pulled(lines, idleMsMax, () => shares.give(address));
     return context.body(stream, 200, { "content-type": "application/x-ndjson" }) as never;
   });
 }

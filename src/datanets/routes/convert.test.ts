@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { mountConvert } from "./convert-route.ts";
-import { docx, pdf } from "./formats/fixtures/files.ts";
+import { docx, pdf } from "../formats/fixtures/files.ts";
+import { mountConvert } from "./convert.ts";
 
 const app = new OpenAPIHono();
 mountConvert(app);
@@ -101,6 +101,18 @@ test("a client that goes away frees its place", async () => {
     await reader.read();
     await reader.cancel();
   }
+});
+
+test("one subscriber has two of the four places, however many addresses it asks from", async () => {
+  const shared = new OpenAPIHono();
+  mountConvert(shared, { idleMsMax: 100 });
+  const stuck = () => ({ method: "POST", body: new ReadableStream(), duplex: "half" }) as RequestInit;
+  const from = async (remoteAddress: string) => {
+    const env = { incoming: { socket: { remoteAddress } } };
+    return (await shared.request("/v1/datanets/convert?name=a.jsonl", stuck(), env)).status;
+  };
+  const asked = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1", "192.0.2.1", "192.0.2.2"];
+  assert.deepEqual(await Promise.all(asked.map(from)), [200, 200, 503, 200, 200, 503]);
 });
 
 test("four at a time: another is told to wait, until one that reads nothing has lost its place", async () => {

@@ -1,8 +1,8 @@
 /** Who gave what to a Datanet, over HTTP. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { failures, json } from "./answers.ts";
-import { addressText, countText, idText, splitText } from "./schemas.ts";
-import type { Datanets } from "./service.ts";
+import { failures, json } from "../answers.ts";
+import { addressText, countText, idText, splitText } from "../schemas.ts";
+import type { Datanets } from "../service.ts";
 
 const tags = ["Datanets"];
 const params = z.object({ datanetId: idText });
@@ -25,6 +25,7 @@ const contributionOut = z
     exampleCount: z.number(),
     accepted: z.number(),
     pending: z.number(),
+    proposals: z.number(),
     recordedAtMs: z.number(),
   })
   .openapi("ContributionSummary");
