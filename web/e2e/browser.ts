@@ -61,7 +61,30 @@ export async function settled(page: Page): Promise<void> {
   await page.locator('[aria-busy="true"]').first().waitFor({ state: "detached" });
 }
 
-const password = "correct horse battery";
+/** Of keys that are made on this device. */
+export const password = "correct horse battery";
+
+type KeyFile = {
+  readonly version: number;
+  readonly address: string;
+  readonly crypto: {
+    readonly ciphertext: string;
+    readonly mac: string;
+    readonly kdfparams: { readonly salt: string };
+  };
+};
+
+/** The key file that this device keeps. */
+export const keyFile = async (page: Page): Promise<KeyFile> =>
+  JSON.parse((await page.evaluate<string | null>("localStorage.getItem('openledger.key')")) ?? "{}");
+
+/** Opens the device's key again, after a page was loaded anew. */
+export async function unlock(page: Page): Promise<void> {
+  await page.getByRole("banner").getByRole("button", { name: "Unlock" }).click();
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("dialog").getByRole("button", { name: "Unlock" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+}
 
 /** Makes a key on this device and signs in with it. @returns the key's address */
 export async function signIn(page: Page): Promise<`0x${string}`> {
@@ -70,8 +93,13 @@ export async function signIn(page: Page): Promise<`0x${string}`> {
   await page.getByLabel("Password again").fill(password);
   await page.getByRole("button", { name: "Create the key" }).click();
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  const file = JSON.parse(
-    (await page.evaluate<string | null>("localStorage.getItem('openledger.key')")) ?? "{}",
-  );
-  return `0x${file.address}`;
+  return `0x${(await keyFile(page)).address}`;
+}
+
+/** Pays on this page with a key that was made elsewhere. */
+export async function bringKey(page: Page, secret: string): Promise<void> {
+  await page.getByRole("button", { name: "Pay for answers" }).click();
+  await page.getByRole("button", { name: "I have an API key already" }).click();
+  await page.getByLabel("API key").fill(secret);
+  await page.getByRole("button", { name: "Use this key" }).click();
 }

@@ -1,8 +1,10 @@
 /** The screens, and looking at one. Pictures are kept under web/dist-screens/ for people to look at. */
+import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { complaints, settled, violations } from "./browser.ts";
+import { type Shift, shiftOf, watchJank } from "./jank.ts";
 import type { Known } from "./world.ts";
 
 const looks = ["light", "dark"] as const;
@@ -16,6 +18,10 @@ export const screens: Readonly<Record<string, (known: Known) => string>> = {
   "datanet-new": () => "/datanets/new",
   datanet: ({ datanetId }) => `/datanets/${datanetId}`,
   "datanet-row": ({ datanetId }) => `/datanets/${datanetId}?row=3`,
+  "datanet-found": ({ datanetId, contributor }) =>
+    `/datanets/${datanetId}?tokens=0-&language=en&contributor=${contributor}`,
+  "datanet-curators": ({ datanetId }) => `/datanets/${datanetId}?tab=curators`,
+  "datanet-settings-shut": ({ datanetId }) => `/datanets/${datanetId}?tab=settings`,
   "datanet-versions": ({ datanetId }) => `/datanets/${datanetId}?tab=versions&from=0&to=1`,
   "datanet-contributors": ({ datanetId }) => `/datanets/${datanetId}?tab=contributors`,
   "datanet-uses": ({ datanetId }) => `/datanets/${datanetId}?tab=uses`,
@@ -50,6 +56,9 @@ export const screens: Readonly<Record<string, (known: Known) => string>> = {
   nowhere: () => "/no/such/page",
 };
 
+/** A network with a way to go: milliseconds, and no limit of bytes. */
+const slow = { offline: false, latency: 40, downloadThroughput: -1, uploadThroughput: -1 };
+
 /** Each look and each width once: contrast hangs on the one, the size of targets on the other. */
 const crossed = new Set(["light, 375 px", "dark, 1280 px"]);
 
@@ -68,34 +77,60 @@ export async function lookAt(
   name: string,
   url: string,
   judged: "all" | "crossed" = "all",
-): Promise<{ complaints: string[]; sights: Sight[] }> {
-  mkdirSync(pictures, { recursive: true });
+): Promise<{ complaints: string[]; shift: Shift; sights: Sight[] }> {
   const context = await browser.newContext();
   try {
+    // Pictures are of the screens; the first look has its own.
+    await context.addInitScript("localStorage.setItem('openledger.tour', 'done')");
+    await watchJank(context);
     const page = await context.newPage();
     const found = complaints(page);
+    // Answers of this machine's own node come before anything is drawn; a reader's come later, and things must not jump then.
+    const network = await context.newCDPSession(page);
+    await network.send("Network.emulateNetworkConditions", slow);
     await page.goto(url);
     await settled(page);
-    const sights: Sight[] = [];
-    for (const width of widths)
-      for (const look of looks) {
-        await page.setViewportSize({ width, height: 900 });
-        await page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
-        await page.locator(look === "dark" ? "html.dark" : "html:not(.dark)").waitFor();
-        // Two frames: one in which the look changes, and one in which it is drawn.
-        await page.evaluate(
-          "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
-        );
-        await page.screenshot({ path: join(pictures, `${name}-${look}-${width}.png`), fullPage: true });
-        const at = `${look}, ${width} px`;
-        sights.push({
-          at,
-          violations: judged === "all" || crossed.has(at) ? await violations(page) : [],
-          sticksOut: await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth"),
-        });
-      }
-    return { complaints: found, sights };
+    const shift = await shiftOf(page);
+    return { complaints: found, shift, sights: await sightsOf(page, name, judged) };
   } finally {
     await context.close();
   }
+}
+
+/** What is wrong with a page as it stands, in every look and width; pictures stay behind. */
+async function sightsOf(page: Page, name: string, judged: "all" | "crossed"): Promise<Sight[]> {
+  mkdirSync(pictures, { recursive: true });
+  const sights: Sight[] = [];
+  for (const width of widths)
+    for (const look of looks) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme: look, reducedMotion: "reduce" });
+      await page.locator(look === "dark" ? "html.dark" : "html:not(.dark)").waitFor();
+      // Two frames: one in which the look changes, and one in which it is drawn.
+      await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+      await page.screenshot({ path: join(pictures, `${name}-${look}-${width}.png`), fullPage: true });
+      const at = `${look}, ${width} px`;
+      sights.push({
+        at,
+        violations: judged === "all" || crossed.has(at) ? await violations(page) : [],
+        sticksOut: await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth"),
+      });
+    }
+  return sights;
+}
+
+/** @throws AssertionError where a sight is not as it should be */
+export function assertSights(sights: readonly Sight[]): void {
+  for (const { at, violations, sticksOut } of sights) {
+    assert.deepEqual(violations, [], at);
+    assert.ok(sticksOut <= 0, `${at}: ${sticksOut} px wider than the window`);
+  }
+}
+
+/** Looks at a state that a journey has come to, each look and width once, and leaves the page as wide and light as it was. */
+export async function assertState(page: Page, name: string): Promise<void> {
+  const size = page.viewportSize();
+  assertSights(await sightsOf(page, name, "crossed"));
+  if (size) await page.setViewportSize(size);
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { demoApi } from "../../src/cli/demo-api.ts";
+import { contributeAs } from "../../src/cli/demo-contribute.ts";
 import {
   askAll,
   buyKey,
@@ -32,10 +33,9 @@ export type World = { node: RunningNode; url: string; close(): Promise<void> };
 /** A node with the small base model, in a temporary home. */
 export async function openWorld(config: Partial<NodeConfigInput> = {}): Promise<World> {
   const home = mkdtempSync(join(tmpdir(), "openledger-web-"));
-  const node = await openNode(
-    readConfig(home, { port: 0, threads: 1, settleEveryMs: 0, settlementWindowSeconds: 1, ...config }),
-    { log: () => {} },
-  );
+  const node = await openNode(readConfig(home, { port: 0, threads: 1, settleEveryMs: 0, ...config }), {
+    log: () => {},
+  });
   return {
     node,
     url: node.url,
@@ -58,13 +58,19 @@ function someOf(valley: Valley): Valley {
   };
 }
 
+const contextOf = ({ node }: World) =>
+  demoContext(node, someOf(readValley(join(packageFolder, "examples", "valley"))), silent);
+
+/** Five people contribute, and a version is published. */
+export const giveValley = (world: World) => contributeValley(contextOf(world));
+
 /** What {@link populate} has made happen. */
 export type Known = Awaited<ReturnType<typeof populate>>;
 
 /** Five people contribute, a release is trained, questions are paid for, a batch is settled and claimed. About half a minute. */
-export async function populate({ node }: World) {
-  const valley = someOf(readValley(join(packageFolder, "examples", "valley")));
-  const context = demoContext(node, valley, silent);
+export async function populate(world: World) {
+  const context = contextOf(world);
+  const { valley } = context;
   const { datanetId, version, contributors } = await contributeValley(context);
   const job = await fineTune(context, datanetId, version.version, { calibrated: false });
   const { secret, channelId } = await buyKey(context, open);
@@ -75,6 +81,7 @@ export async function populate({ node }: World) {
   );
   return {
     datanetId,
+    version: version.version,
     jobId: job.id,
     transactionHash: transactions[0]?.hash as string,
     releaseId: job.releaseId as string,
@@ -88,19 +95,71 @@ export async function populate({ node }: World) {
   };
 }
 
-/** Publishes what waits as the next version and trains a release on it, as the operator. */
-export async function publishAndTrain({ node }: World, datanetId: string, model: string) {
-  const { operate, get, follow } = demoApi(node.url, node.operatorToken);
-  const { version } = await operate<{ version: number }>(`/v1/datanets/${datanetId}/versions`, {});
-  const { id } = await operate<{ id: string }>("/v1/fine-tunes", {
+/** Lets an account that is signed in act in the operator's name. */
+export const admit = ({ node }: World, address: string) =>
+  demoApi(node.url, node.operatorToken).admit(address);
+
+const publish = ({ node }: World, datanetId: string) =>
+  demoApi(node.url, node.operatorToken).operate<{ version: number }>(
+    `/v1/datanets/${datanetId}/versions`,
+    {},
+  );
+
+/** Starts a job that trains a release, as the operator. @returns its id */
+export async function startTraining(
+  { node }: World,
+  model: string,
+  data: { datanetId: string; version: number },
+  recipe: object,
+): Promise<string> {
+  const { id } = await demoApi(node.url, node.operatorToken).operate<{ id: string }>("/v1/fine-tunes", {
     model,
-    datanets: [{ datanetId, version }],
-    recipe: { threads: 1, stopAtOptimum: false, stopLoss: 0.01, calibration: { retrainings: 0 } },
+    datanets: [data],
+    recipe: { threads: 1, stopAtOptimum: false, calibration: { retrainings: 0 }, ...recipe },
   });
+  return id;
+}
+
+/** Waits for a job's end. @throws Error unless it succeeded */
+export async function trained({ node }: World, id: string): Promise<void> {
+  const { get, follow } = demoApi(node.url, node.operatorToken);
   await follow(`/v1/fine-tunes/${id}/events`, () => {});
   const { state, error } = await get<{ state: string; error: string | null }>(`/v1/fine-tunes/${id}`);
   if (state !== "succeeded") throw new Error(`The job ended as ${state}: ${error}`);
-  return { version, jobId: id };
+}
+
+/** Publishes what waits as the next version and trains a release on it, as the operator. */
+export async function publishAndTrain(world: World, datanetId: string, model: string) {
+  const { version } = await publish(world, datanetId);
+  const jobId = await startTraining(world, model, { datanetId, version }, { stopLoss: 0.01 });
+  await trained(world, jobId);
+  return { version, jobId };
+}
+
+const words = "river mill bridge clock lantern orchard ferry anvil chapel harbour meadow quarry".split(" ");
+
+/** A Datanet of its own with so many rows of different lengths, published. About a millisecond and a half a row. @returns its id */
+export async function publishRows(world: World, rows: number): Promise<string> {
+  const api = demoApi(world.url, world.node.operatorToken);
+  const { datanetId } = await api.operate<{ datanetId: string }>("/v1/datanets", {
+    name: `${rows} rows`,
+    description: "Rows to scroll through",
+    domain: "Tests",
+    license: "CC0-1.0",
+  });
+  const text = Array.from({ length: rows }, (_, row) => {
+    const word = (of: number) => words[(row * 7 + of * 5 + ((row * of) % 11)) % words.length];
+    const long = Array.from({ length: 4 + (row % 40) }, (_, at) => word(at)).join(" ");
+    return JSON.stringify({
+      messages: [
+        { role: "user", content: `Question ${row}: what stands beside the ${word(1)}?` },
+        { role: "assistant", content: `Number ${row}: ${long}.` },
+      ],
+    });
+  }).join("\n");
+  await contributeAs(api, datanetId, world.node.network.keys.account("writer"), text, "train");
+  await publish(world, datanetId);
+  return datanetId;
 }
 
 /** One paid question, its receipt settled. @returns the answer */

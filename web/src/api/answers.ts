@@ -57,7 +57,19 @@ export const keyQuery = (secret: string) => ({
   queryKey: ["paying key", secret.slice(-6)],
   queryFn: ({ signal }: { signal: AbortSignal }) =>
     ask(api.GET("/v1/keys", { headers: paidBy(secret), signal })),
+  // An answer is charged a moment after it was written: until then its whole reservation is held.
+  refetchInterval: ({ state }: { state: { data?: { reservedWei: string } | undefined } }) =>
+    (state.data?.reservedWei ?? "0") === "0" ? false : 1_000,
 });
+
+/** What a key has left, wei: of what answers under way hold, only their fees will be gone. */
+export const leftOn = ({
+  remainingWei,
+  reservedWei,
+}: {
+  remainingWei: string;
+  reservedWei: string;
+}): bigint => BigInt(remainingWei) + BigInt(reservedWei);
 
 /** One row of a version, with its text. */
 export const rowQuery = (datanetId: string, version: number, row: number) => ({

@@ -5,10 +5,10 @@ import { queries } from "./queries.ts";
 /** What is asked for again when a topic tells of something: the first parts of query keys. */
 const touched: Readonly<Record<string, readonly string[]>> = {
   blocks: ["status", "explorer", "transactions", "balance of", "stake of", "chain"],
-  answers: ["status", "receipts", "receipt", "answers that pay", "balance", "leaderboard"],
+  answers: ["status", "receipts", "receipt", "answers that pay", "balance", "leaderboard", "channels of"],
   batches: ["status", "receipts", "receipt", "batches", "batch", "balance", "account"],
-  datanets: ["status", "datanets", "datanet", "datanet versions"],
-  jobs: ["jobs"],
+  datanets: ["status", "datanets", "datanet", "contribution"],
+  jobs: ["jobs", "job"],
   models: ["status", "models", "release"],
   governance: ["proposals", "proposal", "votes of", "parameters", "treasury"],
   stake: ["staking", "pool", "stake", "stake of", "slashes", "rewards"],

@@ -13,3 +13,11 @@ export const releaseQuery = (release: string) => ({
     ask(api.GET("/v1/releases/{release}", { params: { path: { release } }, signal })),
   staleTime: 60_000,
 });
+
+/** Whose examples a release was trained on; a release never changes. */
+export const givenQuery = (release: string) => ({
+  queryKey: ["release", release, "contributors"],
+  queryFn: ({ signal }: { signal: AbortSignal }) =>
+    ask(api.GET("/v1/releases/{release}/contributors", { params: { path: { release } }, signal })),
+  staleTime: Number.POSITIVE_INFINITY,
+});

@@ -1898,6 +1898,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         delete?: never;
@@ -1990,6 +1999,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
@@ -2075,6 +2093,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2176,6 +2203,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         post?: never;
@@ -2261,6 +2297,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2358,6 +2403,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2463,6 +2517,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
@@ -2503,7 +2566,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description What became of each row */
+                /** @description What became of the rows: of the first 100, each */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -2559,6 +2622,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2747,6 +2819,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         delete?: never;
@@ -2762,10 +2843,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What became of a contribution's rows */
+        /**
+         * What became of a contribution's rows: how many of each, and a page of them
+         * @description The rows' texts, and what curators would have instead, are shown to who may read the Datanet's texts: where these are gated, with a pass in `authorization: Bearer …`.
+         */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description `proposed`: those that curators would have otherwise, and that were not exchanged yet */
+                    status?: "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending" | "rejected" | "withdrawn" | "proposed";
+                    offset?: number;
+                    limit?: number;
+                };
                 header?: never;
                 path: {
                     contributionId: number;
@@ -2837,6 +2926,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
@@ -2872,7 +2970,7 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description What became of each of them */
+                /** @description What became of them: of the first 100, each */
                 201: {
                     headers: {
                         [name: string]: unknown;
@@ -2935,6 +3033,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         delete?: never;
@@ -2953,7 +3060,10 @@ export interface paths {
         /** A Datanet's versions, newest first */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    before?: number;
+                    limit?: number;
+                };
                 header?: never;
                 path: {
                     datanetId: string;
@@ -2962,7 +3072,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description The versions */
+                /** @description A page */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3027,10 +3137,22 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
-        /** Publish what has been accepted so far as a version, as this node's operator */
+        /**
+         * Publish what has been accepted so far as a version, as this node's operator
+         * @description With a curator's pass, named or elected, in `authorization: Bearer …` too: the operator signs the transaction, and a version says nothing of who asked for it. With `Accept: application/x-ndjson` the answer begins at once: lines of `{progress: {stage, done, of}}`, then `{status, answer}`, what is answered otherwise.
+         */
         post: {
             parameters: {
                 query?: never;
@@ -3107,6 +3229,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3205,6 +3336,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3312,6 +3452,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
@@ -3339,6 +3488,12 @@ export interface paths {
                     /** @description What a row's text holds, in any case, or a row's digest; `total` counts what is found */
                     search?: string;
                     contributor?: string;
+                    minTokens?: number;
+                    maxTokens?: number;
+                    /** @description ISO 639-1; `unknown` for what cannot be told */
+                    language?: string;
+                    /** @description Rows that were taken back since, or the others */
+                    standing?: "counts" | "withdrawn";
                 };
                 header?: never;
                 path: {
@@ -3405,6 +3560,122 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datanets/{datanetId}/versions/{version}/histograms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a version's rows are spread by length in tokens, language and contributor
+         * @description Computed once a version, for its first 100,000 rows and 64 million characters: `looked` of `total`. Rows are asked for by the same bounds.
+         */
+        get: {
+            parameters: {
+                query?: {
+                    split?: components["schemas"]["Split"];
+                };
+                header?: never;
+                path: {
+                    datanetId: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The bars */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["VersionHistograms"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Too large */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Another content type is expected */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3502,6 +3773,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3610,6 +3890,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
@@ -3630,7 +3919,10 @@ export interface paths {
         /** Rows of a version that their contributors have taken back since */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    offset?: number;
+                    limit?: number;
+                };
                 header?: never;
                 path: {
                     datanetId: string;
@@ -3640,7 +3932,7 @@ export interface paths {
             };
             requestBody?: never;
             responses: {
-                /** @description The rows */
+                /** @description How many there are, and a page of them */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -3696,6 +3988,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3801,6 +4102,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         delete?: never;
@@ -3884,6 +4194,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3985,6 +4304,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         /** Ask to read, accepting the terms by signature; who is admitted gets a pass for an hour */
@@ -4059,6 +4387,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -4155,6 +4492,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -4260,6 +4606,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         post?: never;
@@ -4349,6 +4704,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -4448,6 +4812,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         /** Set how many curators judge each row, as this node's operator */
@@ -4522,6 +4895,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -4626,6 +5008,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         delete?: never;
@@ -4717,6 +5108,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -4823,8 +5223,121 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datanets/{datanetId}/curators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who curates a Datanet beside its owner: named on chain, or elected until then (seconds) */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    datanetId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description As the chain has it now */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            curators: components["schemas"]["Curator"][];
+                            electionsAllowed: boolean;
+                        };
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Too large */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Another content type is expected */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -4920,6 +5433,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         put?: never;
@@ -4995,6 +5517,15 @@ export interface paths {
                 };
                 /** @description Another content type is expected */
                 415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -5102,8 +5633,121 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/datanets/{datanetId}/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a version published now would hold, and cost, as this node's operator
+         * @description With a curator's pass, too.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    datanetId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Nothing is published by asking */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NextVersion"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Too large */
+                413: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Another content type is expected */
+                415: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5208,6 +5852,15 @@ export interface paths {
                         "application/json": components["schemas"]["Error"];
                     };
                 };
+                /** @description Not now; the message says why */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
             };
         };
         delete?: never;
@@ -5226,14 +5879,17 @@ export interface paths {
         /** Jobs, newest first */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    after?: string;
+                    limit?: number;
+                };
                 header?: never;
                 path?: never;
                 cookie?: never;
             };
             requestBody?: never;
             responses: {
-                /** @description The jobs */
+                /** @description A page; `next` is its `after`, null at the end */
                 200: {
                     headers: {
                         [name: string]: unknown;
@@ -5243,6 +5899,63 @@ export interface paths {
                             /** @enum {string} */
                             object: "list";
                             data: components["schemas"]["FineTune"][];
+                            next: string | null;
+                        };
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
                         };
                     };
                 };
@@ -5300,9 +6013,11 @@ export interface paths {
                                 details: {
                                     job: string;
                                     amountWei: string;
+                                    sweep?: string;
                                 };
                             };
                             payments: components["schemas"]["JobToPay"][];
+                            sweep?: string;
                         };
                     };
                 };
@@ -5512,9 +6227,11 @@ export interface paths {
                                 details: {
                                     job: string;
                                     amountWei: string;
+                                    sweep?: string;
                                 };
                             };
                             payments: components["schemas"]["JobToPay"][];
+                            sweep?: string;
                         };
                     };
                 };
@@ -5724,9 +6441,11 @@ export interface paths {
                                 details: {
                                     job: string;
                                     amountWei: string;
+                                    sweep?: string;
                                 };
                             };
                             payments: components["schemas"]["JobToPay"][];
+                            sweep?: string;
                         };
                     };
                 };
@@ -6526,6 +7245,20 @@ export interface paths {
                         };
                     };
                 };
+                /** @description Too many live streams */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
             };
         };
         put?: never;
@@ -6656,6 +7389,100 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["EvaluationReport"];
+                    };
+                };
+                /** @description The request is not right; the message says why */
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description Not allowed */
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description There is no such thing here */
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+                /** @description It contradicts what is already here */
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            error: {
+                                code: string;
+                                message: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/releases/{release}/contributors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whose examples a release was trained on, and how many of each, most first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    release: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Contributors and their examples */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ReleaseContributors"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -12594,6 +13421,7 @@ export interface components {
             exampleCount: number;
             accepted: number;
             pending: number;
+            proposals: number;
             recordedAtMs: number;
         };
         /** @enum {string} */
@@ -12609,7 +13437,7 @@ export interface components {
             mask: boolean;
             rows: {
                 /** @enum {string} */
-                status: "accepted" | "duplicate" | "near-duplicate" | "refused";
+                status: "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending";
                 reasons: {
                     /** @enum {string} */
                     check: "schema" | "length" | "language" | "duplicate" | "near-duplicate" | "personal-data" | "profanity" | "license" | "contamination";
@@ -12655,11 +13483,17 @@ export interface components {
             license: string;
             /** @example 0xab… */
             consentDigest: string;
+            exampleCount: number;
             accepted: number;
             duplicates: number;
             pending: number;
             rejected: number;
+            /** @description Rows that the rules keep out, near duplicates among them */
             refused: number;
+            nearDuplicates: number;
+            proposed: number;
+            /** @description Taken back, or exchanged for a curator's text: in no other count */
+            withdrawn: number;
             sourceLicense: string | null;
             rows: {
                 /** @enum {string} */
@@ -12691,6 +13525,7 @@ export interface components {
                     reason: string;
                     proposal?: components["schemas"]["Example"];
                 }[];
+                example?: components["schemas"]["Example"];
                 duplicateOf?: {
                     contributionId: number;
                     /** @example 0xab… */
@@ -12703,6 +13538,7 @@ export interface components {
                     contributor: string;
                     line: number;
                 };
+                withdrawnAtMs?: number;
             }[];
         };
         AcceptedEdits: {
@@ -12755,6 +13591,30 @@ export interface components {
                 proof?: string[];
             }[];
         };
+        VersionHistograms: {
+            /** @example 1 */
+            datanetId: string;
+            version: number;
+            split: components["schemas"]["Split"];
+            total: number;
+            looked: number;
+            tokens: {
+                from: number;
+                to: number | null;
+                rows: number;
+            }[];
+            languages: {
+                language: string | null;
+                rows: number;
+            }[];
+            contributors: {
+                /** @example 0xab… */
+                contributor: string;
+                rows: number;
+            }[];
+            contributorCount: number;
+            withdrawn: number;
+        };
         VersionDiff: {
             /** @example 1 */
             datanetId: string;
@@ -12775,6 +13635,7 @@ export interface components {
             }[];
         };
         WithdrawnRows: {
+            total: number;
             rows: {
                 /** @example 0xab… */
                 digest: string;
@@ -12910,6 +13771,11 @@ export interface components {
         Review: {
             overlap: number | null;
         };
+        Curator: {
+            curator: string;
+            named: boolean;
+            electedUntil: number | null;
+        };
         Election: {
             electionId: string;
             datanetId: string;
@@ -12944,6 +13810,22 @@ export interface components {
             domain: string;
             /** @example CC0-1.0 */
             license: string;
+        };
+        NextVersion: {
+            /** @example 1 */
+            datanetId: string;
+            version: number;
+            license: string;
+            count: number;
+            heldoutCount: number;
+            contributors: number;
+            added: number;
+            removed: number;
+            pending: number;
+            cost: {
+                gas: string;
+                feeWei: string;
+            } | null;
         };
         VersionImport: {
             /**
@@ -13090,6 +13972,7 @@ export interface components {
                 payerWei: string | null;
                 doneSteps: number | null;
                 evidence: string | null;
+                engine: string | null;
             } | null;
             createdAtMs: number;
             finishedAtMs: number | null;
@@ -13463,6 +14346,13 @@ export interface components {
             developer: string;
             createdAtMs: number;
         };
+        ReleaseContributors: {
+            release: string;
+            contributors: {
+                contributor: string;
+                examples: number;
+            }[];
+        };
         ReleaseVersion: {
             id: string;
             parentRelease: string | null;
@@ -13559,10 +14449,15 @@ export interface components {
             /** @example 0xab… */
             channelId: string | null;
             /**
-             * @description wei
+             * @description What it may still spend; what is reserved is not in it
              * @example 1000000000000000000
              */
             remainingWei: string;
+            /**
+             * @description What answers under way on its channel may cost at most: all but their fees comes back
+             * @example 1000000000000000000
+             */
+            reservedWei: string;
             createdAtMs: number;
         };
         ActivateKeyRequest: {

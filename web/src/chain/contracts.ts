@@ -2,6 +2,7 @@
 import { abi as AttributionLedger } from "../../../src/chain/contracts/AttributionLedger.ts";
 import { abi as CuratorElections } from "../../../src/chain/contracts/CuratorElections.ts";
 import { abi as GOPEN } from "../../../src/chain/contracts/GOPEN.ts";
+import { abi as JobEscrow } from "../../../src/chain/contracts/JobEscrow.ts";
 import { abi as OpenGovernor } from "../../../src/chain/contracts/OpenGovernor.ts";
 import { abi as OpenStaking } from "../../../src/chain/contracts/OpenStaking.ts";
 import { abi as OpenTimelock } from "../../../src/chain/contracts/OpenTimelock.ts";
@@ -13,6 +14,7 @@ export const abis = {
   AttributionLedger,
   CuratorElections,
   GOPEN,
+  JobEscrow,
   OpenGovernor,
   OpenStaking,
   OpenTimelock,

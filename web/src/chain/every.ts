@@ -6,7 +6,6 @@ import { abi as CommonPool } from "../../../src/chain/contracts/CommonPool.ts";
 import { abi as DatanetRegistry } from "../../../src/chain/contracts/DatanetRegistry.ts";
 import { abi as Demands } from "../../../src/chain/contracts/Demands.ts";
 import { abi as FraudProofs } from "../../../src/chain/contracts/FraudProofs.ts";
-import { abi as JobEscrow } from "../../../src/chain/contracts/JobEscrow.ts";
 import { abi as ModelRegistry } from "../../../src/chain/contracts/ModelRegistry.ts";
 import { abi as OpenVesting } from "../../../src/chain/contracts/OpenVesting.ts";
 import { abi as ReleaseVerdicts } from "../../../src/chain/contracts/ReleaseVerdicts.ts";
@@ -22,7 +21,6 @@ export const everyAbi: Readonly<Record<string, Abi>> = {
   DatanetRegistry,
   Demands,
   FraudProofs,
-  JobEscrow,
   ModelRegistry,
   CommunityVesting: OpenVesting,
   EcosystemVesting: OpenVesting,

@@ -63,6 +63,23 @@ export const Stats = ({ children }: { children: ReactNode }) => (
   </dl>
 );
 
+/** Holds the place of so many figures while they load. */
+export const StatsPlace = ({ count }: { count: number }) => (
+  <div aria-busy="true">
+    <span className="sr-only">Loading</span>
+    <div aria-hidden className="animate-pulse">
+      <Stats>
+        {Array.from({ length: count }, (_, at) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the boxes are all alike and never move
+          <Stat key={at} label={"\u00a0"} note={"\u00a0"}>
+            {"\u00a0"}
+          </Stat>
+        ))}
+      </Stats>
+    </div>
+  </div>
+);
+
 /** Names and values under each other. */
 export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
   return (

@@ -13,15 +13,16 @@ import {
   SunIcon,
   VoteIcon,
 } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useIsLive } from "../api/events.ts";
 import { cn } from "../lib/cn.ts";
 import { short } from "../lib/format.ts";
 import { useTheme } from "../lib/theme.ts";
+import { useTourMark, useTourScreen } from "../tour/tour.ts";
+import { Tour } from "../tour/tour.tsx";
+import { SignIn } from "../wallet/sign-in.tsx";
 import { useWallet } from "../wallet/wallet.ts";
 import { Button } from "./ui/button.tsx";
-
-const WalletDialog = lazy(() => import("../wallet/dialog.tsx"));
 
 const places = [
   { to: "/", label: "Home", Icon: HomeIcon },
@@ -38,6 +39,7 @@ const places = [
 /** What stands around every screen: the ways to go, the wallet, and the look. */
 export function Shell() {
   const [menu, setMenu] = useState(false);
+  const pointed = useTourScreen();
   return (
     <div className="mx-auto flex min-h-dvh max-w-[120rem] flex-col lg:flex-row">
       <a
@@ -58,7 +60,7 @@ export function Shell() {
           <Button
             variant="quiet"
             size="icon"
-            className="lg:hidden"
+            className={cn("lg:hidden", pointed && "tour-mark")}
             aria-label="Menu"
             aria-expanded={menu}
             aria-controls="places"
@@ -81,7 +83,10 @@ export function Shell() {
               to={to}
               onClick={() => setMenu(false)}
               activeOptions={{ exact: to === "/" }}
-              className="flex items-center gap-2.5 rounded-md px-2.5 py-2 text-sm text-quiet hover:bg-sunken hover:text-text"
+              className={cn(
+                "flex items-center gap-2.5 rounded-md px-2.5 py-2 text-sm text-quiet hover:bg-sunken hover:text-text",
+                pointed === to && "tour-mark",
+              )}
               activeProps={{ className: "bg-accent-soft! text-text! font-medium" }}
             >
               <Icon aria-hidden className="size-4" />
@@ -90,9 +95,12 @@ export function Shell() {
           ))}
         </nav>
       </header>
-      <main id="main" tabIndex={-1} className="min-w-0 flex-1 px-4 py-6 outline-none sm:px-8">
-        <Outlet />
-      </main>
+      <div className="min-w-0 flex-1">
+        <Tour />
+        <main id="main" tabIndex={-1} className="px-4 py-6 outline-none sm:px-8">
+          <Outlet />
+        </main>
+      </div>
     </div>
   );
 }
@@ -111,24 +119,21 @@ function Live() {
 function Who() {
   const wallet = useWallet();
   const [open, setOpen] = useState(false);
+  const mark = useTourMark("key");
   return (
     <>
       {wallet.kind === "none" || wallet.kind === "locked" ? (
-        <Button variant="primary" onClick={() => setOpen(true)}>
+        <Button variant="primary" className={mark} onClick={() => setOpen(true)}>
           {wallet.kind === "none" ? "Sign in" : "Unlock"}
         </Button>
       ) : (
-        <Button asChild>
+        <Button asChild className={mark}>
           <Link to="/account" title={wallet.address}>
             <span className="font-mono text-[0.8125rem]">{short(wallet.address)}</span>
           </Link>
         </Button>
       )}
-      {open && (
-        <Suspense>
-          <WalletDialog onClose={() => setOpen(false)} />
-        </Suspense>
-      )}
+      {open && <SignIn onClose={() => setOpen(false)} />}
     </>
   );
 }

@@ -61,13 +61,17 @@ type Query<T> = { data: T | undefined; error: unknown; isPending: boolean; refet
 export function Loaded<T>({
   query,
   rows,
+  place,
   children,
 }: {
   query: Query<T>;
+  /** Bars that hold its place, each as high as a table's row. */
   rows?: number;
+  /** What holds its place instead. */
+  place?: ReactNode;
   children: (data: T) => ReactNode;
 }) {
   if (query.data !== undefined) return <>{children(query.data)}</>;
   if (query.error) return <Failure error={query.error} retry={() => query.refetch()} />;
-  return <Loading {...(rows === undefined ? {} : { rows })} />;
+  return place ?? <Loading {...(rows === undefined ? {} : { rows })} />;
 }

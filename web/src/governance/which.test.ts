@@ -14,6 +14,8 @@ const base = {
 test("each state says what comes next", () => {
   const of = (state: string, change = {}) => nextStep({ ...base, state, ...change }, 100_000);
   assert.match(of("pending"), /begins after 1 Jan 1970/);
+  assert.equal(of("pending", { startsMs: 108_000 }), "The vote begins in 8 s.");
+  assert.match(of("active", { endsMs: 190_000 }), /^The vote ends in 1 min 30 s;/);
   assert.match(of("active"), /; 5 votes are missing for the quorum\.$/);
   assert.doesNotMatch(of("active", { quorumWei: 15n * open }), /missing/);
   assert.match(of("defeated"), /quorum/);

@@ -1,4 +1,4 @@
-import { date, votes as votesOf } from "../lib/format.ts";
+import { date, duration, votes as votesOf } from "../lib/format.ts";
 
 type Standing = {
   readonly state: string;
@@ -15,14 +15,22 @@ export const parsePart = (text: string): bigint => (/^\d{1,78}$/.test(text) ? Bi
 /** Whether for and abstain reach the quorum. */
 export const reached = ({ votes, quorumWei }: Standing): boolean => votes.for + votes.abstain >= quorumWei;
 
-/** What happens next with a proposal, with its date. */
+/** Votes this near are counted down to by seconds; a date tells minutes alone. */
+const nearMs = 10 * 60_000;
+
+function moment(ms: number, nowMs: number): string {
+  const left = ms - nowMs;
+  return left > 0 && left < nearMs ? `in ${duration(left)}` : `after ${date(ms)}`;
+}
+
+/** What happens next with a proposal, with its date, or how long until then where it is near. */
 export function nextStep(proposal: Standing, nowMs = Date.now()): string {
   const { state, votes, quorumWei, startsMs, endsMs, executableMs } = proposal;
   switch (state) {
     case "pending":
-      return `The vote begins after ${date(startsMs)}.`;
+      return `The vote begins ${moment(startsMs, nowMs)}.`;
     case "active":
-      return `The vote ends after ${date(endsMs)}${reached(proposal) ? "" : `; ${votesOf(quorumWei - votes.for - votes.abstain)} votes are missing for the quorum`}.`;
+      return `The vote ends ${moment(endsMs, nowMs)}${reached(proposal) ? "" : `; ${votesOf(quorumWei - votes.for - votes.abstain)} votes are missing for the quorum`}.`;
     case "succeeded":
       return "It passed. Anyone may queue it.";
     case "queued":

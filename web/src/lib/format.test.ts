@@ -8,6 +8,7 @@ import {
   date,
   duration,
   money,
+  openText,
   parseOpen,
   percent,
   short,
@@ -33,6 +34,7 @@ test("what is typed in OPEN is read to the wei, or refused", () => {
     fc.property(fc.bigInt({ min: 0n, max: 10n ** 27n }), (wei) => {
       const text = `${wei / 10n ** 18n}.${(wei % 10n ** 18n).toString().padStart(18, "0")}`;
       assert.equal(parseOpen(text), wei);
+      assert.equal(parseOpen(openText(wei)), wei);
     }),
   );
   for (const bad of ["", "-1", "1.", ".5", "1e3", "0.1234567890123456789", "all"])

@@ -38,6 +38,13 @@ export function parseOpen(text: string): bigint {
   return BigInt(match[1] as string) * weiPerOpen + BigInt((match[2] ?? "").padEnd(18, "0") || "0");
 }
 
+/** Wei as a person would type it in OPEN, with every decimal: what {@link parseOpen} reads. */
+export function openText(wei: string | bigint): string {
+  const value = BigInt(wei);
+  const fraction = (value % weiPerOpen).toString().padStart(18, "0").replace(/0+$/, "");
+  return `${value / weiPerOpen}${fraction && `.${fraction}`}`;
+}
+
 /** A whole number, grouped by thousands. */
 export const count = (value: number | string | bigint): string => BigInt(value).toLocaleString("en-US");
 

@@ -20,36 +20,44 @@ export function Influence({ scores, payees }: Props) {
       </p>
     );
   return (
-    <ul className="flex flex-col gap-3">
-      {shares.map(({ contributor, share, error, rows }) => (
-        <li key={contributor} className="grid gap-1">
-          <div className="flex flex-wrap items-baseline justify-between gap-x-3 text-sm">
-            <Address value={contributor} />
-            <span
-              title={`${rows === 1 ? "One row" : `${rows} rows`} of the pay index stand for this contributor`}
-            >
-              <span className="font-medium">{percent(share)}</span>{" "}
-              <span className="text-quiet">
-                {error === null ? "± unknown" : `± ${percent(error).replace(" %", "")} points`}
-              </span>
-            </span>
-          </div>
-          <div aria-hidden className="relative h-3.5 rounded-sm bg-sunken">
-            <div
-              className="absolute inset-y-0 left-0 rounded-sm bg-accent"
-              style={{ width: `${clip(share)}%` }}
-            />
-            {error !== null && (
-              <div
-                className="absolute inset-y-0.5 border-x-2 border-text"
-                style={{ left: `${clip(share - error)}%`, right: `${100 - clip(share + error)}%` }}
+    <>
+      <ul className="flex flex-col gap-3">
+        {shares.map(({ contributor, share, error, rows }) => (
+          <li key={contributor} className="grid gap-1">
+            <div className="flex flex-wrap items-baseline justify-between gap-x-3 text-sm">
+              <Address value={contributor} />
+              <span
+                title={`${rows === 1 ? "One row" : `${rows} rows`} of the pay index stand for this contributor`}
               >
-                <div className="absolute inset-x-0 top-1/2 h-0.5 -translate-y-1/2 bg-text" />
-              </div>
-            )}
-          </div>
-        </li>
-      ))}
-    </ul>
+                <span className="font-medium">{percent(share)}</span>{" "}
+                <span className="text-quiet">
+                  {error === null ? "± unknown" : `± ${percent(error).replace(" %", "")} points`}
+                </span>
+              </span>
+            </div>
+            <div aria-hidden className="relative h-3.5 rounded-sm bg-sunken">
+              <div
+                className="absolute inset-y-0 left-0 rounded-sm bg-accent"
+                style={{ width: `${clip(share)}%` }}
+              />
+              {error !== null && (
+                <div
+                  className="absolute inset-y-0.5 border-x-2 border-text"
+                  style={{ left: `${clip(share - error)}%`, right: `${100 - clip(share + error)}%` }}
+                >
+                  <div className="absolute inset-x-0 top-1/2 h-0.5 -translate-y-1/2 bg-text" />
+                </div>
+              )}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {shares.some(({ error }) => error !== null) && (
+        <p className="text-xs text-quiet">
+          The line over a bar: where its share lies with 95 % confidence, measured by training again without
+          parts of the data.
+        </p>
+      )}
+    </>
   );
 }

@@ -25,12 +25,33 @@ export function Split({ view }: { view: Pick<Schema<"Receipt">, "bundle" | "feeW
       rows={byPayee(view.bundle.payments)}
       keyOf={({ payee }) => payee}
       columns={[
-        { heading: "For", cell: ({ payee }) => roleOf(payee, view.bundle) },
-        { heading: "Paid to", cell: ({ payee }) => <Address value={payee} /> },
-        { heading: "Amount", numeric: true, cell: ({ amount }) => <Amount wei={amount} /> },
+        {
+          heading: "For",
+          cell: ({ payee }) => (
+            <>
+              {roleOf(payee, view.bundle)}
+              {/* Where it is narrow, the amount is what must be seen. */}
+              <span className="block md:hidden">
+                <Address value={payee} />
+              </span>
+            </>
+          ),
+        },
+        { heading: "Paid to", wide: true, cell: ({ payee }) => <Address value={payee} /> },
+        {
+          heading: "Amount",
+          numeric: true,
+          cell: ({ amount }) => (
+            <>
+              <Amount wei={amount} />
+              <span className="block text-quiet md:hidden">{percent(share(amount))}</span>
+            </>
+          ),
+        },
         {
           heading: "Share",
           numeric: true,
+          wide: true,
           cell: ({ amount }) => (
             <span className="inline-flex items-center gap-2">
               <span

@@ -1,11 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type ComponentProps, lazy, type ReactNode, Suspense, useState } from "react";
+import { type ComponentProps, type ReactNode, useState } from "react";
 import { Failure } from "../components/states.tsx";
 import { Button } from "../components/ui/button.tsx";
 import { useToast } from "../components/ui/toast.tsx";
+import { SignIn } from "./sign-in.tsx";
 import { useWallet } from "./wallet.ts";
-
-const WalletDialog = lazy(() => import("./dialog.tsx"));
 
 type Act = {
   /** Does it, says `done` (or what `work` returns) and reads everything anew. Whether it succeeded. */
@@ -55,11 +54,7 @@ export function SignedButton({ children, onClick, type, ...rest }: ComponentProp
       >
         {ready ? children : wallet.kind === "locked" ? "Unlock your key" : "Sign in"}
       </Button>
-      {open && (
-        <Suspense>
-          <WalletDialog onClose={() => setOpen(false)} />
-        </Suspense>
-      )}
+      {open && <SignIn onClose={() => setOpen(false)} />}
     </>
   );
 }

@@ -6,6 +6,7 @@ import { Button } from "../components/ui/button.tsx";
 import { Dialog } from "../components/ui/dialog.tsx";
 import { TextField } from "../components/ui/field.tsx";
 import { Progress } from "../components/ui/progress.tsx";
+import { useToast } from "../components/ui/toast.tsx";
 import { short } from "../lib/format.ts";
 import { signIn } from "./session.ts";
 import {
@@ -24,6 +25,7 @@ const passwordMin = 8;
 /** Where one says who one is: a wallet of this browser, or a key of this device. */
 export default function WalletDialog({ onClose }: { onClose: () => void }) {
   const wallet = useWallet();
+  const say = useToast();
   const [wallets, setWallets] = useState<readonly EIP6963ProviderDetail[]>();
   const [file, setFile] = useState<string>();
   const [share, setShare] = useState<number>();
@@ -50,7 +52,11 @@ export default function WalletDialog({ onClose }: { onClose: () => void }) {
     if (locked) return act(() => unlock(password, setShare));
     if (file !== undefined) return act(() => importLocalKey(file, password, setShare));
     if (password !== data.get("again")) return setError(new Error("The two passwords are not the same."));
-    return act(() => createLocalKey(password, setShare));
+    return act(async () => {
+      const address = await createLocalKey(password, setShare);
+      say("Your key is on this device alone. Save its file: Account, “Key of this device”.");
+      return address;
+    });
   }
 
   return (
@@ -118,7 +124,7 @@ export default function WalletDialog({ onClose }: { onClose: () => void }) {
                 type="file"
                 accept="application/json,.json"
                 className="sr-only"
-                onChange={async (event) => setFile(await event.target.files?.[0]?.text())}
+                onChange={async (event) => setFile(await event.target.files?.[0]?.slice(0, 65_536).text())}
               />
             </label>
           )}

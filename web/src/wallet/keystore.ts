@@ -12,6 +12,8 @@ import { privateKeyToAccount } from "viem/accounts";
 const cost = { N: 131_072, r: 8, p: 1 } as const;
 /** Most memory that an imported file may ask for, bytes. */
 const memoryMax = 2 ** 29;
+/** Such a file has half a thousand characters; what some wallets add to it is short, too. */
+const textMax = 16_384;
 
 export type Keystore = {
   version: 3;
@@ -109,6 +111,10 @@ const whole = (value: unknown, min: number, max: number): value is number =>
  * @throws Error that says what the file lacks; one that asks for more than 512 MiB is refused
  */
 export function parseKeystore(text: string): Keystore {
+  if (text.length > textMax)
+    throw new Error(
+      `This is no key file: expected at most ${textMax} characters, got ${text.length.toLocaleString("en-US")}.`,
+    );
   let file: Keystore;
   try {
     file = JSON.parse(text) as Keystore;

@@ -1,8 +1,7 @@
-import { lazy, type ReactNode, Suspense, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Button } from "../components/ui/button.tsx";
+import { SignIn } from "./sign-in.tsx";
 import { useWallet } from "./wallet.ts";
-
-const WalletDialog = lazy(() => import("./dialog.tsx"));
 
 /** What a signature is needed for; who has no wallet yet, or a locked one, is led there first. */
 export function NeedsWallet({ why, children }: { why: string; children: ReactNode }) {
@@ -15,11 +14,7 @@ export function NeedsWallet({ why, children }: { why: string; children: ReactNod
         {wallet.kind === "none" ? "Sign in" : "Unlock your key"}
       </Button>
       <p className="text-sm text-quiet">{why}</p>
-      {open && (
-        <Suspense>
-          <WalletDialog onClose={() => setOpen(false)} />
-        </Suspense>
-      )}
+      {open && <SignIn onClose={() => setOpen(false)} />}
     </div>
   );
 }

@@ -4,6 +4,7 @@
  */
 import { useSyncExternalStore } from "react";
 import type { Address, Hex } from "viem";
+import { api, ask } from "../api/client.ts";
 import type { Sealed } from "./sealed.ts";
 import { signMessage } from "./wallet.ts";
 
@@ -40,47 +41,67 @@ const signatureFor = async (address: Address) =>
 /** What a key's making is at. */
 export type MakingStep = "making" | "keeping" | "depositing" | "activating";
 
+type Making = {
+  readonly depositWei: bigint;
+  /** The most that the key may spend; the deposit unless given. */
+  readonly limitWei?: bigint;
+  readonly label: string;
+  /** What is to be done before money moves. */
+  readonly beforeDeposit?: (key: PayingKey) => Promise<void>;
+  /** Money stands behind the key from now on: its secret must not get lost. */
+  readonly onDeposited?: (key: PayingKey) => void;
+  readonly onStep?: (step: MakingStep) => void;
+};
+
 /**
- * Makes an API key that pays from a channel of the wallet's own: asks the node for the key, keeps it if that is wanted (before money
- * moves, so that none is out of reach after a reload), deposits, and has the node bind the two.
+ * Makes an API key that pays from a channel of the wallet's own: asks the node for the key, deposits, and has the node bind the two.
  *
  * @throws Error of the wallet or the chain; OpenLedgerError of the node
  */
-export async function makePayingKey(
-  address: Address,
-  { depositWei, keep, onStep }: { depositWei: bigint; keep: boolean; onStep: (step: MakingStep) => void },
-): Promise<void> {
+export async function makeKey(address: Address, making: Making): Promise<PayingKey> {
+  const { beforeDeposit, onDeposited, onStep, ...wanted } = making;
   const [{ createClient }, { send }] = await Promise.all([
     import("../../../client/src/index.ts"),
     import("./wallet.ts"),
   ]);
-  onStep("making");
-  const made = await createClient({ baseUrl: location.origin }).createKey({
-    payer: address,
-    depositWei,
-    label: "playground",
-  });
+  onStep?.("making");
+  const made = await createClient({ baseUrl: location.origin }).createKey({ payer: address, ...wanted });
   const key = { secret: made.secret, channelId: made.call.channelId as Hex };
-  if (keep) {
+  await beforeDeposit?.(key);
+  onStep?.("depositing");
+  const { to, data, value } = made.call;
+  await send({ to, data, value });
+  onDeposited?.(key);
+  onStep?.("activating");
+  await made.activate();
+  return key;
+}
+
+/** Makes the key that pays here; kept, if that is wanted, before money moves, so that none is out of reach after a reload. */
+export async function makePayingKey(
+  address: Address,
+  { depositWei, keep, onStep }: { depositWei: bigint; keep: boolean; onStep: (step: MakingStep) => void },
+): Promise<void> {
+  let deposited = false;
+  const keepIt = async ({ secret, channelId }: PayingKey) => {
     onStep("keeping");
     const { seal } = await import("./sealed.ts");
-    const kept: Kept = {
-      ...seal(key.secret, await signatureFor(address), address),
-      channelId: key.channelId,
-    };
+    const kept = { ...seal(secret, await signatureFor(address), address), channelId };
     localStorage.setItem(place(address), JSON.stringify(kept));
-  }
+  };
   try {
-    onStep("depositing");
-    const { to, data, value } = made.call;
-    await send({ to, data, value });
+    const key = await makeKey(address, {
+      ...{ depositWei, label: "playground", onStep },
+      ...(keep ? { beforeDeposit: keepIt } : {}),
+      onDeposited: () => {
+        deposited = true;
+      },
+    });
+    become(key);
   } catch (error) {
-    if (keep) localStorage.removeItem(place(address));
+    if (keep && !deposited) localStorage.removeItem(place(address));
     throw error;
   }
-  onStep("activating");
-  await made.activate();
-  become(key);
 }
 
 /** Opens the key that this device keeps for the account; the wallet signs. */
@@ -99,4 +120,10 @@ export const bringPayingKey = (secret: string): void => become({ secret, channel
 export function leavePayingKey(address?: Address): void {
   if (address) localStorage.removeItem(place(address));
   become(undefined);
+}
+
+/** Has the node take the key no more; what it was charged stays owed, what it has not spent stays in its channel. */
+export async function revokePayingKey(key: PayingKey, address: Address): Promise<void> {
+  await ask(api.DELETE("/v1/keys", { headers: { authorization: `Bearer ${key.secret}` } }));
+  leavePayingKey(address);
 }

@@ -5,12 +5,13 @@ import { queries } from "../api/queries.ts";
 import type { Schema } from "../api/types.ts";
 import { signMessage } from "./wallet.ts";
 
-const key = ["session"];
+/** What the session is kept under in the cache. */
+export const sessionKey = ["session"];
 
 /** Who is signed in; `undefined` until the node has said, `null` for nobody. */
 export function useSession(): Schema<"Session"> | null | undefined {
   const { data } = useQuery({
-    queryKey: key,
+    queryKey: sessionKey,
     queryFn: ({ signal }) => ask(api.GET("/v1/session", { signal })),
     staleTime: 60_000,
   });
@@ -38,12 +39,12 @@ export async function signIn(address: `0x${string}`): Promise<void> {
   });
   const signature = await signMessage(message);
   const session = await ask(api.POST("/v1/session", { body: { message, signature } }));
-  queries.setQueryData(key, { session });
+  queries.setQueryData(sessionKey, { session });
 }
 
 /** Ends the session; what was asked for under it is forgotten. */
 export async function signOut(): Promise<void> {
   await ask(api.DELETE("/v1/session"));
-  queries.setQueryData(key, { session: null });
+  queries.setQueryData(sessionKey, { session: null });
   await queries.invalidateQueries();
 }

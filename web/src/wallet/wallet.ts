@@ -130,7 +130,7 @@ export async function connect({ info, provider }: EIP6963ProviderDetail): Promis
 }
 
 /** Raised where a signature is needed and nobody is there to give one. */
-export class NoWalletError extends Error {
+class NoWalletError extends Error {
   constructor() {
     super("This needs your signature: connect a wallet or unlock your key first.");
     this.name = "NoWalletError";

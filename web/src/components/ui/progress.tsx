@@ -7,7 +7,7 @@ export function Progress({ label, done, total, note }: Props) {
   const share = total > 0 ? Math.min(1, done / total) : 0;
   return (
     <div className="flex flex-col gap-1">
-      <div className="flex justify-between gap-4 text-sm">
+      <div className="flex flex-wrap justify-between gap-x-4 text-sm">
         <span>{label}</span>
         <span className="text-quiet">
           {Math.floor(100 * share)} %{note ? ` · ${note}` : ""}

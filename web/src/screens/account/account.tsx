@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { accountBalanceQuery } from "../../chain/balance.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Address, Hash } from "../../components/hash.tsx";
 import { Facts, Page } from "../../components/page.tsx";
@@ -7,35 +8,67 @@ import { Empty, Loaded } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
+import { Tabs } from "../../components/ui/tabs.tsx";
 import { When } from "../../components/when.tsx";
+import { useAddressParam } from "../../lib/address.ts";
+import { startTour } from "../../tour/tour.ts";
 import { useAct } from "../../wallet/act.tsx";
 import { NeedsWallet } from "../../wallet/needs-wallet.tsx";
 import { signOut, useSession } from "../../wallet/session.ts";
 import { leave, useWallet } from "../../wallet/wallet.ts";
+import { Channels } from "./channel-list.tsx";
 import { DeviceKey } from "./device-key.tsx";
-import { Paying } from "./paying.tsx";
+import { Passes } from "./passes.tsx";
 
-/** Who one is here: the wallet, the session, the key of this device, the key that pays, and the network. */
+/** Who one is here: the wallet, the session, the key of this device, what pays and from where, and the network. */
 export function AccountPage() {
   const wallet = useWallet();
+  const [tab, setTab] = useAddressParam("tab", "you");
   return (
     <Page title="Account" lead="Your wallet, what pays for your answers, and the network they live on.">
       {wallet.kind === "none" ? (
-        <Empty title="Nobody is signed in" action={<NeedsWallet why="">{null}</NeedsWallet>}>
-          A key of this device is made in a moment, or connect a wallet of this browser.
-        </Empty>
+        <>
+          <Empty title="Nobody is signed in" action={<NeedsWallet why="">{null}</NeedsWallet>}>
+            A key of this device is made in a moment, or connect a wallet of this browser.
+          </Empty>
+          <div className="grid items-start gap-5 xl:grid-cols-2">
+            <Network />
+            <TourCard />
+          </div>
+        </>
       ) : (
-        <div className="grid items-start gap-5 xl:grid-cols-2">
-          <Wallet address={wallet.address} />
-          <Paying address={wallet.address} />
-          {wallet.kind !== "browser" && <DeviceKey />}
-          <Network />
-        </div>
+        <Tabs
+          label="Parts of the account"
+          value={tab}
+          onChange={setTab}
+          tabs={[
+            {
+              id: "you",
+              label: "You",
+              content: (
+                <div className="grid items-start gap-5 xl:grid-cols-2">
+                  <Wallet address={wallet.address} />
+                  <Network />
+                  {wallet.kind !== "browser" && <DeviceKey />}
+                  <TourCard />
+                </div>
+              ),
+            },
+            { id: "channels", label: "Channels and keys", content: <Channels address={wallet.address} /> },
+            { id: "passes", label: "Passes", content: <Passes /> },
+          ]}
+        />
       )}
-      {wallet.kind === "none" && <Network />}
     </Page>
   );
 }
+
+/** The first look again, for who skipped it. */
+const TourCard = () => (
+  <Card heading="First look" note="Six short steps from knowing something to being paid for it.">
+    <Button onClick={startTour}>Show it again</Button>
+  </Card>
+);
 
 async function leaveAll(): Promise<string> {
   leave();
@@ -47,20 +80,7 @@ function Wallet({ address }: { address: `0x${string}` }) {
   const wallet = useWallet();
   const session = useSession();
   const { act, busy, failure } = useAct();
-  const balance = useQuery({
-    queryKey: ["balance of", address],
-    queryFn: async () => {
-      const { network } = await import("../../chain/client.ts");
-      return (await network()).public.getBalance({ address });
-    },
-    refetchInterval: 10_000,
-  });
-  const kind = {
-    none: "",
-    locked: "a key of this device, locked",
-    local: "a key of this device",
-    browser: "",
-  }[wallet.kind];
+  const balance = useQuery(accountBalanceQuery(address));
   return (
     <Card
       heading="Wallet"
@@ -73,7 +93,12 @@ function Wallet({ address }: { address: `0x${string}` }) {
       <Facts
         facts={[
           ["Address", <Address key="address" value={address} />],
-          ["Kind", wallet.kind === "browser" ? wallet.name : kind],
+          [
+            "Kind",
+            wallet.kind === "browser"
+              ? wallet.name
+              : `a key of this device${wallet.kind === "locked" ? ", locked" : ""}`,
+          ],
           [
             "Balance",
             <Loaded key="balance" query={balance} rows={1}>

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { keyQuery } from "../../api/answers.ts";
+import { keyQuery, leftOn } from "../../api/answers.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Hash } from "../../components/hash.tsx";
 import { Facts } from "../../components/page.tsx";
@@ -14,6 +14,7 @@ import {
   leavePayingKey,
   openPayingKey,
   type PayingKey,
+  revokePayingKey,
   usePayingKey,
 } from "../../wallet/paying-key.ts";
 
@@ -23,8 +24,8 @@ export function Paying({ address }: { address: `0x${string}` }) {
   const { act, busy, failure } = useAct();
   return (
     <Card
-      heading="What pays for answers"
-      note="An API key that spends from a channel of yours, up to what you put in."
+      heading="The key of the playground"
+      note="It pays for answers in this browser, up to what its channel and its limit leave."
     >
       {key ? (
         <InUse payingKey={key} address={address} />
@@ -51,15 +52,16 @@ export function Paying({ address }: { address: `0x${string}` }) {
 
 function InUse({ payingKey, address }: { payingKey: PayingKey; address: `0x${string}` }) {
   const found = useQuery(keyQuery(payingKey.secret));
+  const { act, busy, failure } = useAct();
   return (
     <>
       <Loaded query={found} rows={5}>
-        {({ label, state, remainingWei, channelId, usage }) => (
+        {({ label, state, remainingWei, reservedWei, channelId, usage }) => (
           <Facts
             facts={[
               ["Label", label || "none"],
               ["State", state],
-              ["Left", <Amount key="left" wei={remainingWei} />],
+              ["Left", <Amount key="left" wei={leftOn({ remainingWei, reservedWei })} />],
               ["Spent", <Amount key="spent" wei={usage.chargedWei} />],
               ["Answers", count(usage.requests)],
               ["Tokens", `${count(usage.promptTokens)} asked, ${count(usage.completionTokens)} answered`],
@@ -70,10 +72,19 @@ function InUse({ payingKey, address }: { payingKey: PayingKey; address: `0x${str
       </Loaded>
       <div className="mt-3 flex flex-wrap gap-2">
         <Button onClick={() => leavePayingKey()}>Close it until it is needed</Button>
-        <Button variant="danger" onClick={() => leavePayingKey(address)}>
-          Forget it here
+        <Button onClick={() => leavePayingKey(address)}>Forget it here</Button>
+        <Button
+          variant="danger"
+          disabled={busy}
+          onClick={() => {
+            if (!confirm("Revoke this key? It buys nothing more. What is left stays in its channel.")) return;
+            void act(() => revokePayingKey(payingKey, address).then(() => "The key is revoked."));
+          }}
+        >
+          Revoke it
         </Button>
       </div>
+      {failure}
     </>
   );
 }

@@ -1,27 +1,77 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
+import type { Hex } from "viem";
 import { api, ask } from "../../api/client.ts";
 import type { Schema } from "../../api/types.ts";
 import { Address, Hash } from "../../components/hash.tsx";
 import { Facts, Page, Stat, Stats } from "../../components/page.tsx";
-import { Loaded } from "../../components/states.tsx";
+import { Failure, Loaded } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Dialog } from "../../components/ui/dialog.tsx";
 import { VirtualTable } from "../../components/virtual-table.tsx";
 import { useFilters } from "../../lib/filters.ts";
 import { count } from "../../lib/format.ts";
+import { usePages } from "../../lib/pages.ts";
 import { useAddress } from "../../wallet/wallet.ts";
 import { place, type Source } from "./contribute/convert.ts";
 import { ExampleText } from "./example.tsx";
+import { passHeaders, usePass } from "./pass.ts";
+import { ProposedEdits } from "./proposed-edits.tsx";
 import { datanetQuery } from "./queries.ts";
 import { datanetTrail } from "./trail.ts";
-import { countStatuses, mainReason, Reasons, StatusFilter, Verdict, verdictMeaning } from "./verdict.tsx";
+import {
+  mainReason,
+  Reasons,
+  type Status,
+  StatusFilter,
+  statuses,
+  Verdict,
+  verdictMeaning,
+} from "./verdict.tsx";
 import { Withdraw } from "./withdraw.tsx";
 
 type Report = Schema<"ContributionReport">;
 type Row = Report["rows"][number];
+
+type Wanted = { status?: Status; offset?: number; limit: number };
+
+const reportPage = (contributionId: number, query: Wanted, signal?: AbortSignal, pass?: string) =>
+  ask(
+    api.GET("/v1/contributions/{contributionId}", {
+      params: { path: { contributionId }, query },
+      headers: passHeaders(pass),
+      ...(signal && { signal }),
+    }),
+  );
+
+const standing = ({ status, withdrawnAtMs }: Row): Status =>
+  withdrawnAtMs === undefined ? status : "withdrawn";
+const isLive = (row: Row) => standing(row) === "accepted" || standing(row) === "pending";
+const rowsAtOnce = 500;
+
+/** Digests of all rows that count or wait. */
+async function liveDigests({ contributionId, exampleCount }: Report): Promise<Hex[]> {
+  const digests: Hex[] = [];
+  for (let offset = 0; offset < exampleCount; offset += rowsAtOnce) {
+    const { rows } = await reportPage(contributionId, { offset, limit: rowsAtOnce });
+    digests.push(...rows.filter(isLive).map(({ digest }) => digest as Hex));
+  }
+  return digests;
+}
+
+/** How many rows stand in each way. */
+const countsOf = (report: Report): ReadonlyMap<string, number> =>
+  new Map<Status, number>([
+    ["accepted", report.accepted],
+    ["pending", report.pending],
+    ["duplicate", report.duplicates],
+    ["near-duplicate", report.nearDuplicates],
+    ["refused", report.refused - report.nearDuplicates],
+    ["rejected", report.rejected],
+    ["withdrawn", report.withdrawn],
+  ]);
 
 /** What became of each row of a contribution; it stays at this address. */
 export function ContributionPage() {
@@ -29,13 +79,7 @@ export function ContributionPage() {
   const datanet = useQuery(datanetQuery(id));
   const found = useQuery({
     queryKey: ["contribution", contribution],
-    queryFn: ({ signal }) =>
-      ask(
-        api.GET("/v1/contributions/{contributionId}", {
-          params: { path: { contributionId: Number(contribution) } },
-          signal,
-        }),
-      ),
+    queryFn: ({ signal }) => reportPage(Number(contribution), { limit: 1 }, signal),
     refetchInterval: ({ state }) => (state.data && state.data.pending > 0 ? 15_000 : false),
   });
   return (
@@ -55,13 +99,28 @@ function ReportOf({ report }: { report: Report }) {
   const [filter, change] = useFilters();
   const [opened, setOpened] = useState<Row>();
   const me = useAddress();
-  const status = filter("status");
-  const rows = status === undefined ? report.rows : report.rows.filter((row) => row.status === status);
-  const live = report.rows.filter((row) => row.status === "accepted" || row.status === "pending");
+  const status = statuses.find((one) => one === filter("status"));
+  const counts = countsOf(report);
+  const live = report.accepted + report.pending;
+  // Texts are shown with a pass where they are gated.
+  const pass = usePass(report.datanetId);
+  const list = usePages<Row, Report>({
+    // What curators decide meanwhile changes the counts, and with them the rows.
+    key: [
+      "contribution",
+      report.contributionId,
+      "rows",
+      status ?? "",
+      [...counts.values()].join(),
+      pass ?? "",
+    ],
+    load: ({ signal, ...page }) =>
+      reportPage(report.contributionId, { ...page, ...(status && { status }) }, signal, pass),
+  });
   return (
     <>
       <Stats>
-        <Stat label="Rows">{count(report.rows.length)}</Stat>
+        <Stat label="Rows">{count(report.exampleCount)}</Stat>
         <Stat label="Count" note={report.split === "train" ? "to train on" : "held out, to measure with"}>
           {count(report.accepted)}
         </Stat>
@@ -69,18 +128,17 @@ function ReportOf({ report }: { report: Report }) {
         <Stat label="Duplicates">{count(report.duplicates)}</Stat>
         <Stat label="Refused or turned down">{count(report.refused + report.rejected)}</Stat>
       </Stats>
+      <ProposedEdits key={report.contributionId} report={report} me={me} />
       <Card heading="Rows">
         <div className="flex flex-col gap-3">
-          <StatusFilter
-            counts={countStatuses(report.rows)}
-            chosen={status}
-            onChoose={(status) => change({ status })}
-          />
+          <StatusFilter counts={counts} chosen={status} onChoose={(status) => change({ status })} />
+          {list.error && <Failure error={list.error} />}
           <VirtualTable<Row>
             key={status ?? ""}
             caption="Rows of the contribution"
-            total={rows.length}
-            rowAt={(at) => rows[at]}
+            total={status === undefined ? report.exampleCount : (counts.get(status) ?? 0)}
+            rowAt={list.rowAt}
+            onRange={list.onRange}
             height="min(55dvh, 36rem)"
             columns={[
               {
@@ -97,7 +155,7 @@ function ReportOf({ report }: { report: Report }) {
                   </Button>
                 ),
               },
-              { heading: "Verdict", width: "10rem", cell: ({ status }) => <Verdict status={status} /> },
+              { heading: "Verdict", width: "10rem", cell: (row) => <Verdict status={standing(row)} /> },
               {
                 heading: "From",
                 width: "minmax(10rem, 2fr)",
@@ -123,12 +181,16 @@ function ReportOf({ report }: { report: Report }) {
             ["Consent", <Hash key="consent" value={report.consentDigest} />],
           ]}
         />
-        {me === report.contributor && live.length > 0 && (
+        {me === report.contributor && live > 0 && (
           <Withdraw
             datanetId={report.datanetId}
             contributor={me}
-            digests={live.map(({ digest }) => digest as `0x${string}`)}
-            what={`all ${count(live.length)} rows of this contribution that count or wait`}
+            digestsOf={() => liveDigests(report)}
+            what={
+              live === 1
+                ? "the row of this contribution that counts or waits"
+                : `all ${count(live)} rows of this contribution that count or wait`
+            }
           />
         )}
       </Card>
@@ -140,7 +202,7 @@ function ReportOf({ report }: { report: Report }) {
           description={opened.source ? place(opened.source as Source) : "Sent without a source"}
         >
           <div className="flex flex-wrap items-center gap-2 text-sm">
-            <Verdict status={opened.status} /> {verdictMeaning(opened.status)}
+            <Verdict status={standing(opened)} /> {verdictMeaning(standing(opened))}
           </div>
           <Reasons reasons={opened.reasons} />
           {opened.reviews?.map(({ decision, reason, proposal }, at) => (
@@ -173,7 +235,7 @@ function ReportOf({ report }: { report: Report }) {
             ]}
           />
           <div className="flex flex-wrap gap-2">
-            {opened.status === "accepted" && (
+            {standing(opened) === "accepted" && (
               <Button size="small" asChild>
                 <Link
                   to="/datanets/$id"
@@ -189,11 +251,11 @@ function ReportOf({ report }: { report: Report }) {
                 </Link>
               </Button>
             )}
-            {me === report.contributor && (opened.status === "accepted" || opened.status === "pending") && (
+            {me === report.contributor && isLive(opened) && (
               <Withdraw
                 datanetId={report.datanetId}
                 contributor={me}
-                digests={[opened.digest as `0x${string}`]}
+                digestsOf={async () => [opened.digest as Hex]}
                 what="this row"
               />
             )}

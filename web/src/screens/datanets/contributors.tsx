@@ -52,7 +52,7 @@ export function Contributors({ datanet }: { datanet: Schema<"Datanet"> }) {
               keyOf={({ contributor }) => contributor}
               empty={
                 <Empty
-                  title="Nobody has contributed yet"
+                  title="No row counts yet"
                   action={
                     <Button variant="primary" asChild>
                       <Link to="/datanets/$id/contribute" params={{ id: datanetId }}>
@@ -164,13 +164,18 @@ function Contributions({ datanetId, me }: { datanetId: string; me: string | unde
             columns={[
               {
                 heading: "Report",
-                cell: ({ contributionId }) => (
+                cell: ({ contributionId, proposals }) => (
                   <Link
                     to="/datanets/$id/contributions/$contribution"
                     params={{ id: datanetId, contribution: String(contributionId) }}
                     className="text-accent hover:underline"
                   >
                     Contribution {contributionId}
+                    {proposals > 0 && (
+                      <Badge tone="wait" className="ml-2">
+                        {count(proposals)} {proposals === 1 ? "edit" : "edits"} proposed
+                      </Badge>
+                    )}
                   </Link>
                 ),
               },

@@ -38,6 +38,9 @@ const names: Record<string, string> = {
   completion: "Completion",
 };
 
+/** Who speaks in a turn. */
+export const roleName = (role: string): string => names[role] ?? role;
+
 /** All of an example, turn by turn. */
 export function ExampleText({ example, search }: { example: Example; search?: string | undefined }) {
   const turns =
@@ -52,7 +55,7 @@ export function ExampleText({ example, search }: { example: Example; search?: st
       {turns.map(({ role, content }, turn) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: turns never move
         <li key={turn} className="rounded-md border bg-sunken px-3 py-2">
-          <p className="text-xs font-medium text-quiet">{names[role] ?? role}</p>
+          <p className="text-xs font-medium text-quiet">{roleName(role)}</p>
           <p className="text-sm whitespace-pre-wrap [overflow-wrap:anywhere]">
             <Marked text={content} search={search} />
           </p>

@@ -8,11 +8,15 @@ import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { count } from "../../lib/format.ts";
+import { useTourMark } from "../../tour/tour.ts";
+import { useIsOperator } from "../../wallet/session.ts";
+import { ImportVersion } from "./import-version.tsx";
 
 const pageSize = 50;
 
 /** All Datanets of this node, newest first. */
 export function DatanetList() {
+  const operator = useIsOperator();
   const pages = useInfiniteQuery({
     queryKey: ["datanets"],
     initialPageParam: undefined as string | undefined,
@@ -25,17 +29,21 @@ export function DatanetList() {
       ),
     getNextPageParam: ({ datanets }) => (datanets.length < pageSize ? undefined : datanets.at(-1)?.datanetId),
   });
+  const mark = useTourMark("rows");
   return (
     <Page
       title="Datanets"
       action={
-        <Button asChild>
-          <Link to="/datanets/new">New Datanet</Link>
-        </Button>
+        <>
+          {operator && <ImportVersion />}
+          <Button asChild>
+            <Link to="/datanets/new">New Datanet</Link>
+          </Button>
+        </>
       }
       lead="Pools of licensed, versioned knowledge. Whoever contributes is paid whenever a model's answer comes from it."
     >
-      <Card>
+      <Card className={mark}>
         <Loaded query={pages}>
           {({ pages: loaded }) => (
             <Table
@@ -66,9 +74,9 @@ export function DatanetList() {
                 { heading: "Domain", wide: true, cell: ({ domain }) => domain },
                 { heading: "Licence", cell: ({ license }) => license },
                 {
-                  heading: "Examples",
+                  heading: "Rows to train on",
                   numeric: true,
-                  cell: ({ trainRows, heldoutRows }) => count(trainRows + heldoutRows),
+                  cell: ({ trainRows }) => count(trainRows),
                 },
                 {
                   heading: "Contributors",

@@ -33,6 +33,10 @@ test("everything that can be asked is read", () => {
   });
   assert.deepEqual([read.overlap, read.curators.length, read.curators[0]], [2, 2, curator.toLowerCase()]);
   assert.deepEqual(read.access, { kind: "request", terms: "Only for study." });
+  const token = { access: "token", terms: "Holders.", contract: curator };
+  assert.deepEqual(readForm(form(token)).access, {
+    ...{ kind: "token", terms: "Holders.", contract: curator.toLowerCase(), least: "1" },
+  });
 });
 
 test("what is wrong is told by its field", () => {
@@ -42,6 +46,8 @@ test("what is wrong is told by its field", () => {
     [{ minTokens: "9", maxTokens: "3" }, /^Length/],
     [{ minTokens: "-1" }, /^At least/],
     [{ access: "request" }, /^Terms/],
+    [{ access: "token", terms: "Yes." }, /^Token/],
+    [{ access: "token", terms: "Yes.", contract: `0x${"ab".repeat(20)}`, least: "0.5" }, /^How much/],
   ] as const)
     assert.throws(() => readForm(form(fields)), { message });
 });

@@ -14,13 +14,20 @@ export const optionalChecks = {
 } as const;
 type Check = keyof typeof optionalChecks;
 
+export type Rules = Omit<Schema<"DatanetRules">, "stakeWei"> & { stakeWei?: string };
+export type AccessRule =
+  | { kind: "public" }
+  | { kind: "request"; terms: string }
+  /** `least` in the token's base units. */
+  | { kind: "token"; terms: string; contract: string; least: string };
+
 export type NewDatanet = {
   card: { name: string; domain: string; description: string; license: string };
-  rules: Omit<Schema<"DatanetRules">, "stakeWei"> & { stakeWei?: string };
+  rules: Rules;
   /** How many curators judge each row; null for none. */
   overlap: number | null;
   curators: string[];
-  access: { kind: "public" } | { kind: "request"; terms: string };
+  access: AccessRule;
 };
 
 const text = (data: FormData, name: string) => String(data.get(name) ?? "").trim();
@@ -33,46 +40,70 @@ function whole(data: FormData, name: string, label: string): number | undefined 
   return Number(given);
 }
 
-/** @throws Error with the field and what it expects */
-export function readForm(data: FormData): NewDatanet {
+/** What is asked of rows. @throws Error with the field and what it expects */
+export function readRules(data: FormData): Rules {
   const languages = text(data, "languages")
     .toLowerCase()
     .split(/[\s,]+/)
     .filter(Boolean);
   const strange = languages.find((language) => !/^[a-z]{2}$/.test(language));
   if (strange) throw new Error(`Languages: expected two letters each, such as en, not "${strange}".`);
-  const curators = text(data, "curators")
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter(Boolean);
-  const other = curators.find((curator) => !/^0x[0-9a-f]{40}$/.test(curator));
-  if (other) throw new Error(`Curators: expected addresses of 0x and 40 hex digits, not "${other}".`);
   const minTokens = whole(data, "minTokens", "At least");
   const maxTokens = whole(data, "maxTokens", "At most");
   if (minTokens !== undefined && maxTokens !== undefined && minTokens > maxTokens)
     throw new Error("Length: what is asked at least is more than what is allowed at most.");
   const stakeWei = text(data, "stake") === "" ? 0n : parseOpen(text(data, "stake"));
-  const terms = text(data, "terms");
-  if (text(data, "access") === "request" && terms === "")
-    throw new Error("Terms: readers who ask accept terms by signature; say which.");
-  const overlap = Number(text(data, "overlap"));
   return {
-    card: {
-      name: text(data, "name"),
-      domain: text(data, "domain"),
-      description: text(data, "description"),
-      license: text(data, "license"),
-    },
-    rules: {
-      refuse: (Object.keys(optionalChecks) as Check[]).filter((check) => data.has(`refuse ${check}`)),
-      maskPersonalData: data.has("mask"),
-      ...(languages.length > 0 && { languages }),
-      ...(minTokens !== undefined && { minTokens }),
-      ...(maxTokens !== undefined && { maxTokens }),
-      ...(stakeWei > 0n && { stakeWei: stakeWei.toString() }),
-    },
-    overlap: overlap === 0 ? null : overlap,
-    curators,
-    access: text(data, "access") === "request" ? { kind: "request", terms } : { kind: "public" },
+    refuse: (Object.keys(optionalChecks) as Check[]).filter((check) => data.has(`refuse ${check}`)),
+    maskPersonalData: data.has("mask"),
+    ...(languages.length > 0 && { languages }),
+    ...(minTokens !== undefined && { minTokens }),
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(stakeWei > 0n && { stakeWei: stakeWei.toString() }),
   };
 }
+
+const addressPattern = /^0x[0-9a-f]{40}$/;
+
+/** Addresses between commas, spaces or lines. @throws Error with what is none */
+export function readAddresses(data: FormData, name: string, label: string): string[] {
+  const addresses = text(data, name)
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter(Boolean);
+  const other = addresses.find((address) => !addressPattern.test(address));
+  if (other) throw new Error(`${label}: expected addresses of 0x and 40 hex digits, not "${other}".`);
+  return addresses;
+}
+
+/** How many curators judge each row; null for none. */
+export const readOverlap = (data: FormData): number | null => Number(text(data, "overlap")) || null;
+
+/** Who may read. @throws Error with the field and what it expects */
+export function readAccess(data: FormData): AccessRule {
+  const [kind, terms] = [text(data, "access"), text(data, "terms")];
+  if (kind !== "request" && kind !== "token") return { kind: "public" };
+  if (terms === "") throw new Error("Terms: readers who ask accept terms by signature; say which.");
+  if (kind === "request") return { kind, terms };
+  const [contract, ...others] = readAddresses(data, "contract", "Token");
+  if (contract === undefined || others.length > 0)
+    throw new Error("Token: expected the address of one ERC-20 or ERC-721 on this chain.");
+  const least = text(data, "least") || "1";
+  if (!/^[1-9]\d{0,77}$/.test(least))
+    throw new Error(`How much of it: expected a whole number from 1, not "${least}".`);
+  return { kind, terms, contract, least };
+}
+
+/** @throws Error with the field and what it expects */
+export const readForm = (data: FormData): NewDatanet => ({
+  card: {
+    name: text(data, "name"),
+    domain: text(data, "domain"),
+    description: text(data, "description"),
+    license: text(data, "license"),
+  },
+  rules: readRules(data),
+  overlap: readOverlap(data),
+  curators: readAddresses(data, "curators", "Curators"),
+  access: readAccess(data),
+});

@@ -7,12 +7,13 @@ import { Page } from "../../components/page.tsx";
 import { Failure } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
-import { CheckField, SelectField, TextArea, TextField } from "../../components/ui/field.tsx";
+import { SelectField, TextArea, TextField } from "../../components/ui/field.tsx";
 import { NeedsWallet } from "../../wallet/needs-wallet.tsx";
 import { signIn, useIsOperator } from "../../wallet/session.ts";
 import { useAddress } from "../../wallet/wallet.ts";
 import { licenseTerms } from "./about.tsx";
-import { type NewDatanet, optionalChecks, readForm } from "./new-form.ts";
+import { AccessFields, OverlapField, RulesFields } from "./fields.tsx";
+import { type NewDatanet, readForm } from "./new-form.ts";
 import { licensesQuery } from "./queries.ts";
 import { datanetsTrail } from "./trail.ts";
 
@@ -47,7 +48,6 @@ export function NewDatanetPage() {
   const operator = useIsOperator();
   const address = useAddress();
   const [license, setLicense] = useState("CC0-1.0");
-  const [access, setAccess] = useState("public");
   const [stage, setStage] = useState("");
   const creating = useMutation({ mutationFn: (data: FormData) => create(readForm(data), setStage) });
   const signing = useMutation({ mutationFn: () => signIn(address as `0x${string}`) });
@@ -94,68 +94,19 @@ export function NewDatanetPage() {
           heading="What it asks of rows"
           note="Malformed rows and duplicates are refused always; what is not refused is noted."
         >
-          <div className="flex flex-col gap-4">
-            <fieldset className="grid gap-2 md:grid-cols-2">
-              <legend className="mb-2 text-sm text-quiet">Refuse</legend>
-              {Object.entries(optionalChecks).map(([check, label]) => (
-                <CheckField
-                  key={check}
-                  name={`refuse ${check}`}
-                  label={label}
-                  defaultChecked={check === "contamination"}
-                />
-              ))}
-            </fieldset>
-            <div className="grid gap-4 md:grid-cols-2">
-              <TextField label="Languages" name="languages" placeholder="en, de" hint="Empty: any" />
-              <TextField
-                label="Stake of contributors (OPEN)"
-                name="stake"
-                inputMode="decimal"
-                hint="Empty: none"
-              />
-              <TextField label="At least (tokens)" name="minTokens" inputMode="numeric" />
-              <TextField label="At most (tokens)" name="maxTokens" inputMode="numeric" />
-            </div>
-            <CheckField name="mask" label="Mask personal data before rows are signed" />
-          </div>
+          <RulesFields />
         </Card>
         <Card heading="Who judges, and who may read">
-          <div className="grid gap-4 md:grid-cols-2">
-            <SelectField label="Each row is judged by" name="overlap" defaultValue="0">
-              <option value="0">nobody: what passes the checks counts</option>
-              {[1, 2, 3, 5, 7, 9].map((overlap) => (
-                <option key={overlap} value={overlap}>
-                  {overlap === 1 ? "1 curator" : `${overlap} curators`}
-                </option>
-              ))}
-            </SelectField>
-            <SelectField
-              label="Texts may be read by"
-              name="access"
-              value={access}
-              onChange={({ target }) => setAccess(target.value)}
-            >
-              <option value="public">everybody</option>
-              <option value="request">whom you admit</option>
-            </SelectField>
+          <div className="flex flex-col gap-4">
+            <OverlapField />
             <TextArea
               label="Curators"
               name="curators"
               rows={2}
               placeholder="0x…"
               hint="Addresses, one a line; more can be named later."
-              className="md:col-span-2"
             />
-            {access === "request" && (
-              <TextArea
-                label="Terms that readers accept by signature"
-                name="terms"
-                maxLength={20_000}
-                rows={4}
-                className="md:col-span-2"
-              />
-            )}
+            <AccessFields />
           </div>
         </Card>
         {creating.error && <Failure error={creating.error} />}

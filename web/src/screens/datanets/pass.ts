@@ -5,10 +5,21 @@ import { api, ask } from "../../api/client.ts";
 import { queries } from "../../api/queries.ts";
 import { signTypedData } from "../../wallet/wallet.ts";
 
+/** A pass that this page holds, without what opens. */
+export type HeldPass = { readonly datanetId: string; readonly expiresAtMs: number };
+
 type Pass = { readonly pass: string; readonly expiresAtMs: number };
 
 const passes = new Map<string, Pass>();
+let held: readonly HeldPass[] = [];
 const listeners = new Set<() => void>();
+
+function keep(datanetId: string, pass: Pass | undefined): void {
+  if (pass) passes.set(datanetId, pass);
+  else passes.delete(datanetId);
+  held = [...passes].map(([id, { expiresAtMs }]) => ({ datanetId: id, expiresAtMs }));
+  for (const listener of listeners) listener();
+}
 const subscribe = (listener: () => void) => {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -22,6 +33,15 @@ function passTo(datanetId: string): string | undefined {
 /** The pass to a Datanet, if this page holds one that still opens it. */
 export const usePass = (datanetId: string): string | undefined =>
   useSyncExternalStore(subscribe, () => passTo(datanetId));
+
+/** All that this page holds, those that are over as well. */
+export const usePasses = (): readonly HeldPass[] => useSyncExternalStore(subscribe, () => held);
+
+/** Lets a pass go: what it opened must be asked for again. */
+export async function leavePass(datanetId: string): Promise<void> {
+  keep(datanetId, undefined);
+  await queries.invalidateQueries({ queryKey: ["rows", datanetId] });
+}
 
 /** Headers that show it. */
 export const passHeaders = (pass: string | undefined): Record<string, string> =>
@@ -65,8 +85,7 @@ export async function askForPass(datanetId: string, reader: Address, purpose: st
     }),
   );
   if (admission.state === "admitted") {
-    passes.set(datanetId, admission);
-    for (const listener of listeners) listener();
+    keep(datanetId, admission);
     await queries.invalidateQueries({ queryKey: ["rows", datanetId] });
   }
   return admission;

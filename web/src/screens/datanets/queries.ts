@@ -10,10 +10,40 @@ export const datanetQuery = (datanetId: string) => ({
     ask(api.GET("/v1/datanets/{datanetId}", { params: path(datanetId), signal })),
 });
 
+const versionsAtOnce = 100;
+const versionsOf = (datanetId: string, before: number | undefined, signal: AbortSignal) =>
+  ask(
+    api.GET("/v1/datanets/{datanetId}/versions", {
+      params: { ...path(datanetId), query: { limit: versionsAtOnce, ...(before && { before }) } },
+      signal,
+    }),
+  );
+
+/** The newest versions, to choose one of. */
 export const versionsQuery = (datanetId: string) => ({
-  queryKey: ["datanet", datanetId, "versions"],
+  queryKey: ["datanet", datanetId, "versions", "newest"],
+  queryFn: ({ signal }: Asked) => versionsOf(datanetId, undefined, signal),
+});
+
+/** All versions, a page after the other. */
+export const versionPages = (datanetId: string) => ({
+  queryKey: ["datanet", datanetId, "versions", "pages"],
+  initialPageParam: undefined as number | undefined,
+  queryFn: ({ signal, pageParam }: Asked & { pageParam: number | undefined }) =>
+    versionsOf(datanetId, pageParam, signal),
+  getNextPageParam: ({ versions }: Awaited<ReturnType<typeof versionsOf>>) =>
+    versions.length < versionsAtOnce ? undefined : versions.at(-1)?.version,
+});
+
+export const versionQuery = (datanetId: string, version: number) => ({
+  queryKey: ["datanet", datanetId, "versions", version],
   queryFn: ({ signal }: Asked) =>
-    ask(api.GET("/v1/datanets/{datanetId}/versions", { params: path(datanetId), signal })),
+    ask(
+      api.GET("/v1/datanets/{datanetId}/versions/{version}", {
+        params: { path: { datanetId, version } },
+        signal,
+      }),
+    ),
 });
 
 export const rulesQuery = (datanetId: string) => ({
@@ -45,3 +75,23 @@ export const licensesQuery = {
   queryFn: ({ signal }: Asked) => ask(api.GET("/v1/licenses", { signal })),
   staleTime: Number.POSITIVE_INFINITY,
 };
+
+/** Who curates, as the chain has it. */
+export const curatorsQuery = (datanetId: string) => ({
+  queryKey: ["datanet", datanetId, "curators"],
+  queryFn: ({ signal }: Asked) =>
+    ask(api.GET("/v1/datanets/{datanetId}/curators", { params: path(datanetId), signal })),
+});
+
+export const electionsQuery = (datanetId: string) => ({
+  queryKey: ["datanet", datanetId, "elections"],
+  queryFn: ({ signal }: Asked) =>
+    ask(api.GET("/v1/datanets/{datanetId}/elections", { params: path(datanetId), signal })),
+});
+
+/** What publishing would make: for the operator. */
+export const nextVersionQuery = (datanetId: string) => ({
+  queryKey: ["datanet", datanetId, "next"],
+  queryFn: ({ signal }: Asked) =>
+    ask(api.GET("/v1/datanets/{datanetId}/next", { params: path(datanetId), signal })),
+});

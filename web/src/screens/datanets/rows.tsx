@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { SearchIcon } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { ApiError, api, ask } from "../../api/client.ts";
@@ -12,31 +13,50 @@ import { count } from "../../lib/format.ts";
 import { usePages } from "../../lib/pages.ts";
 import { AskToRead } from "./access.tsx";
 import { Side } from "./example.tsx";
+import { Histograms } from "./histograms.tsx";
 import { passHeaders, usePass } from "./pass.ts";
+import { versionQuery } from "./queries.ts";
+import { filtersInWords, noFilters, readFilters } from "./row-filters.ts";
 import { RowPanel } from "./row-panel.tsx";
 
 export type VersionRow = Schema<"DatanetVersionRows">["rows"][number];
 type Split = Schema<"Split">;
 
+type Props = { datanetId: string; versions: Schema<"DatanetVersion">[] };
+
+const NoVersion = () => (
+  <Empty title="No version has been published yet">
+    Accepted rows are seen here once the owner publishes them as a version.
+  </Empty>
+);
+
 /** Every row of a version: searched, filtered, opened; only what is in sight is fetched. */
-export function Rows({ datanetId, versions }: { datanetId: string; versions: Schema<"DatanetVersion">[] }) {
+export const Rows = ({ versions, ...rest }: Props) =>
+  versions.length === 0 ? <NoVersion /> : <Listed {...rest} versions={versions} />;
+
+function Listed({ datanetId, versions: newest }: Props) {
   const [filter, change] = useFilters();
   const pass = usePass(datanetId);
-  const version = Number(filter("version") ?? versions[0]?.version ?? 0);
+  const version = Number(filter("version") ?? newest[0]?.version ?? 0);
+  // An old one, of which a link tells, is beside the newest.
+  const isListed = newest.some((one) => one.version === version);
+  const older = useQuery({ ...versionQuery(datanetId, version), enabled: !isListed && newest.length > 0 });
+  const versions = older.data && !isListed ? [...newest, older.data] : newest;
   const split: Split = filter("split") === "heldout" ? "heldout" : "train";
-  const search = filter("q");
-  const contributor = filter("contributor");
+  const filters = readFilters(filter);
+  const { search, contributor } = filters;
+  const wanted = JSON.stringify(filters);
   const opened = filter("row");
   const [place, setPlace] = useState<number>();
   const path = { datanetId, version };
   const list = usePages<VersionRow, Schema<"DatanetVersionRows">>({
-    key: ["rows", datanetId, version, split, search ?? "", contributor ?? "", pass ?? ""],
+    key: ["rows", datanetId, version, split, wanted, pass ?? ""],
     load: ({ signal, ...page }) =>
       ask(
         api.GET("/v1/datanets/{datanetId}/versions/{version}/rows", {
           params: {
             path,
-            query: { split, ...page, ...(search && { search }), ...(contributor && { contributor }) },
+            query: { split, ...page, ...filters },
           },
           headers: passHeaders(pass),
           signal,
@@ -44,16 +64,16 @@ export function Rows({ datanetId, versions }: { datanetId: string; versions: Sch
       ),
   });
   const chosen = versions.find((one) => one.version === version);
-  if (!chosen)
-    return (
-      <Empty title="No version has been published yet">
-        Accepted rows are seen here once the owner publishes them as a version.
-      </Empty>
-    );
+  if (!chosen && older.error) return <Failure error={older.error} />;
+  if (!chosen && older.isFetching) return <Loading rows={12} />;
+  if (!chosen) return <NoVersion />;
 
   function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    change({ q: String(new FormData(event.currentTarget).get("q")).trim() || undefined });
+    change({
+      q: String(new FormData(event.currentTarget).get("q")).trim() || undefined,
+      row: undefined,
+    });
   }
   const open = (row: VersionRow, at?: number) => {
     setPlace(at);
@@ -64,7 +84,8 @@ export function Rows({ datanetId, versions }: { datanetId: string; versions: Sch
     return next && (() => open(next, (place as number) + by));
   };
   const total = list.page?.total ?? 0;
-  const filtered = search !== undefined || contributor !== undefined;
+  const said = filtersInWords(filters);
+  const filtered = said.length > 0 || contributor !== undefined;
   return (
     <div className="flex flex-col gap-3">
       <div className="flex flex-wrap items-end gap-3">
@@ -105,21 +126,20 @@ export function Rows({ datanetId, versions }: { datanetId: string; versions: Sch
           ))}
         </SelectField>
       </div>
+      <Histograms datanetId={datanetId} version={version} split={split} pass={pass} />
       <p role="status" className="flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-quiet">
         {list.page === undefined
           ? "Reading …"
-          : `${count(total)} ${total === 1 ? "row" : "rows"}${filtered ? " found" : ""}`}
+          : [`${count(total)} ${total === 1 ? "row" : "rows"}${filtered ? " found" : ""}`, ...said].join(
+              ", ",
+            )}
         {contributor && (
-          <>
+          <span>
             of <Address value={contributor} />
-          </>
+          </span>
         )}
         {filtered && (
-          <Button
-            variant="link"
-            size="small"
-            onClick={() => change({ q: undefined, contributor: undefined })}
-          >
+          <Button variant="link" size="small" onClick={() => change(noFilters)}>
             Show all
           </Button>
         )}
@@ -133,12 +153,12 @@ export function Rows({ datanetId, versions }: { datanetId: string; versions: Sch
       ) : total === 0 ? (
         <Empty title={filtered ? "No row is like this" : "This split has no row"}>
           {filtered
-            ? "The search looks for the words as they stand, in any case. Fewer words find more."
+            ? "The search looks for the words as they stand, in any case. Fewer words, or fewer bars, find more."
             : "Held-out rows measure a model and are never trained on."}
         </Empty>
       ) : (
         <VirtualTable<VersionRow>
-          key={`${version} ${split} ${search} ${contributor}`}
+          key={`${version} ${split} ${wanted}`}
           caption={`Rows of version ${version}`}
           total={total}
           rowAt={list.rowAt}

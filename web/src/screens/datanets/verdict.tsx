@@ -1,7 +1,14 @@
 import { Badge } from "../../components/ui/badge.tsx";
 import type { Tone } from "../../lib/format.ts";
 
-type Status = "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending" | "rejected";
+export type Status =
+  | "accepted"
+  | "duplicate"
+  | "near-duplicate"
+  | "refused"
+  | "pending"
+  | "rejected"
+  | "withdrawn";
 
 const said: Record<Status, { label: string; tone: Tone; means: string }> = {
   accepted: { label: "counts", tone: "good", means: "Passed every check that the Datanet asks for." },
@@ -22,13 +29,15 @@ const said: Record<Status, { label: string; tone: Tone; means: string }> = {
     tone: "bad",
     means: "Curators turned it down; their reasons stand with it.",
   },
+  withdrawn: {
+    label: "taken back",
+    tone: "quiet",
+    means: "Its contributor took it back, or gave a curator's text in its place.",
+  },
 };
 
 /** Every status a row can have, in the order they are listed. */
 export const statuses = Object.keys(said) as Status[];
-
-/** A row's status in words. */
-export const statusLabel = (status: Status): string => said[status].label;
 
 export const Verdict = ({ status }: { status: Status }) => (
   <Badge tone={said[status].tone}>{said[status].label}</Badge>

@@ -21,7 +21,15 @@ type Version = Schema<"DatanetVersion">;
 type Diff = Schema<"VersionDiff">;
 
 /** What has been published, and what changed from one version to another. */
-export function Versions({ datanetId, versions }: { datanetId: string; versions: Version[] }) {
+export function Versions({
+  datanetId,
+  versions,
+  more,
+}: {
+  datanetId: string;
+  versions: Version[];
+  more: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+}) {
   return (
     <div className="flex flex-col gap-5">
       <Card
@@ -51,6 +59,11 @@ export function Versions({ datanetId, versions }: { datanetId: string; versions:
             },
           ]}
         />
+        {more.hasNextPage && (
+          <Button className="mt-3" disabled={more.isFetchingNextPage} onClick={() => more.fetchNextPage()}>
+            Show more
+          </Button>
+        )}
       </Card>
       {versions.length > 0 && <Difference datanetId={datanetId} versions={versions} />}
     </div>

@@ -11,18 +11,25 @@ import { count } from "../../lib/format.ts";
 import { NeedsWallet } from "../../wallet/needs-wallet.tsx";
 import { signTypedData } from "../../wallet/wallet.ts";
 
-type Props = { datanetId: string; contributor: Address; digests: readonly Hex[]; what: string };
+type Props = {
+  datanetId: string;
+  contributor: Address;
+  /** Which rows, once it is sure that they are to be taken back. */
+  digestsOf: () => Promise<readonly Hex[]>;
+  what: string;
+};
 
 /** Rows that one signature takes back; more take another. */
 const atOnce = 10_000;
 
 /** Taking one's own rows back, by signature. */
-export function Withdraw({ datanetId, contributor, digests, what }: Props) {
+export function Withdraw({ datanetId, contributor, digestsOf, what }: Props) {
   const [open, setOpen] = useState(false);
   const say = useToast();
   const taking = useMutation({
     mutationFn: async () => {
       let withdrawn = 0;
+      const digests = await digestsOf();
       for (let at = 0; at < digests.length; at += atOnce)
         withdrawn += (await withdraw({ datanetId, contributor, digests: digests.slice(at, at + atOnce) }))
           .withdrawn;
@@ -36,7 +43,12 @@ export function Withdraw({ datanetId, contributor, digests, what }: Props) {
   });
   return (
     <>
-      <Button variant="danger" size="small" className="mt-3" onClick={() => setOpen(true)}>
+      <Button
+        variant="danger"
+        size="small"
+        className="mt-3 h-auto min-h-8 max-w-full py-1 text-left whitespace-normal"
+        onClick={() => setOpen(true)}
+      >
         Take back {what}
       </Button>
       {open && (
@@ -61,7 +73,11 @@ export function Withdraw({ datanetId, contributor, digests, what }: Props) {
   );
 }
 
-async function withdraw({ datanetId, contributor, digests }: Omit<Props, "what">) {
+async function withdraw({
+  datanetId,
+  contributor,
+  digests,
+}: Pick<Props, "datanetId" | "contributor"> & { digests: readonly Hex[] }) {
   const path = { datanetId };
   const [{ domain, examplesDigest, signWithdrawal }, { signing }] = await Promise.all([
     import("../../../../src/protocol/index.ts"),

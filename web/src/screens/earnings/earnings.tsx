@@ -5,8 +5,8 @@ import type { Schema } from "../../api/types.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Curve } from "../../components/curve.tsx";
 import { Address, ReceiptLink, ReleaseLink, Transaction } from "../../components/hash.tsx";
-import { Page, Stat, Stats } from "../../components/page.tsx";
-import { Empty, Loaded } from "../../components/states.tsx";
+import { Page, Stat, Stats, StatsPlace } from "../../components/page.tsx";
+import { Empty, Loaded, Loading } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
@@ -16,7 +16,9 @@ import { When } from "../../components/when.tsx";
 import { overTime } from "../../earnings/over-time.ts";
 import { answersQuery, balanceQuery } from "../../earnings/queries.ts";
 import { useAddressParam } from "../../lib/address.ts";
+import { cn } from "../../lib/cn.ts";
 import { count, money, short } from "../../lib/format.ts";
+import { useTourMark } from "../../tour/tour.ts";
 import { SignedButton, useAct } from "../../wallet/act.tsx";
 import { useAddress } from "../../wallet/wallet.ts";
 import { Leaderboard } from "./leaderboard.tsx";
@@ -62,27 +64,38 @@ export function Earnings() {
 function Balance({ address }: { address: string }) {
   const balance = useQuery(balanceQuery(address));
   const answers = useQuery(answersQuery(address));
+  const mark = useTourMark("earn");
   return (
-    <Loaded query={balance} rows={6}>
+    <Loaded
+      query={balance}
+      place={
+        <>
+          <StatsPlace count={5} />
+          <Loading rows={8} />
+        </>
+      }
+    >
       {(found) => (
         <>
-          <Stats>
-            <Stat label="Claimable now" note="in final batches">
-              <Amount wei={found.claimableWei} />
-            </Stat>
-            <Stat label="Claimed">
-              <Amount wei={found.claimedWei} />
-            </Stat>
-            <Stat label="Settled, not final" note="may still be challenged">
-              <Amount wei={found.settledWei} />
-            </Stat>
-            <Stat label="Waiting for a batch">
-              <Amount wei={found.pendingWei} />
-            </Stat>
-            <Stat label="Answers" note={answers.data?.whole === false ? "at least" : "that paid"}>
-              {answers.data ? count(answers.data.answers.length) : "–"}
-            </Stat>
-          </Stats>
+          <div className={cn("rounded-lg", mark)}>
+            <Stats>
+              <Stat label="Claimable now" note="in final batches">
+                <Amount wei={found.claimableWei} />
+              </Stat>
+              <Stat label="Claimed">
+                <Amount wei={found.claimedWei} />
+              </Stat>
+              <Stat label="Settled, not final" note="may still be challenged">
+                <Amount wei={found.settledWei} />
+              </Stat>
+              <Stat label="Waiting for a batch">
+                <Amount wei={found.pendingWei} />
+              </Stat>
+              <Stat label="Answers" note={answers.data?.whole === false ? "at least" : "that paid"}>
+                {answers.data ? count(answers.data.answers.length) : "–"}
+              </Stat>
+            </Stats>
+          </div>
           <Claim balance={found} />
           <Card
             heading="Over time"

@@ -7,6 +7,7 @@ import { Address, Hash, Transaction } from "../../components/hash.tsx";
 import { Facts, Page, Stat, Stats } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
+import { balanceQuery } from "../../earnings/queries.ts";
 import { bytes, count, short } from "../../lib/format.ts";
 import { Events } from "./events.tsx";
 import { explorerTrail } from "./trail.ts";
@@ -23,10 +24,7 @@ export function Account() {
     queryKey: ["account", address],
     queryFn: ({ signal }) => ask(api.GET("/v1/explorer/accounts/{address}", { params: { path }, signal })),
   });
-  const earned = useQuery({
-    queryKey: ["balance", address],
-    queryFn: ({ signal }) => ask(api.GET("/v1/balances/{address}", { params: { path }, signal })),
-  });
+  const earned = useQuery(balanceQuery(address));
   const transactions = useQuery({
     queryKey: ["account transactions", address],
     queryFn: ({ signal }) =>

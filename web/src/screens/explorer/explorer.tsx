@@ -4,7 +4,7 @@ import { api, ask } from "../../api/client.ts";
 import { receiptsQuery } from "../../api/live.ts";
 import { Amount } from "../../components/amount.tsx";
 import { ReceiptLink } from "../../components/hash.tsx";
-import { Page, Stat, Stats } from "../../components/page.tsx";
+import { Page, Stat, Stats, StatsPlace } from "../../components/page.tsx";
 import { Empty, Loaded } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
 import { Card } from "../../components/ui/card.tsx";
@@ -34,7 +34,7 @@ export function Explorer() {
       lead="Every block, transaction, receipt and batch of this network, as the chain has it."
     >
       <Search />
-      <Loaded query={summary} rows={2}>
+      <Loaded query={summary} place={<StatsPlace count={4} />}>
         {({ headBlock, transactions, events, accounts, contracts, behindBlocks }) => (
           <Stats>
             <Stat

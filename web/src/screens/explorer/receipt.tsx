@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
+import { Link, useParams } from "@tanstack/react-router";
 import { receiptQuery } from "../../api/live.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Hash, ReleaseLink, Transaction } from "../../components/hash.tsx";
@@ -45,6 +45,21 @@ export function ReceiptPage() {
                     ["Channel", <Hash key="channel" value={view.channelId} />],
                     ["Question's digest", <Hash key="request" value={view.bundle.receipt.requestDigest} />],
                     ["Answer's digest", <Hash key="response" value={view.bundle.receipt.responseDigest} />],
+                    [
+                      "Batch",
+                      view.batchId === null ? (
+                        "not settled yet"
+                      ) : (
+                        <Link
+                          key="batch"
+                          to="/explorer/batches/$batch"
+                          params={{ batch: String(view.batchId) }}
+                          className="text-accent hover:underline"
+                        >
+                          {view.batchNumber === null ? "not posted yet" : `Batch ${view.batchNumber}`}
+                        </Link>
+                      ),
+                    ],
                     [
                       "Settled in",
                       view.transactionHash === null ? (

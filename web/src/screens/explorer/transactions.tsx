@@ -47,7 +47,7 @@ function what({ function: called, toName, to, createdContract }: Schema<"Explore
           <Link
             to="/explorer/accounts/$address"
             params={{ address: to }}
-            className="text-accent hover:underline"
+            className="text-accent underline underline-offset-3"
           >
             {toName}
           </Link>

@@ -6,12 +6,16 @@ import { Button } from "../../components/ui/button.tsx";
 import { useAct } from "../../wallet/act.tsx";
 import { useIsOperator } from "../../wallet/session.ts";
 
+const givingBack =
+  "End this run as the operator? Its payer gets everything back, and what it has trained is thrown away.";
+
 /** Pausing, going on, ending and doing again, for whoever may. */
-export function Controls({ job: { id, state } }: { job: Schema<"FineTune"> }) {
+export function Controls({ job: { id, state, payment } }: { job: Schema<"FineTune"> }) {
   const { act, busy, failure } = useAct();
   const may = useIsOperator();
   const path = { params: { path: { id } } };
   const over = isOver(state);
+  const held = payment?.state === "open" || payment?.state === "cancelled";
   return (
     <>
       {may && !over && state !== "paused" && state !== "unpaid" && (
@@ -46,14 +50,18 @@ export function Controls({ job: { id, state } }: { job: Schema<"FineTune"> }) {
           variant="danger"
           disabled={busy}
           onClick={() => {
-            if (!confirm("Cancel this run? What it has trained is thrown away.")) return;
+            if (!confirm(held ? givingBack : "Cancel this run? What it has trained is thrown away.")) return;
             void act(async () => {
-              await ask(api.POST("/v1/fine-tunes/{id}/cancel", path));
-              return "Cancelled.";
+              await ask(
+                held
+                  ? api.POST("/v1/fine-tunes/{id}/give-back", path)
+                  : api.POST("/v1/fine-tunes/{id}/cancel", path),
+              );
+              return held ? "Ended: its payer gets everything back." : "Cancelled.";
             });
           }}
         >
-          Cancel
+          {held ? "End it and give the money back" : "Cancel"}
         </Button>
       )}
       <Button asChild>

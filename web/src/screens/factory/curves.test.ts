@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noCurves, type TrainingEvent, withEvents } from "./curves.ts";
+import { indexLeftMs, noCurves, type TrainingEvent, withEvents } from "./curves.ts";
 import { sideBySide } from "./side-by-side.ts";
 
 const step = (id: number, at: number, loss = 1): TrainingEvent => ({
@@ -33,6 +33,20 @@ test("a training that goes on from an earlier step is drawn from there anew, and
   assert.deepEqual(curves.heldOut, [5, null, null]);
   const going = withEvents(noCurves, [step(1, 10), step(2, 20)]);
   assert.equal(going.leftMs, 9_800);
+});
+
+test("the parts of a pay index are timed each by its own speed", () => {
+  const index = (id: number, stage: string, done: number): TrainingEvent => ({
+    ...{ id, atMs: 1_000 * id, kind: "index" },
+    data: { stage, done, of: 10 },
+  });
+  assert.equal(indexLeftMs(noCurves), null);
+  const begun = withEvents(noCurves, [index(1, "gradients", 2)]);
+  assert.equal(indexLeftMs(begun), null, "one point has no speed");
+  const going = withEvents(begun, [index(3, "gradients", 6)]);
+  assert.equal(indexLeftMs(going), 2_000);
+  const next = withEvents(going, [index(4, "basis", 0), index(5, "basis", 1)]);
+  assert.deepEqual([next.indexing?.stage, indexLeftMs(next)], ["basis", 9_000]);
 });
 
 test("runs side by side keep their own points over the steps of all", () => {

@@ -29,6 +29,15 @@ export type Curves = {
   readonly leftMs: number | null;
   /** Of the calibration's retrainings. */
   readonly retrainings: { readonly done: number; readonly of: number; readonly secondsLeft: number } | null;
+  /** What of the pay index is made now: `done` of `of` since `first` of them at `sinceMs`; null until it begins. */
+  readonly indexing: {
+    readonly stage: string;
+    readonly done: number;
+    readonly of: number;
+    readonly first: number;
+    readonly sinceMs: number;
+    readonly atMs: number;
+  } | null;
   /** When the latest steps were, for the speed. */
   readonly recent: readonly { readonly step: number; readonly atMs: number }[];
 };
@@ -36,7 +45,7 @@ export type Curves = {
 export const noCurves: Curves = {
   ...{ lastId: 0, x: [], loss: [], heldOut: [], learningRate: [], gradientNorm: [] },
   ...{ tokensPerSecond: null, step: 0, steps: null, epoch: null, bestEpoch: null, leftMs: null },
-  ...{ retrainings: null, recent: [] },
+  ...{ retrainings: null, indexing: null, recent: [] },
 };
 
 const recentMax = 20;
@@ -56,7 +65,7 @@ export function withEvents(curves: Curves, events: readonly TrainingEvent[]): Cu
     learningRate: [...curves.learningRate],
     gradientNorm: [...curves.gradientNorm],
   };
-  let { tokensPerSecond, step, steps, epoch, bestEpoch, retrainings } = curves;
+  let { tokensPerSecond, step, steps, epoch, bestEpoch, retrainings, indexing } = curves;
   let recent = [...curves.recent];
   const cut = (at: number) => {
     while ((lines.x.at(-1) ?? -1) >= at) for (const line of Object.values(lines)) line.pop();
@@ -83,6 +92,12 @@ export function withEvents(curves: Curves, events: readonly TrainingEvent[]): Cu
       bestEpoch = number(data.bestEpoch) ?? bestEpoch;
       if (lines.x.length === 0) point(0);
       lines.heldOut[lines.x.length - 1] = number(data.heldOutLoss);
+    } else if (kind === "index") {
+      const [stage, done, of] = [String(data.stage), number(data.done), number(data.of)];
+      if (done !== null && of !== null) {
+        const before = indexing?.stage === stage && indexing.done <= done ? indexing : undefined;
+        indexing = { stage, done, of, first: before?.first ?? done, sinceMs: before?.sinceMs ?? atMs, atMs };
+      }
     } else if (kind === "calibration") {
       const [done, of] = [number(data.done), number(data.of)];
       if (done !== null && of !== null)
@@ -96,6 +111,16 @@ export function withEvents(curves: Curves, events: readonly TrainingEvent[]): Cu
       : null;
   return {
     ...{ lastId: fresh.at(-1)?.id ?? curves.lastId, ...lines },
-    ...{ tokensPerSecond, step, steps, epoch, bestEpoch, retrainings, recent, leftMs },
+    ...{ tokensPerSecond, step, steps, epoch, bestEpoch, retrainings, indexing, recent, leftMs },
   };
+}
+
+/** The parts of making a pay index, in order. */
+export const indexStages = ["near duplicates", "gradients", "held-out gradients", "curvature", "basis"];
+
+/** Milliseconds that the part of the pay index under way takes on, by its own speed; null where that cannot be told yet. */
+export function indexLeftMs({ indexing }: Pick<Curves, "indexing">): number | null {
+  if (indexing === null) return null;
+  const { done, of, first, sinceMs, atMs } = indexing;
+  return done > first ? ((of - done) * (atMs - sinceMs)) / (done - first) : null;
 }

@@ -4,6 +4,7 @@ import { Empty, Loaded } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
 import { CheckField, SelectField } from "../../components/ui/field.tsx";
 import { count } from "../../lib/format.ts";
+import { licensesQuery, versionsQuery } from "../datanets/queries.ts";
 import type { Draft } from "./draft.ts";
 
 type Props = { chosen: Draft["datanets"]; onChange: (chosen: Draft["datanets"]) => void };
@@ -30,17 +31,9 @@ export function DataChoice({ chosen, onChange }: Props) {
 }
 
 function Choice({ ids, chosen, onChange }: Props & { ids: readonly { datanetId: string; name: string }[] }) {
-  const licenses = useQuery({
-    queryKey: ["licenses"],
-    queryFn: ({ signal }) => ask(api.GET("/v1/licenses", { signal })),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
+  const licenses = useQuery(licensesQuery);
   const versions = useQueries({
-    queries: ids.map(({ datanetId }) => ({
-      queryKey: ["datanet versions", datanetId],
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        ask(api.GET("/v1/datanets/{datanetId}/versions", { params: { path: { datanetId } }, signal })),
-    })),
+    queries: ids.map(({ datanetId }) => versionsQuery(datanetId)),
   });
   const rows = ids.flatMap((datanet, at) => {
     const found = versions[at]?.data?.versions ?? [];

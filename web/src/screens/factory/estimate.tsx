@@ -8,25 +8,33 @@ import { Card } from "../../components/ui/card.tsx";
 import { bytes, count, duration } from "../../lib/format.ts";
 import { useIsOperator } from "../../wallet/session.ts";
 import { type Draft, jobOf, missing } from "./draft.ts";
+import { EscrowTerms } from "./payment.tsx";
 
 /** A person types faster than a machine estimates, milliseconds. */
 const restMs = 600;
 
-/** What a draft would take on this machine, asked again whenever it rests. */
-export function EstimateCard({ draft }: { draft: Draft }) {
+/** What a draft would take on this machine, asked again whenever it rests. Undefined data also while the draft is not whole. */
+export function useEstimate(draft: Draft) {
   const may = useIsOperator();
-  const lacks = missing(draft);
   const [asked, setAsked] = useState(draft);
   useEffect(() => {
     const timer = setTimeout(() => setAsked(draft), restMs);
     return () => clearTimeout(timer);
   }, [draft]);
-  const estimate = useQuery({
+  return useQuery({
     queryKey: ["estimate", jobOf(asked)],
     queryFn: ({ signal }) => ask(api.POST("/v1/fine-tunes/estimate", { body: jobOf(asked), signal })),
     enabled: may && missing(asked) === undefined,
     staleTime: 60_000,
   });
+}
+
+type Props = { draft: Draft; estimate: ReturnType<typeof useEstimate> };
+
+/** What a run would take: time, memory, money. */
+export function EstimateCard({ draft, estimate }: Props) {
+  const may = useIsOperator();
+  const lacks = missing(draft);
   return (
     <Card heading="What it takes" note="By this machine's speeds, measured once on rows like these.">
       <div className="min-h-64" aria-live="polite">
@@ -53,10 +61,14 @@ export function EstimateCard({ draft }: { draft: Draft }) {
                     ["Calibration", duration(1000 * found.seconds.calibration)],
                     ["Memory", bytes(found.memoryBytes)],
                     ["Temporary files", bytes(found.scratchBytes)],
-                    ["The model's name", <Amount key="cost" wei={found.costWei} />],
-                    ["The operator asks", <Amount key="price" wei={found.priceWei} />],
+                    ["Its name, which the operator pays", <Amount key="cost" wei={found.costWei} />],
+                    [
+                      "You pay",
+                      BigInt(found.priceWei) === 0n ? "nothing" : <Amount key="price" wei={found.priceWei} />,
+                    ],
                   ]}
                 />
+                {BigInt(found.priceWei) > 0n && <EscrowTerms publish={draft.publish} />}
                 {found.problems.map((problem) => (
                   <p key={problem} role="alert" className="rounded-md bg-wait-soft p-3 text-sm text-wait">
                     {problem}

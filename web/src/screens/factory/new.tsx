@@ -1,7 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import { api, ask } from "../../api/client.ts";
 import { jobQuery } from "../../api/factory.ts";
 import { statusQuery } from "../../api/live.ts";
 import { modelsQuery } from "../../api/models.ts";
@@ -10,12 +9,14 @@ import { Page } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { CheckField, SelectField, TextField } from "../../components/ui/field.tsx";
+import { useToast } from "../../components/ui/toast.tsx";
 import { money, parseOpen } from "../../lib/format.ts";
 import { SignedButton, useAct } from "../../wallet/act.tsx";
 import { useIsOperator } from "../../wallet/session.ts";
 import { DataChoice } from "./data-choice.tsx";
 import { type Draft, draftOf, emptyDraft, jobOf, missing } from "./draft.ts";
-import { EstimateCard } from "./estimate.tsx";
+import { order, pay } from "./escrow.ts";
+import { EstimateCard, useEstimate } from "./estimate.tsx";
 import { OperatorNote } from "./operator-note.tsx";
 import { RecipeFields } from "./recipe-fields.tsx";
 
@@ -49,15 +50,27 @@ function Wizard({ draft: first }: { draft: Draft }) {
   const navigate = useNavigate();
   const may = useIsOperator();
   const { act, busy, failure } = useAct();
+  const say = useToast();
   const lacks = missing(draft);
+  const estimate = useEstimate(draft);
+  // What was shown is what may be paid.
+  const priceWei = BigInt(estimate.data?.priceWei ?? 0);
   const releases = models.data?.data.filter(({ openledger }) => openledger.release !== null) ?? [];
 
   function submit(event: FormEvent) {
     event.preventDefault();
     void act(async () => {
-      const { id } = await ask(api.POST("/v1/fine-tunes", { body: jobOf(draft) }));
-      await navigate({ to: "/factory/$job", params: { job: id } });
-      return "The run is queued.";
+      const job = await order(jobOf(draft));
+      try {
+        if (priceWei > 0n) await pay(job, priceWei);
+        return job.payment === null || priceWei > 0n ? "The run is queued." : "The run waits to be paid for.";
+      } catch (error) {
+        // It is ordered, and waits for an hour: its page says what it costs and asks again.
+        say(error instanceof Error ? error.message : String(error), "bad");
+        return undefined;
+      } finally {
+        await navigate({ to: "/factory/$job", params: { job: job.id } });
+      }
     });
   }
   return (
@@ -117,10 +130,14 @@ function Wizard({ draft: first }: { draft: Draft }) {
         </Card>
       </div>
       <div className="flex min-w-0 flex-col gap-4 xl:sticky xl:top-6">
-        <EstimateCard draft={draft} />
+        <EstimateCard draft={draft} estimate={estimate} />
         {failure}
         <SignedButton variant="primary" type="submit" disabled={busy || (may && lacks !== undefined)}>
-          {busy ? "Starting" : "Start training"}
+          {busy
+            ? "Starting"
+            : priceWei > 0n
+              ? `Pay ${money(priceWei).amount} OPEN and start`
+              : "Start training"}
         </SignedButton>
       </div>
     </form>

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { isOver, jobQuery, reportQuery } from "../../api/factory.ts";
 import type { Schema } from "../../api/types.ts";
+import { Amount } from "../../components/amount.tsx";
 import { Curve } from "../../components/curve.tsx";
 import { ReleaseLink } from "../../components/hash.tsx";
 import { Facts, Page, Stat, Stats } from "../../components/page.tsx";
@@ -14,7 +15,8 @@ import { When } from "../../components/when.tsx";
 import { count, duration, figure, words } from "../../lib/format.ts";
 import { Evaluation } from "../release/evaluation.tsx";
 import { Controls } from "./controls.tsx";
-import type { Curves } from "./curves.ts";
+import { type Curves, indexLeftMs, indexStages } from "./curves.ts";
+import { Payment } from "./payment.tsx";
 import { useCurves } from "./use-curves.ts";
 
 /** A fine-tuning job as it happens: curves, how far it is, what it found. */
@@ -49,9 +51,10 @@ function Run({ job }: { job: Schema<"FineTune"> }) {
         </details>
       ))}
       <HowFar job={job} curves={curves} />
+      {job.payment !== null && <Payment job={job} payment={job.payment} step={curves.step} />}
       {error !== undefined && <Failure error={error} />}
       <Figures job={job} curves={curves} />
-      <div className="grid gap-5 xl:grid-cols-2">
+      <div className="grid items-start gap-5 xl:grid-cols-2">
         <Card heading="Loss" note="Nats per token; the held-out rows are never trained on.">
           <Curve
             label="Training and held-out loss by step"
@@ -110,7 +113,7 @@ function Run({ job }: { job: Schema<"FineTune"> }) {
 }
 
 function HowFar({ job, curves }: { job: Schema<"FineTune">; curves: Curves }) {
-  const { step, steps, leftMs, retrainings } = curves;
+  const { step, steps, leftMs, retrainings, indexing } = curves;
   if (job.state === "training")
     return (
       <Progress
@@ -131,9 +134,21 @@ function HowFar({ job, curves }: { job: Schema<"FineTune">; curves: Curves }) {
         note={`${duration(1000 * retrainings.secondsLeft)} left`}
       />
     );
+  if (job.state === "indexing" && indexing !== null) {
+    const part = indexStages.indexOf(indexing.stage);
+    const left = indexLeftMs(curves);
+    return (
+      <Progress
+        label={`Pay index, part ${Math.max(0, part) + 1} of ${indexStages.length}: ${indexing.stage}`}
+        done={Math.max(0, part) + (indexing.of > 0 ? indexing.done / indexing.of : 0)}
+        total={indexStages.length}
+        {...(left === null ? {} : { note: `about ${duration(left)} left of this part` })}
+      />
+    );
+  }
   if (isOver(job.state)) return null;
   const said: Partial<Record<typeof job.state, string>> = {
-    unpaid: "It waits to be paid for.",
+    unpaid: "It waits to be paid for, as said below.",
     queued: "It waits for its turn: one job runs at a time, and owners take turns.",
     paused: "It is set aside; what it has trained is kept.",
     evaluating: "Base and tuned model are held against each other.",
@@ -185,7 +200,22 @@ function wishesOf({ id, owner, spec }: Schema<"FineTune">) {
       </span>,
     ],
     ["Owner", owner],
-    ["Data", datanets.map(({ datanetId, version }) => `Datanet ${datanetId}, version ${version}`).join("; ")],
+    [
+      "Data",
+      <span key="data" className="flex flex-col">
+        {datanets.map(({ datanetId, version }) => (
+          <Link
+            key={datanetId}
+            to="/datanets/$id"
+            params={{ id: datanetId }}
+            search={{ version: String(version) } as never}
+            className="text-accent hover:underline"
+          >
+            Datanet {datanetId}, version {version}
+          </Link>
+        ))}
+      </span>,
+    ],
     ["Goes on from", spec.continueFrom ?? "the base, anew"],
     ["Learning rate", String(recipe.learningRate)],
     ["Epochs, batch", `${recipe.epochs}, ${recipe.batch}`],
@@ -194,7 +224,13 @@ function wishesOf({ id, owner, spec }: Schema<"FineTune">) {
     ["Stops at the held-out optimum", recipe.stopAtOptimum ? `yes, patience ${recipe.patience}` : "no"],
     ["Retrainings for calibration", String(recipe.calibration.retrainings)],
     ["Seed", String(recipe.seed)],
-    ["Price", `${count(price.promptWeiPerToken)} and ${count(price.completionWeiPerToken)} wei a token`],
+    [
+      "Price",
+      <span key="price">
+        <Amount wei={price.promptWeiPerToken} /> a token asked, <Amount wei={price.completionWeiPerToken} /> a
+        token answered
+      </span>,
+    ],
     ["Released at its end", spec.publish ? "yes" : "no"],
   ] as const;
 }

@@ -12,12 +12,14 @@ import { CheckField } from "../../components/ui/field.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
 import { figure } from "../../lib/format.ts";
+import { useTourMark } from "../../tour/tour.ts";
 import { OperatorNote } from "./operator-note.tsx";
 
 /** Fine-tuning jobs: what runs, what has been made. */
 export function Runs() {
   const jobs = useQuery(jobsQuery);
   const navigate = useNavigate();
+  const mark = useTourMark("train");
   const [chosen, setChosen] = useState<readonly string[]>([]);
   return (
     <Page
@@ -34,7 +36,7 @@ export function Runs() {
           <Button asChild>
             <Link to="/factory/arena">Arena</Link>
           </Button>
-          <Button asChild variant="primary">
+          <Button asChild variant="primary" className={mark}>
             <Link to="/factory/new">New model</Link>
           </Button>
         </>

@@ -22,6 +22,7 @@ import { Acting } from "./acting.tsx";
 export function ProposalPage() {
   const { proposal: which } = useParams({ strict: false }) as { proposal: string };
   const address = useAddress();
+  const now = useNow();
   const found = useQuery(proposalQuery(which, address));
   const proposal = found.data?.proposal;
   return (
@@ -35,7 +36,7 @@ export function ProposalPage() {
             <span className="inline-flex items-center gap-1.5">
               by <Address value={proposal.proposer} />
             </span>
-            <span>{nextStep(proposal)}</span>
+            <span>{nextStep(proposal, now)}</span>
           </span>
         )
       }

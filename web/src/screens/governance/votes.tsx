@@ -50,14 +50,6 @@ function Votes({ account, power }: { account: Account; power: Power }) {
         </p>
       )}
       <div className="grid gap-5 xl:grid-cols-3">
-        <Card heading="Delegate" note="From the next second on, all your GOPEN votes by this account.">
-          {power.delegatee !== null && (
-            <p className="mb-3 text-sm">
-              Now: <Address value={power.delegatee} /> {power.delegatee === account && "(you)"}
-            </p>
-          )}
-          <DelegateForm account={account} power={power} />
-        </Card>
         <Card heading="Lock" note="OPEN becomes GOPEN, one to one.">
           <AmountForm
             label="OPEN to lock"
@@ -68,6 +60,14 @@ function Votes({ account, power }: { account: Account; power: Power }) {
               return `${money(wei).amount} GOPEN are yours.`;
             }}
           />
+        </Card>
+        <Card heading="Delegate" note="From the next second on, all your GOPEN votes by this account.">
+          {power.delegatee !== null && (
+            <p className="mb-3 text-sm">
+              Now: <Address value={power.delegatee} /> {power.delegatee === account && "(you)"}
+            </p>
+          )}
+          <DelegateForm account={account} power={power} />
         </Card>
         <Card heading="Unlock" note="GOPEN becomes OPEN again, at any time.">
           <AmountForm
@@ -119,7 +119,11 @@ function DelegateForm({ account, power }: { account: Account; power: Power }) {
       />
       {failure}
       <div>
-        <SignedButton variant="primary" type="submit" disabled={busy || wrong}>
+        <SignedButton
+          {...(power.lockedWei > 0n ? { variant: "primary" as const } : {})}
+          type="submit"
+          disabled={busy || wrong}
+        >
           {busy ? "Delegating …" : "Delegate"}
         </SignedButton>
       </div>

@@ -4,7 +4,7 @@ import { receiptsQuery, statusQuery } from "../../api/live.ts";
 import type { Schema } from "../../api/types.ts";
 import { Amount } from "../../components/amount.tsx";
 import { ReceiptLink } from "../../components/hash.tsx";
-import { Page, Stat, Stats } from "../../components/page.tsx";
+import { Page, Stat, Stats, StatsPlace } from "../../components/page.tsx";
 import { Empty, Loaded } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
 import { Button } from "../../components/ui/button.tsx";
@@ -12,12 +12,14 @@ import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
 import { count } from "../../lib/format.ts";
+import { useTourMark } from "../../tour/tour.ts";
 import { Pulse } from "./pulse.tsx";
 
 /** What the network is doing now. */
 export function Home() {
   const status = useQuery(statusQuery);
   const receipts = useQuery(receiptsQuery({ limit: 50 }));
+  const mark = useTourMark("network");
   return (
     <Page
       title="Home"
@@ -33,10 +35,11 @@ export function Home() {
         </>
       }
     >
-      <Loaded query={status} rows={2}>
+      <Loaded query={status} place={<StatsPlace count={6} />}>
         {(data) => <Figures status={data} />}
       </Loaded>
       <Card
+        className={mark}
         heading="Answers and what they pay"
         note="The newest answers, from question to the people paid. It moves as answers come."
       >
@@ -72,7 +75,6 @@ export function Home() {
 
 function Figures({ status }: { status: Schema<"Status"> }) {
   const examples = status.datanets.reduce((sum, { examples }) => sum + examples, 0);
-  const contributors = status.datanets.reduce((sum, { contributors }) => sum + contributors, 0);
   const paid = status.batches.reduce((sum, { totalWei }) => sum + BigInt(totalWei), 0n);
   return (
     <Stats>
@@ -88,14 +90,16 @@ function Figures({ status }: { status: Schema<"Status"> }) {
       <Stat label="Waiting for a batch" note={`${count(status.receipts.pending)} answers not final`}>
         <Amount wei={status.receipts.pendingWei} />
       </Stat>
-      <Stat label="Examples in Datanets" note={`from ${count(contributors)} contributors`}>
+      <Stat
+        label="Rows to train on"
+        note={
+          status.datanets.length === 1 ? "in one Datanet" : `in ${count(status.datanets.length)} Datanets`
+        }
+      >
         {count(examples)}
       </Stat>
       <Stat label="Released models" note={`on ${status.base}`}>
         {count(status.models.length)}
-      </Stat>
-      <Stat label="Block" note={`chain ${status.chain.chainId}`}>
-        {count(status.chain.height)}
       </Stat>
     </Stats>
   );
@@ -146,7 +150,7 @@ function Datanets({ datanets }: { datanets: Schema<"Status">["datanets"] }) {
           ),
         },
         { heading: "Licence", cell: ({ license }) => license },
-        { heading: "Examples", numeric: true, cell: ({ examples }) => count(examples) },
+        { heading: "Rows to train on", numeric: true, cell: ({ examples }) => count(examples) },
         {
           heading: "Contributors",
           numeric: true,

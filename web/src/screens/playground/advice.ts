@@ -17,7 +17,7 @@ export function adviceFor(error: unknown): Advice {
     return {
       title:
         code === "no_payment"
-          ? "This model costs OPEN, and nothing pays yet."
+          ? "This model costs OPEN, and nothing paid for this question."
           : code === "unknown_key"
             ? "The node does not know this API key. Make another."
             : "What the key may spend is used up, or too little for this answer. Lower the longest answer, or make another key.",

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { CheckIcon, LoaderIcon } from "lucide-react";
-import { type FormEvent, lazy, Suspense, useState } from "react";
+import { type FormEvent, useState } from "react";
+import { accountBalanceQuery } from "../../chain/balance.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Failure } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
@@ -14,9 +15,9 @@ import {
   makePayingKey,
   openPayingKey,
 } from "../../wallet/paying-key.ts";
+import { SignIn } from "../../wallet/sign-in.tsx";
+import { TooLittle } from "../../wallet/too-little.tsx";
 import { useWallet } from "../../wallet/wallet.ts";
-
-const WalletDialog = lazy(() => import("../../wallet/dialog.tsx"));
 
 const steps: readonly (readonly [MakingStep, string])[] = [
   ["making", "The node makes the key"],
@@ -28,7 +29,7 @@ const steps: readonly (readonly [MakingStep, string])[] = [
 /** Where one becomes able to pay: a key with a deposit behind it, the one this device keeps, or one made elsewhere. */
 export function PaymentDialog({ onClose }: { onClose: () => void }) {
   const wallet = useWallet();
-  const [signIn, setSignIn] = useState(false);
+  const [signingIn, setSigningIn] = useState(false);
   const [elsewhere, setElsewhere] = useState(false);
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
@@ -46,12 +47,7 @@ export function PaymentDialog({ onClose }: { onClose: () => void }) {
       setBusy(false);
     }
   }
-  if (signIn && address === undefined)
-    return (
-      <Suspense>
-        <WalletDialog onClose={() => setSignIn(false)} />
-      </Suspense>
-    );
+  if (signingIn && address === undefined) return <SignIn onClose={() => setSigningIn(false)} />;
   return (
     <Dialog
       open
@@ -88,7 +84,7 @@ export function PaymentDialog({ onClose }: { onClose: () => void }) {
         <>
           {address === undefined ? (
             <div>
-              <Button variant="primary" onClick={() => setSignIn(true)}>
+              <Button variant="primary" onClick={() => setSigningIn(true)}>
                 {wallet.kind === "locked" ? "Unlock your key" : "Connect a wallet"}
               </Button>
             </div>
@@ -133,13 +129,7 @@ function Deposit({ address, busy, act }: DepositProps) {
   const [keep, setKeep] = useState(true);
   const [step, setStep] = useState<MakingStep>();
   const [wrong, setWrong] = useState<string>();
-  const balance = useQuery({
-    queryKey: ["balance", address],
-    queryFn: async () => {
-      const { network } = await import("../../chain/client.ts");
-      return (await network()).public.getBalance({ address });
-    },
-  });
+  const balance = useQuery(accountBalanceQuery(address));
 
   function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -160,18 +150,7 @@ function Deposit({ address, busy, act }: DepositProps) {
   const at = shown.findIndex(([name]) => name === step);
   if (balance.data === 0n)
     return (
-      <div className="rounded-md border p-3 text-sm">
-        <p className="font-medium">Your account holds no OPEN yet.</p>
-        <p className="mt-1 text-quiet">
-          Have some sent to it. On a network of your own, the operator gives it:
-        </p>
-        <code className="mt-2 block overflow-x-auto rounded bg-sunken p-2 font-mono text-xs">
-          ./openledger wallet faucet 10 --to {address}
-        </code>
-        <Button className="mt-2" size="small" onClick={() => balance.refetch()}>
-          Look again
-        </Button>
-      </div>
+      <TooLittle address={address} title="Your account holds no OPEN yet." onLook={() => balance.refetch()} />
     );
   return (
     <form onSubmit={submit} className="flex flex-col gap-3">

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { ArrowUpIcon, SquareIcon } from "lucide-react";
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { keyQuery } from "../../api/answers.ts";
+import { keyQuery, leftOn } from "../../api/answers.ts";
 import { modelsQuery } from "../../api/models.ts";
 import type { Schema } from "../../api/types.ts";
 import { Amount } from "../../components/amount.tsx";
@@ -10,7 +10,9 @@ import { Page } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { SelectField } from "../../components/ui/field.tsx";
+import { cn } from "../../lib/cn.ts";
 import { CalibrationNote } from "../../receipt/calibration.tsx";
+import { useTourMark } from "../../tour/tour.ts";
 import { leavePayingKey, usePayingKey } from "../../wallet/paying-key.ts";
 import { type Settings, useConversation } from "./conversation.ts";
 import { PaymentDialog } from "./payment.tsx";
@@ -141,7 +143,12 @@ function Paying({ priced, model, secret, onPay }: PayingProps) {
       )}
       {secret !== undefined && key.data && (
         <span>
-          <Amount wei={key.data.remainingWei} /> left on your key
+          <Amount wei={leftOn(key.data)} /> left on your key
+          {key.data.reservedWei !== "0" && (
+            <span className="text-quiet">
+              , at most <Amount wei={key.data.reservedWei} /> of it for an answer that is not charged yet
+            </span>
+          )}
         </span>
       )}
       {secret !== undefined && key.error ? <span className="text-bad">{key.error.message}</span> : null}
@@ -157,7 +164,7 @@ function Paying({ priced, model, secret, onPay }: PayingProps) {
             Another key
           </Button>
           <Button size="small" variant="quiet" onClick={() => leavePayingKey()}>
-            Let it go
+            Stop paying with it
           </Button>
         </>
       )}
@@ -193,6 +200,7 @@ type ComposerProps = { busy: boolean; onSend: (question: string) => void; onStop
 
 function Composer({ busy, onSend, onStop }: ComposerProps) {
   const [question, setQuestion] = useState("");
+  const mark = useTourMark("ask");
   function submit(event?: FormEvent) {
     event?.preventDefault();
     if (busy || question.trim() === "") return;
@@ -202,7 +210,10 @@ function Composer({ busy, onSend, onStop }: ComposerProps) {
   return (
     <form
       onSubmit={submit}
-      className="sticky bottom-3 z-10 flex items-end gap-2 rounded-lg border bg-surface p-2 shadow-lg"
+      className={cn(
+        "sticky bottom-3 z-10 flex items-end gap-2 rounded-lg border bg-surface p-2 shadow-lg",
+        mark,
+      )}
     >
       <textarea
         aria-label="Your question"

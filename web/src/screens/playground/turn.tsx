@@ -49,7 +49,7 @@ export function TurnView({ turn, secret, open, onOpen, onPay, onAgain }: Props) 
           {turn.question}
         </div>
         {turn.state === "failed" ? (
-          <Refused turn={turn} onPay={onPay} onAgain={onAgain} />
+          <Refused paid={secret !== undefined} turn={turn} onPay={onPay} onAgain={onAgain} />
         ) : (
           <div className="flex flex-col gap-2 rounded-lg border bg-surface px-3.5 py-2.5">
             <div aria-live="polite" aria-busy={!settled}>
@@ -91,7 +91,11 @@ export function TurnView({ turn, secret, open, onOpen, onPay, onAgain }: Props) 
       {open && settled && (
         <div className="min-w-0">
           {turn.requestId === null ? (
-            <Free model={turn.model} />
+            turn.state === "stopped" ? (
+              <p className="text-sm text-quiet">It was stopped before it began.</p>
+            ) : (
+              <Free model={turn.model} />
+            )
           ) : receiptId !== null && secret !== undefined ? (
             <Attribution
               receiptId={receiptId}
@@ -143,8 +147,11 @@ function Free({ model }: { model: string }) {
   );
 }
 
-function Refused({ turn, onPay, onAgain }: { turn: Turn; onPay: () => void; onAgain: () => void }) {
+type RefusedProps = { turn: Turn; paid: boolean; onPay: () => void; onAgain: () => void };
+
+function Refused({ turn, paid, onPay, onAgain }: RefusedProps) {
   const { title, step, waitMs } = adviceFor(turn.error);
+  const unpaid = (turn.error as { code?: unknown } | undefined)?.code === "no_payment";
   const [left, setLeft] = useState(Math.ceil(waitMs / 1000));
   useEffect(() => {
     if (left <= 0) return;
@@ -154,9 +161,11 @@ function Refused({ turn, onPay, onAgain }: { turn: Turn; onPay: () => void; onAg
   return (
     <div className="flex flex-col gap-2">
       {turn.text !== "" && <p className="break-words whitespace-pre-wrap">{turn.text}</p>}
-      <Failure error={new Error(`${title} ${(turn.error as Error)?.message ?? ""}`)} />
+      {/* What a program sends to pay is no use to who clicks. */}
+      <Failure error={new Error(unpaid ? title : `${title} ${(turn.error as Error)?.message ?? ""}`)} />
+      {unpaid && paid && <p className="text-sm">A key pays now: ask again.</p>}
       <div className="flex gap-2">
-        {step === "pay" && (
+        {step === "pay" && !(unpaid && paid) && (
           <Button variant="primary" onClick={onPay}>
             Pay for answers
           </Button>

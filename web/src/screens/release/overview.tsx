@@ -1,8 +1,12 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { givenQuery } from "../../api/models.ts";
 import type { Schema } from "../../api/types.ts";
 import { Flow } from "../../components/flow.tsx";
 import { Address, Hash, ReleaseLink, Transaction } from "../../components/hash.tsx";
 import { Facts } from "../../components/page.tsx";
+import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
@@ -15,9 +19,8 @@ const contributorsShown = 12;
 
 /** Where a release came from, as a picture and in figures. */
 export function Overview({ release }: Props) {
-  const { manifest, contributors, withdrawn } = release;
-  const { nodes, links } = lineageOf(release);
-  const all = rowsByContributor(contributors);
+  const { manifest, withdrawn } = release;
+  const given = useQuery(givenQuery(release.id));
   return (
     <div className="flex flex-col gap-5">
       <Card
@@ -31,11 +34,14 @@ export function Overview({ release }: Props) {
           className="overflow-x-auto"
         >
           <div className="min-w-[52rem]">
-            <Flow
-              label={`${release.model} is made from ${manifest.datanets.length} Datanet versions of ${all.length} contributors, through one adapter`}
-              nodes={nodes}
-              links={links}
-            />
+            <Loaded query={given} rows={7}>
+              {({ contributors }) => (
+                <Flow
+                  label={`${release.model} is made from ${manifest.datanets.length} Datanet versions of ${contributors.length} contributors, through one adapter`}
+                  {...lineageOf(release, contributors)}
+                />
+              )}
+            </Loaded>
           </div>
         </section>
         {withdrawn.length > 0 && (
@@ -51,66 +57,106 @@ export function Overview({ release }: Props) {
         )}
       </Card>
       <div className="grid items-start gap-5 xl:grid-cols-2">
-        <Card heading="Made from">
-          <Table
-            caption="Datanet versions"
-            rows={manifest.datanets}
-            keyOf={({ datanetId }) => datanetId}
-            columns={[
-              {
-                heading: "Datanet",
-                cell: ({ datanetId, version }) => `${datanetId}, version ${version}`,
-              },
-              { heading: "Examples", numeric: true, cell: ({ acceptedExamples }) => count(acceptedExamples) },
-              { heading: "Licence", cell: ({ license }) => license },
-              { heading: "Root", wide: true, cell: ({ root }) => <Hash value={root} /> },
-            ]}
-          />
-        </Card>
-        <Card heading="By whom" note="Rows of the pay index stand for a contributor's examples.">
-          <Table
-            caption="Contributors"
-            rows={all.slice(0, contributorsShown)}
-            keyOf={({ contributor }) => contributor}
-            columns={[
-              { heading: "Contributor", cell: ({ contributor }) => <Address value={contributor} /> },
-              { heading: "Rows", numeric: true, cell: ({ rows }) => count(rows) },
-              {
-                heading: "Part",
-                numeric: true,
-                cell: ({ rows }) => percent(rows / Math.max(1, contributors.length)),
-              },
-            ]}
-          />
-          {all.length > contributorsShown && (
-            <p className="mt-2 text-sm text-quiet">and {count(all.length - contributorsShown)} more</p>
-          )}
-        </Card>
-        <Card heading="The manifest">
-          <Facts facts={factsOf(release)} />
-        </Card>
-        <div className="flex flex-col gap-5">
-          <Card heading="The recipe">
-            <Facts
-              facts={Object.entries(manifest.recipe).map(([name, value]): [string, ReactNode] => [
-                words(name),
-                value !== null && typeof value === "object" ? (
-                  <span key={name} className="font-mono text-xs">
-                    {JSON.stringify(value)}
-                  </span>
-                ) : (
-                  String(value)
-                ),
-              ])}
+        <div className="flex min-w-0 flex-col gap-5">
+          <Card heading="Made from">
+            <Table
+              caption="Datanet versions"
+              rows={manifest.datanets}
+              keyOf={({ datanetId }) => datanetId}
+              columns={[
+                {
+                  heading: "Datanet",
+                  cell: ({ datanetId, version }) => (
+                    <Link
+                      to="/datanets/$id"
+                      params={{ id: datanetId }}
+                      search={{ version: String(version) } as never}
+                      className="text-accent hover:underline"
+                    >
+                      Datanet {datanetId}, version {version}
+                    </Link>
+                  ),
+                },
+                {
+                  heading: "Examples",
+                  numeric: true,
+                  cell: ({ acceptedExamples }) => count(acceptedExamples),
+                },
+                { heading: "Licence", cell: ({ license }) => license },
+                { heading: "Root", wide: true, cell: ({ root }) => <Hash value={root} /> },
+              ]}
             />
           </Card>
           <Card heading="What holds, and who says so">
             <Standing standing={release.standing} />
           </Card>
+          <Card heading="The manifest">
+            <Facts facts={factsOf(release)} />
+          </Card>
+        </div>
+        <div className="flex min-w-0 flex-col gap-5">
+          <Card
+            heading="By whom"
+            note="Examples that it was trained on. Rows of the pay index stand for them, and are what answers are scored by."
+          >
+            <Loaded query={given} rows={4}>
+              {({ contributors }) => <ByWhom given={contributors} payees={release.contributors} />}
+            </Loaded>
+          </Card>
+          <Card heading="The recipe">
+            <Facts facts={recipeFacts(manifest.recipe)} />
+          </Card>
         </div>
       </div>
     </div>
   );
+}
+
+type ByWhomProps = {
+  given: Schema<"ReleaseContributors">["contributors"];
+  /** Of each row of the pay index. */
+  payees: readonly string[];
+};
+
+function ByWhom({ given, payees }: ByWhomProps) {
+  const rows = rowsByContributor(payees);
+  const total = given.reduce((sum, { examples }) => sum + examples, 0);
+  return (
+    <>
+      <Table
+        caption="Contributors"
+        rows={given.slice(0, contributorsShown)}
+        keyOf={({ contributor }) => contributor}
+        columns={[
+          { heading: "Contributor", cell: ({ contributor }) => <Address value={contributor} /> },
+          { heading: "Examples", numeric: true, cell: ({ examples }) => count(examples) },
+          { heading: "Part", numeric: true, cell: ({ examples }) => percent(examples / Math.max(1, total)) },
+          {
+            heading: "Index rows",
+            numeric: true,
+            wide: true,
+            cell: ({ contributor }) => count(rows.get(contributor) ?? 0),
+          },
+        ]}
+      />
+      {given.length > contributorsShown && (
+        <p className="mt-2 text-sm text-quiet">and {count(given.length - contributorsShown)} more</p>
+      )}
+    </>
+  );
+}
+
+/** Every setting by name; what is in a group is named after it. */
+function recipeFacts(recipe: Record<string, unknown>, group = ""): [string, ReactNode][] {
+  return Object.entries(recipe)
+    .flatMap(([name, value]): [string, ReactNode][] => {
+      const label = group === "" ? words(name) : `${group}, ${words(name)}`;
+      if (Array.isArray(value)) return [[label, value.length === 0 ? "none" : value.join(", ")]];
+      if (value !== null && typeof value === "object")
+        return recipeFacts(value as Record<string, unknown>, label);
+      return [[label, typeof value === "boolean" ? (value ? "yes" : "no") : String(value ?? "none")]];
+    })
+    .sort(([a], [b]) => a.localeCompare(b));
 }
 
 function factsOf({ id, manifest, signature, transactionHash }: Schema<"Release">): [string, ReactNode][] {

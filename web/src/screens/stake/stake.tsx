@@ -1,13 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, ask } from "../../api/client.ts";
 import { Amount } from "../../components/amount.tsx";
-import { Page, Stat, Stats } from "../../components/page.tsx";
+import { Page, Stat, Stats, StatsPlace } from "../../components/page.tsx";
 import { Empty, Loaded } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { Tabs } from "../../components/ui/tabs.tsx";
 import { When } from "../../components/when.tsx";
+import { balanceQuery } from "../../earnings/queries.ts";
 import { useAddressParam } from "../../lib/address.ts";
 import { count, duration, money, percent } from "../../lib/format.ts";
 import { Answered, PoolLink, PoolState, Rewards, Slashes } from "../../stake/parts.tsx";
@@ -31,7 +32,7 @@ export function Stake() {
       lead="Validators check what operators settle, agents answer for their work. Stake makes their word worth something, and earns a part of every fee."
       action={staking.data && <OpenPool minimumWei={staking.data.minimumStakeWei} />}
     >
-      <Loaded query={staking} rows={2}>
+      <Loaded query={staking} place={<StatsPlace count={5} />}>
         {({ stakedWei, activeWei, pools, epochEndsMs, epochMs, unbondingMs }) => (
           <Stats>
             <Stat label="Staked" note={`in ${count(pools.length)} pools`}>
@@ -131,12 +132,7 @@ function AllRewards() {
 function Waiting() {
   const staking = useQuery(stakingQuery);
   const address = staking.data?.staking;
-  const balance = useQuery({
-    queryKey: ["balance", address],
-    queryFn: ({ signal }) =>
-      ask(api.GET("/v1/balances/{address}", { params: { path: { address: address as string } }, signal })),
-    enabled: address !== undefined,
-  });
+  const balance = useQuery({ ...balanceQuery(address ?? ""), enabled: address !== undefined });
   const { act, busy, failure } = useAct();
   const wei = BigInt(balance.data?.claimableWei ?? 0);
   if (wei === 0n || address === undefined) return null;

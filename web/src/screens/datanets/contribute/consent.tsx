@@ -41,7 +41,8 @@ export function Consent({ datanet, part, preview, onSign }: Props) {
         }),
       ),
   });
-  const counted = preview.rows.filter(({ status }) => status === "accepted").length;
+  const rowsOf = (wanted: string) => preview.rows.filter(({ status }) => status === wanted).length;
+  const [counted, waiting] = [rowsOf("accepted"), rowsOf("pending")];
   return (
     <Card heading="Consent" note="A signature, not a payment: no OPEN is needed.">
       <Facts
@@ -49,7 +50,7 @@ export function Consent({ datanet, part, preview, onSign }: Props) {
           ["You give to", `${datanet.name} (Datanet ${datanet.datanetId})`],
           [
             "Rows",
-            `${count(preview.exampleCount)}${part.last ? "" : ", and the parts after them"}; ${count(counted)} of them would count`,
+            `${count(preview.exampleCount)}${part.last ? "" : ", and the parts after them"}; ${count(counted)} of them would count${waiting === 0 ? "" : ` at once, ${count(waiting)} would wait for review`}`,
           ],
           [
             "Under",

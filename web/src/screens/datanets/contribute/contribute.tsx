@@ -5,22 +5,28 @@ import type { Address } from "viem";
 import { queries } from "../../../api/queries.ts";
 import { Page } from "../../../components/page.tsx";
 import { Empty, Failure, Loaded } from "../../../components/states.tsx";
-import { Button } from "../../../components/ui/button.tsx";
+import { Steps } from "../../../components/steps.tsx";
 import { Card } from "../../../components/ui/card.tsx";
 import { CheckField, SelectField, TextField } from "../../../components/ui/field.tsx";
-import { Progress } from "../../../components/ui/progress.tsx";
-import { count, duration } from "../../../lib/format.ts";
+import { count } from "../../../lib/format.ts";
 import { datanetQuery, rulesQuery } from "../queries.ts";
 import { datanetTrail } from "../trail.ts";
 import { Bring } from "./bring.tsx";
 import { CheckedRows } from "./checked-rows.tsx";
 import { Consent } from "./consent.tsx";
 import { type Mapping, type Part, partsOf, place, type Shape, type Unread } from "./convert.ts";
-import { handIn, type Preview, previewPart, type Report, type Terms } from "./hand-in.ts";
+import {
+  handIn,
+  type Preview,
+  previewPart,
+  type Report,
+  sending,
+  type Terms,
+  type Upload,
+} from "./hand-in.ts";
 import { Detected } from "./mapping.tsx";
-import { Steps } from "./steps.tsx";
+import { type Work, Working } from "./working.tsx";
 
-type Work = { label: string; done: number; total: number; startedMs: number };
 type Seen = { shapes: Map<string, Shape | null>; unread: Unread[]; unreadRows: number };
 
 const unreadKept = 500;
@@ -58,13 +64,11 @@ export function Contribute() {
       if (stopping.current === stop) setWork(undefined);
     }
   }
-  const begin = (label: string, total = 0, done = 0) =>
-    setWork((before) => ({
-      label,
-      done,
-      total,
-      startedMs: before?.label === label ? before.startedMs : Date.now(),
-    }));
+  const begin = (label: string, { label: stage, done, total }: Upload = { label: "", done: 0, total: 0 }) =>
+    setWork((before) => {
+      const goesOn = before?.label === label && (before.stage === sending) === (stage === sending);
+      return { ...{ label, stage, done, total }, startedMs: goesOn ? before.startedMs : Date.now() };
+    });
 
   function partsFrom(from: readonly File[], using: ReadonlyMap<string, Mapping>, signal: AbortSignal) {
     const found = nothingSeen();
@@ -99,7 +103,7 @@ export function Contribute() {
   async function check(part: Part, under: Terms, signal: AbortSignal) {
     const label = `Checking ${count(part.rows.length)} rows against the whole Datanet`;
     begin(label);
-    const preview = await previewPart(id, part, under, signal, (sent, total) => begin(label, total, sent));
+    const preview = await previewPart(id, part, under, signal, (upload) => begin(label, upload));
     setChecked({ part, preview });
   }
 
@@ -123,7 +127,7 @@ export function Contribute() {
             label = `${which}${stage}`;
             begin(label);
           },
-          onBytes: (done, total) => begin(label, total, done),
+          onUpload: (upload) => begin(label, upload),
         });
         sent.push(report);
         setReports([...sent]);
@@ -134,8 +138,9 @@ export function Contribute() {
         let number = 0;
         for await (const part of partsFrom(reading, mappings, signal)) {
           if (number++ === 0) continue;
-          begin(`Part ${number}: checking ${count(part.rows.length)} rows`);
-          await give(part, await previewPart(id, part, terms, signal));
+          const label = `Part ${number}: checking ${count(part.rows.length)} rows`;
+          begin(label);
+          await give(part, await previewPart(id, part, terms, signal, (upload) => begin(label, upload)));
         }
       }
       setChecked(undefined);
@@ -251,22 +256,6 @@ export function Contribute() {
   );
 }
 
-function Working({ work: { label, done, total, startedMs }, onStop }: { work: Work; onStop: () => void }) {
-  const spent = Date.now() - startedMs;
-  const note =
-    total > 0 && done > 0 && done < total ? `${duration((spent * (total - done)) / done)} left` : "";
-  return (
-    <Card>
-      <div role="status" className="flex items-center gap-4">
-        <div className="min-w-0 flex-1">
-          <Progress label={label} done={done} total={total} note={note} />
-        </div>
-        <Button onClick={onStop}>Stop</Button>
-      </div>
-    </Card>
-  );
-}
-
 function NotRead({ seen: { unread, unreadRows } }: { seen: Seen }) {
   return (
     <details className="mt-3 text-sm" open={unread.length <= 3}>
@@ -289,7 +278,7 @@ function Sent({ id, reports, going }: { id: string; reports: readonly Report[]; 
     <Card heading={going ? "Sent so far" : "Sent"}>
       {reports.length === 0 && <Empty title="Nothing yet" />}
       <ul className="flex flex-col gap-2 text-sm">
-        {reports.map(({ contributionId, accepted, pending, rows }) => (
+        {reports.map(({ contributionId, accepted, pending, exampleCount }) => (
           <li key={contributionId}>
             <Link
               to="/datanets/$id/contributions/$contribution"
@@ -298,7 +287,7 @@ function Sent({ id, reports, going }: { id: string; reports: readonly Report[]; 
             >
               Contribution {contributionId}
             </Link>
-            : {count(rows.length)} rows, {count(accepted)} count
+            : {count(exampleCount)} rows, {count(accepted)} count
             {pending > 0 && `, ${count(pending)} wait for review`}
           </li>
         ))}

@@ -1,4 +1,5 @@
 /** Files of any format as rows, read by the node as they arrive there. No document is needed here. */
+import { ownHeader, refusalOf } from "../../../api/refusal.ts";
 import type { Schema } from "../../../api/types.ts";
 
 export type Example = Schema<"Example">;
@@ -40,7 +41,7 @@ export async function* jsonLines(body: ReadableStream<Uint8Array>): AsyncGenerat
       if (done) return;
     }
   } finally {
-    await reader.cancel().catch(() => {});
+    await reader.cancel().catch(() => {}); // whoever stopped, or the node, has ended it already
   }
 }
 
@@ -58,16 +59,11 @@ async function* linesOf(file: File, mapping: Mapping | undefined, signal: AbortS
   const query = new URLSearchParams({ name: file.name.slice(-1_024) || "file", ...mapping });
   const response = await fetch(`/v1/datanets/convert?${query}`, {
     method: "POST",
-    headers: { "content-type": "application/octet-stream", "x-openledger": "web" },
+    headers: { "content-type": "application/octet-stream", ...ownHeader },
     body: file,
     signal,
   });
-  if (!response.ok || !response.body) {
-    const said = (await response.json().catch(() => undefined)) as
-      | { error?: { message?: string } }
-      | undefined;
-    throw new Error(said?.error?.message ?? `The node answered ${response.status}.`);
-  }
+  if (!response.ok || !response.body) throw await refusalOf(response);
   let ended = false;
   for await (const line of jsonLines(response.body) as AsyncGenerator<Line>) {
     ended = "end" in line;

@@ -1,14 +1,21 @@
 /** From rows to a contribution: what would become of each, a consent to exactly these, and the sending. */
 import type { Address, Hex } from "viem";
-import { ApiError, api, ask } from "../../../api/client.ts";
+import { api, ask } from "../../../api/client.ts";
+import { ownHeader, refusal } from "../../../api/refusal.ts";
 import type { Schema } from "../../../api/types.ts";
 import { signTypedData } from "../../../wallet/wallet.ts";
 import type { Part } from "./convert.ts";
+import { createLines } from "./progress-lines.ts";
 
 export type Preview = Schema<"Preview">;
 export type Report = Schema<"ContributionReport">;
 export type Terms = { split: Schema<"Split">; mask: boolean; sourceLicense: string };
-type OnBytes = (sent: number, total: number) => void;
+/** How far an upload is: its bytes as they are sent, then what the node does with them, stage by stage. */
+export type Upload = { readonly label: string; readonly done: number; readonly total: number };
+/** What an upload is called while its bytes are on their way. */
+export const sending = "sending";
+
+type OnUpload = (upload: Upload) => void;
 
 const rowsBetweenPauses = 500;
 
@@ -19,22 +26,23 @@ const queryOf = ({ split, mask, sourceLicense }: Terms) =>
     ...(sourceLicense && { sourceLicense }),
   });
 
-/** Sends lines, telling how far it is: only an XMLHttpRequest does. */
-function post<T>(path: string, body: Blob, signal: AbortSignal, onBytes: OnBytes): Promise<T> {
+/** Sends lines, telling how far it is: of what is sent only an XMLHttpRequest tells. */
+function post<T>(path: string, body: Blob, signal: AbortSignal, onUpload: OnUpload): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
+    const lines = createLines<T>();
     request.open("POST", path);
     request.setRequestHeader("content-type", "application/jsonl");
-    request.setRequestHeader("x-openledger", "web");
-    request.responseType = "json";
-    request.upload.onprogress = ({ loaded, total }) => onBytes(loaded, total);
+    request.setRequestHeader("accept", "application/x-ndjson, application/json");
+    for (const [name, value] of Object.entries(ownHeader)) request.setRequestHeader(name, value);
+    request.upload.onprogress = ({ loaded, total }) => onUpload({ label: sending, done: loaded, total });
+    request.onprogress = () => {
+      for (const progress of lines.read(request.responseText)) onUpload(progress);
+    };
     request.onload = () => {
-      const { status, response } = request;
-      if (status < 300 && response) return resolve(response as T);
-      const said = (response as { error?: { code?: string; message?: string } } | null)?.error;
-      reject(
-        new ApiError(status, said?.code ?? String(status), said?.message ?? `The node answered ${status}.`),
-      );
+      const { status, answer } = lines.end(request.responseText, request.status);
+      if (status < 300 && answer !== undefined) return resolve(answer);
+      reject(refusal(answer, status));
     };
     request.onerror = () => reject(new Error("The node does not answer. Is it running?"));
     request.onabort = () => reject(new DOMException("Stopped.", "AbortError"));
@@ -50,9 +58,9 @@ export const previewPart = (
   part: Part,
   terms: Terms,
   signal: AbortSignal,
-  onBytes: OnBytes = () => {},
+  onUpload: OnUpload = () => {},
 ): Promise<Preview> =>
-  post(`/v1/datanets/${datanetId}/preview?${queryOf(terms)}`, part.body, signal, onBytes);
+  post(`/v1/datanets/${datanetId}/preview?${queryOf(terms)}`, part.body, signal, onUpload);
 
 /**
  * What is signed must be what was read and shown, whatever the node says: every digest is computed here as well.
@@ -78,7 +86,11 @@ export async function handIn(
   part: Part,
   preview: Preview,
   terms: Terms,
-  { signal, onStage, onBytes }: { signal: AbortSignal; onStage: (stage: string) => void; onBytes: OnBytes },
+  {
+    signal,
+    onStage,
+    onUpload,
+  }: { signal: AbortSignal; onStage: (stage: string) => void; onUpload: OnUpload },
 ): Promise<Report> {
   onStage("Checking what is to be signed");
   await assertSameRows(part, preview);
@@ -103,7 +115,7 @@ export async function handIn(
   const all = { ...fields, exampleCount: String(exampleCount), signedAt: String(signedAt), signature };
   for (const [name, value] of Object.entries(all)) signed.set(name, value);
   if (salt !== undefined) signed.set("salt", salt);
-  return post(`/v1/datanets/${datanetId}/contributions?${signed}`, part.body, signal, onBytes);
+  return post(`/v1/datanets/${datanetId}/contributions?${signed}`, part.body, signal, onUpload);
 }
 
 type Committed = { datanetId: bigint; contributor: Address; examplesDigest: Hex };

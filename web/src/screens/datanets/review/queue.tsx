@@ -58,6 +58,20 @@ export function Queue({ datanetId }: { datanetId: string }) {
     },
   });
 
+  const publishing = useMutation({
+    mutationFn: () =>
+      ask(
+        api.POST("/v1/datanets/{datanetId}/versions", {
+          params: { path },
+          headers: passHeaders(pass),
+        }),
+      ),
+    onSuccess: async ({ version, count: trained }) => {
+      say(`Version ${version} holds all that counts: ${count(trained)} rows to train on.`);
+      await queries.invalidateQueries({ queryKey: ["datanet", datanetId] });
+    },
+  });
+
   const rows = taking.data;
   const ready = decisionsOf(drafts).length;
   /** j and k go from row to row. */
@@ -72,6 +86,7 @@ export function Queue({ datanetId }: { datanetId: string }) {
     <NeedsWallet why="Curators sign that it is they who judge. It costs nothing.">
       <div className="flex flex-col gap-4">
         {taking.error && <Failure error={taking.error} />}
+        {publishing.error && <Failure error={publishing.error} />}
         {rows === undefined ? (
           <div className="flex flex-wrap items-center gap-3">
             <Button variant="primary" disabled={taking.isPending} onClick={() => taking.mutate()}>
@@ -84,9 +99,17 @@ export function Queue({ datanetId }: { datanetId: string }) {
         ) : rows.length === 0 ? (
           <Empty
             title="Nothing waits for you"
-            action={<Button onClick={() => taking.mutate()}>Look again</Button>}
+            action={
+              <div className="flex flex-wrap justify-center gap-2">
+                <Button onClick={() => taking.mutate()}>Look again</Button>
+                <Button variant="primary" disabled={publishing.isPending} onClick={() => publishing.mutate()}>
+                  Publish what counts
+                </Button>
+              </div>
+            }
           >
-            Rows that you gave, or have judged, wait for others.
+            Rows that you gave, or have judged, wait for others. What counts is trained on once it is
+            published as a version.
           </Empty>
         ) : (
           <>

@@ -38,8 +38,8 @@ export function Review() {
             </Stats>
             {overlap === null && pending === 0 ? (
               <Empty title="Nobody reviews here">
-                What passes the checks counts at once. The owner may set how many curators judge each row:{" "}
-                <code>openledger datanet review</code>.
+                What passes the checks counts at once. The owner may set how many curators judge each row, in
+                the Datanet's settings.
               </Empty>
             ) : (
               <Queue datanetId={id} />

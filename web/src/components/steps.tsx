@@ -1,5 +1,5 @@
 import { CheckIcon } from "lucide-react";
-import { cn } from "../../../lib/cn.ts";
+import { cn } from "../lib/cn.ts";
 
 /** Where one is on a way of a few steps. */
 export function Steps({ steps, at }: { steps: readonly string[]; at: number }) {

@@ -1,0 +1,48 @@
+/** Who makes a model: from the choice of its data to a question to base and model side by side. */
+import { bringKey } from "../browser.ts";
+import { inBrowser, operator } from "../populated.ts";
+
+/** Longer than what computes may take on a machine that does something else, too. */
+const slowMs = 120_000;
+
+inBrowser(
+  "a model is planned, trained before its maker's eyes, released and held against its base",
+  async ({ known, visit }) => {
+    const page = await visit("/factory", operator);
+    await page.getByRole("link", { name: "New model" }).first().click();
+    await page.getByLabel("Name", { exact: true }).fill("trial");
+    await page.getByRole("checkbox", { name: /^The valley/ }).click();
+    await page.getByLabel("Version of The valley").selectOption("1");
+    await page.getByRole("radio", { name: /^quick/i }).check();
+    await page.getByText("Fields", { exact: true }).click();
+    await page.getByLabel("Epochs at most").fill("3");
+    // The first estimate measures this machine.
+    await page.getByText("in all", { exact: true }).waitFor({ timeout: slowMs });
+    await page.getByText("Pay index", { exact: true }).waitFor();
+
+    await page.getByRole("button", { name: "Start training" }).click();
+    await page.getByRole("heading", { name: "trial" }).waitFor();
+    await page.getByText("training", { exact: true }).first().waitFor();
+    await page.getByRole("img", { name: "Training and held-out loss by step" }).waitFor();
+    await page.getByText("succeeded", { exact: true }).waitFor({ timeout: slowMs });
+    await page.getByRole("heading", { name: "Base against tuned" }).waitFor();
+    await page.getByRole("heading", { name: "Released" }).waitFor();
+    await page.locator('main a[href^="/models/0x"]').click();
+    await page.getByRole("tab", { name: "Lineage" }).waitFor();
+    await page.getByRole("tab", { name: "Evaluation" }).click();
+    await page.getByRole("heading", { name: "Base against tuned" }).waitFor();
+
+    await page.getByRole("link", { name: "Ask it" }).click();
+    await bringKey(page, known.secret);
+    await page.getByRole("link", { name: "ModelFactory" }).click();
+    await page.getByRole("link", { name: "Arena" }).click();
+    await page.getByLabel("The other").selectOption("trial");
+    await page.getByLabel("Question to both").fill(known.question);
+    await page.getByRole("button", { name: "Ask both" }).click();
+    await page.getByRole("region", { name: "trial" }).getByText(/^cost/).waitFor();
+    await page
+      .getByRole("region", { name: "openledger-tiny" })
+      .getByText(/tokens$/)
+      .waitFor();
+  },
+);
