@@ -1,5 +1,6 @@
 /** What a person feels while a page loads and moves: things that jump (layout shift) and moments in which nothing answers (long tasks). */
-import type { BrowserContext, Page } from "playwright-core";
+import assert from "node:assert/strict";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 
 /** Cumulative layout shift from which a page counts as jumping: half of what web.dev calls good. */
 export const shiftMax = 0.05;
@@ -40,6 +41,42 @@ export const longTasks = async (page: Page): Promise<number[]> => {
   await page.waitForTimeout(200);
   return page.evaluate<number[]>("[...jank.tasks]");
 };
+
+/** An entry of Chromium's trace: of a task its time on a clock (`dur`) and on the processor (`tdur`), microseconds. */
+type TraceEvent = {
+  readonly name: string;
+  readonly ph: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly tdur?: number;
+  readonly args: { readonly name?: string };
+};
+
+/**
+ * What something finds, and the longest task of any page meanwhile in milliseconds of processor time: other work on the machine makes a
+ * task take longer, and leaves this as it is.
+ */
+export async function traced<T>(
+  browser: Browser,
+  page: Page,
+  act: () => Promise<T>,
+): Promise<{ found: T; longestTaskCpuMs: number }> {
+  await browser.startTracing(page, { categories: ["toplevel"] });
+  const found = await act();
+  const trace = await browser.stopTracing();
+  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] };
+  const thread = ({ pid, tid }: TraceEvent) => `${pid}.${tid}`;
+  const pages = new Set(
+    traceEvents
+      .filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain")
+      .map(thread),
+  );
+  const tasks = traceEvents.filter(
+    (event) => event.ph === "X" && event.name.endsWith("RunTask") && pages.has(thread(event)),
+  );
+  assert.ok(tasks.length > 0, "Chromium tells of the tasks that it ran");
+  return { found, longestTaskCpuMs: Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1000 };
+}
 
 export type Scroll = {
   readonly rowsMost: number;
