@@ -17,6 +17,7 @@ import {
 } from "./contribute-show.ts";
 import { wholeReport } from "./contribution-report.ts";
 import { datanetNumber } from "./datanet-number.ts";
+import { passHeaders, withPass } from "./datanet-pass.ts";
 import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -34,6 +35,7 @@ type Preview = {
   readonly examplesDigest: Digest;
   readonly exampleCount: number;
   readonly mask: boolean;
+  readonly comparedWith: "datanet" | "upload";
   readonly signing: { readonly chainId: number; readonly verifyingContract: `0x${string}` };
   readonly rows: readonly (PreviewRow & { readonly duplicate: boolean })[];
 };
@@ -49,11 +51,12 @@ type Options = {
   readonly shape?: "chat" | "completion";
   readonly chunk?: number;
   readonly overlap?: number;
+  readonly pass?: string;
 };
 
 /** `openledger contribute <datanet> <file…>`: look at what would become of each row, sign a consent, hand the rows in. */
 export function define(command: Command, io: Io): void {
-  withAccount(command, "account of your wallet that contributes and is paid")
+  withPass(withAccount(command, "account of your wallet that contributes and is paid"))
     .argument("<datanet>", "number of the Datanet", datanetNumber)
     .argument(
       "<file...>",
@@ -133,7 +136,7 @@ async function run(io: Io, id: string, files: string[], options: Options): Promi
     for await (const part of parts) {
       first ??= { rows: part.rows.slice(0, rowsShownMax) };
       const path = `/v1/datanets/${id}/preview?${query(options)}`;
-      const preview = await post<Preview>(io, node, path, part, "checking");
+      const preview = await post<Preview>(io, node, path, part, "checking", passHeaders(options.pass));
       if (options.preview) previews.push(preview);
       else reports.push(await hand(io, node, id, part, preview, options));
     }
@@ -142,7 +145,7 @@ async function run(io: Io, id: string, files: string[], options: Options): Promi
     throw error;
   }
   if (!first) throw nothing(files, reading);
-  if (options.preview) showPreviews(io, first, previews, reading);
+  if (options.preview) showPreviews(io, id, first, previews, reading);
   else showReports(io, first, reports, reading);
 }
 
@@ -204,11 +207,18 @@ async function requireStake(node: NodeClient, id: string, contributor: string): 
 }
 
 /** Errors about a row also say where it came from, and what it became. */
-async function post<T>(io: Io, node: NodeClient, path: string, part: Part, title: string): Promise<T> {
+async function post<T>(
+  io: Io,
+  node: NodeClient,
+  path: string,
+  part: Part,
+  title: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> {
   const bar = part.rows.length >= progressRowsMin ? progressBar(io, title) : undefined;
   try {
     return await node.postWatched<T>(path, part.text, ({ stage, done, of }) => bar?.update(done, of, stage), {
-      headers: { "content-type": "application/jsonl" },
+      headers: { "content-type": "application/jsonl", ...headers },
     });
   } catch (error) {
     const row = error instanceof CliError && part.rows[Number(error.details?.line) - 1];
@@ -238,7 +248,13 @@ function nothing(files: readonly string[], { unread }: Reading): CliError {
   });
 }
 
-function showPreviews(io: Io, first: Shown, previews: readonly Preview[], reading: Reading): void {
+function showPreviews(
+  io: Io,
+  id: string,
+  first: Shown,
+  previews: readonly Preview[],
+  reading: Reading,
+): void {
   const [preview] = previews as [Preview];
   const count = (wanted: PreviewRow["status"]) =>
     previews.reduce((sum, { rows }) => sum + rows.filter(({ status }) => status === wanted).length, 0);
@@ -259,6 +275,12 @@ function showPreviews(io: Io, first: Shown, previews: readonly Preview[], readin
       ...showUnread(reading),
       "",
       `${outlook(count("accepted"), count("pending"), exampleCount)}${several}. They would be given under ${preview.license}.`,
+      ...(preview.comparedWith === "datanet"
+        ? []
+        : [
+            `The texts of Datanet ${id} are not open to you: these rows were compared with each other only, and some may be there already.`,
+            `→ ./openledger datanet ask ${id} gives a pass for --pass`,
+          ]),
     ].join("\n"),
   );
 }

@@ -1,9 +1,9 @@
 /** `openledger datanet access|ask|readers|reads`: who may read a Datanet's texts, and who did. */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { type RuleOptions, readersOf, ruleOf, withRule } from "./datanet-access-rule.ts";
 import { datanetNumber } from "./datanet-number.ts";
-import { type AccessJson, askForPass } from "./datanet-pass.ts";
-import { CliError, exitCodes } from "./errors.ts";
+import { type AccessJson, askForPass, type TermsOption, withTerms } from "./datanet-pass.ts";
+import { CliError } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
@@ -11,7 +11,7 @@ import { subcommand } from "./subcommand.ts";
 import { oneLine, pairs, plain, table } from "./table.ts";
 import { withAccount } from "./wallet-account.ts";
 
-type Setting = { set?: string; terms?: string; token?: string; least?: string };
+type Setting = RuleOptions & { readonly set?: string };
 type ReaderJson = {
   readonly reader: string;
   readonly state: string;
@@ -30,27 +30,25 @@ type ReadJson = {
 const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
 export function define(command: Command, io: Io): void {
-  subcommand(command, "access", "Show or set who may read a Datanet's texts")
+  withRule(
+    subcommand(command, "access", "Show or set who may read a Datanet's texts"),
+    "--set",
+    "public, request (whom the owner admits) or token (who holds one); as the node's operator",
+  )
     .argument("<datanet>", "its number", datanetNumber)
-    .option(
-      "--set <kind>",
-      "public, request (whom the owner admits) or token (who holds one); as the node's operator",
-    )
-    .option("--terms <file>", "text that readers accept by signature")
-    .option("--token <address>", "ERC-20 or ERC-721 on this chain, with --set token")
-    .option("--least <number>", "how much of it a reader must hold, in its base units", "1")
     .action((id, setting: Setting) => access(io, id, setting));
-  withAccount(
-    subcommand(
-      command,
-      "ask",
-      "Ask to read a Datanet whose texts are gated, accepting its terms by signature",
+  withTerms(
+    withAccount(
+      subcommand(
+        command,
+        "ask",
+        "Ask to read a Datanet whose texts are gated, accepting its terms by signature",
+      ),
+      "account of your wallet that reads",
     ),
-    "account of your wallet that reads",
   )
     .argument("<datanet>", "its number", datanetNumber)
     .option("--purpose <text>", "what for, in your own words, for the owner", "")
-    .option("--accept-terms", "sign that you accept the Datanet's terms; without it they are only shown")
     .action((id, options) => ask(io, id, options));
   subcommand(command, "readers", "Show who asked to read, and decide; as the node's operator")
     .argument("<datanet>", "its number", datanetNumber)
@@ -64,76 +62,34 @@ export function define(command: Command, io: Io): void {
     .action((id) => reads(io, id));
 }
 
-function readTerms(file: string | undefined): string {
-  if (file === undefined)
-    throw new CliError("--set request and --set token need --terms <file>: what readers accept.", {
-      exitCode: exitCodes.usage,
-    });
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new CliError(`Cannot read ${file}: ${(cause as Error).message}`, {
-      exitCode: exitCodes.usage,
-      cause,
-    });
-  }
-}
-
-function ruleOf({ set, terms, token, least }: Setting): AccessJson["rule"] {
-  if (set === "public") return { kind: set };
-  if (set === "request") return { kind: set, terms: readTerms(terms) };
-  if (set === "token" && token !== undefined)
-    return { kind: set, terms: readTerms(terms), contract: token, least: least ?? "1" };
-  throw new CliError(
-    set === "token" ? "--set token needs --token <address>." : `There is no access "${set}".`,
-    {
-      expected: "public, request, or token",
-      exitCode: exitCodes.usage,
-    },
-  );
-}
-
 async function access(io: Io, id: string, setting: Setting): Promise<void> {
   const node = connect();
   const path = `/v1/datanets/${id}/access`;
+  const wanted = ruleOf("--set", setting.set, setting);
   const found =
-    setting.set === undefined
+    wanted === undefined
       ? await node.get<AccessJson>(path)
-      : await (await node.send("PUT", path, { body: ruleOf(setting), operator: true }))
-          .json()
-          .then((json) => json as AccessJson);
+      : await node.put<AccessJson>(path, wanted, { operator: true });
   const { rule } = found;
-  const who = {
-    public: "everybody",
-    request: "whom the owner admits",
-    token: `who holds at least ${rule.least} of ${rule.contract}`,
-  }[rule.kind];
   io.result(
     found,
     [
       pairs([
-        ["texts are read by", who],
+        ["texts are read by", readersOf(rule)],
         ...(rule.kind === "public" ? [] : ([["terms digest", found.termsDigest]] as [string, string][])),
       ]),
       ...(rule.terms === undefined
         ? []
-        : ["", rule.terms, "", `→ ./openledger datanet ask ${id} --accept-terms`]),
+        : ["", plain(rule.terms), "", `→ ./openledger datanet ask ${id} --accept-terms`]),
     ].join("\n"),
   );
 }
 
-type Asking = { readonly as: string; readonly purpose: string; readonly acceptTerms?: true };
+type Asking = TermsOption & { readonly as: string; readonly purpose: string };
 
 async function ask(io: Io, id: string, options: Asking): Promise<void> {
   const node = connect();
-  const { rule } = await node.get<AccessJson>(`/v1/datanets/${id}/access`);
-  if (rule.terms !== undefined && options.acceptTerms !== true)
-    throw new CliError(`Asking signs that you accept the terms of Datanet ${id}:\n\n${plain(rule.terms)}\n`, {
-      fix: [`./openledger datanet ask ${id} --accept-terms`],
-      code: "terms-not-accepted",
-      exitCode: exitCodes.usage,
-    });
-  const admission = await askForPass(io, node, id, options);
+  const admission = await askForPass(io, node, id, { ...options, command: `datanet ask ${id}` });
   if (admission.state === "refused")
     throw new CliError(`You may not read Datanet ${id}: ${admission.reason}.`, { code: "refused" });
   io.result(

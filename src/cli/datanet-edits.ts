@@ -11,7 +11,14 @@ import {
 } from "../protocol/index.ts";
 import { type Report, showReport } from "./contribute-show.ts";
 import { wholeReport } from "./contribution-report.ts";
-import { type AccessJson, askForPass, passHeaders } from "./datanet-pass.ts";
+import {
+  type AccessJson,
+  askForOwn,
+  askForPass,
+  passHeaders,
+  type TermsOption,
+  withTerms,
+} from "./datanet-pass.ts";
 import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -23,6 +30,7 @@ import { walletAccount, withAccount } from "./wallet-account.ts";
 
 type EditedJson = {
   readonly datanetId: string;
+  readonly contributor: string;
   readonly license: string;
   readonly exampleCount: number;
   readonly rows: readonly {
@@ -41,9 +49,11 @@ function linesOf(text: string): number[] | "all" {
 }
 
 export function define(command: Command, io: Io): void {
-  withAccount(
-    subcommand(command, "edits", "Show what curators would have instead of your rows, and take it"),
-    "account of your wallet that contributed",
+  withTerms(
+    withAccount(
+      subcommand(command, "edits", "Show what curators would have instead of your rows, and take it"),
+      "account of your wallet that contributed",
+    ),
   )
     .argument("<contribution>", "its number", Number)
     .option("--accept <rows>", "take these texts, or all: one signature, a consent to them", linesOf)
@@ -53,10 +63,10 @@ export function define(command: Command, io: Io): void {
 async function edits(
   io: Io,
   contribution: number,
-  { as, accept }: { as: string; accept?: number[] | "all" },
+  { accept, ...who }: TermsOption & { as: string; accept?: number[] | "all" },
 ): Promise<void> {
   const node = connect();
-  const report = await readable(io, node, contribution, as);
+  const report = await readable(io, node, contribution, who);
   const open = report.rows.flatMap(({ line, status, withdrawnAtMs, reviews = [] }) => {
     const last = reviews.findLast(({ proposal }) => proposal !== undefined);
     return last?.proposal === undefined || status === "accepted" || withdrawnAtMs !== undefined
@@ -79,7 +89,7 @@ async function edits(
     `/v1/datanets/${report.datanetId}`,
   );
   assertChain(node, signing.chainId);
-  const account = walletAccount(node.settings, as, io);
+  const account = walletAccount(node.settings, who.as, io);
   const taken = wanted.map(({ line, text }) => ({ line, digest: exampleDigest(text) }));
   const consent = {
     datanetId: BigInt(report.datanetId),
@@ -97,13 +107,25 @@ async function edits(
   io.result(done, showReport(done).join("\n"));
 }
 
-/** A report with what curators propose, which is read with a pass where the Datanet's texts are gated. */
-async function readable(io: Io, node: NodeClient, contribution: number, as: string): Promise<EditedJson> {
-  const { datanetId } = await node.get<EditedJson>(`/v1/contributions/${contribution}?limit=1`);
+/** A report with what curators propose: where texts are gated, for who gave the rows, and for who may read the Datanet. */
+async function readable(
+  io: Io,
+  node: NodeClient,
+  contribution: number,
+  { as, ...terms }: TermsOption & { as: string },
+): Promise<EditedJson> {
+  const given = await node.get<EditedJson>(`/v1/contributions/${contribution}?limit=1`);
+  const { datanetId } = given;
   const { rule } = await node.get<AccessJson>(`/v1/datanets/${datanetId}/access`);
   if (rule.kind === "public") return wholeReport<EditedJson>(node, contribution);
-  const purpose = `texts proposed for contribution ${contribution}`;
-  const admission = await askForPass(io, node, datanetId, { as, purpose });
+  const isOwn = toHex(walletAccount(node.settings, as, io).address) === given.contributor;
+  const asking = { as, ...terms, command: `datanet edits ${contribution}` };
+  const admission = isOwn
+    ? await askForOwn(io, node, datanetId, as)
+    : await askForPass(io, node, datanetId, {
+        ...asking,
+        purpose: `texts proposed for contribution ${contribution}`,
+      });
   if (admission.state === "admitted")
     return wholeReport<EditedJson>(node, contribution, passHeaders(admission.pass));
   throw new CliError(

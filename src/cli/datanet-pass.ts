@@ -1,11 +1,21 @@
 /** The pass that a signature opens to a Datanet whose texts are gated, or to a curator. */
 import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
-import { type Address, type Digest, domain, signAccessRequest, toHex } from "../protocol/index.ts";
+import {
+  type Address,
+  type Digest,
+  domain,
+  signAccessRequest,
+  textDigest,
+  toHex,
+  zeroDigest,
+} from "../protocol/index.ts";
+import { CliError, exitCodes } from "./errors.ts";
 import type { NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { assertChain } from "./purse.ts";
-import { walletAccount } from "./wallet-account.ts";
+import { plain } from "./table.ts";
+import { asOption, walletAccount } from "./wallet-account.ts";
 
 export type AccessJson = {
   readonly rule: {
@@ -22,14 +32,64 @@ export type AdmissionJson =
   | { readonly state: "asked" }
   | { readonly state: "refused"; readonly reason: string };
 
-/** Asks a node to let an account of the wallet in, accepting the Datanet's terms by signature. */
+export type TermsOption = { readonly acceptTerms?: true };
+
+/** Adds `--accept-terms`. */
+export const withTerms = (command: Command): Command =>
+  command.option(
+    "--accept-terms",
+    "sign that you accept the Datanet's terms; without it they are only shown",
+  );
+
+type Asking = TermsOption & {
+  readonly as: string;
+  readonly purpose: string;
+  /** What is said again once the terms were read, such as `datanet ask 1`. */
+  readonly command: string;
+};
+
+/**
+ * Asks a node to let an account of the wallet in, accepting the Datanet's terms by signature.
+ *
+ * @throws CliError `terms-not-accepted` with the terms, where there are any and they were not accepted; `terms-mismatch`
+ */
 export async function askForPass(
   io: Io,
   node: NodeClient,
   datanet: string,
-  { as, purpose }: { readonly as: string; readonly purpose: string },
+  { as, purpose, acceptTerms, command }: Asking,
 ): Promise<AdmissionJson> {
-  const { termsDigest } = await node.get<AccessJson>(`/v1/datanets/${datanet}/access`);
+  const { rule, termsDigest } = await node.get<AccessJson>(`/v1/datanets/${datanet}/access`);
+  if (rule.terms !== undefined && acceptTerms !== true)
+    throw new CliError(
+      `Asking signs that you accept the terms of Datanet ${datanet}:\n\n${plain(rule.terms)}\n`,
+      {
+        fix: [`./openledger ${command}${asOption(as)} --accept-terms`],
+        code: "terms-not-accepted",
+        exitCode: exitCodes.usage,
+      },
+    );
+  const shown = rule.terms === undefined ? zeroDigest : textDigest(rule.terms);
+  if (shown !== termsDigest)
+    throw new CliError("The node asks for a signature under other terms than it shows; nothing was signed.", {
+      expected: shown,
+      actual: termsDigest,
+      fix: ["Use another node."],
+      code: "terms-mismatch",
+    });
+  return requestPass(io, node, datanet, { as, purpose, termsDigest });
+}
+
+/** Asks for a pass to what an account gave itself: no terms are accepted for that. */
+export const askForOwn = (io: Io, node: NodeClient, datanet: string, as: string): Promise<AdmissionJson> =>
+  requestPass(io, node, datanet, { as, purpose: "own contributions", termsDigest: zeroDigest });
+
+async function requestPass(
+  io: Io,
+  node: NodeClient,
+  datanet: string,
+  { as, purpose, termsDigest }: { as: string; purpose: string; termsDigest: Digest },
+): Promise<AdmissionJson> {
   const { signing } = await node.get<{ signing: { chainId: number; verifyingContract: Address } }>(
     `/v1/datanets/${datanet}`,
   );

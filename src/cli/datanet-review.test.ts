@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { openRunning } from "./fixtures/running.ts";
+import { type Json, openRunning } from "./fixtures/running.ts";
 
 const running = await openRunning({}, true);
 const { run, refused, call, file, home } = running;
@@ -85,7 +85,59 @@ test("texts are gated by terms that readers sign, and what is read is seen", asy
     /whom the owner admits[\s\S]*For research in the valley only/,
   );
   await refused(["datanet", "access", "1", "--set", "request"], 2);
-  // What curators would have instead of rows is a text, too.
-  assert.equal((await refused(["datanet", "edits", "1", "--as", "ada"], 1)).code, "access-needed");
-  assert.deepEqual(await run("datanet", "edits", "1", "--as", "rita"), { edits: [] });
+  await refused(["datanet", "access", "1", "--terms", terms], 2);
+  // What curators would have instead of rows is a text, too: its reader accepted the terms, who gave the rows needs to accept none.
+  assert.equal((await refused(["datanet", "edits", "1", "--as", "rita"], 2)).code, "terms-not-accepted");
+  assert.deepEqual(await run("datanet", "edits", "1", "--as", "rita", "--accept-terms"), { edits: [] });
+  assert.deepEqual(await run("datanet", "edits", "1", "--as", "ada"), { edits: [] });
+  const stranger = ["datanet", "edits", "1", "--as", "sam", "--accept-terms"];
+  assert.equal((await refused(stranger, 1)).code, "access-needed");
+  // Curators are shown the terms, too, before they sign.
+  const judging = [
+    ["queue", "1"],
+    ["judge", "1", "--accept", "1"],
+    ["publish", "1"],
+    ["publish", "1", "--preview"],
+  ];
+  for (const command of judging) {
+    const shown = await refused(["datanet", ...command, "--as", "cora"], 2);
+    assert.deepEqual(
+      [shown.code, /For research in the valley only\./.test(shown.message)],
+      ["terms-not-accepted", true],
+    );
+    assert.match(shown.fix[0], /^\.\/openledger datanet (queue|judge|publish) 1.* --as cora --accept-terms$/);
+  }
+  assert.deepEqual(await run("datanet", "queue", "1", "--as", "cora", "--accept-terms"), { rows: [] });
+  // Rows are compared with what is there for who reads it.
+  const again = file("again.jsonl", row(1));
+  const blind = await call(["contribute", "1", again, "--preview"]);
+  assert.match(blind.out, /texts of Datanet 1 are not open to you[\s\S]*datanet ask 1 gives a pass/);
+  assert.doesNotMatch(blind.out, /same example/);
+  assert.match(
+    (await call(["contribute", "1", again, "--preview", "--pass", pass])).out,
+    /same example as row 1 of contribution 1/,
+  );
+});
+
+test("a Datanet is created with who may read it", async () => {
+  const create = ["datanet", "create", "--license", "CC-BY-4.0", "--name"];
+  const terms = file("own-terms.txt", "Ask first.");
+  const asked = await run(...create, "Asked", "--access", "request", "--terms", terms);
+  assert.deepEqual(asked.access, { kind: "request", terms: "Ask first." });
+  const { signing } = (await (await fetch(`${running.node.url}/v1/datanets`)).json()) as Json;
+  const token = ["--access", "token", "--terms", terms, "--token", signing.verifyingContract];
+  const held = await call([...create, "Held", ...token, "--least", "2"]);
+  assert.match(held.out, /its texts are read by who holds at least 2 of 0x[0-9a-f]{40}\.\n→ /);
+  assert.deepEqual((await run(...create, "Open")).access, { kind: "public" });
+  for (const [options, message] of [
+    [["--access", "secret"], /no access "secret"/],
+    [["--access", "request"], /need --terms/],
+    [["--access", "token", "--terms", terms], /needs --token/],
+    [["--access", "public", "--terms", terms], /asks for nothing/],
+    [["--access", "request", "--terms", terms, "--least", "2"], /go with --access token/],
+    [["--terms", terms], /only with --access/],
+  ] as const)
+    assert.match((await refused([...create, "Wrong", ...options], 2)).message, message);
+  const { datanets } = await run("datanet", "list");
+  assert.ok(datanets.every(({ name }: { name: string }) => name !== "Wrong"));
 });

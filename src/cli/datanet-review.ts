@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Example } from "../protocol/index.ts";
 import { datanetNumber } from "./datanet-number.ts";
-import { askForPass, passHeaders } from "./datanet-pass.ts";
+import { askForPass, passHeaders, type TermsOption, withTerms } from "./datanet-pass.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -55,7 +55,7 @@ export function rowNumbers(text: string): number[] {
 }
 
 type Edit = { readonly row: number; readonly file: string };
-type Judgement = {
+type Judgement = TermsOption & {
   readonly as: string;
   readonly accept: readonly number[];
   readonly reject: readonly number[];
@@ -105,16 +105,20 @@ export function define(command: Command, io: Io): void {
     .action((id, address, options) =>
       address === undefined ? curators(io, id) : nameCurator(io, id, address, options),
     );
-  withAccount(
-    subcommand(command, "queue", "Take rows to judge, yours for half an hour; as a curator"),
-    "account of your wallet that curates",
+  withTerms(
+    withAccount(
+      subcommand(command, "queue", "Take rows to judge, yours for half an hour; as a curator"),
+      "account of your wallet that curates",
+    ),
   )
     .argument("<datanet>", "its number", datanetNumber)
     .option("--limit <number>", "at most so many", wholeUpTo(200), 20)
     .action((id, options) => queue(io, id, options));
-  withAccount(
-    subcommand(command, "judge", "Accept and reject rows of the queue, all of these or none; as a curator"),
-    "account of your wallet that curates",
+  withTerms(
+    withAccount(
+      subcommand(command, "judge", "Accept and reject rows of the queue, all of these or none; as a curator"),
+      "account of your wallet that curates",
+    ),
   )
     .argument("<datanet>", "its number", datanetNumber)
     .option("--accept <rows>", "such as 3,17-20", rowNumbers, [])
@@ -210,19 +214,23 @@ export async function curatorPass(
   io: Io,
   node: NodeClient,
   id: string,
-  as: string,
+  asking: TermsOption & { readonly as: string; readonly command: string },
 ): Promise<Record<string, string>> {
-  const admission = await askForPass(io, node, id, { as, purpose: "curation" });
+  const admission = await askForPass(io, node, id, { ...asking, purpose: "curation" });
   if (admission.state === "admitted") return passHeaders(admission.pass);
-  throw new CliError(`${as} is no curator of Datanet ${id}.`, {
+  throw new CliError(`${asking.as} is no curator of Datanet ${id}.`, {
     fix: ["Its owner names curators, or contributors elect them."],
     code: "not-curator",
   });
 }
 
-async function queue(io: Io, id: string, { as, limit }: { as: string; limit: number }): Promise<void> {
+async function queue(
+  io: Io,
+  id: string,
+  { limit, ...who }: TermsOption & { as: string; limit: number },
+): Promise<void> {
   const node = connect();
-  const headers = await curatorPass(io, node, id, as);
+  const headers = await curatorPass(io, node, id, { ...who, command: `datanet queue ${id}` });
   const found = await node.post<QueueJson>(`/v1/datanets/${id}/review/queue?limit=${limit}`, undefined, {
     headers,
   });
@@ -246,10 +254,10 @@ async function queue(io: Io, id: string, { as, limit }: { as: string; limit: num
 async function judge(
   io: Io,
   id: string,
-  { as, accept, reject, edit, reason = "" }: Judgement,
+  { accept, reject, edit, reason = "", ...who }: Judgement,
 ): Promise<void> {
   const node = connect();
-  const headers = await curatorPass(io, node, id, as);
+  const headers = await curatorPass(io, node, id, { ...who, command: `datanet judge ${id} …` });
   const decisions = [
     ...accept.map((row) => ({ row, decision: "accept" })),
     ...reject.map((row) => ({ row, decision: "reject", reason })),

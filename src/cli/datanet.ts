@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { formatOpen } from "./amount.ts";
 import { define as defineAccess } from "./datanet-access.ts";
+import { type RuleOptions, readersOf, ruleOf, withRule } from "./datanet-access-rule.ts";
 import { define as defineEdits } from "./datanet-edits.ts";
 import { define as defineElections } from "./datanet-election.ts";
 import { datanetNumber } from "./datanet-number.ts";
+import { type AccessJson, type TermsOption, withTerms } from "./datanet-pass.ts";
 import { curatorPass, define as defineReview } from "./datanet-review.ts";
 import { defineRules } from "./datanet-rules.ts";
 import { define as defineVersions } from "./datanet-version.ts";
@@ -51,7 +53,11 @@ export function define(command: Command, io: Io): void {
     .option("--before <datanet>", "those before this number", datanetNumber)
     .option("--limit <number>", "at most so many", wholeUpTo(100), 20)
     .action(({ before, limit }) => list(io, limit, before));
-  subcommand(command, "create", "Create a Datanet, as the node's curator")
+  withRule(
+    subcommand(command, "create", "Create a Datanet, as the node's curator"),
+    "--access",
+    "who may read its texts: public, request (whom the owner admits) or token (who holds one); public if not said",
+  )
     .requiredOption("--name <name>", "what it is called")
     .requiredOption(
       "--license <id>",
@@ -61,11 +67,13 @@ export function define(command: Command, io: Io): void {
     .option("--description <text>", "what belongs into it", "")
     .addHelpText("after", "\nCreating the same again gives the same Datanet.")
     .action((card) => create(io, card));
-  subcommand(command, "publish", "Publish what has been accepted as a new version, as the node's operator")
+  withTerms(
+    subcommand(command, "publish", "Publish what has been accepted as a new version, as the node's operator"),
+  )
     .argument("<datanet>", "its number", datanetNumber)
     .option("--as <name>", "as a curator, named or elected: account of your wallet", accountName)
     .option("--preview", "only show what it would hold, and cost")
-    .action((id, { as, preview }) => (preview ? next(io, id, as) : publish(io, id, as)));
+    .action((id, { preview, ...who }) => (preview ? next(io, id, who) : publish(io, id, who)));
   subcommand(command, "show", "Show a Datanet with its versions")
     .argument("<datanet>", "its number", datanetNumber)
     .option("--before <version>", "versions before this one", wholeUpTo(0xffff_ffff))
@@ -98,17 +106,32 @@ async function list(io: Io, limit: number, before?: string): Promise<void> {
   );
 }
 
-type Card = { name: string; license: string; domain: string; description: string };
+type Creation = RuleOptions & {
+  readonly name: string;
+  readonly license: string;
+  readonly domain: string;
+  readonly description: string;
+  readonly access?: string;
+};
 
-async function create(io: Io, { name, license, domain, description }: Card): Promise<void> {
-  const made = await connect().post<DatanetJson>(
+async function create(
+  io: Io,
+  { name, license, domain, description, access, ...options }: Creation,
+): Promise<void> {
+  const rule = ruleOf("--access", access, options);
+  const node = connect();
+  const made = await node.post<DatanetJson>(
     "/v1/datanets",
-    { name, license, domain, description },
+    { name, license, domain, description, ...(rule && { access: rule }) },
     { operator: true },
   );
+  const held = await node.get<AccessJson>(`/v1/datanets/${made.datanetId}/access`);
   io.result(
-    made,
-    `Datanet ${made.datanetId} "${made.name}" carries ${made.license}.\n→ ./openledger contribute ${made.datanetId} rows.jsonl`,
+    { ...made, access: held.rule },
+    [
+      `Datanet ${made.datanetId} "${made.name}" carries ${made.license}; its texts are read by ${readersOf(held.rule)}.`,
+      `→ ./openledger contribute ${made.datanetId} rows.jsonl`,
+    ].join("\n"),
   );
 }
 
@@ -125,12 +148,23 @@ type NextJson = {
 };
 
 /** Who asks for a version: the operator, or a curator of the wallet. */
-const publisherOf = async (io: Io, node: NodeClient, id: string, as: string | undefined) =>
-  as === undefined ? ({ operator: true } as const) : { headers: await curatorPass(io, node, id, as) };
+type Publisher = TermsOption & { readonly as?: string };
 
-async function next(io: Io, id: string, as?: string): Promise<void> {
+const publisherOf = async (
+  io: Io,
+  node: NodeClient,
+  id: string,
+  { as, ...terms }: Publisher,
+  command: string,
+) =>
+  as === undefined
+    ? ({ operator: true } as const)
+    : { headers: await curatorPass(io, node, id, { as, ...terms, command }) };
+
+async function next(io: Io, id: string, who: Publisher): Promise<void> {
   const node = connect();
-  const found = await node.get<NextJson>(`/v1/datanets/${id}/next`, await publisherOf(io, node, id, as));
+  const by = await publisherOf(io, node, id, who, `datanet publish ${id} --preview`);
+  const found = await node.get<NextJson>(`/v1/datanets/${id}/next`, by);
   const { version, count, heldoutCount, contributors, added, removed, pending, cost } = found;
   io.result(
     found,
@@ -150,12 +184,12 @@ async function next(io: Io, id: string, as?: string): Promise<void> {
   );
 }
 
-async function publish(io: Io, id: string, as?: string): Promise<void> {
+async function publish(io: Io, id: string, who: Publisher): Promise<void> {
   const node = connect();
   const version = await node.post<VersionJson>(
     `/v1/datanets/${id}/versions`,
     undefined,
-    await publisherOf(io, node, id, as),
+    await publisherOf(io, node, id, who, `datanet publish ${id}`),
   );
   io.result(
     version,
@@ -176,8 +210,9 @@ async function show(io: Io, id: string, before?: number): Promise<void> {
     limit: String(versionsShown),
     ...(before !== undefined && { before: String(before) }),
   });
-  const [datanet, { versions }] = await Promise.all([
+  const [datanet, { rule }, { versions }] = await Promise.all([
     node.get<DatanetJson>(`/v1/datanets/${id}`),
+    node.get<AccessJson>(`/v1/datanets/${id}/access`),
     node.get<{ versions: VersionJson[] }>(`/v1/datanets/${id}/versions?${page}`),
   ]);
   const facts = pairs([
@@ -187,6 +222,7 @@ async function show(io: Io, id: string, before?: number): Promise<void> {
     ["licence", datanet.license],
     ["owner", datanet.owner],
     ["common pool", datanet.pool],
+    ["texts are read by", readersOf(rule)],
     ["rows", `${datanet.trainRows} to train on, ${datanet.heldoutRows} held out`],
     ["contributors", datanet.contributors],
   ]);
@@ -200,7 +236,7 @@ async function show(io: Io, id: string, before?: number): Promise<void> {
     ["Published", ({ recordedAtMs }) => time(recordedAtMs)],
   ]);
   io.result(
-    { ...datanet, published: versions },
+    { ...datanet, access: rule, published: versions },
     [
       `${facts}\n`,
       versions.length > 0

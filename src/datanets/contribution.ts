@@ -137,7 +137,11 @@ export type PreviewRow = Pick<Verdict, "reasons"> & {
   readonly masked?: Example;
 };
 
-/** What {@link contribute} would say about each row, and the digest to be signed, without storing anything. */
+/**
+ * What {@link contribute} would say about each row, and the digest to be signed, without storing anything.
+ *
+ * @param options.alone for who may not read the Datanet: whether it holds a text is not told by asking
+ */
 export async function preview(
   parts: Parts,
   datanetId: bigint,
@@ -149,6 +153,8 @@ export async function preview(
   license: string;
   /** Whether the rows' personal data was masked: asked for, or the Datanet's rule. */
   mask: boolean;
+  /** What rows were looked for in, to find duplicates and held-out words: the Datanet, or the upload alone. */
+  comparedWith: "datanet" | "upload";
   rows: PreviewRow[];
 }> {
   const { license, rules } = await readRules(parts.database, datanetId);
@@ -161,6 +167,7 @@ export async function preview(
     exampleCount: rows.length,
     license,
     mask,
+    comparedWith: options.alone === true ? "upload" : "datanet",
     rows: rows.map(({ line, digest, example, source, isMasked }, i) => {
       const { status, reasons } = verdicts[i] as Verdict;
       return {

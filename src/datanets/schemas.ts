@@ -133,6 +133,7 @@ export const previewOut = z
     exampleCount: z.number(),
     signing: signingOut,
     mask: z.boolean(),
+    comparedWith: z.enum(["datanet", "upload"]),
     rows: z.array(
       verdictOut.extend({
         status: z.enum([...statuses, "pending"]),

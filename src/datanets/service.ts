@@ -1,5 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Account } from "viem";
 import { type Address, type Digest, sameHex } from "../protocol/index.ts";
+import { requireToken } from "./access/access.ts";
+import type { AccessRule } from "./access/rule.ts";
 import { type Access, createAccess } from "./access/service.ts";
 import {
   type Checks,
@@ -76,8 +79,16 @@ export type Datanets = {
   readonly curation: Curation;
   readonly voting: CuratorVoting;
   readonly limits: UploadLimits;
-  /** Creates a Datanet owned by `owner`; the same owner and card give the same Datanet. */
-  create(owner: Account, card: Omit<Card, "schema">): Promise<Datanet & { created: boolean }>;
+  /**
+   * Creates a Datanet owned by `owner`; the same owner and card give the same Datanet.
+   *
+   * @param rule who may read its texts, set before anything can be given; otherwise everybody, or as it was
+   */
+  create(
+    owner: Account,
+    card: Omit<Card, "schema">,
+    rule?: AccessRule,
+  ): Promise<Datanet & { created: boolean }>;
   list(page: { before?: bigint; limit: number }): Promise<Datanet[]>;
   get(datanetId: bigint): Promise<Datanet>;
   /** Says what would become of each row, and what to sign; stores nothing. */
@@ -190,23 +201,22 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       (await withdrawnRows(database, manifest)).filter((row) => row.split === split).map((row) => row.digest),
     );
 
+  // Nothing is stored meanwhile that would lie there as it is.
+  const setRule: Access["setRule"] = (datanetId, rule) =>
+    inTurn(`contributions of ${datanetId}`, () =>
+      inTurn(`datanet ${datanetId}`, async () => {
+        if (rule.kind !== "public") await texts.seal(datanetId);
+        const set = await access.setRule(datanetId, rule);
+        if (rule.kind === "public") return set;
+        await texts.removePlain(datanetId);
+        await dependencies.onPrivate?.(datanetId);
+        return set;
+      }),
+    );
+
   return {
     registry,
-    access: {
-      ...access,
-      // Nothing is stored meanwhile that would lie there as it is.
-      setRule: (datanetId, rule) =>
-        inTurn(`contributions of ${datanetId}`, () =>
-          inTurn(`datanet ${datanetId}`, async () => {
-            if (rule.kind !== "public") await texts.seal(datanetId);
-            const set = await access.setRule(datanetId, rule);
-            if (rule.kind === "public") return set;
-            await texts.removePlain(datanetId);
-            await dependencies.onPrivate?.(datanetId);
-            return set;
-          }),
-        ),
-    },
+    access: { ...access, setRule },
     curation: {
       ...curation,
       review: (datanetId, curator, decisions) =>
@@ -217,9 +227,13 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       contentOf: async (datanetId, version) => contentOf(await readSummary(database, datanetId, version)),
     }),
     limits,
-    create: (owner, card) =>
+    create: (owner, card, rule) =>
       inTurn(`owner ${owner.address}`, async () => {
+        if (rule) await requireToken(registry, rule, owner.address);
         const { datanetId, created } = await createDatanet(parts, owner, card);
+        // Setting it ends passes that are out.
+        if (rule && !isDeepStrictEqual((await access.rule(datanetId)).rule, rule))
+          await setRule(datanetId, rule);
         if (created) log(`Datanet ${datanetId} "${card.name}" was created.`);
         return { ...(await readDatanet(database, datanetId)), created };
       }),

@@ -95,6 +95,8 @@ const migrations = [
   // What a reader had staked when asking: of too many that wait, those with the least go.
   `alter table datanets.readers add column stake_wei ${weiColumn} not null default 0;
    create index readers_by_state on datanets.readers (datanet_id, state, stake_wei, asked_at_ms);`,
+  // A pass may open only what its reader gave.
+  "alter table datanets.passes add column is_own boolean not null default false;",
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

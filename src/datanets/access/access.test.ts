@@ -311,3 +311,126 @@ test("what never changes is not sent twice, and who may not read it does not lea
   }
   assert.equal((await app.request(`${path}/versions/1/files/README.md`)).headers.get("etag"), null);
 });
+
+test("a Datanet is made with its rule, before anything can be given; a token that is none makes no Datanet", async () => {
+  const rule = { kind: "request", terms: "For research only." };
+  const body = { ...card, name: `Gated ${made++}`, schema: undefined, access: rule };
+  const first = await call("POST", "/v1/datanets", body, operator);
+  assert.equal(first.status, 201);
+  const path = `/v1/datanets/${first.body.datanetId}`;
+  assert.deepEqual((await call("GET", `${path}/access`)).body.rule, rule);
+  // The same again is the same, and ends no pass.
+  const { body: own } = await call("POST", `${path}/access`, await asking(path, owner));
+  assert.equal((await call("POST", "/v1/datanets", body, operator)).status, 200);
+  const queue = () =>
+    call("POST", `${path}/review/queue`, undefined, { authorization: `Bearer ${own.pass}` });
+  assert.equal((await queue()).status, 200);
+  const open = { ...body, access: { kind: "public" } };
+  assert.equal((await call("POST", "/v1/datanets", open, operator)).body.datanetId, first.body.datanetId);
+  assert.equal((await call("GET", `${path}/access`)).body.rule.kind, "public");
+  const name = `Gated ${made++}`;
+  const token = { kind: "token", terms: "Holders.", contract: ada.address.toLowerCase(), least: "1" };
+  const refused = await call("POST", "/v1/datanets", { ...body, name, access: token }, operator);
+  assert.deepEqual([refused.status, refused.body.error.code], [400, "unknown-token"]);
+  const { datanets } = (await call("GET", "/v1/datanets")).body;
+  assert.ok(datanets.every((one: { name: string }) => one.name !== name));
+});
+
+test("whether a gated Datanet holds a text is told to its readers, and to nobody else who asks for a preview", async () => {
+  const path = await datanet();
+  const twice = lines(example(1), example(1), example(2));
+  const previewed = async (pass?: string) => {
+    const authorization = pass === undefined ? {} : { authorization: `Bearer ${pass}` };
+    const response = await app.request(`${path}/preview`, {
+      method: "POST",
+      headers: { "content-type": "application/jsonl", ...authorization },
+      body: twice,
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: an answer is picked apart
+    const { comparedWith, rows } = (await response.json()) as any;
+    return [comparedWith, ...rows.map(({ status }: { status: string }) => status)];
+  };
+  const known = ["datanet", "duplicate", "duplicate", "accepted"];
+  const unknown = ["upload", "accepted", "duplicate", "accepted"];
+  assert.deepEqual(await previewed(), known);
+  await call("PUT", `${path}/access`, { kind: "request", terms: "For research only." }, operator);
+  assert.deepEqual(await previewed(), unknown);
+  assert.deepEqual(await previewed("olr_anyone"), unknown);
+  await call("POST", `${path}/access`, await asking(path, bo));
+  await call("PUT", `${path}/readers/${bo.address}`, { state: "admitted" }, operator);
+  const { body: admission } = await call("POST", `${path}/access`, await asking(path, bo));
+  assert.deepEqual(await previewed(admission.pass), known);
+  // A text that is nearly the same, and words of a held-out row, are no more told than an equal one.
+  const id = BigInt(path.split("/")[3] as string);
+  const asked = async (headers: Record<string, string>, text: string) => {
+    const response = await app.request(`${path}/preview`, {
+      method: "POST",
+      headers: { "content-type": "application/jsonl", ...headers },
+      body: lines({ prompt: "", completion: text }),
+    });
+    // biome-ignore lint/suspicious/noExplicitAny: an answer is picked apart
+    return ((await response.json()) as any).rows[0].reasons.map(({ check }: { check: string }) => check);
+  };
+  const reader = { authorization: `Bearer ${admission.pass}` };
+  for (const [split, words, check] of [
+    ["train", "the miller of the lower valley grinds rye on every second day of the week", "near-duplicate"],
+    ["heldout", "a ferry crosses the wide river when three lamps burn on both of its banks", "contamination"],
+  ] as const) {
+    const row = lines({ prompt: "", completion: words });
+    await service.contribute(await signed(world.registry, id, ada, row, { split }));
+    const nearly = `${words} today`;
+    assert.ok((await asked(reader, nearly)).includes(check), check);
+    assert.ok(!(await asked({}, nearly)).includes(check), check);
+  }
+});
+
+test("who contributed to a gated Datanet reads what is said of its own rows, and nothing else", async () => {
+  const path = await datanet();
+  const id = BigInt(path.split("/")[3] as string);
+  await call("PUT", `${path}/access`, { kind: "request", terms: "For research only." }, operator);
+  const given: number[] = [];
+  for (const [by, n] of [
+    [ada, 11],
+    [bo, 12],
+  ] as const)
+    given.push(
+      (await service.contribute(await signed(world.registry, id, by, lines(example(n))))).contributionId,
+    );
+  // As if they waited: what a curator would have instead.
+  await world.database.query("update datanets.rows set status = 'pending' where contribution_id = any ($1)", [
+    given,
+  ]);
+  const queued = await service.curation.queue(id, toHex(owner.address), 9);
+  await service.curation.review(
+    id,
+    toHex(owner.address),
+    queued.map(({ row }) => ({ row, decision: "reject", reason: "No question.", proposal: example(90) })),
+  );
+  const proposal = async (contributionId: number | undefined, pass: string) => {
+    const found = await call("GET", `/v1/contributions/${contributionId}`, undefined, {
+      authorization: `Bearer ${pass}`,
+    });
+    return found.body.rows[0].reviews[0].proposal;
+  };
+  const none = { termsDigest: zeroDigest };
+  const { body: own } = await call("POST", `${path}/access`, await asking(path, ada, none));
+  assert.equal(own.state, "admitted");
+  assert.deepEqual(await proposal(given[0], own.pass), example(90));
+  assert.equal(await proposal(given[1], own.pass), undefined, "another's");
+  assert.deepEqual(
+    [(await rows(path, own.pass)).status, (await rows(path, own.pass)).body.error.code],
+    [403, "access-needed"],
+  );
+  const queue = await call("POST", `${path}/review/queue`, undefined, {
+    authorization: `Bearer ${own.pass}`,
+  });
+  assert.equal(queue.status, 403);
+  const other = await call("POST", `${path}/access`, await asking(path, stranger, none));
+  assert.deepEqual(
+    [other.status, other.body.error.code],
+    [400, "access-mismatch"],
+    "who gave nothing signs for the terms",
+  );
+  const forged = await call("POST", `${path}/access`, await asking(path, ada, none, stranger));
+  assert.deepEqual([forged.status, forged.body.error.code], [403, "access-forged"]);
+});

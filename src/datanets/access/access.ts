@@ -11,6 +11,7 @@ import {
   recoverAccessRequest,
   sameHex,
   toHex,
+  zeroDigest,
 } from "../../protocol/index.ts";
 import type { Database, Queries } from "../../store/index.ts";
 import { readDatanet } from "../datanet.ts";
@@ -78,6 +79,24 @@ export async function accessRuleOf(queries: Queries, datanetId: bigint): Promise
   );
 }
 
+/** @param anyone whose holding is asked for, to see whether it is told. @throws DatanetError `unknown-token` */
+export async function requireToken(
+  registry: Pick<Registry, "balanceOf">,
+  rule: AccessRule,
+  anyone: Address,
+): Promise<void> {
+  if (rule.kind !== "token") return;
+  await registry.balanceOf(rule.contract, anyone).catch((cause: Error) => {
+    throw Object.assign(
+      new DatanetError(
+        "unknown-token",
+        `${rule.contract} is no token here: it does not say what an account holds. Give the address of an ERC-20 or ERC-721 on this chain.`,
+      ),
+      { cause },
+    );
+  });
+}
+
 /** Sets who may read. Whoever was admitted under other terms must accept the new ones; passes that are out end at once. */
 export async function setAccessRule(
   { database, registry }: AccessParts,
@@ -85,16 +104,7 @@ export async function setAccessRule(
   rule: AccessRule,
 ): Promise<AccessRule> {
   const { owner } = await readDatanet(database, datanetId);
-  if (rule.kind === "token")
-    await registry.balanceOf(rule.contract, owner).catch((cause: Error) => {
-      throw Object.assign(
-        new DatanetError(
-          "unknown-token",
-          `${rule.contract} is no token here: it does not say what an account holds. Give the address of an ERC-20 or ERC-721 on this chain.`,
-        ),
-        { cause },
-      );
-    });
+  await requireToken(registry, rule, owner);
   await database.transaction(async (tx) => {
     await tx.query("update datanets.datanets set access = $2, is_plain = is_plain or $3 where id = $1", [
       datanetId,
@@ -107,7 +117,8 @@ export async function setAccessRule(
 }
 
 /**
- * Asks to read. Who is admitted gets a pass; asked again, with a new signature, another one.
+ * Asks to read. Who is admitted gets a pass; asked again, with a new signature, another one. Who contributed and accepts no terms, which a digest of
+ * zeros says, gets one to what is said of its own contributions only.
  *
  * @param purpose in the reader's own words, for the owner
  * @throws DatanetError `access-forged`, `access-mismatch`, `unknown-datanet`
@@ -120,15 +131,19 @@ export async function askToRead(
   const request = { ...given.request, reader: toHex(given.request.reader) };
   const { datanetId, reader } = request;
   const rule = await accessRuleOf(database, datanetId);
-  checkRequest(request, rule, BigInt(Math.floor(now() / 1000)));
+  const isOwn =
+    rule.kind !== "public" &&
+    sameHex(request.termsDigest, zeroDigest) &&
+    (await hasContributed(database, datanetId, reader));
+  checkRequest(request, isOwn ? zeroDigest : termsDigest(rule), BigInt(Math.floor(now() / 1000)));
   await checkSigner(parts, request, given.signature);
+  if (isOwn) return database.transaction((tx) => openPass(tx, parts, request, isOwn));
   // A curator must see what there is to curate.
   const isCurator = await parts.mayCurate(datanetId, reader);
   const held = rule.kind === "token" ? await parts.registry.balanceOf(rule.contract, reader) : undefined;
   if (rule.kind === "public" && !isCurator)
     return { state: "admitted", pass: anyonesPass, expiresAtMs: now() + passMs };
   const stakeWei = isCurator ? 0n : await parts.registry.stakeOf(reader);
-  const requestDigest = hashAccessRequest(request);
   return database.transaction(async (tx): Promise<Admission> => {
     // Passes that are out end with a rule: none may be given under it after that.
     if (!isDeepStrictEqual(await accessRuleOf(tx, datanetId), rule))
@@ -149,21 +164,38 @@ export async function askToRead(
     }
     const admission = isCurator ? undefined : await decided(tx, rule, datanetId, reader, held);
     if (admission !== undefined) return admission;
-    const pass = `${passPrefix}${randomBytes(32).toString("base64url")}`;
-    const expiresAtMs = now() + passMs;
-    await tx.query("delete from datanets.passes where expires_at_ms <= $1", [now()]);
-    const opened = await tx.query(
-      `insert into datanets.passes (digest, request_digest, datanet_id, reader, expires_at_ms) values ($1, $2, $3, $4, $5)
-       on conflict (request_digest) do nothing returning digest`,
-      [passDigest(pass), requestDigest, datanetId, reader, expiresAtMs],
-    );
-    if (opened.length === 0)
-      throw new DatanetError(
-        "access-mismatch",
-        "This request has opened a pass before. Sign a new one, with another nonce.",
-      );
-    return { state: "admitted", pass, expiresAtMs };
+    return openPass(tx, parts, request, false);
   });
+}
+
+/** @param isOwn only what the reader gave is opened by it */
+async function openPass(
+  tx: Queries,
+  { now }: AccessParts,
+  request: AccessRequest,
+  isOwn: boolean,
+): Promise<Admission> {
+  const pass = `${passPrefix}${randomBytes(32).toString("base64url")}`;
+  const expiresAtMs = now() + passMs;
+  await tx.query("delete from datanets.passes where expires_at_ms <= $1", [now()]);
+  const opened = await tx.query(
+    `insert into datanets.passes (digest, request_digest, datanet_id, reader, expires_at_ms, is_own) values ($1, $2, $3, $4, $5, $6)
+     on conflict (request_digest) do nothing returning digest`,
+    [passDigest(pass), hashAccessRequest(request), request.datanetId, request.reader, expiresAtMs, isOwn],
+  );
+  if (opened.length > 0) return { state: "admitted", pass, expiresAtMs };
+  throw new DatanetError(
+    "access-mismatch",
+    "This request has opened a pass before. Sign a new one, with another nonce.",
+  );
+}
+
+async function hasContributed(queries: Queries, datanetId: bigint, account: Address): Promise<boolean> {
+  const found = await queries.query(
+    "select 1 from datanets.contributions where datanet_id = $1 and contributor = $2 limit 1",
+    [datanetId, account],
+  );
+  return found.length > 0;
 }
 
 /**
@@ -226,8 +258,7 @@ async function decided(
       };
 }
 
-function checkRequest(request: AccessRequest, rule: AccessRule, now: bigint): void {
-  const expected = termsDigest(rule);
+function checkRequest(request: AccessRequest, expected: Digest, now: bigint): void {
   if (!sameHex(request.termsDigest, expected))
     throw new DatanetError(
       "access-mismatch",
@@ -298,20 +329,31 @@ export async function listReaders(
   return { total: Number(count?.total ?? 0), readers };
 }
 
-/** Whose pass this is. @throws DatanetError `access-needed` */
+async function findPass({ database, now }: AccessParts, datanetId: bigint, pass: string | undefined) {
+  if (pass?.startsWith(passPrefix) !== true) return undefined;
+  const [found] = await database.query<{ reader: Address; isOwn: boolean }>(
+    `select reader, is_own as "isOwn" from datanets.passes where digest = $1 and datanet_id = $2 and expires_at_ms > $3`,
+    [passDigest(pass), datanetId, now()],
+  );
+  return found;
+}
+
+/** Whose pass this is that opens what they gave themselves, and perhaps more; undefined where it is no pass. */
+export const contributorOfPass = async (
+  parts: AccessParts,
+  datanetId: bigint,
+  pass: string | undefined,
+): Promise<Address | undefined> => (await findPass(parts, datanetId, pass))?.reader;
+
+/** Whose pass this is that opens the Datanet. @throws DatanetError `access-needed` */
 export async function readerOfPass(
-  { database, now }: AccessParts,
+  parts: AccessParts,
   datanetId: bigint,
   pass: string | undefined,
 ): Promise<Address> {
-  const [found] =
-    pass?.startsWith(passPrefix) === true
-      ? await database.query<{ reader: Address }>(
-          "select reader from datanets.passes where digest = $1 and datanet_id = $2 and expires_at_ms > $3",
-          [passDigest(pass), datanetId, now()],
-        )
-      : [];
-  if (found !== undefined) return found.reader;
+  const { database } = parts;
+  const found = await findPass(parts, datanetId, pass);
+  if (found?.isOwn === false) return found.reader;
   if (pass === anyonesPass && (await accessRuleOf(database, datanetId)).kind === "public")
     throw new DatanetError(
       "not-curator",
@@ -320,8 +362,10 @@ export async function readerOfPass(
   throw new DatanetError(
     "access-needed",
     pass === undefined
-      ? `Datanet ${datanetId} is not open to all. Ask to read it: GET /v1/datanets/${datanetId}/access has its terms.`
-      : `This is no pass to Datanet ${datanetId}, or it has expired. Ask for one: POST /v1/datanets/${datanetId}/access.`,
+      ? `The texts of Datanet ${datanetId} are not open to all. Read its terms and ask for a pass: ./openledger datanet ask ${datanetId} (POST /v1/datanets/${datanetId}/access).`
+      : found === undefined
+        ? `This is no pass to Datanet ${datanetId}, or it has expired. Ask for one: ./openledger datanet ask ${datanetId} (POST /v1/datanets/${datanetId}/access).`
+        : `This pass opens what ${found.reader} gave to Datanet ${datanetId}, and no more. To read all of it: ./openledger datanet ask ${datanetId} (POST /v1/datanets/${datanetId}/access).`,
   );
 }
 

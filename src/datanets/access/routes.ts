@@ -56,6 +56,8 @@ const routes = {
     path: "/v1/datanets/{datanetId}/access",
     tags,
     summary: "Ask to read, accepting the terms by signature; who is admitted gets a pass for an hour",
+    description:
+      "Who contributed may sign for no terms, a `termsDigest` of zeros: the pass then opens the reports of its own contributions, with what curators propose, and nothing else.",
     request: {
       params,
       body: jsonBody(

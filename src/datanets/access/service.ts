@@ -5,6 +5,7 @@ import {
   type Admission,
   accessRuleOf,
   askToRead,
+  contributorOfPass,
   decideReader,
   listReaders,
   listReads,
@@ -31,6 +32,11 @@ export type Access = {
   readerOf(datanetId: bigint, pass: string | undefined): Promise<Address>;
   /** Whether somebody may read, without a trace: for what says little of the texts. */
   mayRead(datanetId: bigint, by: "operator" | { readonly pass: string | undefined }): Promise<boolean>;
+  /** Whether somebody may read what one contributor gave: who may read all of it, and the contributor. */
+  mayReadOf(
+    given: { readonly datanetId: bigint; readonly contributor: Address },
+    by: "operator" | { readonly pass: string | undefined },
+  ): Promise<boolean>;
   /**
    * Lets somebody read, and writes it down.
    *
@@ -50,6 +56,14 @@ export function createAccess(parts: AccessParts): Access {
     const { kind } = await accessRuleOf(database, datanetId);
     return kind === "public" ? "anyone" : readerOfPass(parts, datanetId, by.pass);
   };
+  const mayRead: Access["mayRead"] = (datanetId, by) =>
+    readerOf(datanetId, by).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof DatanetError && error.code === "access-needed") return false;
+        throw error;
+      },
+    );
   return {
     async rule(datanetId) {
       const rule = await accessRuleOf(database, datanetId);
@@ -67,14 +81,10 @@ export function createAccess(parts: AccessParts): Access {
     readers: (datanetId, page) => listReaders(database, datanetId, page),
     reads: (datanetId, page) => listReads(database, datanetId, page),
     readerOf: (datanetId, pass) => readerOfPass(parts, datanetId, pass),
-    mayRead: (datanetId, by) =>
-      readerOf(datanetId, by).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof DatanetError && error.code === "access-needed") return false;
-          throw error;
-        },
-      ),
+    mayRead,
+    mayReadOf: async ({ datanetId, contributor }, by) =>
+      (await mayRead(datanetId, by)) ||
+      (by !== "operator" && (await contributorOfPass(parts, datanetId, by.pass)) === contributor),
     async read(read, by) {
       await recordRead(parts, { ...read, reader: await readerOf(read.datanetId, by) });
     },

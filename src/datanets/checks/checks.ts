@@ -6,7 +6,7 @@ import type { OnUploadProgress } from "../progress.ts";
 import type { UploadRow } from "../upload.ts";
 import { acceptedTexts, type Stored } from "./accepted.ts";
 import { createHeldoutGrams, createMeetings, wordsTogether } from "./contamination.ts";
-import { findDuplicates, type RowReference, referencesOf } from "./duplicates.ts";
+import { findDuplicates, type RowReference, referencesOf, repeatedIn } from "./duplicates.ts";
 import { checkRow, mapSlowly } from "./each-row.ts";
 import { languageCheck } from "./language.ts";
 import { type CountTokens, lengthCheck } from "./length.ts";
@@ -33,6 +33,8 @@ export type CheckOptions = {
   readonly split?: Split | undefined;
   /** SPDX expression of the licence the texts come under. */
   readonly sourceLicense?: string | undefined;
+  /** Compares rows with each other alone, and with nothing that is there. */
+  readonly alone?: boolean | undefined;
   /** Is told as each check begins. */
   readonly onProgress?: OnUploadProgress | undefined;
 };
@@ -100,7 +102,7 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
   const examine = async (
     datanetId: bigint,
     given: readonly CheckedUpload[],
-    { split = "train", sourceLicense, onProgress = () => {} }: CheckOptions,
+    { split = "train", sourceLicense, alone = false, onProgress = () => {} }: CheckOptions,
   ): Promise<Examination> => {
     const begin = (stage: Stage) => onProgress({ stage, done: stages.indexOf(stage), of: stages.length });
     begin("words");
@@ -108,11 +110,8 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
     const licensed = licenseCheck(sourceLicense, license);
     const rows = await mapSlowly(given, checkRow);
     begin("duplicate");
-    const duplicateOf = await findDuplicates(
-      database,
-      datanetId,
-      rows.map(({ digest }) => digest),
-    );
+    const digests = rows.map(({ digest }) => digest);
+    const duplicateOf = alone ? repeatedIn(digests) : await findDuplicates(database, datanetId, digests);
     const references = await referencesOf(database, idsOf(duplicateOf));
     const findings = new Map<Check["name"], readonly (Finding | undefined)[]>();
     findings.set(
@@ -124,7 +123,7 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
       findings.set(check.name, await check.run(rows));
     }
     begin("contamination");
-    findings.set("contamination", await contamination(stored, datanetId, rows, split));
+    if (!alone) findings.set("contamination", await contamination(stored, datanetId, rows, split));
     const refusing = new Set<string>(["schema", "duplicate", ...rules.refuse]);
     const out = rows.map((_, i) =>
       [...findings].some(
@@ -132,13 +131,13 @@ export function createChecks({ database, blobs, countTokens }: ChecksDependencie
       ),
     );
     begin("near-duplicate");
-    const representatives = await representativesOf(datanetId);
+    const representatives = alone ? createRepresentatives() : await representativesOf(datanetId);
     const { near, fresh } = await findNear(representatives, rows, out);
     const nearReferences = await referencesOf(database, idsOf(near.map((each) => each?.of)));
     if (idsOf(near.map((each) => each?.of)).some((id) => !nearReferences.has(id))) {
       // A representative was withdrawn since it was read: another may stand for its cluster now.
       loaded.delete(datanetId);
-      return examine(datanetId, given, { split, sourceLicense, onProgress });
+      return examine(datanetId, given, { split, sourceLicense, alone, onProgress });
     }
     findings.set(
       "near-duplicate",

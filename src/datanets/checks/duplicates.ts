@@ -36,7 +36,15 @@ export async function findDuplicates(
       [datanetId, JSON.stringify(part)],
     ),
   );
-  const first = new Map<Digest, Earlier>(accepted.map(({ id, digest }) => [digest, { id }]));
+  return repeatedIn(digests, new Map(accepted.map(({ id, digest }) => [digest, { id }])));
+}
+
+/** Of each row the one that is the same example, earlier among these rows or `before` them. */
+export function repeatedIn(
+  digests: readonly Digest[],
+  before: ReadonlyMap<Digest, Earlier> = new Map(),
+): (Earlier | undefined)[] {
+  const first = new Map(before);
   return digests.map((digest, position) => {
     const earlier = first.get(digest);
     if (earlier === undefined) first.set(digest, { position });

@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
 import { addressOf, createShares, type Shares } from "../../chain/index.ts";
 import { examplesDigest } from "../../protocol/index.ts";
-import { askedBy } from "../access/routes.ts";
+import { askedBy, passOf } from "../access/routes.ts";
 import { failures, json, jsonBody, signingOf } from "../answers.ts";
 import { rowStatuses } from "../checks/index.ts";
 import { editsMax } from "../curation/edits.ts";
@@ -65,7 +65,7 @@ const routes = {
     path: "/v1/datanets/{datanetId}/preview",
     tags,
     summary: "What would become of each row, and what to sign; stores nothing",
-    description: toldLineByLine,
+    description: `Where the Datanet's texts are gated, rows are compared with it for who shows a pass in \`authorization: Bearer …\`; for others with each other only, and \`comparedWith\` is \`upload\`. ${toldLineByLine}`,
     request: { params: datanetParams, query: z.object(uploadQuery), body: jsonLines },
     responses: { 200: json(previewOut, "The preview"), ...failures },
   }),
@@ -99,7 +99,7 @@ const routes = {
     tags,
     summary: "What became of a contribution's rows: how many of each, and a page of them",
     description:
-      "The rows' texts, and what curators would have instead, are shown to who may read the Datanet's texts: where these are gated, with a pass in `authorization: Bearer …`.",
+      "The rows' texts, and what curators would have instead, are shown to who may read the Datanet's texts, and to who gave the rows: where texts are gated, with a pass in `authorization: Bearer …`.",
     request: {
       params: contributionParams,
       query: z.object({
@@ -155,8 +155,9 @@ export function mountContributions(
   app.openapi(routes.preview, async (context) => {
     const { datanetId } = context.req.valid("param");
     using body = heldBody(context, held);
+    const alone = !(await service.access.mayRead(datanetId, { pass: passOf(context) }));
     const preview = await service.preview(datanetId, body.chunks, {
-      ...context.req.valid("query"),
+      ...{ ...context.req.valid("query"), alone },
       onProgress: progressOf(context),
     });
     const rows = preview.rows.map((row) => ({ ...row, reasons: reasonsJson(row) }));
@@ -175,7 +176,7 @@ export function mountContributions(
   app.openapi(routes.contribution, async (context) => {
     const { contributionId } = context.req.valid("param");
     const report = await service.getContribution(contributionId, context.req.valid("query"));
-    const texts = await service.access.mayRead(report.datanetId, await askedBy(context, guard));
+    const texts = await service.access.mayReadOf(report, await askedBy(context, guard));
     return context.json(reportJson(report, { texts }), 200);
   });
   app.openapi(routes.edits, async (context) => {

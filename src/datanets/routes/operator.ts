@@ -5,6 +5,7 @@ import type { Account } from "viem";
 import { toHex } from "../../protocol/index.ts";
 import { passPrefix } from "../access/access.ts";
 import { passOf } from "../access/routes.ts";
+import { accessRuleSchema } from "../access/rule.ts";
 import { failures, json } from "../answers.ts";
 import { askNode } from "../ask-node.ts";
 import { rulesSchema } from "../checks/index.ts";
@@ -40,6 +41,9 @@ const routes = {
                 description: z.string().trim().max(4_000).default(""),
                 domain: z.string().trim().min(1).max(120),
                 license: z.string().openapi({ example: "CC0-1.0" }),
+                access: accessRuleSchema
+                  .optional()
+                  .openapi({ description: "Who may read its texts: everybody, if it is not said" }),
               })
               .openapi("NewDatanet"),
           },
@@ -112,7 +116,8 @@ export type Operator = { readonly account: Account; readonly guard: MiddlewareHa
 
 export function mountOperator(app: OpenAPIHono, service: Datanets, { account, guard }: Operator): void {
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
-    const { created, ...datanet } = await service.create(account, context.req.valid("json"));
+    const { access, ...card } = context.req.valid("json");
+    const { created, ...datanet } = await service.create(account, card, access);
     return context.json(datanetJson(datanet), created ? 201 : 200);
   });
   app.openapi({ ...routes.setRules, middleware: [guard] }, async (context) => {

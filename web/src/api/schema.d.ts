@@ -2729,7 +2729,7 @@ export interface paths {
         put?: never;
         /**
          * What would become of each row, and what to sign; stores nothing
-         * @description With `Accept: application/x-ndjson` the answer begins at once: lines of `{progress: {stage, done, of}}`, then `{status, answer}`, what is answered otherwise.
+         * @description Where the Datanet's texts are gated, rows are compared with it for who shows a pass in `authorization: Bearer …`; for others with each other only, and `comparedWith` is `upload`. With `Accept: application/x-ndjson` the answer begins at once: lines of `{progress: {stage, done, of}}`, then `{status, answer}`, what is answered otherwise.
          */
         post: {
             parameters: {
@@ -2845,7 +2845,7 @@ export interface paths {
         };
         /**
          * What became of a contribution's rows: how many of each, and a page of them
-         * @description The rows' texts, and what curators would have instead, are shown to who may read the Datanet's texts: where these are gated, with a pass in `authorization: Bearer …`.
+         * @description The rows' texts, and what curators would have instead, are shown to who may read the Datanet's texts, and to who gave the rows: where texts are gated, with a pass in `authorization: Bearer …`.
          */
         get: {
             parameters: {
@@ -4315,7 +4315,10 @@ export interface paths {
                 };
             };
         };
-        /** Ask to read, accepting the terms by signature; who is admitted gets a pass for an hour */
+        /**
+         * Ask to read, accepting the terms by signature; who is admitted gets a pass for an hour
+         * @description Who contributed may sign for no terms, a `termsDigest` of zeros: the pass then opens the reports of its own contributions, with what curators propose, and nothing else.
+         */
         post: {
             parameters: {
                 query?: never;
@@ -13435,6 +13438,8 @@ export interface components {
             exampleCount: number;
             signing: components["schemas"]["SigningDomain"];
             mask: boolean;
+            /** @enum {string} */
+            comparedWith: "datanet" | "upload";
             rows: {
                 /** @enum {string} */
                 status: "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending";
@@ -13810,6 +13815,21 @@ export interface components {
             domain: string;
             /** @example CC0-1.0 */
             license: string;
+            /** @description Who may read its texts: everybody, if it is not said */
+            access?: {
+                /** @enum {string} */
+                kind: "public";
+            } | {
+                /** @enum {string} */
+                kind: "request";
+                terms: string;
+            } | {
+                /** @enum {string} */
+                kind: "token";
+                terms: string;
+                contract: string;
+                least: string;
+            };
         };
         NextVersion: {
             /** @example 1 */

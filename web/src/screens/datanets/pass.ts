@@ -25,12 +25,13 @@ const subscribe = (listener: () => void) => {
   return () => listeners.delete(listener);
 };
 
-function passTo(datanetId: string): string | undefined {
+/** The pass to a Datanet, if this page holds one that still opens it. */
+export function passTo(datanetId: string): string | undefined {
   const found = passes.get(datanetId);
   return found !== undefined && found.expiresAtMs > Date.now() ? found.pass : undefined;
 }
 
-/** The pass to a Datanet, if this page holds one that still opens it. */
+/** The same, followed as it comes and ends. */
 export const usePass = (datanetId: string): string | undefined =>
   useSyncExternalStore(subscribe, () => passTo(datanetId));
 

@@ -24,6 +24,12 @@ export function CheckedRows({ part, preview }: { part: Part; preview: Preview })
   const rows = status === undefined ? all : all.filter(({ said }) => said.status === status);
   return (
     <div className="flex flex-col gap-3">
+      {preview.comparedWith === "upload" && (
+        <p role="status" className="text-sm text-wait">
+          The texts of this Datanet are not open to you: these rows were compared with each other only, and
+          some may be there already. Ask for leave under Access on its page, and check again.
+        </p>
+      )}
       <StatusFilter counts={countStatuses(preview.rows)} chosen={status} onChoose={setStatus} />
       <VirtualTable<Row>
         key={status ?? ""}

@@ -101,7 +101,7 @@ export function Contribute() {
     });
 
   async function check(part: Part, under: Terms, signal: AbortSignal) {
-    const label = `Checking ${count(part.rows.length)} rows against the whole Datanet`;
+    const label = `Checking ${count(part.rows.length)} rows`;
     begin(label);
     const preview = await previewPart(id, part, under, signal, (upload) => begin(label, upload));
     setChecked({ part, preview });

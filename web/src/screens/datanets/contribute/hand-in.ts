@@ -4,6 +4,7 @@ import { api, ask } from "../../../api/client.ts";
 import { ownHeader, refusal } from "../../../api/refusal.ts";
 import type { Schema } from "../../../api/types.ts";
 import { signTypedData } from "../../../wallet/wallet.ts";
+import { passHeaders, passTo } from "../pass.ts";
 import type { Part } from "./convert.ts";
 import { createLines } from "./progress-lines.ts";
 
@@ -27,14 +28,21 @@ const queryOf = ({ split, mask, sourceLicense }: Terms) =>
   });
 
 /** Sends lines, telling how far it is: of what is sent only an XMLHttpRequest tells. */
-function post<T>(path: string, body: Blob, signal: AbortSignal, onUpload: OnUpload): Promise<T> {
+function post<T>(
+  path: string,
+  body: Blob,
+  signal: AbortSignal,
+  onUpload: OnUpload,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const lines = createLines<T>();
     request.open("POST", path);
     request.setRequestHeader("content-type", "application/jsonl");
     request.setRequestHeader("accept", "application/x-ndjson, application/json");
-    for (const [name, value] of Object.entries(ownHeader)) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries({ ...ownHeader, ...headers }))
+      request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => onUpload({ label: sending, done: loaded, total });
     request.onprogress = () => {
       for (const progress of lines.read(request.responseText)) onUpload(progress);
@@ -52,7 +60,7 @@ function post<T>(path: string, body: Blob, signal: AbortSignal, onUpload: OnUplo
   });
 }
 
-/** What would become of each row of a part; stores nothing. */
+/** What would become of each row of a part; stores nothing. A gated Datanet compares them with its own for who holds a pass. */
 export const previewPart = (
   datanetId: string,
   part: Part,
@@ -60,7 +68,13 @@ export const previewPart = (
   signal: AbortSignal,
   onUpload: OnUpload = () => {},
 ): Promise<Preview> =>
-  post(`/v1/datanets/${datanetId}/preview?${queryOf(terms)}`, part.body, signal, onUpload);
+  post(
+    `/v1/datanets/${datanetId}/preview?${queryOf(terms)}`,
+    part.body,
+    signal,
+    onUpload,
+    passHeaders(passTo(datanetId)),
+  );
 
 /**
  * What is signed must be what was read and shown, whatever the node says: every digest is computed here as well.
