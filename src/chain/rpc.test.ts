@@ -360,19 +360,20 @@ test("a wallet on another origin may call", async () => {
   assert.match(response.headers.get("access-control-allow-headers") ?? "", /content-type/);
 });
 
-test("a call that never ends stops at the gas cap, and a huge log range is refused", async () => {
+test("a huge log range ends at the last block, one of nonsense is refused, and a call that never ends stops at the gas cap", async () => {
   const { reader, writer } = clients();
   const hash = await writer.deployContract({ ...Sample, args: ["third"] });
   const address = (await reader.getTransactionReceipt({ hash })).contractAddress!;
-  const gasUsed = await reader
-    .estimateContractGas({ address, abi: Sample.abi, functionName: "spin", gas: 10n ** 12n })
-    .catch((error) => error);
-  assert.ok(typeof gasUsed === "bigint" ? gasUsed <= 8_000_000n : gasUsed instanceof BaseError);
+  // Before the engine is kept busy: what comes after waits for it, on a slow machine for longer than an answer may take.
   assert.equal(
     (await call("eth_getLogs", [{ fromBlock: "0x0", toBlock: "0xffffffffffff" }])).answer.error,
     undefined,
   );
   assert.equal((await call("eth_getLogs", [{ fromBlock: "nonsense" }])).answer.error.code, -32602);
+  const gasUsed = await reader
+    .estimateContractGas({ address, abi: Sample.abi, functionName: "spin", gas: 10n ** 12n })
+    .catch((error) => error);
+  assert.ok(typeof gasUsed === "bigint" ? gasUsed <= 8_000_000n : gasUsed instanceof BaseError);
 });
 
 test("calls beyond those that may wait are refused at once, and one sender cannot fill the pool with gaps", async () => {
