@@ -364,16 +364,16 @@ test("a huge log range ends at the last block, one of nonsense is refused, and a
   const { reader, writer } = clients();
   const hash = await writer.deployContract({ ...Sample, args: ["third"] });
   const address = (await reader.getTransactionReceipt({ hash })).contractAddress!;
-  // Before the engine is kept busy: what comes after waits for it, on a slow machine for longer than an answer may take.
   assert.equal(
     (await call("eth_getLogs", [{ fromBlock: "0x0", toBlock: "0xffffffffffff" }])).answer.error,
     undefined,
   );
   assert.equal((await call("eth_getLogs", [{ fromBlock: "nonsense" }])).answer.error.code, -32602);
-  const gasUsed = await reader
-    .estimateContractGas({ address, abi: Sample.abi, functionName: "spin", gas: 10n ** 12n })
-    .catch((error) => error);
-  assert.ok(typeof gasUsed === "bigint" ? gasUsed <= 8_000_000n : gasUsed instanceof BaseError);
+  // Asked once and waited for: viem asks again after ten seconds, and a slow machine's engine would spin for each of them.
+  const data = encodeFunctionData({ abi: Sample.abi, functionName: "spin" });
+  const { result, error } = (await call("eth_estimateGas", [{ to: address, data, gas: "0xe8d4a51000" }]))
+    .answer;
+  assert.ok(error !== undefined || BigInt(result) <= 8_000_000n, JSON.stringify(result));
 });
 
 test("calls beyond those that may wait are refused at once, and one sender cannot fill the pool with gaps", async () => {
