@@ -65,6 +65,7 @@ export {
   openCurrency,
   viemChain,
 } from "./networks.ts";
+export { proofNames } from "./proof-names.ts";
 export {
   type ProtocolContracts,
   protocolAbis,

@@ -1,32 +1,12 @@
 /** Batches of every attester as the chain's events tell them, the undone ones with the reason. */
 import { type Abi, type Address, decodeFunctionData, type Hex } from "viem";
+import { proofNames } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { CliError } from "./errors.ts";
 import { everyEvent } from "./logs.ts";
 import { type ChainView, now } from "./purse.ts";
 
 export type BatchState = "open to challenge" | "final" | "undone";
-
-/** What a proof that undid a batch showed, by the function that took it. */
-const reasons: Readonly<Record<string, string>> = {
-  proveWrongTerms: "a receipt of no release, at another price or of another time",
-  proveWrongScore: "a wrong score",
-  proveWrongThreshold: "a wrong threshold",
-  proveOmission: "a contributor left out",
-  proveWrongSplit: "a fee divided otherwise than its terms say",
-  proveWrongTiling: "receipts that do not cover their channels",
-  proveEquivocation: "two receipts for the same money",
-  proveWrongJournal: "a journal out of order or with a wrong sum",
-  proveWrongLine: "a journal line that is no payment",
-  proveMissingLine: "a payment without a journal line",
-  proveUnsortedBalances: "balances out of order",
-  proveWrongCredit: "a balance credited otherwise than the journal says",
-  proveWrongCumulative: "a balance that does not follow from the one before",
-  proveMissingBalance: "somebody paid without a balance",
-  proveDroppedBalance: "a balance dropped",
-  proveUnattested: "a receipt of a release that was not attested",
-  enforce: "a demand that was not answered in time",
-};
 
 async function settledBatches(chain: ChainView) {
   const events = await everyEvent(chain, (range) =>
@@ -71,11 +51,11 @@ type Undoing = Awaited<ReturnType<typeof undoings>>[number];
 
 async function reasonOf({ public: chain, contracts }: ChainView, hash: Hex): Promise<string> {
   const { input, to } = await chain.getTransaction({ hash });
-  const { FraudProofs, Demands, ReleaseVerdicts } = contracts;
-  for (const { abi } of [FraudProofs, Demands, ReleaseVerdicts] as readonly { abi: Abi }[]) {
+  const { FraudProofs, Demands, Verdicts, ReleaseVerdicts } = contracts;
+  for (const { abi } of [FraudProofs, Demands, Verdicts, ReleaseVerdicts] as readonly { abi: Abi }[]) {
     try {
       const { functionName } = decodeFunctionData({ abi, data: input });
-      return reasons[functionName] ?? functionName;
+      return proofNames[functionName] ?? functionName;
     } catch {
       // a call of another contract
     }

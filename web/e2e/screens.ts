@@ -53,6 +53,7 @@ export const screens: Readonly<Record<string, (known: Known) => string>> = {
   transaction: ({ transactionHash }) => `/explorer/transactions/${transactionHash}`,
   receipt: (known) => `/explorer/receipts/${known.receiptId}`,
   batch: () => "/explorer/batches/1",
+  challenges: () => "/explorer/challenges",
   nowhere: () => "/no/such/page",
 };
 

@@ -66,6 +66,7 @@ const tree = root.addChildren([
   ),
   screen("/explorer/accounts/$address", () => import("./screens/explorer/account.tsx"), "Account"),
   screen("/explorer/receipts/$receipt", () => import("./screens/explorer/receipt.tsx"), "ReceiptPage"),
+  screen("/explorer/challenges", () => import("./screens/explorer/challenges.tsx"), "Challenges"),
   screen("/explorer/batches/$batch", () => import("./screens/explorer/batch.tsx"), "BatchPage"),
 ]);
 

@@ -89,5 +89,12 @@ inBrowser(
     await page.getByRole("link", { name: "Stake", exact: true }).first().click();
     await page.getByRole("tab", { name: "Slashes" }).click();
     await page.getByRole("table", { name: "Slashes" }).getByTitle(pool).waitFor();
+
+    await page.getByRole("link", { name: "Explorer" }).click();
+    await page.getByRole("link", { name: "Challenges" }).click();
+    const accused = page.getByRole("table", { name: "Accusations and audits" }).getByRole("row").nth(1);
+    await accused.getByText("receipt 0 is said to be wrong").waitFor();
+    await accused.getByTitle(delegator.address.toLowerCase()).waitFor();
+    await accused.getByText("nobody voted").waitFor();
   },
 );

@@ -115,6 +115,11 @@ export function Explorer() {
         <Card
           heading="Batches"
           note="Receipts are settled together; a batch can be disputed until it is final."
+          action={
+            <Link to="/explorer/challenges" className="text-sm text-accent hover:underline">
+              Challenges
+            </Link>
+          }
         >
           <Batches />
         </Card>

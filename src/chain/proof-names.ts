@@ -1,0 +1,21 @@
+/** What a proof that undid a batch showed, by the contract's function that took it. */
+export const proofNames: Readonly<Record<string, string>> = {
+  proveWrongTerms: "a receipt of no release, at another price or of another time",
+  proveWrongScore: "a wrong score",
+  proveWrongThreshold: "a wrong threshold",
+  proveOmission: "a contributor left out",
+  proveWrongSplit: "a fee divided otherwise than its terms say",
+  proveWrongTiling: "receipts that do not cover their channels",
+  proveEquivocation: "two receipts for the same money",
+  proveWrongJournal: "a journal out of order or with a wrong sum",
+  proveWrongLine: "a journal line that is no payment",
+  proveMissingLine: "a payment without a journal line",
+  proveUnsortedBalances: "balances out of order",
+  proveWrongCredit: "a balance credited otherwise than the journal says",
+  proveWrongCumulative: "a balance that does not follow from the one before",
+  proveMissingBalance: "somebody paid without a balance",
+  proveDroppedBalance: "a balance dropped",
+  proveUnattested: "a receipt of a release that was not attested",
+  enforce: "a demand that was not answered in time",
+  execute: "a receipt that validators found wrong",
+};
