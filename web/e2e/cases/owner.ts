@@ -73,5 +73,16 @@ inBrowser(
     await assertState(giver.page, "datanet-election");
     await giver.page.getByRole("button", { name: "Sign the vote" }).click();
     await giver.page.getByText("elected by contributors").waitFor();
+    await giver.page.getByRole("main").getByText("elected", { exact: true }).waitFor();
+
+    await owner.page.reload();
+    await owner.page.getByRole("tab", { name: "Settings" }).click();
+    const end = owner.page.getByRole("button", { name: "End all elected terms" });
+    await end.click();
+    await end.waitFor({ state: "detached" });
+    await giver.page.reload();
+    await giver.page.getByText("ended by the owner", { exact: true }).waitFor();
+    const curators = giver.page.getByRole("table", { name: "Curators" });
+    await curators.getByText("named by the owner", { exact: true }).waitFor();
   },
 );

@@ -12,6 +12,8 @@ import { curatorsQuery, electionsQuery } from "./queries.ts";
 export function Curators({ datanet: { datanetId, owner } }: { datanet: Schema<"Datanet"> }) {
   const curators = useQuery(curatorsQuery(datanetId));
   const elections = useQuery(electionsQuery(datanetId));
+  const chosen = curators.data?.curators.filter(({ electedUntil }) => electedUntil !== null);
+  const curates = chosen && ((account: string) => chosen.some(({ curator }) => curator === account));
   return (
     <div className="flex flex-col gap-5">
       <Card
@@ -55,7 +57,12 @@ export function Curators({ datanet: { datanetId, owner } }: { datanet: Schema<"D
             </Empty>
           ) : (
             held.map((election) => (
-              <ElectionCard key={election.electionId} election={election} signing={signing} />
+              <ElectionCard
+                key={election.electionId}
+                election={election}
+                signing={signing}
+                curates={curates}
+              />
             ))
           )
         }

@@ -19,18 +19,21 @@ import { passHeaders, usePass } from "./pass.ts";
 import { vote } from "./vote.ts";
 
 type Props = { election: Election; signing: Schema<"SigningDomain"> };
+/** `curates`: see {@link stateOf}. */
+type CardProps = Props & { curates: ((account: string) => boolean) | undefined };
 
 const states: Record<ElectionState, { label: string; tone: Tone }> = {
   open: { label: "open", tone: "wait" },
   elected: { label: "elected", tone: "good" },
   ended: { label: "term ended", tone: "quiet" },
+  revoked: { label: "ended by the owner", tone: "quiet" },
   undecided: { label: "closed undecided", tone: "quiet" },
 };
 
 /** One election: who stands, what they have, and voting while it is open. */
-export function ElectionCard({ election, signing }: Props) {
+export function ElectionCard({ election, signing, curates }: CardProps) {
   const { electionId, version, votes, closesAt, termSeconds, elected, termEndsAt, candidates } = election;
-  const state = stateOf(election, Date.now());
+  const state = stateOf(election, Date.now(), curates);
   const cast = candidates.reduce((sum, one) => sum + one.votes, 0);
   return (
     <Card
@@ -45,8 +48,9 @@ export function ElectionCard({ election, signing }: Props) {
         <p className="text-sm">
           {elected !== null ? (
             <>
-              <Address value={elected} /> is elected
-              {termEndsAt !== null && (
+              <Address value={elected} /> {state === "revoked" ? "was" : "is"} elected
+              {state === "revoked" && "; the owner lets nobody curate by it any more"}
+              {termEndsAt !== null && state !== "revoked" && (
                 <>
                   ; the term {state === "ended" ? "ended" : "ends"} <When exact ms={termEndsAt * 1_000} />
                 </>

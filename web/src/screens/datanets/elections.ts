@@ -3,15 +3,22 @@ import type { Schema } from "../../api/types.ts";
 
 export type Election = Schema<"Election">;
 
-/** Where an election stands: it takes votes, somebody curates by it, a term has ended, or too few voted. */
-export type ElectionState = "open" | "elected" | "ended" | "undecided";
+/** Where an election stands: it takes votes, somebody curates by it, a term has ended or the owner ended it, or too few voted. */
+export type ElectionState = "open" | "elected" | "ended" | "revoked" | "undecided";
 
-/** @param nowMs the time, epoch milliseconds */
+/**
+ * @param nowMs the time, epoch milliseconds
+ * @param curates whether the chain lets an account curate by election; undefined while that is not known
+ */
 export function stateOf(
   { elected, termEndsAt, closesAt }: Pick<Election, "elected" | "termEndsAt" | "closesAt">,
   nowMs: number,
+  curates?: (account: string) => boolean,
 ): ElectionState {
-  if (elected !== null) return (termEndsAt ?? 0) * 1_000 > nowMs ? "elected" : "ended";
+  if (elected !== null) {
+    if ((termEndsAt ?? 0) * 1_000 <= nowMs) return "ended";
+    return curates === undefined || curates(elected) ? "elected" : "revoked";
+  }
   return closesAt * 1_000 > nowMs ? "open" : "undecided";
 }
 
