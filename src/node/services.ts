@@ -37,15 +37,21 @@ export type Log = {
 
 export type Services = Awaited<ReturnType<typeof openServices>>;
 
+type Outside = {
+  /** Where the HTTP server listens, once it does. */
+  readonly url: () => string;
+  /** A clock that never goes back. */
+  readonly nowMs: () => number;
+};
+
 /**
- * @param url - where the HTTP server listens, once it does
  * @throws what a room's opening throws; `opened` knows what was opened before
  */
 export async function openServices(
   config: NodeConfig,
   opened: Opened,
   { step: onStep, write }: Log,
-  url: () => string,
+  { url, nowMs }: Outside,
 ) {
   const log = (message: string) => write("info", message);
   const warn = (message: string) => write("warn", message);
@@ -67,8 +73,10 @@ export async function openServices(
   const quiet = createQuiet(warn);
   const jobs = await openJobs(database);
   onStep("the chain");
-  const network = opened("the chain", await openNetwork(config, () => `${url()}/rpc`, warn, onStep), (n) =>
-    n.close(),
+  const network = opened(
+    "the chain",
+    await openNetwork(config, () => `${url()}/rpc`, warn, onStep, nowMs),
+    (n) => n.close(),
   );
   const { accounts, contracts, chain, keys } = network;
   const link = {

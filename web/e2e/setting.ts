@@ -27,20 +27,33 @@ export type Setting<K> = {
   visit(path: string, by?: LocalAccount): Promise<Page>;
   /** Opens a screen as who has never been here. */
   visitFirst(path: string): Promise<Page>;
+  /** Lets so much time pass, for the node and in every browser of this test. */
+  later(seconds: number): Promise<void>;
   /** What the node answers. */
   get<T>(path: string): Promise<T>;
 };
+
+/** What a journey is about meeting. */
+export type Expected = {
+  /** Statuses with which the node refuses something, each at least once. */
+  readonly refused?: readonly number[];
+};
+
+const refusal = (status: number) => new RegExp(`responded with a status of ${status}\\b`);
+
+/** Has a browser's clock go ahead of the machine's as the node's does. */
+const ahead = (ms: number) => `{ const before = Date.now; Date.now = () => before() + ${ms}; }`;
 
 /**
  * A world for the tests of this process, made before the first.
  *
  * @param happen what happens in it before the tests
- * @returns what declares a test in it; no page that the test visits may complain
+ * @returns what declares a test in it; no page that the test visits may complain, but of what is expected
  */
 export function setting<K>(
   config: Partial<NodeConfigInput>,
   happen: (world: World) => Promise<K>,
-): (name: string, work: (setting: Setting<K>) => Promise<void>) => void {
+): (name: string, work: (setting: Setting<K>) => Promise<void>, expected?: Expected) => void {
   let world: World;
   let known: K;
   let browser: Browser;
@@ -68,13 +81,14 @@ export function setting<K>(
     return account;
   }
 
-  return (name, work) =>
+  return (name, work, { refused = [] } = {}) =>
     void test(name, { skip: withoutBrowser }, async () => {
       const pages: Page[] = [];
       const found: string[][] = [];
       const enter = async (path: string, by?: LocalAccount, before?: string) => {
         const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } });
         await watchJank(context);
+        await context.addInitScript(ahead(world.aheadMs()));
         if (before !== undefined) await context.addInitScript(before);
         if (by !== undefined) await installWallet(context, world, by);
         const page = await context.newPage();
@@ -90,8 +104,24 @@ export function setting<K>(
           ...{ world, known, browser, person, get },
           visit: (path, by) => enter(path, by, beenHere),
           visitFirst: (path) => enter(path),
+          later: async (seconds) => {
+            await world.later(seconds);
+            for (const page of pages) {
+              await page.context().addInitScript(ahead(1_000 * seconds));
+              await page.evaluate(ahead(1_000 * seconds));
+            }
+          },
         });
-        assert.deepEqual(found.flat(), []);
+        const said = found.flat();
+        for (const status of refused)
+          assert.ok(
+            said.some((line) => refusal(status).test(line)),
+            `nothing was refused with ${status}`,
+          );
+        assert.deepEqual(
+          said.filter((line) => !refused.some((status) => refusal(status).test(line))),
+          [],
+        );
       } finally {
         for (const page of pages) await page.context().close();
       }

@@ -28,17 +28,32 @@ const open = 10n ** 18n;
 
 const silent = { chapter() {}, say() {}, progress: () => ({ update() {}, end() {} }) };
 
-export type World = { node: RunningNode; url: string; close(): Promise<void> };
+export type World = {
+  node: RunningNode;
+  url: string;
+  /** How far the node's clock is ahead of the machine's, milliseconds. */
+  aheadMs(): number;
+  /** Lets so much time pass on the node's chain. */
+  later(seconds: number): Promise<void>;
+  close(): Promise<void>;
+};
 
 /** A node with the small base model, in a temporary home. */
 export async function openWorld(config: Partial<NodeConfigInput> = {}): Promise<World> {
   const home = mkdtempSync(join(tmpdir(), "openledger-web-"));
+  let aheadMs = 0;
   const node = await openNode(readConfig(home, { port: 0, threads: 1, settleEveryMs: 0, ...config }), {
     log: () => {},
+    machineMs: () => Date.now() + aheadMs,
   });
   return {
     node,
     url: node.url,
+    aheadMs: () => aheadMs,
+    later: async (seconds) => {
+      aheadMs += 1_000 * seconds;
+      await node.network.chain.mineEmptyBlock();
+    },
     close: async () => {
       await node.close();
       rmSync(home, { recursive: true, force: true });
