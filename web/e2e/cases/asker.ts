@@ -80,6 +80,36 @@ inBrowser(
   },
 );
 
+inBrowser(
+  "a key that its payer revokes buys nothing from the next question on",
+  async ({ known, person, visit }) => {
+    const page = await visit("/account", await person("sponsor", 3));
+    await page.getByRole("tab", { name: "Channels and keys" }).click();
+    await page.getByRole("button", { name: "New key" }).click();
+    await page.getByLabel("What it is for").fill("a friend");
+    await page.getByLabel("Deposit, OPEN").fill("1");
+    await page.getByRole("button", { name: "Make the key and deposit" }).click();
+    const secret = await page.getByRole("figure").filter({ hasText: "Secret" }).locator("pre").textContent();
+    await page.getByRole("button", { name: "I have kept it" }).click();
+
+    const friend = await visit("/playground?model=valley");
+    await bringKey(friend, secret ?? "");
+    await friend.getByLabel("Your question").fill(known.question);
+    await friend.getByRole("button", { name: "Ask" }).click();
+    await friend.getByText("Who is paid").waitFor();
+
+    const channel = page.getByRole("article", { name: /^Channel 0x/ });
+    await channel.getByRole("button", { name: "Spending limit" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke the key" }).click();
+    await channel.getByText("your wallet alone can spend from it").waitFor();
+    await friend.getByLabel("Your question").fill("And who else?");
+    await friend.getByRole("button", { name: "Ask" }).click();
+    await friend.getByText("This API key was revoked: it buys nothing more.").waitFor();
+    await assertState(friend, "playground-revoked");
+  },
+  { refused: [402] },
+);
+
 inBrowser("who stops an answer pays for what was written of it", async ({ world, known, visit, get }) => {
   const page = await visit("/playground?model=valley");
   await bringKey(page, known.secret);

@@ -8,6 +8,20 @@ export type Advice = {
 
 type Refusal = { status?: unknown; code?: unknown; retryAfterMs?: unknown };
 
+const revoked = "This API key was revoked: it buys nothing more. Make another.";
+/** Why nothing paid, by the node's code. */
+const unpaidTitles: Readonly<Record<string, string>> = {
+  no_payment: "This model costs OPEN, and nothing paid for this question.",
+  unknown_key: "The node does not know this API key. Make another.",
+  inactive_key: "There is no deposit behind this API key yet. Make another.",
+  revoked_key: revoked,
+  signer_changed: revoked,
+  channel_closing: "The channel that this key spends from is being closed. Make another key.",
+  channel_closed: "The channel that this key spent from is closed. Make another key.",
+};
+const usedUp =
+  "What the key may spend is used up, or too little for this answer. Lower the longest answer, or make another key.";
+
 /** The next step after an error of the client, by its status and code. */
 export function adviceFor(error: unknown): Advice {
   const { status, code, retryAfterMs } = (
@@ -15,12 +29,7 @@ export function adviceFor(error: unknown): Advice {
   ) as Refusal;
   if (status === 402 || code === "over-limit")
     return {
-      title:
-        code === "no_payment"
-          ? "This model costs OPEN, and nothing paid for this question."
-          : code === "unknown_key"
-            ? "The node does not know this API key. Make another."
-            : "What the key may spend is used up, or too little for this answer. Lower the longest answer, or make another key.",
+      title: unpaidTitles[String(code)] ?? usedUp,
       step: "pay",
       waitMs: 0,
     };
