@@ -3,6 +3,8 @@ import "./asker.ts";
 import "./auditor.ts";
 import "./contributor.ts";
 import "./developer.ts";
+import "./operator.ts";
 import "./owner.ts";
+import "./reader.ts";
 import "./validator.ts";
 import "./voter.ts";
