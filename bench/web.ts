@@ -182,6 +182,7 @@ async function journeys(): Promise<{ passed: number; failed: number }> {
       "--test-timeout=300000",
       "web/e2e/cases/journeys.ts",
       "web/e2e/wallet.test.ts",
+      "web/e2e/payer.test.ts",
     ],
     {
       cwd: root,

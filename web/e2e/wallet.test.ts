@@ -1,4 +1,4 @@
-/** A newcomer: the first look, signing in with a key or a wallet, what a page of another site can do about it, and paying for a run. */
+/** A newcomer: the first look, signing in with a key or a wallet, and what a page of another site can do about it. */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,9 +9,8 @@ import { shiftOf } from "./jank.ts";
 import { assertState } from "./screens.ts";
 import { setting } from "./setting.ts";
 import { installWallet, signInByWallet } from "./wallet.ts";
-import { giveValley } from "./world.ts";
 
-const inBrowser = setting({ fineTuneWeiPerToken: "1000000000000" }, async () => {});
+const inBrowser = setting({}, async () => {});
 
 /** Everything that scripts of the page can find again after a reload. */
 const stored = (page: Page) =>
@@ -138,48 +137,5 @@ inBrowser(
     );
     assert.notEqual(still.session, null);
     other.close();
-  },
-);
-
-inBrowser(
-  "a run that waits is paid into escrow by whoever opens its page, cancelled by them, and divided to the wei",
-  async ({ world, person, visit, get }) => {
-    const { datanetId, version } = await giveValley(world);
-    const ordered = await fetch(`${world.url}/v1/fine-tunes`, {
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${world.node.operatorToken}`,
-        "content-type": "application/json",
-      },
-      body: JSON.stringify({
-        ...{ id: "ordered", model: "paid-for", datanets: [{ datanetId, version: version.version }] },
-        recipe: { ...{ threads: 1, epochs: 900, stopAtOptimum: false }, calibration: { retrainings: 0 } },
-      }),
-    });
-    assert.equal(ordered.status, 402);
-    const payer = world.node.network.keys.account("payer");
-    const page = await visit("/factory/ordered", payer);
-    await page.getByText("too little for the price and the gas").waitFor();
-    await person("payer", 10);
-    await page.getByRole("button", { name: "Look again" }).click();
-    const pay = page.getByRole("button", { name: /^Pay \d\.\d+ OPEN and start$/ });
-    await page.getByText("too little for the price and the gas").waitFor({ state: "detached" });
-    await assertState(page, "factory-run-unpaid");
-    await pay.click();
-    await page.getByText("are in escrow while it runs").waitFor();
-    await page.getByText(/^Training: step/).waitFor();
-    await assertState(page, "factory-run-held");
-    await page.getByRole("button", { name: "Cancel the run" }).click();
-    await page.getByRole("dialog").getByText("To the operator, about").waitFor();
-    assert.deepEqual(await violations(page), []);
-    await page.getByRole("dialog").getByRole("button", { name: "Cancel it" }).click();
-    await page.getByText(/steps were done: .* went to the operator/).waitFor({ timeout: 60_000 });
-    await assertState(page, "factory-run-stopped");
-    const { payment } = await get<{ payment: Record<string, string> }>("/v1/fine-tunes/ordered");
-    assert.deepEqual([payment.state, payment.payer], ["stopped", payer.address.toLowerCase()]);
-    assert.equal(
-      BigInt(payment.operatorWei as string) + BigInt(payment.payerWei as string),
-      BigInt(payment.amountWei as string),
-    );
   },
 );

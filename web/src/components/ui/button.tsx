@@ -8,7 +8,8 @@ const button = cva(
   {
     variants: {
       variant: {
-        primary: "bg-accent text-on-accent hover:brightness-110",
+        // What is quiet on the page, such as the unit of an amount, could not be read on the accent.
+        primary: "bg-accent text-on-accent hover:brightness-110 [&_.text-quiet]:text-inherit",
         secondary: "border bg-surface text-text hover:bg-sunken",
         quiet: "text-quiet hover:bg-sunken hover:text-text",
         danger: "border border-bad/40 text-bad hover:bg-bad-soft",
