@@ -24,6 +24,7 @@ type StandingJson = {
     contributor: string;
     accepted: number;
     rejected: number;
+    judged: number;
     reputation: number;
   }[];
 };
@@ -163,6 +164,7 @@ async function review(io: Io, id: string, overlap?: number): Promise<void> {
               ["Contributor", ({ contributor }) => short(contributor)],
               ["Accepted", (one) => one.accepted, "number"],
               ["Rejected", (one) => one.rejected, "number"],
+              ["Judged", (one) => one.judged, "number"],
               ["At least", ({ reputation }) => percent(reputation), "number"],
             ]),
           ]),

@@ -26,20 +26,45 @@ export type ContributionSummary = {
   readonly recordedAtMs: number;
 };
 
-/** Contributors of rows that count, most rows first. */
-export async function listContributors(
+/** A contributor's rows, and of them what curators decided. What was taken back, or exchanged for a curator's text, is in no number. */
+export type ContributorFigures = Contributor & {
+  readonly rejected: number;
+  /** Of the rows that count, and of those and the rejected ones, how many curators decided. */
+  readonly acceptedByCurators: number;
+  readonly judged: number;
+};
+
+/**
+ * Who gave what, most rows that count first.
+ *
+ * @param page.of `counting`: who has rows that count; `judged`: who has rows that curators decided
+ */
+export async function contributorFigures(
   queries: Queries,
   datanetId: bigint,
-  { offset, limit }: { readonly offset: number; readonly limit: number },
-): Promise<Contributor[]> {
-  const found = await queries.query<Record<keyof Contributor, string>>(
-    `select c.contributor, count(*) filter (where r.split = 'train') as "trainRows",
-       count(*) filter (where r.split = 'heldout') as "heldoutRows", count(distinct c.id) as contributions,
-       max(c.recorded_at_ms) as "lastAtMs"
-     from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
-     where r.datanet_id = $1 and r.status = 'accepted' and r.withdrawn_at_ms is null
-     group by c.contributor order by count(*) desc, c.contributor offset $2 limit $3`,
-    [datanetId, offset, limit],
+  {
+    of,
+    offset,
+    limit,
+  }: { readonly of: "counting" | "judged"; readonly offset: number; readonly limit: number },
+): Promise<ContributorFigures[]> {
+  const found = await queries.query<Record<keyof ContributorFigures, string>>(
+    `with standing as (
+       select c.contributor, c.id, c.recorded_at_ms, r.split, r.status = 'accepted' as counts, v.row_id is not null as judged
+       from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
+       left join (select distinct v.row_id from datanets.reviews v join datanets.rows o on o.id = v.row_id where o.datanet_id = $1) v
+         on v.row_id = r.id
+       where r.datanet_id = $1 and r.status in ('accepted', 'rejected') and r.withdrawn_at_ms is null
+     )
+     select contributor, count(*) filter (where counts and split = 'train') as "trainRows",
+       count(*) filter (where counts and split = 'heldout') as "heldoutRows",
+       count(distinct id) filter (where counts) as contributions, max(recorded_at_ms) filter (where counts) as "lastAtMs",
+       count(*) filter (where not counts) as rejected, count(*) filter (where counts and judged) as "acceptedByCurators",
+       count(*) filter (where judged) as judged
+     from standing group by contributor
+     having case when $4 = 'counting' then count(*) filter (where counts) else count(*) filter (where judged) end > 0
+     order by count(*) filter (where counts) desc, contributor offset $2 limit $3`,
+    [datanetId, offset, limit, of],
   );
   return found.map(({ contributor, ...numbers }) => ({
     contributor: contributor as Address,
@@ -47,7 +72,20 @@ export async function listContributors(
     heldoutRows: Number(numbers.heldoutRows),
     contributions: Number(numbers.contributions),
     lastAtMs: Number(numbers.lastAtMs),
+    rejected: Number(numbers.rejected),
+    acceptedByCurators: Number(numbers.acceptedByCurators),
+    judged: Number(numbers.judged),
   }));
+}
+
+/** Contributors of rows that count, most rows first. */
+export async function listContributors(
+  queries: Queries,
+  datanetId: bigint,
+  page: { readonly offset: number; readonly limit: number },
+): Promise<Contributor[]> {
+  const found = await contributorFigures(queries, datanetId, { of: "counting", ...page });
+  return found.map(({ rejected: _, acceptedByCurators: _a, judged: _j, ...contributor }) => contributor);
 }
 
 /** Contributions, newest first. @param before the number of a contribution; @param contributor of one only */

@@ -7,6 +7,7 @@ import {
   type AccessRequest,
   contributionCommitment,
   type Digest,
+  exampleDigest,
   examplesDigest,
   signAccessRequest,
   signWithdrawal,
@@ -158,6 +159,42 @@ test("nobody judges their own, twice, what is decided, or without being a curato
   await assert.rejects(judge(owner, others, "accept"), refused("not-pending"));
   await assert.rejects(judge(owner, [999_999], "accept"), refused("not-pending"));
   await assert.rejects(judge(stranger, [own], "accept"), refused("not-curator"));
+});
+
+test("what is taken back is in no figure: the contributors' list and the standing of curation say the same of everybody", async () => {
+  await give(ada, lines(example(1))); // counts without a curator
+  await service.curation.setOverlap(datanetId, 1);
+  await give(ada, lines(example(2), example(3), example(4), example(5)));
+  await give(bo, lines(example(6)));
+  const rows = (await queueOf(owner)).map(({ row }) => row);
+  await judge(owner, rows.slice(0, 3), "accept");
+  await judge(owner, rows.slice(3), "reject");
+  const figures = async () => {
+    const { accepted, rejected, contributors } = await service.curation.standing(datanetId);
+    const listed = await service.contributors(datanetId, { offset: 0, limit: 10 });
+    assert.deepEqual(
+      contributors.filter((one) => one.accepted > 0).map((one) => [one.contributor, one.accepted]),
+      listed.map((one) => [one.contributor, one.trainRows + one.heldoutRows]),
+    );
+    const sum = (of: "accepted" | "rejected") => contributors.reduce((all, one) => all + one[of], 0);
+    assert.deepEqual([sum("accepted"), sum("rejected")], [accepted, rejected]);
+    return contributors.map((one) => [one.accepted, one.rejected, one.judged, one.reputation]);
+  };
+  assert.deepEqual(await figures(), [
+    [4, 1, 4, wilsonLower(3, 4)],
+    [0, 1, 1, 0],
+  ]);
+  const digests = [exampleDigest(example(2))];
+  const withdrawal = {
+    ...{ datanetId, contributor: ada.address, examplesDigest: examplesDigest(digests) },
+    ...{ exampleCount: 1, signedAt: BigInt(nowMs) / 1000n },
+  };
+  const signature = await signWithdrawal(world.registry.domain, withdrawal, ada);
+  await service.withdraw({ withdrawal, signature, digests });
+  assert.deepEqual(await figures(), [
+    [3, 1, 3, wilsonLower(2, 3)],
+    [0, 1, 1, 0],
+  ]);
 });
 
 test("a batch that names a row twice is refused whole, and says which", async () => {

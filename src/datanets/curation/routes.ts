@@ -60,6 +60,7 @@ const standingOut = z
         contributor: z.string(),
         accepted: z.number(),
         rejected: z.number(),
+        judged: z.number(),
         reputation: z.number(),
       }),
     ),

@@ -1,6 +1,7 @@
 /** What curation has come to: how much waits, how far curators agree, and what contributors and curators are known for. */
 import type { Address } from "../../protocol/index.ts";
 import type { Queries } from "../../store/index.ts";
+import { contributorFigures } from "../contributors.ts";
 import { type Judged, krippendorffAlpha, wilsonLower } from "./agreement.ts";
 
 export type CurationStanding = {
@@ -17,8 +18,11 @@ export type CurationStanding = {
   }[];
   readonly contributors: readonly {
     readonly contributor: Address;
+    /** Rows that count now, and rows turned down; what was taken back is neither. */
     readonly accepted: number;
     readonly rejected: number;
+    /** Of both, those that curators decided. */
+    readonly judged: number;
     /** Lower end of the 95 % interval of the part of its judged rows that were accepted. */
     readonly reputation: number;
   }[];
@@ -44,13 +48,11 @@ export async function curationStanding(queries: Queries, datanetId: bigint): Pro
      group by v.curator order by reviews desc limit $2`,
     [datanetId, listed],
   );
-  const contributors = await queries.query<{ contributor: Address; accepted: number; rejected: number }>(
-    `select c.contributor, count(*) filter (where r.status = 'accepted') as accepted, count(*) filter (where r.status = 'rejected') as rejected
-     from datanets.rows r join datanets.contributions c on c.id = r.contribution_id
-     where r.datanet_id = $1 and r.status in ('accepted', 'rejected') and exists (select 1 from datanets.reviews v where v.row_id = r.id)
-     group by c.contributor order by accepted desc limit $2`,
-    [datanetId, listed],
-  );
+  const contributors = await contributorFigures(queries, datanetId, {
+    of: "judged",
+    offset: 0,
+    limit: listed,
+  });
   const countOf = (status: string) => Number(counts.find((one) => one.status === status)?.rows ?? 0);
   return {
     ...{ pending: countOf("pending"), accepted: countOf("accepted"), rejected: countOf("rejected") },
@@ -62,11 +64,11 @@ export async function curationStanding(queries: Queries, datanetId: bigint): Pro
       reviews: Number(reviews),
       withOutcome: Number(decided) === 0 ? null : Number(right) / Number(decided),
     })),
-    contributors: contributors.map(({ contributor, accepted, rejected }) => ({
-      contributor,
-      accepted: Number(accepted),
-      rejected: Number(rejected),
-      reputation: wilsonLower(Number(accepted), Number(accepted) + Number(rejected)),
-    })),
+    contributors: contributors.map(
+      ({ contributor, trainRows, heldoutRows, rejected, judged, acceptedByCurators }) => ({
+        ...{ contributor, accepted: trainRows + heldoutRows, rejected, judged },
+        reputation: wilsonLower(acceptedByCurators, judged),
+      }),
+    ),
   };
 }

@@ -75,6 +75,7 @@ export function Review() {
                     { heading: "Contributor", cell: ({ contributor }) => <Address value={contributor} /> },
                     { heading: "Accepted", numeric: true, cell: (one) => count(one.accepted) },
                     { heading: "Turned down", numeric: true, cell: (one) => count(one.rejected) },
+                    { heading: "Judged", numeric: true, cell: (one) => count(one.judged) },
                     { heading: "At least", numeric: true, cell: (one) => percent(one.reputation, 0) },
                   ]}
                 />
