@@ -131,7 +131,8 @@ test("the whole circle, from a faucet to a claim", async (t) => {
     assert.equal(offline.calibration.label, before.calibration.label);
     const people = await openledger(["verify", audit]);
     assert.match(people.out, /\nproven +scores, threshold, .*\nattested +q is the gradient/);
-    const shares = people.out.match(/^ {2}0x[0-9a-f]{40}: [\d.]+ % ± \S+/gm) ?? [];
+    const shares =
+      people.out.match(/^ {2}0x[0-9a-f]{40}: [\d.]+ %(?: \([\d.]+ to [\d.]+\)|, error not measured)/gm) ?? [];
     assert.equal(shares.length > 0, before.scores.length > 0, "no share without its error bar");
     const forged = JSON.parse(readFileSync(audit, "utf8"));
     forged.bundle.payments[0].amount = String(BigInt(forged.bundle.payments[0].amount) + 1n);
@@ -254,8 +255,10 @@ test("what fits no row is left out and listed with its place, and nothing but th
   const { err } = await openledger(["contribute", "1", file("half.jsonl", '{"prompt":')]);
   assert.match(
     err,
-    /^openledger: Nothing in [\s\S]*half\.jsonl:1: Character 11 of the row: [\s\S]*\n {2}→ --map/,
+    /^openledger: Nothing in [\s\S]*half\.jsonl:1: Character 11 of the row: [\s\S]*\n {2}→ Write one JSON object a line/,
   );
+  const empty = await refused(["contribute", "1", file("empty.csv", "")], 1);
+  assert.deepEqual([empty.code, /has rows or text in it/.test(empty.fix[0])], ["empty-file", true]);
   const error = await refused(["contribute", "1", file("strange.csv", "Frage,Antwort\nWer?,Ich.\n")], 1);
   assert.deepEqual(
     [error.code, /The file has: Frage, Antwort/.test(error.actual)],

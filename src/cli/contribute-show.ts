@@ -2,6 +2,7 @@
 import { place } from "../datanets/index.ts";
 import type { Example } from "../protocol/index.ts";
 import type { Part, Reading } from "./contribute-parts.ts";
+import { counted } from "./numbers.ts";
 import { type Column, oneLine, plain, table } from "./table.ts";
 
 /** Rows that are listed to a person; `--json` has them all, and so has the report over HTTP. */
@@ -33,6 +34,12 @@ export type Report = {
   readonly pending: number;
   readonly duplicates: number;
   readonly refused: number;
+  /** Rows that curators turned down, that were taken back, and of those that wait or were turned down the ones they would have otherwise. */
+  readonly rejected: number;
+  readonly withdrawn: number;
+  readonly proposed: number;
+  /** Rows of which more is to be said than that they count or wait. */
+  readonly noted: number;
   readonly rows: readonly PreviewRow[];
 };
 
@@ -57,7 +64,7 @@ export function showShapes({ shapes }: Reading): string[] {
     return oneLine(`${file}: ${shape.format}, ${kind}${unused}`, 160);
   });
   return shapes.length > rowsShownMax
-    ? [...shown, `… and ${shapes.length - rowsShownMax} more files`]
+    ? [...shown, `… and ${counted(shapes.length - rowsShownMax, "more file")}`]
     : shown;
 }
 
@@ -78,8 +85,15 @@ const notesOf = ({ reasons, masked }: PreviewRow): string[] => [
   ...reasons.map(({ message }) => message),
 ];
 
-const statusName = (status: Status, isNew: boolean): string =>
-  status === "pending" ? "waits" : status === "accepted" && isNew ? "new" : status;
+const statusWords: Readonly<Record<string, string>> = {
+  pending: "waits",
+  "near-duplicate": "near duplicate",
+  rejected: "turned down by curators",
+};
+
+/** What became of a row, in words. */
+export const statusName = (status: string, isNew = false): string =>
+  status === "accepted" && isNew ? "new" : (statusWords[status] ?? status);
 
 /** A part's rows: where each came from, what it became and what the node says of it. @param total where these are not all of them */
 export function showRows(
@@ -101,16 +115,29 @@ export function showRows(
       ...(columns === "examples" ? [becomes] : []),
       ["", ({ row, from }) => [...notesOf(row), ...(from?.notes ?? [])].join(" ")],
     ]),
-    ...(total > rowsShownMax ? [`… and ${total - rowsShownMax} more rows`] : []),
+    ...(total > rowsShownMax ? [`… and ${counted(total - rowsShownMax, "more row")}`] : []),
   ];
 }
 
+/** Rows of a report that are shown at a time. */
+export const reportRowsShown = { usual: 20, max: 500 } as const;
+
 /** A contribution in two lines. */
-export function showReport(report: Report): string[] {
-  const what = report.split === "heldout" ? "held-out rows" : "rows";
+export function showReport(report: Omit<Report, "rows">): string[] {
+  const what = report.split === "heldout" ? "held-out row" : "row";
   const { contributionId, datanetId, accepted, duplicates, refused, pending } = report;
   return [
-    `Contribution ${contributionId} to Datanet ${datanetId}: ${accepted} ${what} accepted, ${duplicates} duplicates${refused > 0 ? `, ${refused} refused` : ""}${pending > 0 ? `, ${pending} wait for curators` : ""}.`,
+    `Contribution ${contributionId} to Datanet ${datanetId}: ${counted(accepted, what)} accepted, ${counted(duplicates, "duplicate")}${refused > 0 ? `, ${refused} refused` : ""}${pending > 0 ? `, ${pending} ${pending === 1 ? "waits" : "wait"} for curators` : ""}.`,
     `Given by ${report.contributor} under ${report.license}.`,
   ];
 }
+
+/** What came of it later. */
+export const reportCounts = ({ rejected, withdrawn, proposed }: Omit<Report, "rows">): string[] => {
+  const told = [
+    ...(rejected > 0 ? [`${counted(rejected, "row")} turned down by curators`] : []),
+    ...(withdrawn > 0 ? [`${counted(withdrawn, "row")} taken back or exchanged`] : []),
+    ...(proposed > 0 ? [`another text proposed for ${counted(proposed, "row")}`] : []),
+  ];
+  return told.length === 0 ? [] : [`Since then: ${told.join(", ")}.`];
+};

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type ConvertOptions, formats, place } from "../datanets/index.ts";
+import { type ConvertOptions, formats, place, type RefusalCode } from "../datanets/index.ts";
 import { type Digest, domain, signConsent, toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { commitFirst } from "./commitment.ts";
@@ -21,7 +21,7 @@ import { passHeaders, withPass } from "./datanet-pass.ts";
 import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
-import { wholeUpTo } from "./numbers.ts";
+import { counted, wholeUpTo } from "./numbers.ts";
 import { progressBar } from "./progress.ts";
 import { assertChain, networkOf } from "./purse.ts";
 import { oneLine } from "./table.ts";
@@ -239,14 +239,44 @@ function nothing(files: readonly string[], { unread }: Reading): CliError {
   return new CliError(`Nothing in ${what} could be read as an example.`, {
     expected: "rows or text",
     actual: first ? oneLine(`${place(first.source)}: ${first.refused.message}`, 600) : "no file",
-    fix: [
-      "--map prompt=<column> --map completion=<column> says which columns to use.",
-      "--preview shows what becomes of each row.",
-    ],
+    fix: first === undefined ? ["Name files, or a folder that holds some."] : fixOf(first.refused.code),
     code: first?.refused.code ?? "empty-file",
     ...(first?.source.line === undefined ? {} : { details: { line: first.source.line } }),
   });
 }
+
+const columnsFix = [
+  "--map prompt=<column> --map completion=<column> says which columns to use.",
+  "--preview shows what becomes of each row.",
+];
+const brokenFix = [
+  "Copy or export the file again: this one is damaged. Then --preview shows what becomes of it.",
+];
+
+/** What to do about a file in which nothing could be read. */
+const fixes: Partial<Record<RefusalCode, readonly string[]>> = {
+  "empty-file": ["Give a file that has rows or text in it. Was this one written to its end?"],
+  "empty-row": ["Give a file that has rows or text in it. Was this one written to its end?"],
+  "bad-encoding": ["Save it as UTF-8 and give it again."],
+  "broken-csv": ["Export it again, with quotes around cells that hold the separator or line ends."],
+  "broken-json": [
+    "Write one JSON object a line, or a list of objects. --format text takes it as a text instead.",
+  ],
+  "broken-parquet": brokenFix,
+  "broken-pdf": brokenFix,
+  "broken-docx": brokenFix,
+  "cut-short": brokenFix,
+  encrypted: ["Save it without a password and give that."],
+  "no-text": ["Pages that are pictures hold no text: have it recognised (OCR) first, then give the result."],
+  "too-large": ["Split it, and give the parts."],
+  "too-long": ["Split it, and give the parts."],
+  "too-slow": ["Save it as text or JSON Lines, and give that."],
+  "zip-bomb": ["Save it as text, and give that."],
+  "unknown-format": [
+    "Save it as JSON Lines, CSV, text, Markdown, PDF, DOCX or Parquet; --format says which of them it is.",
+  ],
+};
+const fixOf = (code: RefusalCode): string[] => [...(fixes[code] ?? columnsFix)];
 
 function showPreviews(
   io: Io,
@@ -288,11 +318,11 @@ function showPreviews(
 /** What counts at once, and what curators decide first. */
 const outlook = (accepted: number, pending: number, of: number): string =>
   pending === 0
-    ? `${accepted} of ${of} rows would be accepted`
-    : `${accepted === 0 ? "None" : accepted} of ${of} rows would count at once; ${pending} would wait for curators`;
+    ? `${accepted} of ${counted(of, "row")} would be accepted`
+    : `${accepted === 0 ? "None" : accepted} of ${counted(of, "row")} would count at once; ${pending} would wait for curators`;
 
 function showReports(io: Io, first: Shown, reports: readonly Report[], reading: Reading): void {
-  const total = (name: "accepted" | "duplicates" | "refused") =>
+  const total = (name: "accepted" | "duplicates" | "refused" | "pending") =>
     reports.reduce((sum, report) => sum + report[name], 0);
   const [report] = reports as [Report];
   const { unread, unreadRows } = reading;
@@ -303,7 +333,21 @@ function showReports(io: Io, first: Shown, reports: readonly Report[], reading: 
       ...showRows(first, report.rows, "status", report.exampleCount),
       ...showUnread(reading),
       ...reports.flatMap((given) => ["", ...showReport(given)]),
-      ...(totals.accepted > 0 ? [`→ ./openledger datanet publish ${report.datanetId}`] : []),
+      ...next(report, totals.accepted, total("pending"), reports.length === 1),
     ].join("\n"),
   );
+}
+
+/** What comes next: curators, a version, or a look at what was turned down. */
+function next(
+  { datanetId, contributionId, noted }: Report,
+  accepted: number,
+  pending: number,
+  isOnly: boolean,
+) {
+  return [
+    ...(isOnly && noted > 0 ? [`→ ./openledger datanet report ${contributionId} shows every reason`] : []),
+    ...(pending > 0 ? [`→ ./openledger datanet queue ${datanetId} --as <curator>`] : []),
+    ...(accepted > 0 ? [`→ ./openledger datanet publish ${datanetId}`] : []),
+  ];
 }

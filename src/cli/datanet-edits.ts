@@ -104,7 +104,14 @@ async function edits(
     ...{ contributor: consent.contributor, edits: taken, license: consent.license },
     ...{ signedAt: Number(consent.signedAt), signature },
   });
-  io.result(done, showReport(done).join("\n"));
+  io.result(
+    done,
+    [
+      ...showReport(done),
+      ...(done.pending > 0 ? [`→ ./openledger datanet queue ${report.datanetId} --as <curator>`] : []),
+      ...(done.accepted > 0 ? [`→ ./openledger datanet publish ${report.datanetId}`] : []),
+    ].join("\n"),
+  );
 }
 
 /** A report with what curators propose: where texts are gated, for who gave the rows, and for who may read the Datanet. */

@@ -36,8 +36,9 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
     assert.match(out, /The tax of mill 1 is → 1 sacks/);
     const { rows } = await run("datanet", "queue", "1", "--as", "cora");
     const [first, second, third] = rows.map((one: { row: number }) => one.row);
-    const silent = await refused(["datanet", "judge", "1", "--reject", String(third), "--as", "cora"], 1);
-    assert.match(silent.message, /a rejection needs a reason/);
+    const silent = await refused(["datanet", "judge", "1", "--reject", String(third), "--as", "cora"], 2);
+    assert.deepEqual([silent.code, /its contributor sees it/.test(silent.message)], ["reason-needed", true]);
+    assert.match((await refused(["datanet", "judge", "1", "--as", "cora"], 2)).message, /Nothing is decided/);
     const judged = await run(
       ...["datanet", "judge", "1", "--as", "cora", "--accept", `${first}-${second}`],
       ...["--edit", `${third}=${file("better.json", row(30))}`, "--reason", "It is mill 30."],
@@ -47,6 +48,26 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
     assert.equal((await run("datanet", "publish", "1", "--as", "cora")).count, 2);
     const { out: standing } = await call(["datanet", "review", "1"]);
     assert.match(standing, /accepted, rejected +2, 1/);
+  });
+  await t.test("a contribution's report can be looked at again: what was turned down first", async () => {
+    const report = ["datanet", "report", String(given.contributionId)];
+    const { out } = await call(report);
+    assert.match(out, /: 2 rows accepted, 0 duplicates\.\nGiven by 0x/);
+    assert.match(out, /Since then: 1 row turned down by curators, another text proposed for 1 row\./);
+    assert.match(
+      out,
+      /row 3, taxes\.jsonl:3: turned down by curators\n {2}A curator turned down this row: It is mill 30\./,
+    );
+    assert.doesNotMatch(out, /row 1,/);
+    assert.match(
+      out,
+      /→ \.\/openledger datanet report 1 --all shows the other rows, too\n→ \.\/openledger datanet edits 1/,
+    );
+    const all = await call([...report, "--all", "--limit", "2"]);
+    assert.match(all.out, /row 1, taxes\.jsonl:1: accepted\n[\s\S]*row 2, /);
+    assert.match(all.out, /→ \.\/openledger datanet report 1 --all --offset 2 shows the next of 3/);
+    assert.deepEqual((await run(...report, "--offset", "1")).rows, []);
+    assert.equal((await refused(["datanet", "report", "99"], 1)).code, "unknown-contribution");
   });
   await t.test("the contributor takes a curator's text with one signature", async () => {
     const { out } = await call(["datanet", "edits", String(given.contributionId)]);

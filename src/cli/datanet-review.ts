@@ -7,11 +7,11 @@ import { askForPass, passHeaders, type TermsOption, withTerms } from "./datanet-
 import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
-import { wholeUpTo } from "./numbers.ts";
+import { counted, wholeUpTo } from "./numbers.ts";
 import { excerpt } from "./receipt-examples.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, short, table } from "./table.ts";
-import { withAccount } from "./wallet-account.ts";
+import { asOption, withAccount } from "./wallet-account.ts";
 
 type StandingJson = {
   readonly overlap: number | null;
@@ -33,7 +33,7 @@ type QueueJson = {
     row: number;
     split: string;
     example: Example;
-    reasons: readonly { message: string }[];
+    reasons: readonly { check: string; message: string }[];
     judged: number;
   }[];
 };
@@ -54,6 +54,17 @@ export function rowNumbers(text: string): number[] {
     );
   });
 }
+
+/** What a check noted, in a few words. */
+const notes: Readonly<Record<string, string>> = {
+  language: "another language",
+  "near-duplicate": "near duplicate",
+  "personal-data": "personal data",
+  profanity: "offensive words",
+  license: "licence",
+  contamination: "words of a held-out row",
+};
+const noteOf = (check: string) => notes[check] ?? check;
 
 type Edit = { readonly row: number; readonly file: string };
 type Judgement = TermsOption & {
@@ -221,7 +232,9 @@ export async function curatorPass(
   const admission = await askForPass(io, node, id, { ...asking, purpose: "curation" });
   if (admission.state === "admitted") return passHeaders(admission.pass);
   throw new CliError(`${asking.as} is no curator of Datanet ${id}.`, {
-    fix: ["Its owner names curators, or contributors elect them."],
+    fix: [
+      `./openledger datanet curator ${id} lists them: its owner names curators, or contributors elect them.`,
+    ],
     code: "not-curator",
   });
 }
@@ -246,7 +259,7 @@ async function queue(
             ["Split", ({ split }) => split],
             ["Judged", ({ judged }) => judged, "number"],
             ["Example", ({ example }) => excerpt(example)],
-            ["Noted", ({ reasons }) => (reasons.length === 0 ? "" : `${reasons.length}`), "number"],
+            ["Noted", ({ reasons }) => [...new Set(reasons.map(({ check }) => noteOf(check)))].join(", ")],
           ]),
           `→ ./openledger datanet judge ${id} --accept … --reject … --reason …`,
         ].join("\n\n"),
@@ -258,6 +271,18 @@ async function judge(
   id: string,
   { accept, reject, edit, reason = "", ...who }: Judgement,
 ): Promise<void> {
+  if (reject.length + edit.length > 0 && reason.trim() === "")
+    throw new CliError("A row is turned down with a reason: its contributor sees it.", {
+      fix: ['Add --reason "…": what is wrong with it, and what would be right.'],
+      code: "reason-needed",
+      exitCode: exitCodes.usage,
+    });
+  if (accept.length + reject.length + edit.length === 0)
+    throw new CliError("Nothing is decided.", {
+      expected: "--accept, --reject or --edit, with rows as the queue shows them",
+      fix: [`./openledger datanet queue ${id}${asOption(who.as)}`],
+      exitCode: exitCodes.usage,
+    });
   const node = connect();
   const headers = await curatorPass(io, node, id, { ...who, command: `datanet judge ${id} …` });
   const decisions = [
@@ -272,6 +297,9 @@ async function judge(
   );
   io.result(
     done,
-    `${done.recorded} decisions are recorded; by them ${done.accepted} rows count now, and ${done.rejected} do not.`,
+    [
+      `${counted(done.recorded, "decision is", "decisions are")} recorded. By ${done.recorded === 1 ? "it" : "them"} ${counted(done.accepted, "row counts", "rows count")} now, and ${done.rejected} ${done.rejected === 1 ? "is" : "are"} turned down.`,
+      ...(done.accepted > 0 ? [`→ ./openledger datanet publish ${id}${asOption(who.as)}`] : []),
+    ].join("\n"),
   );
 }

@@ -19,6 +19,7 @@ import { rowNumbers } from "./datanet-review.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
+import { counted } from "./numbers.ts";
 import { assertChain, networkOf } from "./purse.ts";
 import { excerpt } from "./receipt-examples.ts";
 import { subcommand } from "./subcommand.ts";
@@ -134,7 +135,7 @@ async function importFrom(io: Io, { datanet, version }: ReturnType<typeof versio
   const summary = await connect().post<VersionJson>(path, { from }, { operator: true });
   io.result(
     summary,
-    `Version ${datanet}@${version} is here: ${summary.count} rows and ${summary.heldoutCount} held out, every one checked against the chain.\n` +
+    `Version ${datanet}@${version} is here: ${counted(summary.count, "row")} and ${summary.heldoutCount} held out, every one checked against the chain.\n` +
       `→ ./openledger finetune --datanet ${datanet}@${version} --model <name>`,
   );
 }
@@ -159,7 +160,7 @@ async function diff(
   io.result(
     found,
     [
-      `Version ${found.to} has ${found.added} rows that version ${found.from} has not, lacks ${found.removed} of its rows, and shares ${found.kept}.`,
+      `Version ${found.to} has ${counted(found.added, "row")} that version ${found.from} has not, lacks ${found.removed} of its rows, and shares ${found.kept}.`,
       ...(differ === 0 ? [] : [listed]),
       ...(rest > 0 ? [`… and ${rest} more: --json, or the API, page by page`] : []),
     ].join("\n\n"),
@@ -208,7 +209,9 @@ async function withdraw(
   );
   const absent = rows?.find((row) => !standing.some(({ line }) => line === row));
   if (absent !== undefined)
-    throw new CliError(`Row ${absent} of contribution ${contribution} does not count or wait for curators.`);
+    throw new CliError(`Row ${absent} of contribution ${contribution} does not count or wait for curators.`, {
+      fix: [`./openledger datanet report ${contribution} --all shows every row, and what became of it`],
+    });
   const missing = lines?.find((line) => rowsAt(standing, line).length === 0);
   const named = [
     ...(lines?.flatMap((line) => rowsAt(standing, line)) ?? []),
@@ -220,7 +223,11 @@ async function withdraw(
       missing === undefined
         ? `Contribution ${contribution} has no row that counts or waits for curators.`
         : `No row of contribution ${contribution} that counts or waits for curators is from ${missing.file ?? "line"}${missing.file ? ":" : " "}${missing.line}.`,
-      { fix: ["GET /v1/contributions/<id> has every row with its source, and what became of it."] },
+      {
+        fix: [
+          `./openledger datanet report ${contribution} --all shows every row with its source, and what became of it`,
+        ],
+      },
     );
   const account = walletAccount(node.settings, as, io);
   const { signing } = await node.get<{ signing: { chainId: number; verifyingContract: Address } }>(
@@ -246,7 +253,10 @@ async function withdraw(
   });
   io.result(
     done,
-    `${done.withdrawn} examples of contribution ${contribution} are taken back: no later version of Datanet ${report.datanetId} holds them.\n` +
+    [
+      `${counted(done.withdrawn, "example")} of contribution ${contribution} ${done.withdrawn === 1 ? "is" : "are"} taken back: no later version of Datanet ${report.datanetId} holds ${done.withdrawn === 1 ? "it" : "them"}.`,
       "Releases made of earlier versions keep what they learned, and say that rows were taken back.",
+      `→ ./openledger datanet publish ${report.datanetId}`,
+    ].join("\n"),
   );
 }

@@ -6,12 +6,13 @@ import { define as defineEdits } from "./datanet-edits.ts";
 import { define as defineElections } from "./datanet-election.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { type AccessJson, type TermsOption, withTerms } from "./datanet-pass.ts";
+import { define as defineReport } from "./datanet-report.ts";
 import { curatorPass, define as defineReview } from "./datanet-review.ts";
 import { defineRules } from "./datanet-rules.ts";
 import { define as defineVersions } from "./datanet-version.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
-import { wholeUpTo } from "./numbers.ts";
+import { counted, wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, short, table } from "./table.ts";
 import { accountName } from "./wallet-account.ts";
@@ -82,6 +83,7 @@ export function define(command: Command, io: Io): void {
   defineVersions(command, io);
   defineAccess(command, io);
   defineReview(command, io);
+  defineReport(command, io);
   defineEdits(command, io);
   defineElections(command, io);
 }
@@ -194,7 +196,7 @@ async function publish(io: Io, id: string, who: Publisher): Promise<void> {
   io.result(
     version,
     [
-      `Version ${version.version} of Datanet ${id} is published: ${version.count} rows, ${version.heldoutCount} held out.`,
+      `Version ${version.version} of Datanet ${id} is published: ${counted(version.count, "row")}, ${version.heldoutCount} held out.`,
       pairs([
         ["root", version.root],
         ["transaction", version.transactionHash ?? "–"],

@@ -213,6 +213,7 @@ const advice: Readonly<Record<string, string>> = {
   "unknown-receipt":
     "./openledger receipts lists receipts; a release is checked with ./openledger verify <release> --index or --retrain.",
   "unknown-datanet": "./openledger datanet list",
+  "unknown-contribution": "./openledger contribute says the number; the Datanet's page lists them all.",
   "unknown-version": "./openledger datanet show <id>",
   "unknown-license": "Choose one of those at /v1/licenses, CC0-1.0 for instance.",
   unknown_key: "./openledger key create --deposit 10",

@@ -31,3 +31,7 @@ function parts(text: string, most: number): number {
   if (digits !== "" && Number.isInteger(bps) && bps <= most) return bps;
   throw new InvalidArgumentError("This must be basis points, or per cent as in 2.5%.");
 }
+
+/** A number with its noun, such as "1 row" and "2 rows". */
+export const counted = (count: number, one: string, several = `${one}s`): string =>
+  `${count} ${count === 1 ? one : several}`;

@@ -28,3 +28,9 @@ test("on a terminal it is drawn in place; under --json there is none", () => {
   progressBar(io(true), "Training", "", silent.stream).update(5, 5);
   assert.deepEqual(silent.written, []);
 });
+
+test("what is left is told once there is something to tell it by", () => {
+  const { written, stream } = sink(false);
+  progressBar(io(false), "Reading", "", stream).update(1, 1_000);
+  assert.match(written[0] ?? "", /^ {2}Reading ░{28} {3}0 %\n$/);
+});

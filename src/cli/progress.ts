@@ -43,9 +43,11 @@ export function progressBar(
       lastTenth = tenth;
       const passed = (now - started) / 1000;
       const bar = "█".repeat(Math.round(share * width)).padEnd(width, "░");
-      const left = share > 0 ? `${clock((passed / share) * (1 - share))} left` : "";
+      const isTold = share >= 0.01 && passed >= 1;
+      const left = isTold ? `${clock((passed / share) * (1 - share))} left` : "";
       const time = share < 1 ? left : clock(passed);
-      line = `  ${head} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${time}${note === "" ? "" : `  ${note}`}`;
+      const parts = [`${bar} ${String(Math.floor(share * 100)).padStart(3)} %`, time, note];
+      line = `  ${head} ${parts.filter((part) => part !== "").join("  ")}`;
       err.write(inPlace ? `\r\x1b[2K${line}` : `${line}\n`);
     },
     end() {

@@ -4,6 +4,7 @@ import { describeCalibration, receiptStanding, scoreShares } from "../protocol/i
 import { type ReceiptJson, showReceipt, splitOf } from "./receipt.ts";
 import { influenceBar, showExamples } from "./receipt-examples.ts";
 import { showSpans } from "./receipt-spans.ts";
+import { shareText } from "./score-lines.ts";
 
 test("payments are named by the protocol's order, left-out heads included", () => {
   const address = (n: number): `0x${string}` => `0x${String(n).padStart(40, "0")}`;
@@ -74,14 +75,17 @@ test("no score is shown without its error bar, nor without how right its release
   };
   const measured = shown(calibration);
   assert.match(measured, /scores +NO BETTER THAN SHARED WORDS.*LDS 0\.21 \[0\.05, 0\.40\]/);
-  assert.match(measured, /c1 +\S+ +60\.00 % +60\.0 % ± 8\.1\n.*c2 +\S+ +40\.00 % +40\.0 % ± 8\.1/);
+  assert.match(
+    measured,
+    /c1 +\S+ +60\.00 % +60\.0 % \(51\.9 to 68\.1\)\n.*c2 +\S+ +40\.00 % +40\.0 % \(31\.9 to 48\.1\)/,
+  );
   assert.match(
     measured,
     /\nproven +scores, threshold.*\nattested +q is.*\nneither +the index.*\nneither +the adapter.*\nneither +the scores/,
   );
   const unmeasured = shown({});
   assert.match(unmeasured, /NOT CALIBRATED/);
-  assert.match(unmeasured, /60\.0 % ± not measured/);
+  assert.match(unmeasured, /60\.0 %, error not measured/);
 });
 
 test("spans are shown with rarity, documents and licence, and cannot command the terminal", () => {
@@ -148,4 +152,10 @@ test("examples are shown with signed scores, bars and how right the scores are, 
   assert.match(showExamples(nobody), /Nobody stands out from chance/);
   assert.match(showExamples({ ...nobody, traced: false }), /opted out/);
   assert.deepEqual([influenceBar(1, 0), influenceBar(1e-9, 1), influenceBar(-1, 96)], ["", "▏", "▏"]);
+});
+
+test("a share with its error bar lies between nothing and all", () => {
+  assert.equal(shareText(1_000_000, 127_000), "100.0 % (87.3 to 100.0)");
+  assert.equal(shareText(20_000, 81_000), "2.0 % (0.0 to 10.1)");
+  assert.equal(shareText(500_000, null), "50.0 %, error not measured");
 });

@@ -9,7 +9,7 @@ import { givenKey, withKey } from "./key.ts";
 import { wholeUpTo } from "./numbers.ts";
 import { type ExamplesJson, showExamples } from "./receipt-examples.ts";
 import { type SpansJson, showSpans } from "./receipt-spans.ts";
-import { percents } from "./score-lines.ts";
+import { shareText } from "./score-lines.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs, table } from "./table.ts";
 
@@ -152,7 +152,8 @@ export function showReceipt(receipt: ReceiptJson): string {
         : ([
             [
               "Of influence",
-              ({ who, wei }: Paid) => (who === "contributor" ? shareText(wei, influenceWei, off) : ""),
+              ({ who, wei }: Paid) =>
+                who === "contributor" ? shareText(Number((wei * 1_000_000n) / influenceWei), off) : "",
               "number",
             ],
           ] as const)),
@@ -161,10 +162,6 @@ export function showReceipt(receipt: ReceiptJson): string {
     ...standingLines(receipt.standing),
   ].join("\n");
 }
-
-/** No share without its error bar. */
-const shareText = (wei: bigint, of: bigint, errorMillionths: number | null) =>
-  `${percents(Number((wei * 1_000_000n) / of))} % ${errorMillionths === null ? "± not measured" : `± ${percents(errorMillionths)}`}`;
 
 const influenceWords = (listed: number) =>
   listed === 0

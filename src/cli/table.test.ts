@@ -40,3 +40,10 @@ test("pairs stand in two columns", () => {
     "a     1\nlong  two",
   );
 });
+
+test("what is too long is cut behind a word, and a word without an end within itself", () => {
+  assert.equal(oneLine("The miller of the lower valley", 22), "The miller of the …");
+  assert.equal(oneLine("Donaudampfschifffahrtsgesellschaft", 12), "Donaudampfs…");
+  assert.equal(oneLine("to Donaudampfschifffahrtsgesellschaft", 12), "to Donaudam…");
+  assert.equal(oneLine("as long as this", 15), "as long as this");
+});

@@ -10,11 +10,15 @@ export function plain(text: string): string {
   return text.replaceAll("\r\n", "\n").replace(unprintable, "\uFFFD");
 }
 
-/** The same on one line, cut to a width. */
+/** The same on one line, cut to a width: behind a word, where one ends in the last third. */
 export function oneLine(text: string, width = 60): string {
   const line = plain(text).replace(/\s+/g, " ").trim();
   const letters = [...line];
-  return letters.length > width ? `${letters.slice(0, width - 1).join("")}…` : line;
+  if (letters.length <= width) return line;
+  const end = letters.lastIndexOf(" ", width - 2);
+  return end >= (2 * width) / 3
+    ? `${letters.slice(0, end).join("")} …`
+    : `${letters.slice(0, width - 1).join("")}…`;
 }
 
 /** The beginning and the end of a long hex string. */

@@ -46,14 +46,16 @@ export type ContributionReport = {
   readonly withdrawn: number;
   /** Of those that wait or were turned down: rows that curators would have otherwise. */
   readonly proposed: number;
+  /** Rows of which more is to be said than that they count or wait: turned down, noted by a check, or wanted otherwise. */
+  readonly noted: number;
   /** SPDX expression of the licence that the contributor said the texts come under. */
   readonly sourceLicense: string | null;
   readonly rows: readonly RowReport[];
 };
 
-/** Which rows of a report: all, or those that stand in one way, from the `offset`-th on. */
+/** Which rows of a report: all, or those that stand in one way, from the `offset`-th on; of those noted, what was turned down first. */
 export type ReportPage = {
-  readonly status?: RowStatus | "withdrawn" | "proposed" | undefined;
+  readonly status?: RowStatus | "withdrawn" | "proposed" | "noted" | undefined;
   readonly offset: number;
   readonly limit: number;
 };
@@ -86,6 +88,10 @@ type RowRecord = Omit<Verdict, "status"> & { status: RowStatus } & {
 export const isProposed = `(r.status in ('pending', 'rejected') and r.withdrawn_at_ms is null
   and exists (select 1 from datanets.reviews v where v.row_id = r.id and v.proposal is not null))`;
 
+/** Whether there is more to say of a row, `r`, than that it counts or waits: SQL. */
+const isNoted = `(r.withdrawn_at_ms is null
+  and (r.status not in ('accepted', 'pending') or jsonb_array_length(r.reasons) > 0 or ${isProposed}))`;
+
 /** @throws DatanetError `unknown-contribution`. */
 export async function readReport(
   { database, blobs }: { database: Database; blobs: Blobs },
@@ -105,8 +111,9 @@ export async function readReport(
      from datanets.rows where contribution_id = $1 group by 1`,
     [contributionId],
   );
-  const [open] = await database.query<{ rows: number }>(
-    `select count(*) as rows from datanets.rows r where r.contribution_id = $1 and ${isProposed}`,
+  const [open] = await database.query<{ proposed: number; noted: number }>(
+    `select count(*) filter (where ${isProposed}) as proposed, count(*) filter (where ${isNoted}) as noted
+     from datanets.rows r where r.contribution_id = $1`,
     [contributionId],
   );
   const count = (of: string) => Number(counts.find(({ status }) => status === of)?.rows ?? 0);
@@ -119,7 +126,8 @@ export async function readReport(
     refused: count("near-duplicate") + count("refused"),
     nearDuplicates: count("near-duplicate"),
     withdrawn: count("withdrawn"),
-    proposed: Number(open?.rows ?? 0),
+    proposed: Number(open?.proposed ?? 0),
+    noted: Number(open?.noted ?? 0),
     rows: await readRows({ database, blobs }, contribution, page),
   };
 }
@@ -139,9 +147,9 @@ async function readRows(
      left join datanets.rows n on n.id = r.near_of
      left join datanets.contributions d on d.id = n.contribution_id
      where r.contribution_id = $1
-       and ($2::text is null or ($2 = 'proposed' and ${isProposed})
+       and ($2::text is null or ($2 = 'proposed' and ${isProposed}) or ($2 = 'noted' and ${isNoted})
          or case when r.withdrawn_at_ms is null then r.status else 'withdrawn' end = $2)
-     order by r.position offset $3 limit $4`,
+     order by coalesce($2, '') = 'noted' and r.status in ('accepted', 'pending'), r.position offset $3 limit $4`,
     [contributionId, wanted ?? null, offset, limit],
   );
   const { rules } = await readRules(database, datanetId);

@@ -165,6 +165,7 @@ export const reportOut = z
     refused: z.number().openapi({ description: "Rows that the rules keep out, near duplicates among them" }),
     nearDuplicates: z.number(),
     proposed: z.number(),
+    noted: z.number(),
     withdrawn: z
       .number()
       .openapi({ description: "Taken back, or exchanged for a curator's text: in no other count" }),

@@ -357,7 +357,7 @@ export async function readerOfPass(
   if (pass === anyonesPass && (await accessRuleOf(database, datanetId)).kind === "public")
     throw new DatanetError(
       "not-curator",
-      `Datanet ${datanetId} is open to all and read without a pass; this one is nobody's. Curators get their own: its owner names them, or contributors elect them.`,
+      `You are no curator of Datanet ${datanetId}. It is open to all, so this pass, which everybody gets, lets nobody judge or publish. Its owner names curators, or contributors elect them: ./openledger datanet curator ${datanetId} lists them.`,
     );
   throw new DatanetError(
     "access-needed",

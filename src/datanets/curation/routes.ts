@@ -38,7 +38,7 @@ const decisionSchema = z
     proposal: exampleSchema.optional().openapi({ type: "object" }),
   })
   .refine(({ decision, reason }) => decision === "accept" || reason !== "", {
-    error: "a rejection needs a reason",
+    error: "a rejection needs a reason, which the row's contributor sees; say what is wrong with it",
     path: ["reason"],
   })
   .openapi("ReviewDecision");

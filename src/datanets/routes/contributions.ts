@@ -104,11 +104,11 @@ const routes = {
       params: contributionParams,
       query: z.object({
         status: z
-          .enum([...rowStatuses, "withdrawn", "proposed"])
+          .enum([...rowStatuses, "withdrawn", "proposed", "noted"])
           .optional()
           .openapi({
             description:
-              "`proposed`: those that curators would have otherwise, and that were not exchanged yet",
+              "`proposed`: those that curators would have otherwise, and that were not exchanged yet; `noted`: those of which more is said than that they count or wait, what was turned down first",
           }),
         offset: countText(0, 0xffff_ffff, "0").default(firstReportPage.offset),
         limit: countText(1, reportRowsMax, "100").default(firstReportPage.limit),

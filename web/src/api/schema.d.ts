@@ -2850,8 +2850,8 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description `proposed`: those that curators would have otherwise, and that were not exchanged yet */
-                    status?: "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending" | "rejected" | "withdrawn" | "proposed";
+                    /** @description `proposed`: those that curators would have otherwise, and that were not exchanged yet; `noted`: those of which more is said than that they count or wait, what was turned down first */
+                    status?: "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending" | "rejected" | "withdrawn" | "proposed" | "noted";
                     offset?: number;
                     limit?: number;
                 };
@@ -13497,6 +13497,7 @@ export interface components {
             refused: number;
             nearDuplicates: number;
             proposed: number;
+            noted: number;
             /** @description Taken back, or exchanged for a curator's text: in no other count */
             withdrawn: number;
             sourceLicense: string | null;
@@ -13745,6 +13746,7 @@ export interface components {
                 contributor: string;
                 accepted: number;
                 rejected: number;
+                judged: number;
                 reputation: number;
             }[];
         };
