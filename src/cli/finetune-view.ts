@@ -34,7 +34,7 @@ export type JobJson = {
   };
   readonly state: JobState;
   readonly error: string | null;
-  /** What the recipe does to attribution, said before it starts. */
+  /** What is said of the recipe before it starts. */
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
   readonly trained: {
     readonly steps: number;
@@ -69,7 +69,8 @@ export const isOver = ({ state }: JobJson) =>
   state === "succeeded" || state === "failed" || state === "cancelled";
 
 /** What `POST /v1/fine-tunes/estimate` says. */
-export type EstimateJson = JobEstimate & { readonly costWei: string; readonly priceWei: string };
+export type EstimateJson = JobEstimate &
+  Pick<JobJson, "warnings"> & { readonly costWei: string; readonly priceWei: string };
 
 export function showEstimate({ seconds, trainingSecondsLeast, steps, ...more }: EstimateJson): string {
   const least =

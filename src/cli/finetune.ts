@@ -130,6 +130,7 @@ export function define(command: Command, io: Io): void {
         const estimate = await node.post<EstimateJson>("/v1/fine-tunes/estimate", specOf(options), {
           operator: true,
         });
+        for (const { message } of estimate.warnings) io.warn(message);
         return io.result(estimate, showEstimate(estimate));
       }
       const started =

@@ -7,7 +7,6 @@ import { addressOf, createShares } from "../chain/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { nameOf } from "./openai/files.ts";
-import { recipeWarnings } from "./recipe.ts";
 import { errorOut, failures, json, roomApp, tags } from "./route-parts.ts";
 import { estimateOut, eventsOut, jobOut, jobsOut, reportOut, sweepOut } from "./schemas.ts";
 import type { ModelFactory } from "./service.ts";
@@ -246,7 +245,6 @@ const jobJson = (job: FineTuningJob) => {
   return {
     ...job,
     object: "fine_tuning.job" as const,
-    warnings: recipeWarnings(job.spec.recipe),
     spec: { ...spec, evaluationExamples: evaluation.length },
   };
 };

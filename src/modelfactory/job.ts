@@ -11,7 +11,7 @@ import {
 import type { Database, Queries, Transaction } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type JobPayment, paymentColumn, paymentSchema } from "./payment.ts";
-import { recipeSchema } from "./recipe.ts";
+import { recipeSchema, type Warning, warningSchema } from "./recipe.ts";
 import {
   type CalibratedStep,
   calibratedSchema,
@@ -80,6 +80,8 @@ export type FineTuningJob = {
   readonly owner: string;
   readonly state: JobState;
   readonly error: string | null;
+  /** What is said of its recipe before it starts. */
+  readonly warnings: readonly Warning[];
   readonly trained: Trained | null;
   readonly evaluated: Evaluated | null;
   readonly indexed: Indexed | null;
@@ -104,6 +106,7 @@ type JobRow = {
   owner: string;
   state: JobState;
   error: string | null;
+  warnings: unknown;
   trained: unknown;
   evaluated: unknown;
   indexed: unknown;
@@ -113,12 +116,13 @@ type JobRow = {
   createdAtMs: number;
   finishedAtMs: number | null;
 };
-const selectJobs = `select id, spec, owner, state, error, trained, evaluated, indexed, calibrated, release_id as "releaseId", ${paymentColumn} as payment, created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
+const selectJobs = `select id, spec, owner, state, error, warnings, trained, evaluated, indexed, calibrated, release_id as "releaseId", ${paymentColumn} as payment, created_at_ms as "createdAtMs", finished_at_ms as "finishedAtMs" from modelfactory.jobs`;
 
 function parseJob(row: JobRow): FineTuningJob {
   return {
     ...row,
     spec: jobSpecSchema.parse(row.spec),
+    warnings: z.array(warningSchema).parse(row.warnings),
     trained: trainedSchema.nullable().parse(row.trained),
     evaluated: evaluatedSchema.nullable().parse(row.evaluated),
     indexed: indexedSchema.nullable().parse(row.indexed),

@@ -135,7 +135,7 @@ test("an estimate, by this machine's own speeds, is near what the job then takes
 test("a job without a release leaves its evaluation; that its recipe runs hot is said before it starts", async () => {
   const job = await node.run("audit", {
     ...spec,
-    recipe: { ...spec.recipe, stopAtOptimum: false, learningRate: 0.02 },
+    recipe: { ...spec.recipe, stopAtOptimum: false, learningRate: 0.02, warmupSteps: 2 },
     model: "audit",
     publish: false,
     exclude: [network.keys.account("bo").address.toLowerCase() as `0x${string}`],
@@ -144,9 +144,32 @@ test("a job without a release leaves its evaluation; that its recipe runs hot is
   assert.equal(job.trained?.examples, 12);
   const [warning, ...others] = await node.factory.events("audit");
   assert.deepEqual([warning?.kind, warning?.data.code], ["warning", "runs-hot"]);
+  assert.deepEqual(job.warnings, [warning?.data]);
   assert.ok(others.every(({ kind }) => kind !== "warning"));
   assert.equal(job.releaseId, null);
   assert.equal(await node.factory.findRelease("audit"), undefined);
+});
+
+test("a warm-up longer than half of its steps is said in the estimate, in the job and as its first event", async () => {
+  // 20 rows in batches of 8, twice: 6 steps.
+  const codes = async (warmupSteps: number) => {
+    const job = { ...spec, model: `warm-${warmupSteps}`, publish: false, recipe: { ...quick, warmupSteps } };
+    const { warnings } = await node.factory.estimate(job);
+    const queued = await node.factory.createJob(`warm-${warmupSteps}`, job);
+    assert.deepEqual(queued.warnings, warnings);
+    const events = await node.factory.events(queued.id);
+    await node.factory.cancel(queued.id);
+    assert.deepEqual(
+      events.filter(({ kind }) => kind === "warning").map(({ data }) => data),
+      warnings,
+    );
+    return warnings;
+  };
+  assert.deepEqual(await codes(3), []);
+  const [half] = await codes(4);
+  assert.match(half?.message ?? "", /over 4 steps.*at most 6: more than half.*Set warmupSteps to 1, /);
+  const [all] = await codes(20);
+  assert.match(all?.message ?? "", /over 20 steps.*at most 6: it is there at the very end, or never/);
 });
 
 test("a calibration can be cancelled, and be left out, which the release says", async () => {

@@ -66,17 +66,30 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.output<typeof recipeSchema>;
 export type RecipeInput = z.input<typeof recipeSchema>;
 
-export type Warning = { readonly code: string; readonly message: string };
+export const warningSchema = z.object({ code: z.string(), message: z.string() });
+export type Warning = Readonly<z.output<typeof warningSchema>>;
 
 /** Learning rate × epochs of the gentle training that attribution was measured on; past it, and past the held-out optimum, it falls. */
 const gentleRateTimesEpochs = 0.01;
 
-/** What its developer should know of a recipe before it starts. */
-export function recipeWarnings(recipe: Recipe): Warning[] {
-  const { stopAtOptimum, learningRate, epochs } = recipe;
-  if (stopAtOptimum || learningRate * epochs <= gentleRateTimesEpochs) return [];
-  return [
-    {
+/**
+ * What its developer should know of a recipe before it starts.
+ *
+ * @param stepsMost how many steps it makes of its rows at most; what depends on them is not told without it
+ */
+export function recipeWarnings(recipe: Recipe, stepsMost?: number): Warning[] {
+  const { stopAtOptimum, learningRate, epochs, warmupSteps } = recipe;
+  const warnings: Warning[] = [];
+  if (stepsMost !== undefined && 2 * warmupSteps > stepsMost)
+    warnings.push({
+      code: "long-warm-up",
+      message:
+        `The learning rate rises to ${learningRate} over ${warmupSteps} steps, and all ${epochs} epochs of these rows make at most ${stepsMost}: ` +
+        `${warmupSteps >= stepsMost ? "it is there at the very end, or never" : "more than half of them are below it"}. ` +
+        `Set warmupSteps to ${Math.max(1, Math.round(stepsMost / 10))}, a tenth of the steps, or take more rows or epochs.`,
+    });
+  if (!stopAtOptimum && learningRate * epochs > gentleRateTimesEpochs)
+    warnings.push({
       code: "runs-hot",
       message:
         `This recipe does not stop at the held-out optimum, and ${epochs} epochs at a learning rate of ${learningRate} will likely run past it. ` +
@@ -85,8 +98,8 @@ export function recipeWarnings(recipe: Recipe): Warning[] {
         "lowest held-out loss had .50 in the same hot training, at no cost but what later epochs would have memorised. No index of this program " +
         "does as well for the last epoch: eight label draws instead of four take 1.8 times as long and had .40; sums over every epoch's adapter had .51, " +
         "but take an index, and a query, for each epoch. Switch it off only if the model is to memorise.",
-    },
-  ];
+    });
+  return warnings;
 }
 
 export const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;

@@ -4,7 +4,7 @@ import { addressSchema, digestSchema, jobPlanSchema, manifestSchema } from "../p
 import { reportSchema } from "./evaluation.ts";
 import { jobSpecSchema } from "./job.ts";
 import { paymentSchema } from "./payment.ts";
-import { recipeSchema } from "./recipe.ts";
+import { recipeSchema, warningSchema } from "./recipe.ts";
 import { evaluatedSchema, indexedSchema, trainedSchema } from "./release.ts";
 
 const wei = z.string().openapi({ description: "wei", example: "1000000000000" });
@@ -37,7 +37,7 @@ export const jobOut = z
     owner: z.string(),
     state: stateOut,
     error: z.string().nullable(),
-    warnings: z.array(z.object({ code: z.string(), message: z.string() })),
+    warnings: z.array(warningSchema).readonly(),
     spec: jobSpecSchema.omit({ evaluation: true }).extend({ recipe: recipeOut, evaluationExamples: z.int() }),
     trained: trainedSchema.nullable(),
     evaluated: evaluatedSchema.nullable(),
@@ -97,6 +97,7 @@ export const estimateOut = z
     priceWei: z.string().openapi({ description: "What the operator asks for the job, wei" }),
     measuredAtMs: z.number().openapi({ description: "When this machine was measured" }),
     problems: z.array(z.string()).readonly().openapi({ description: "What stands in the way here, now" }),
+    warnings: z.array(warningSchema).readonly().openapi({ description: "What is said of the recipe" }),
   })
   .openapi("FineTuneEstimate");
 

@@ -24,7 +24,7 @@ import { createOpenAIFineTuning } from "./openai/service.ts";
 import { isHeld, writePlan } from "./payment.ts";
 import { openProgressFiles } from "./progress-files.ts";
 import { createQueue } from "./queue.ts";
-import { recipeWarnings } from "./recipe.ts";
+import { recipeWarnings, type Warning } from "./recipe.ts";
 import type { ModelRegistry } from "./registry.ts";
 import type { BaseModel } from "./release.ts";
 import {
@@ -153,14 +153,16 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       const spec = jobSpecSchema.parse(input);
       const priced = BigInt(spec.price.promptWeiPerToken) + BigInt(spec.price.completionWeiPerToken) > 0n;
       const licenses: string[] = [];
+      let rowCount = 0;
       for (const { datanetId, version } of spec.datanets) {
-        const { license } = await datanets.getVersionSummary(BigInt(datanetId), version);
+        const { license, count } = await datanets.getVersionSummary(BigInt(datanetId), version);
         if (spec.publish && priced && !findLicense(license).commercialUse)
           throw new ModelFactoryError(
             "not-commercial",
             `Version ${version} of Datanet ${datanetId} is under ${license}, which permits no commercial use; a release of it must ask 0 per token. Set both prices to 0, or choose other data.`,
           );
         licenses.push(license);
+        rowCount += count;
       }
       const { conflicts } = mixLicenses(licenses);
       if (spec.publish && conflicts.length > 0)
@@ -180,13 +182,15 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         (await database.query("select 1 from modelfactory.jobs where id = $1", [id])).length === 0;
       const plan =
         isNew && payments?.priced ? await payments.plan(id, spec, await readRows(parts, spec)) : undefined;
+      const { batch, epochs } = spec.recipe;
+      const warnings = recipeWarnings(spec.recipe, plan?.steps ?? Math.ceil(rowCount / batch) * epochs);
       await database.transaction(async (tx) => {
         const inserted = await tx.query(
-          "insert into modelfactory.jobs (id, spec, owner, state, created_at_ms) values ($1, $2, $3, $4, $5) on conflict (id) do nothing returning id",
-          [id, spec, owner, plan === undefined ? "queued" : "unpaid", now()],
+          "insert into modelfactory.jobs (id, spec, owner, state, created_at_ms, warnings) values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing returning id",
+          [id, spec, owner, plan === undefined ? "queued" : "unpaid", now(), JSON.stringify(warnings)],
         );
         if (inserted.length === 0) return;
-        for (const warning of recipeWarnings(spec.recipe)) await journal.record(id, "warning", warning, tx);
+        for (const warning of warnings) await journal.record(id, "warning", warning, tx);
         if (plan === undefined) await queue.ask(tx, id, id);
         else await writePlan(tx, id, plan, now() + payWithinMs);
       });
@@ -205,7 +209,9 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
      *   `priceWei` what the node asks for the job
      * @throws ModelFactoryError `busy`, and what {@link createJob} throws of its data
      */
-    async estimate(input: JobSpecInput): Promise<JobEstimate & { costWei: bigint; priceWei: bigint }> {
+    async estimate(
+      input: JobSpecInput,
+    ): Promise<JobEstimate & { costWei: bigint; priceWei: bigint; warnings: Warning[] }> {
       const spec = jobSpecSchema.parse(input);
       const rows = await readRows(parts, spec);
       const next = estimating.then(() =>
@@ -217,7 +223,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       const priceWei = payments?.priced
         ? BigInt((await payments.plan("estimate", spec, rows)).amountWei)
         : 0n;
-      return { ...estimate, costWei, priceWei };
+      return { ...estimate, costWei, priceWei, warnings: recipeWarnings(spec.recipe, estimate.steps) };
     },
     /** A new job with the wishes of another, and its own where given. */
     async duplicate(id: string, newId: string, changes: Partial<JobSpecInput> = {}): Promise<FineTuningJob> {

@@ -135,6 +135,12 @@ const migrations = [
   alter table modelfactory.jobs add column signed_at_ms bigint;
   update modelfactory.jobs set signed_at_ms = created_at_ms where state = 'releasing';
   `,
+  // What is said of a job's recipe before it starts, as its first events have it.
+  `
+  alter table modelfactory.jobs add column warnings jsonb not null default '[]';
+  update modelfactory.jobs set warnings = (
+    select coalesce(jsonb_agg(e.data order by e.id), '[]') from modelfactory.events e where e.job_id = jobs.id and e.kind = 'warning');
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

@@ -14106,6 +14106,11 @@ export interface components {
             measuredAtMs: number;
             /** @description What stands in the way here, now */
             problems: string[];
+            /** @description What is said of the recipe */
+            warnings: {
+                code: string;
+                message: string;
+            }[];
         };
         Sweep: {
             /** @enum {string} */

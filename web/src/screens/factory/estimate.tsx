@@ -9,6 +9,7 @@ import { bytes, count, duration } from "../../lib/format.ts";
 import { useIsOperator } from "../../wallet/session.ts";
 import { type Draft, jobOf, missing } from "./draft.ts";
 import { EscrowTerms } from "./payment.tsx";
+import { Warnings } from "./warnings.tsx";
 
 /** A person types faster than a machine estimates, milliseconds. */
 const restMs = 600;
@@ -74,6 +75,7 @@ export function EstimateCard({ draft, estimate }: Props) {
                     {problem}
                   </p>
                 ))}
+                <Warnings warnings={found.warnings} />
               </div>
             )}
           </Loaded>

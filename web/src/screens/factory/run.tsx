@@ -12,12 +12,13 @@ import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Progress } from "../../components/ui/progress.tsx";
 import { When } from "../../components/when.tsx";
-import { count, duration, figure, words } from "../../lib/format.ts";
+import { count, duration, figure } from "../../lib/format.ts";
 import { Evaluation } from "../release/evaluation.tsx";
 import { Controls } from "./controls.tsx";
 import { type Curves, indexLeftMs, indexStages } from "./curves.ts";
 import { Payment } from "./payment.tsx";
 import { useCurves } from "./use-curves.ts";
+import { Warnings } from "./warnings.tsx";
 
 /** A fine-tuning job as it happens: curves, how far it is, what it found. */
 export function RunPage() {
@@ -44,12 +45,7 @@ function Run({ job }: { job: Schema<"FineTune"> }) {
   return (
     <>
       {job.error !== null && <Failure error={new Error(job.error)} />}
-      {job.warnings.map(({ code, message }) => (
-        <details key={code} className="rounded-lg bg-wait-soft p-3 text-sm text-wait">
-          <summary className="font-medium">{words(code)}</summary>
-          <p className="mt-1">{message}</p>
-        </details>
-      ))}
+      <Warnings warnings={job.warnings} />
       <HowFar job={job} curves={curves} />
       {job.payment !== null && <Payment job={job} payment={job.payment} step={curves.step} />}
       {error !== undefined && <Failure error={error} />}
