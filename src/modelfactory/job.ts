@@ -11,7 +11,7 @@ import {
 import type { Database, Queries, Transaction } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type JobPayment, paymentColumn, paymentSchema } from "./payment.ts";
-import { recipeSchema, type Warning, warningSchema } from "./recipe.ts";
+import { onlyFields, recipeSchema, type Warning, warningSchema } from "./recipe.ts";
 import {
   type CalibratedStep,
   calibratedSchema,
@@ -30,29 +30,32 @@ const modelNameSchema = z
     "1 to 64 of a–z, 0–9, dot, dash and underscore, starting with a letter or digit",
   );
 
-export const jobSpecSchema = z.strictObject({
-  /** The name the model is asked for by. */
-  model: modelNameSchema,
-  datanets: z
-    .array(z.strictObject({ datanetId: decimalSchema, version: uint32Schema.min(1) }))
-    .min(1)
-    .max(64),
-  recipe: recipeSchema.prefault({}),
-  /**
-   * The release whose adapter training continues from, with a fresh optimiser. Null restarts from fresh adapter weights, which is the
-   * default: the same data and recipe then give the same adapter.
-   */
-  continueFrom: digestSchema.nullable().default(null),
-  /** Examples of what the model should be able to do; measured before and after, never trained on. */
-  evaluation: z.array(exampleSchema).max(2_000).default([]),
-  price: z
-    .strictObject({ promptWeiPerToken: decimalSchema, completionWeiPerToken: decimalSchema })
-    .default({ promptWeiPerToken: "1000000000000", completionWeiPerToken: "10000000000000" }),
-  /** Leave these contributors' rows out: a retraining that shows what they were worth. */
-  exclude: z.array(addressSchema).max(1_000).default([]),
-  /** Publish a release at the end; without it the job ends with its evaluation. */
-  publish: z.boolean().default(true),
-});
+export const jobSpecSchema = z.strictObject(
+  {
+    /** The name the model is asked for by. */
+    model: modelNameSchema,
+    datanets: z
+      .array(z.strictObject({ datanetId: decimalSchema, version: uint32Schema.min(1) }))
+      .min(1)
+      .max(64),
+    recipe: recipeSchema.prefault({}),
+    /**
+     * The release whose adapter training continues from, with a fresh optimiser. Null restarts from fresh adapter weights, which is the
+     * default: the same data and recipe then give the same adapter.
+     */
+    continueFrom: digestSchema.nullable().default(null),
+    /** Examples of what the model should be able to do; measured before and after, never trained on. */
+    evaluation: z.array(exampleSchema).max(2_000).default([]),
+    price: z
+      .strictObject({ promptWeiPerToken: decimalSchema, completionWeiPerToken: decimalSchema })
+      .default({ promptWeiPerToken: "1000000000000", completionWeiPerToken: "10000000000000" }),
+    /** Leave these contributors' rows out: a retraining that shows what they were worth. */
+    exclude: z.array(addressSchema).max(1_000).default([]),
+    /** Publish a release at the end; without it the job ends with its evaluation. */
+    publish: z.boolean().default(true),
+  },
+  onlyFields("a job", (): object => jobSpecSchema.shape),
+);
 export type JobSpec = z.output<typeof jobSpecSchema>;
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
 

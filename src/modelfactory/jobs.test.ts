@@ -226,6 +226,23 @@ test("a sweep runs every point of a grid without releasing any, and puts them si
   await assert.rejects(node.factory.compare("none"), { code: "unknown-job" });
 });
 
+test("a field that is none is refused by its name, with those that there are", async () => {
+  const pass: MiddlewareHandler = (_, next) => next();
+  const app = jobRoutes(node.factory, pass, pass);
+  for (const [path, body, place] of [
+    ["/v1/fine-tunes/sweeps", { ...spec, grid: { learning_rate: [1], epochs: [1] } }, "grid"],
+    ["/v1/fine-tunes", { ...spec, recipe: { learning_rate: 1 } }, "recipe"],
+    ["/v1/fine-tunes/estimate", { ...spec, recipe: { learning_rate: 1 } }, "recipe"],
+  ] as const) {
+    const headers = { "content-type": "application/json" };
+    const answer = await app.request(path, { method: "POST", headers, body: JSON.stringify(body) });
+    const { error } = (await answer.json()) as { error: { code: string; message: string } };
+    assert.deepEqual([answer.status, error.code], [400, "invalid-request"], path);
+    const expected = `${place}: "learning_rate": no field of a recipe, which has rank, alpha, .*learningRate, .*maxLength$`;
+    assert.match(error.message, new RegExp(expected));
+  }
+});
+
 test("one subscriber has some of the live streams of a job that waits, however many addresses it listens from", async () => {
   await node.factory.createJob("waiting", { ...spec, model: "waiting", publish: false });
   await node.factory.pause("waiting");

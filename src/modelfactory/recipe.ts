@@ -5,7 +5,39 @@ import type { HashableJson, Manifest } from "../protocol/index.ts";
 
 const fraction = z.number().nonnegative();
 
-export const recipeSchema = z.strictObject({
+/** Says of a field that is none what fields there are. @param fields is called when it is needed */
+export const onlyFields = (what: string, fields: () => object): { error: z.core.$ZodErrorMap } => ({
+  error: (issue) =>
+    issue.code === "unrecognized_keys"
+      ? `${issue.keys.map((key) => JSON.stringify(key)).join(" and ")}: no field of ${what}, which has ${Object.keys(fields()).join(", ")}`
+      : undefined,
+});
+
+const calibrationSchema = z.strictObject(
+  {
+    /** On halves of the examples. 0: none, and the release says so. */
+    retrainings: z
+      .int()
+      .min(0)
+      .max(256)
+      .refine((n) => n === 0 || n >= 3, "none, or at least 3 to rank")
+      .default(6),
+    /** Answers to test the scores with, at most. */
+    queries: z.int().min(1).max(1_000).default(64),
+    /** Contributors are parted into so many groups, and each is left out once: the error bars of scores. 0: scores have none. */
+    leaveOut: z
+      .int()
+      .min(0)
+      .max(64)
+      .refine((n) => n !== 1, "none, or at least 2 groups")
+      .default(3),
+    /** Run the halves once more with another seed, to see how much can be foretold at all. */
+    ceiling: z.boolean().default(false),
+  },
+  onlyFields("a calibration", (): object => calibrationSchema.shape),
+);
+
+const recipeFields = {
   /** At most what serving has room for in a slot. */
   rank: z.int().min(1).max(16).default(8),
   alpha: z.number().positive().max(1024).default(16),
@@ -37,31 +69,14 @@ export const recipeSchema = z.strictObject({
   /** Put loss on the token that ends a chat's answer, too. */
   trainOnEnd: z.boolean().default(true),
   /** How a release's scores are held against retrainings before it is released. By default that costs about five trainings. */
-  calibration: z
-    .strictObject({
-      /** On halves of the examples. 0: none, and the release says so. */
-      retrainings: z
-        .int()
-        .min(0)
-        .max(256)
-        .refine((n) => n === 0 || n >= 3, "none, or at least 3 to rank")
-        .default(6),
-      /** Answers to test the scores with, at most. */
-      queries: z.int().min(1).max(1_000).default(64),
-      /** Contributors are parted into so many groups, and each is left out once: the error bars of scores. 0: scores have none. */
-      leaveOut: z
-        .int()
-        .min(0)
-        .max(64)
-        .refine((n) => n !== 1, "none, or at least 2 groups")
-        .default(3),
-      /** Run the halves once more with another seed, to see how much can be foretold at all. */
-      ceiling: z.boolean().default(false),
-    })
-    .prefault({}),
+  calibration: calibrationSchema.prefault({}),
   /** Longest example in tokens; longer ones lose their beginning. */
   maxLength: z.int().min(16).max(8192).default(256),
-});
+};
+export const recipeSchema = z.strictObject(
+  recipeFields,
+  onlyFields("a recipe", () => recipeFields),
+);
 
 export type Recipe = z.output<typeof recipeSchema>;
 export type RecipeInput = z.input<typeof recipeSchema>;

@@ -5,13 +5,17 @@ import type { Queries } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import type { EvaluationReport } from "./evaluation.ts";
 import { type FineTuningJob, sameJson } from "./job.ts";
-import { type Recipe, type RecipeInput, recipeSchema } from "./recipe.ts";
+import { onlyFields, type Recipe, type RecipeInput, recipeSchema } from "./recipe.ts";
 
 const pointsMax = 64;
 const valuesMax = 16;
 
 /** Values to try of each field. */
-export const gridSchema = z.partialRecord(recipeSchema.keyof(), z.array(z.unknown()).min(1).max(valuesMax));
+export const gridSchema = z.partialRecord(
+  recipeSchema.keyof(),
+  z.array(z.unknown()).min(1).max(valuesMax),
+  onlyFields("a recipe", () => recipeSchema.shape),
+);
 export type Grid = Partial<Record<keyof Recipe, readonly unknown[]>>;
 
 /** A point of a grid: what is varied, and the whole recipe. */
