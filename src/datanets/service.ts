@@ -52,6 +52,7 @@ import { openTexts, type TextsDependencies } from "./texts.ts";
 import { type UploadLimits, uploadLimits } from "./upload.ts";
 import { readContent, type VersionContent } from "./version.ts";
 import {
+  createWithdrawnCounts,
   type WithdrawalInput,
   type WithdrawalReport,
   type WithdrawnRow,
@@ -142,6 +143,8 @@ export type Datanets = {
   withdraw(input: WithdrawalInput): Promise<WithdrawalReport>;
   /** Which rows of a version have been taken back since. */
   withdrawnRows(datanetId: bigint, version: number): Promise<WithdrawnRow[]>;
+  /** How many. */
+  withdrawnCount(datanetId: bigint, version: number): Promise<number>;
   /** Version 0 has no rows. */
   diff(datanetId: bigint, from: number, to: number): Promise<VersionDiff>;
   /** A page of a version's rows. */
@@ -178,6 +181,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
   const access = createAccess(parts);
   const curation = createCuration(parts, (datanetId) => parts.checks.forget(datanetId));
   const contents = new Map<Digest, Promise<VersionContent>>();
+  const withdrawnCounts = createWithdrawnCounts(database);
   const factsOf = createRowFacts(dependencies.countTokens);
 
   const contentOf = ({
@@ -338,6 +342,11 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     withdrawnRows: async (datanetId, version) => {
       const summary = await readSummary(database, datanetId, version);
       return withdrawnRows(database, (await contentOf(summary)).manifest);
+    },
+    withdrawnCount: async (datanetId, version) => {
+      const summary = await readSummary(database, datanetId, version);
+      const read = async () => (await contentOf(summary)).manifest;
+      return withdrawnCounts(datanetId, summary.manifestDigest, read);
     },
     diff: async (datanetId, from, to) => {
       const nothing = { rows: [], heldout: [] };

@@ -97,6 +97,8 @@ const migrations = [
    create index readers_by_state on datanets.readers (datanet_id, state, stake_wei, asked_at_ms);`,
   // A pass may open only what its reader gave.
   "alter table datanets.passes add column is_own boolean not null default false;",
+  // How many rows of a version were taken back is asked with every look at a release made of it.
+  "create index rows_withdrawn on datanets.rows (datanet_id, withdrawn_at_ms) where status = 'accepted' and withdrawn_at_ms is not null;",
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

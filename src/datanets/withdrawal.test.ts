@@ -87,6 +87,16 @@ test("what is taken back is in no later version; earlier ones stand, and say so"
     ],
   );
   assert.deepEqual(await service.withdrawnRows(datanetId, 2), []);
+  assert.deepEqual(
+    [await service.withdrawnCount(datanetId, 1), await service.withdrawnCount(datanetId, 2)],
+    [3, 0],
+  );
+  await service.withdraw(await taken(ada, [digestOf(2)], { signedAt: later + 1n }));
+  for (const _ of ["counted", "remembered"])
+    assert.deepEqual(
+      [await service.withdrawnCount(datanetId, 1), await service.withdrawnCount(datanetId, 2)],
+      [4, 1],
+    );
   const { added, removed, kept } = await service.diff(datanetId, 1, 2);
   assert.deepEqual([added, removed, kept], [0, 3, 1]);
 });

@@ -138,3 +138,35 @@ export async function withdrawnRows(queries: Queries, manifest: VersionManifest)
     .filter(({ consentDigest, digest }) => held.has(`${consentDigest} ${digest}`))
     .map(({ consentDigest: _, ...row }) => row);
 }
+
+/** Versions whose counts are remembered: three numbers each. */
+const countsMax = 4_096;
+
+/**
+ * How many rows of a version have been taken back since. A version is read only once it has been asked for after its Datanet's latest withdrawal: its
+ * rows never change.
+ */
+export function createWithdrawnCounts(queries: Queries) {
+  type Latest = { readonly rows: number; readonly atMs: number | null };
+  const known = new Map<Digest, Latest & { readonly count: number }>();
+  return async (
+    datanetId: bigint,
+    manifestDigest: Digest,
+    read: () => Promise<VersionManifest>,
+  ): Promise<number> => {
+    const [latest] = await queries.query<Latest>(
+      `select count(*)::int as rows, max(withdrawn_at_ms) as "atMs" from datanets.rows
+       where datanet_id = $1 and status = 'accepted' and withdrawn_at_ms is not null`,
+      [datanetId],
+    );
+    if (latest === undefined || latest.rows === 0) return 0;
+    const before = known.get(manifestDigest);
+    if (before?.rows === latest.rows && before.atMs === latest.atMs) return before.count;
+    const count = (await withdrawnRows(queries, await read())).length;
+    known.delete(manifestDigest);
+    known.set(manifestDigest, { ...latest, count });
+    const [oldest] = known.keys();
+    if (known.size > countsMax && oldest !== undefined) known.delete(oldest);
+    return count;
+  };
+}

@@ -104,6 +104,15 @@ test("who withdraws a row during a job stays in it, for its version never change
     new Set(["ada", "bo"].map((name) => `${network.keys.account(name).address.toLowerCase()} 10`)),
     "who gave only held-out rows gave nothing to train on",
   );
+  // One that was made before this was written down is counted when it is asked for.
+  const written = await node.factory.givenTo(release);
+  const forget = "update modelfactory.releases set given = null where id = $1 returning id";
+  assert.equal((await node.database.query(forget, [release.id])).length, 1);
+  assert.deepEqual(await node.factory.givenTo(release), written);
+  const [again] = await node.database.query("select given from modelfactory.releases where id = $1", [
+    release.id,
+  ]);
+  assert.deepEqual(again, { given: written });
   assert.deepEqual(await node.factory.withdrawnSince(release), [
     { datanetId: datanet.datanetId.toString(), version: version.version, rows: 1 },
   ]);

@@ -88,6 +88,33 @@ export async function releaseOfAdapter(queries: Queries, adapter: Digest): Promi
   return row === undefined ? undefined : parseRelease(row);
 }
 
+const givenSchema = z.object({ contributor: addressSchema, examples: z.int().positive() });
+/** How many of the examples that a release was trained on are a contributor's. */
+export type Given = Readonly<z.output<typeof givenSchema>>;
+
+/**
+ * Whose examples a release was trained on.
+ *
+ * @param count counts them, where that was not written down when the release was made; called with the job that made it, if one did here
+ */
+export async function givenTo(
+  queries: Queries,
+  id: Digest,
+  count: (jobId: string | null) => Promise<Given[]>,
+): Promise<Given[]> {
+  const [row] = await queries.query<{ given: unknown; jobId: string | null }>(
+    `select given, job_id as "jobId" from modelfactory.releases where id = $1`,
+    [id],
+  );
+  if (row?.given != null) return z.array(givenSchema).parse(row.given);
+  const given = await count(row?.jobId ?? null);
+  await queries.query("update modelfactory.releases set given = $2 where id = $1", [
+    id,
+    JSON.stringify(given),
+  ]);
+  return given;
+}
+
 /** Which of a Datanet's versions a release was trained on. */
 export type ReleaseUse = Pick<Release, "id" | "model" | "createdAtMs"> & { readonly version: number };
 

@@ -46,7 +46,7 @@ import {
   signRelease,
   type Trained,
 } from "./release.ts";
-import { findRelease, latestRelease } from "./releases.ts";
+import { findRelease, type Given, latestRelease } from "./releases.ts";
 import { calibrate } from "./run-calibration.ts";
 import type { ModelFactoryDependencies } from "./service.ts";
 import { CancelledError } from "./training.ts";
@@ -108,6 +108,18 @@ export function rowsOf<V extends Pick<VersionContent, "rows" | "heldout">>(
       version.heldout.filter((row) => !excluded.has(row.contributor)).map((row) => row.example as Example),
     ),
   };
+}
+
+/** Whose the rows are, and how many of each; most first. */
+export function givenBy({
+  contributors,
+  contributorOf,
+}: Pick<Rows, "contributors" | "contributorOf">): Given[] {
+  const examples = contributors.map(() => 0);
+  for (const c of contributorOf) examples[c] = (examples[c] as number) + 1;
+  return contributors
+    .map((contributor, c) => ({ contributor, examples: examples[c] as number }))
+    .sort((a, b) => b.examples - a.examples);
 }
 
 /** @param count how many examples the base can read @throws ModelFactoryError `nothing-to-train` */
@@ -441,8 +453,8 @@ async function release(
   await afterStep("published");
   const signature = await signRelease(developer, id);
   await database.query(
-    `insert into modelfactory.releases (id, model, manifest, adapter_config, rows_digest, contributors, signature, transaction_hash, job_id, created_at_ms)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (id) do nothing`,
+    `insert into modelfactory.releases (id, model, manifest, adapter_config, rows_digest, contributors, signature, transaction_hash, job_id, created_at_ms, given)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (id) do nothing`,
     [
       id,
       spec.model,
@@ -454,6 +466,7 @@ async function release(
       transactionHash,
       job.id,
       signedAtMs,
+      JSON.stringify(givenBy(rows)),
     ],
   );
   return id;

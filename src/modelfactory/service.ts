@@ -4,7 +4,7 @@ import type { Account } from "viem";
 import { verifyMessage } from "viem";
 import { type Datanets, findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
-import { type Address, type Digest, digestSchema } from "../protocol/index.ts";
+import { type Digest, digestSchema } from "../protocol/index.ts";
 import type { Blobs, Database, Jobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EvaluationReport, reportSchema } from "./evaluation.ts";
@@ -30,6 +30,8 @@ import type { BaseModel } from "./release.ts";
 import {
   createReleaseList,
   findRelease,
+  type Given,
+  givenTo,
   latestRelease,
   type Release,
   releaseFiles,
@@ -38,7 +40,7 @@ import {
   releasesUsing,
 } from "./releases.ts";
 import { type JobEstimate, runEstimate } from "./run-estimate.ts";
-import { readRows, rowsOf, runJob, startOf } from "./run-job.ts";
+import { givenBy, readRows, runJob, startOf } from "./run-job.ts";
 import { releaseVersions, serveRelease } from "./served.ts";
 import { compareJobs, expandGrid, type Grid, readSweep, type SweepRow, writeSweep } from "./sweep.ts";
 import { migrateModelFactory } from "./tables.ts";
@@ -278,29 +280,17 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       const counted = await Promise.all(
         manifest.datanets.map(async ({ datanetId, version }) => ({
           ...{ datanetId, version },
-          rows: (await datanets.withdrawnRows(BigInt(datanetId), version)).length,
+          rows: await datanets.withdrawnCount(BigInt(datanetId), version),
         })),
       );
       return counted.filter(({ rows }) => rows > 0);
     },
     /** Whose examples a release was trained on, and how many of each; most first. */
-    async givenTo({ id, manifest }: Release): Promise<{ contributor: Address; examples: number }[]> {
-      const [made] = await database.query<{ job: string }>(
-        "select job_id as job from modelfactory.releases where id = $1",
-        [id],
-      );
-      const exclude = made ? (await readJob(database, made.job)).spec.exclude : [];
-      const versions = await Promise.all(
-        manifest.datanets.map(({ datanetId, version }) => datanets.getVersion(BigInt(datanetId), version)),
-      );
-      const counts = new Map<Address, number>();
-      const { contributors, contributorOf } = rowsOf(versions, exclude);
-      for (const c of contributorOf)
-        counts.set(contributors[c] as Address, (counts.get(contributors[c] as Address) ?? 0) + 1);
-      return [...counts]
-        .map(([contributor, examples]) => ({ contributor, examples }))
-        .sort((a, b) => b.examples - a.examples);
-    },
+    givenTo: ({ id, manifest }: Release): Promise<Given[]> =>
+      givenTo(database, id, async (jobId) => {
+        const exclude = jobId === null ? [] : (await readJob(database, jobId)).spec.exclude;
+        return givenBy(await readRows(parts, { datanets: [...manifest.datanets], exclude }));
+      }),
     /** What a job's evaluation found, with intervals; nothing before it has been evaluated. */
     report: async (id: string) => readReport((await readJob(database, id)).evaluated?.report),
     /** What was found before a release was made, as its manifest names it; nothing of one that was made before there were reports. */

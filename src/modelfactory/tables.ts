@@ -141,6 +141,10 @@ const migrations = [
   update modelfactory.jobs set warnings = (
     select coalesce(jsonb_agg(e.data order by e.id), '[]') from modelfactory.events e where e.job_id = jobs.id and e.kind = 'warning');
   `,
+  // Whose examples a release was trained on, and how many of each: [{contributor, examples}]. Null until it is asked for, where a release is older than this.
+  `
+  alter table modelfactory.releases add column given jsonb;
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);
