@@ -52,9 +52,17 @@ test("an estimate names the price; a job is not begun before it is paid, and the
   assert.match((await call(["finetune", "--job", "one"])).out, /OPEN went to the operator\./);
 });
 
+test("a job that was ordered for one account's payment is not paid from another", async () => {
+  const dear = await refused([...job(3, "mine"), "--pay", "0.000000000000000001"], 1);
+  assert.equal(dear.code, "too-dear", "it is ordered, and waits");
+  const other = await refused(["finetune", "pay", "mine", "1", "--as", "other"], 1);
+  assert.equal(other.code, "not-payer");
+  await run("finetune", "--job", "mine", "--cancel");
+});
+
 test("--pay orders and pays at once; cancel shows how it is divided", async () => {
   const begun = await run(...job(900, "long"), "--pay", "10");
-  assert.equal(begun.payment.state, "open");
+  assert.deepEqual([begun.payment.state, begun.payment.forPayer], ["open", begun.payment.payer]);
   for (;;) {
     const events = await node.modelFactory.events("long");
     if (events.some(({ kind, data }) => kind === "step" && Number(data.step) >= 4)) break;

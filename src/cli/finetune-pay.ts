@@ -8,7 +8,7 @@ import {
   openEscrow,
   readEscrow,
 } from "../modelfactory/index.ts";
-import { type Digest, deliverableDigest, jobDigest, sameHex } from "../protocol/index.ts";
+import { type Address, type Digest, deliverableDigest, jobDigest, sameHex } from "../protocol/index.ts";
 import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { explainRevert } from "./contract-errors.ts";
 import { showTime } from "./dates.ts";
@@ -130,6 +130,7 @@ export async function payJobs(
       code: "too-dear",
     });
   const purse = await openPurse(node, as, io);
+  for (const { id, payment } of due) assertPayer(purse, id, payment?.forPayer ?? null);
   await assertFunds(purse, priceOf(due), due.length);
   for (const plan of plans) {
     const { escrowId } = await openEscrow(purse, purse.contracts, purse.operator, plan).catch((error) => {
@@ -140,6 +141,20 @@ export async function payJobs(
     );
   }
   return Promise.all(jobs.map(({ id }) => readJob(node, id)));
+}
+
+/** @throws CliError where the node waits for another's payment, and would give this one back */
+function assertPayer({ account }: Purse, id: string, payer: Address | null): void {
+  if (payer === null || sameHex(payer, account.address)) return;
+  throw new CliError(`Job ${id} waits for another account's payment; nothing was paid.`, {
+    expected: payer,
+    actual: account.address.toLowerCase(),
+    fix: [
+      "Name that account of your wallet with --as.",
+      `Or order the same anew: ./openledger finetune --duplicate ${id}`,
+    ],
+    code: "not-payer",
+  });
 }
 
 /** The plan of an unpaid job. @throws CliError where it is another job's */

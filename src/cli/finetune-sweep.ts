@@ -10,6 +10,7 @@ import {
   recipeSchema,
   type SweepRow,
 } from "../modelfactory/index.ts";
+import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { payJobs, priceOf, readJob, unpaidJob } from "./finetune-pay.ts";
@@ -18,7 +19,7 @@ import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { subcommand } from "./subcommand.ts";
 import { table } from "./table.ts";
-import { asOption } from "./wallet-account.ts";
+import { asOption, walletAccount } from "./wallet-account.ts";
 
 type SweepJson = { readonly id: string; readonly data: readonly SweepRow[] };
 type Options = { datanet?: DatanetVersion[]; id?: string; pay?: bigint | undefined; as: string };
@@ -58,8 +59,11 @@ export function defineSweep(command: Command, io: Io): void {
           expected: "--datanet 1@1",
           exitCode: exitCodes.usage,
         });
-      const body = { id, model: "sweep", datanets: datanet, ...readGrid(file) };
       const node = connect();
+      const body = {
+        ...{ id, model: "sweep", datanets: datanet, ...readGrid(file) },
+        ...(pay === undefined ? {} : { payer: toHex(walletAccount(node.settings, as, io).address) }),
+      };
       const next = `→ ./openledger finetune compare ${id}`;
       try {
         const sweep = await node.post<SweepJson>("/v1/fine-tunes/sweeps", body, { operator: true });

@@ -10,7 +10,7 @@ import {
   presets,
   type RecipeInput,
 } from "../modelfactory/index.ts";
-import { exampleSchema } from "../protocol/index.ts";
+import { exampleSchema, toHex } from "../protocol/index.ts";
 import { formatOpen, parseOpen, parsePositiveOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { defineList } from "./finetune-list.ts";
@@ -28,7 +28,7 @@ import {
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { oneLine } from "./table.ts";
-import { asOption, withAccount } from "./wallet-account.ts";
+import { asOption, walletAccount, withAccount } from "./wallet-account.ts";
 
 /** Checks `<datanet>@<version>`, and adds it to those given before. */
 export function datanetVersion(text: string, before: readonly DatanetVersion[] = []): DatanetVersion[] {
@@ -164,7 +164,9 @@ async function start(node: NodeClient, io: Io, options: Options): Promise<JobJso
   const path =
     duplicate === undefined ? "/v1/fine-tunes" : `/v1/fine-tunes/${encodeURIComponent(duplicate)}/duplicate`;
   try {
-    return await node.post<JobJson>(path, specOf(options), { operator: true });
+    // Who pays may cancel: it waits for nobody else's payment.
+    const payer = pay === undefined ? {} : { payer: toHex(walletAccount(node.settings, as, io).address) };
+    return await node.post<JobJson>(path, { ...specOf(options), ...payer }, { operator: true });
   } catch (error) {
     const unpaid = unpaidJob(error);
     if (unpaid === undefined) throw error;

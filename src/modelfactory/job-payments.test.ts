@@ -203,6 +203,24 @@ test("a job that fails gives everything back; what was ordered without a release
   assert.equal(await held(), 0n);
 });
 
+test("a job that waits for one payer's payment gives a stranger's back at once, who could cancel it", async () => {
+  const me = toHex(payer.account.address);
+  const { payment: asked } = await node.factory.createJob("named", { ...long, model: "named" }, "me", me);
+  assert.equal(asked?.forPayer, me);
+  assert.equal(node.factory.toPay(await node.factory.getJob("named"))?.payer, me);
+  const stranger = await payerNamed("stranger");
+  const { escrowId: theirs } = await pay(asked.plan, stranger);
+  await node.jobs.drain();
+  assert.equal((await readEscrow(operator, contracts, theirs)).state, "failed");
+  assert.equal(await held(), 0n);
+  assert.equal((await node.factory.getJob("named")).state, "unpaid", "it waits as before");
+  await pay(asked.plan);
+  assert.deepEqual([(await paymentOf("named"))?.state, (await paymentOf("named"))?.payer], ["open", me]);
+  await node.factory.giveBack("named");
+  await settled("named");
+  assert.equal(await held(), 0n);
+});
+
 test("a payment that is not what was asked, or comes twice, or too late, is given back at once", async () => {
   const plan = await ordered("picky", { ...long, model: "picky" });
   const call = openCall(contracts, operator.account.address, plan);

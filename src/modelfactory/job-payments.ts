@@ -54,6 +54,8 @@ export type ToPay = {
   readonly deadline: number;
   readonly amountWei: string;
   readonly payByMs: number;
+  /** Whose payment is waited for, any other's being given back; null: anyone's. */
+  readonly payer: Address | null;
 };
 
 type EscrowEvent = ChainEvent<Pick<ProtocolContracts, "JobEscrow">>;
@@ -115,7 +117,9 @@ export async function openJobPayments(
     const escrowId = toHex(args.escrowId);
     const payment = await findPayment(tx, { jobDigest: toHex(args.jobDigest) });
     if (payment === undefined) return; // nothing that was ordered here: its payer has it back after the deadline
-    if (payment.state !== "unpaid" || !paysFor(args, payment.plan)) {
+    const { forPayer } = payment;
+    const another = forPayer !== null && !sameHex(args.payer, forPayer);
+    if (payment.state !== "unpaid" || another || !paysFor(args, payment.plan)) {
       await jobs.enqueue(tx, returnJob, escrowId, { escrowId } satisfies Return);
       return;
     }
@@ -216,14 +220,14 @@ export async function openJobPayments(
     /** How an unpaid job is paid for; undefined for any other. */
     toPay({ payment }: Pick<FineTuningJob, "payment">): ToPay | undefined {
       if (payment?.state !== "unpaid") return undefined;
-      const { plan, jobDigest, payByMs } = payment;
+      const { plan, jobDigest, payByMs, forPayer: payer } = payment;
       return {
         chainId: chain.chain.id,
         contract: toHex(contracts.JobEscrow.address),
         operator,
         jobDigest,
         deliverable: deliverableDigest(plan),
-        ...{ steps: plan.steps, deadline: plan.deadline, amountWei: plan.amountWei, payByMs },
+        ...{ steps: plan.steps, deadline: plan.deadline, amountWei: plan.amountWei, payByMs, payer },
       };
     },
     /** Ends the jobs that nobody has paid for in time. */

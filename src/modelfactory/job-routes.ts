@@ -4,6 +4,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { etag } from "hono/etag";
 import { streamSSE } from "hono/streaming";
 import { addressOf, createShares } from "../chain/index.ts";
+import { type Address, addressSchema } from "../protocol/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type FineTuningJob, isOver, type JobSpecInput, jobSpecSchema } from "./job.ts";
 import { nameOf } from "./openai/files.ts";
@@ -21,6 +22,12 @@ const newJobFields = {
     .regex(/^[\w-]{1,64}$/)
     .optional(),
   owner: z.string().min(1).max(64).optional(),
+  payer: z
+    .string()
+    .toLowerCase()
+    .pipe(addressSchema)
+    .optional()
+    .openapi({ description: "Whose payment it waits for, where it costs something; anyone's without it" }),
 };
 /** A job's wishes, checked in full by {@link jobSpecSchema}, and its name. */
 const newJobBody = {
@@ -44,6 +51,7 @@ const paymentOut = z
     deadline: z.int().openapi({ description: "Seconds" }),
     amountWei: z.string(),
     payByMs: z.int(),
+    payer: addressSchema.nullable().openapi({ description: "Who has to; null: anyone" }),
   })
   .openapi("JobToPay");
 const unpaid = json(
@@ -202,7 +210,7 @@ const routes = {
   }),
 };
 
-type NewJob = { id?: string; owner?: string };
+type NewJob = { id?: string; owner?: string; payer?: Address };
 
 /** The name of what is asked for: its own, or one that the same `Idempotency-Key` always gives, or a new one. */
 const named = (context: Context, prefix: string, id: string | undefined): string =>
@@ -263,14 +271,14 @@ export function jobRoutes(
   const places = createShares(streams);
 
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
-    const { id, owner, ...spec } = context.req.valid("json") as NewJob;
+    const { id, owner, payer, ...spec } = context.req.valid("json") as NewJob;
     const name = named(context, "ft-", id);
-    const job = await service.createJob(name, jobSpecSchema.parse(spec) as JobSpecInput, owner);
+    const job = await service.createJob(name, jobSpecSchema.parse(spec) as JobSpecInput, owner, payer);
     const due = paymentRequired(service, [job]);
     return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
   });
   app.openapi({ ...routes.estimate, middleware: [guard] }, async (context) => {
-    const { id: _, owner: __, ...spec } = context.req.valid("json") as NewJob;
+    const { id: _, owner: __, payer: ___, ...spec } = context.req.valid("json") as NewJob;
     const { costWei, priceWei, ...estimate } = await service.estimate(
       jobSpecSchema.parse(spec) as JobSpecInput,
     );
@@ -286,10 +294,10 @@ export function jobRoutes(
   });
   app.openapi({ ...routes.sweep, middleware: [guard] }, async (context) => {
     const asked = context.req.valid("json") as NewJob & { grid: Grid };
-    const { id: given, owner, grid, ...spec } = asked;
+    const { id: given, owner, payer, grid, ...spec } = asked;
     const id = named(context, "sweep-", given);
     const wishes = jobSpecSchema.parse({ ...spec, publish: false }) as JobSpecInput;
-    const data = await service.sweep(id, wishes, grid, owner);
+    const data = await service.sweep(id, wishes, grid, owner, payer);
     const jobs = await Promise.all(data.map(({ job }) => service.getJob(job)));
     const due = paymentRequired(service, jobs, id);
     return due === undefined
@@ -301,9 +309,14 @@ export function jobRoutes(
     return context.json({ object: "sweep" as const, id, data: await service.compare(id) }, 200);
   });
   app.openapi({ ...routes.duplicate, middleware: [guard] }, async (context) => {
-    const { id, owner: _, ...changes } = context.req.valid("json") as NewJob;
+    const { id, owner: _, payer, ...changes } = context.req.valid("json") as NewJob;
     const { id: of } = context.req.valid("param");
-    const job = await service.duplicate(of, named(context, "ft-", id), changes as Partial<JobSpecInput>);
+    const job = await service.duplicate(
+      of,
+      named(context, "ft-", id),
+      changes as Partial<JobSpecInput>,
+      payer,
+    );
     const due = paymentRequired(service, [job]);
     return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
   });

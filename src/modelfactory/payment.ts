@@ -2,6 +2,7 @@
 import { z } from "zod";
 import {
   type Address,
+  addressSchema,
   type Digest,
   decimalSchema,
   deliverableDigest,
@@ -39,6 +40,8 @@ export const paymentSchema = z.object({
   jobDigest: digestSchema,
   /** Until when an unpaid job waits, epoch milliseconds. */
   payByMs: z.number(),
+  /** Whose payment it waits for; null: anyone's. */
+  forPayer: addressSchema.nullable(),
   escrowId: digestSchema.nullable(),
   payer: z.string().nullable(),
   /** What the payer put in; the plan's amount or more. Wei, as the other two. */
@@ -56,7 +59,7 @@ export const paymentSchema = z.object({
 export type JobPayment = z.output<typeof paymentSchema>;
 
 /** To be selected as one column of a job: its payment, or null for a job that costs nothing. */
-export const paymentColumn = `(select jsonb_build_object('state', p.state, 'plan', p.plan, 'jobDigest', p.job_digest, 'payByMs', p.pay_by_ms,
+export const paymentColumn = `(select jsonb_build_object('state', p.state, 'plan', p.plan, 'jobDigest', p.job_digest, 'payByMs', p.pay_by_ms, 'forPayer', p.for_payer,
   'escrowId', p.escrow_id, 'payer', p.payer, 'amountWei', p.amount_wei::text, 'operatorWei', p.operator_wei::text, 'payerWei', p.payer_wei::text,
   'doneSteps', p.done_steps, 'evidence', p.evidence, 'engine', p.engine) from modelfactory.payments p where p.job_id = jobs.id)`;
 
@@ -131,11 +134,12 @@ export async function writePlan(
   jobId: string,
   plan: JobPayment["plan"],
   payByMs: number,
+  forPayer: Address | null,
 ): Promise<void> {
   await queries.query(
-    `insert into modelfactory.payments (job_id, plan, job_digest, pay_by_ms, state) values ($1, $2, $3, $4, 'unpaid')
+    `insert into modelfactory.payments (job_id, plan, job_digest, pay_by_ms, state, for_payer) values ($1, $2, $3, $4, 'unpaid', $5)
      on conflict (job_id) do nothing`,
-    [jobId, plan, jobDigest(plan), payByMs],
+    [jobId, plan, jobDigest(plan), payByMs, forPayer],
   );
 }
 
@@ -143,10 +147,17 @@ export async function writePlan(
 export async function findPayment(
   queries: Queries,
   by: { readonly jobDigest: Digest } | { readonly escrowId: Digest },
-): Promise<{ jobId: string; state: PaymentState; plan: JobPayment["plan"] } | undefined> {
+): Promise<
+  { jobId: string; state: PaymentState; plan: JobPayment["plan"]; forPayer: Address | null } | undefined
+> {
   const [column, value] = "jobDigest" in by ? ["job_digest", by.jobDigest] : ["escrow_id", by.escrowId];
-  const [row] = await queries.query<{ jobId: string; state: PaymentState; plan: unknown }>(
-    `select job_id as "jobId", state, plan from modelfactory.payments where ${column} = $1`,
+  const [row] = await queries.query<{
+    jobId: string;
+    state: PaymentState;
+    plan: unknown;
+    forPayer: Address | null;
+  }>(
+    `select job_id as "jobId", state, plan, for_payer as "forPayer" from modelfactory.payments where ${column} = $1`,
     [value],
   );
   return row === undefined ? undefined : { ...row, plan: jobPlanSchema.parse(row.plan) };

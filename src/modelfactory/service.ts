@@ -4,7 +4,7 @@ import type { Account } from "viem";
 import { verifyMessage } from "viem";
 import { type Datanets, findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
-import { type Digest, digestSchema } from "../protocol/index.ts";
+import { type Address, type Digest, digestSchema } from "../protocol/index.ts";
 import type { Blobs, Database, Jobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EvaluationReport, reportSchema } from "./evaluation.ts";
@@ -143,10 +143,16 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
      *
      * @param id names the job; the same id again with the same wishes returns the job that has it
      * @param owner in whose name it waits: owners take turns
+     * @param payer whose payment it waits for if it costs something; anyone's without it. A payer may cancel what it has paid for
      * @throws ModelFactoryError `not-commercial`: a price is asked where a version's licence forbids one; `job-exists`: the id is another
      *   job's; what {@link startOf} throws
      */
-    async createJob(id: string, input: JobSpecInput, owner = operatorName): Promise<FineTuningJob> {
+    async createJob(
+      id: string,
+      input: JobSpecInput,
+      owner = operatorName,
+      payer: Address | null = null,
+    ): Promise<FineTuningJob> {
       if (!jobIdPattern.test(id))
         throw new ModelFactoryError(
           "bad-name",
@@ -194,7 +200,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         if (inserted.length === 0) return;
         for (const warning of warnings) await journal.record(id, "warning", warning, tx);
         if (plan === undefined) await queue.ask(tx, id, id);
-        else await writePlan(tx, id, plan, now() + payWithinMs);
+        else await writePlan(tx, id, plan, now() + payWithinMs, payer);
       });
       const job = await service.getJob(id);
       if (!sameJson(job.spec, spec))
@@ -228,9 +234,14 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       return { ...estimate, costWei, priceWei, warnings: recipeWarnings(spec.recipe, estimate.steps) };
     },
     /** A new job with the wishes of another, and its own where given. */
-    async duplicate(id: string, newId: string, changes: Partial<JobSpecInput> = {}): Promise<FineTuningJob> {
+    async duplicate(
+      id: string,
+      newId: string,
+      changes: Partial<JobSpecInput> = {},
+      payer?: Address,
+    ): Promise<FineTuningJob> {
       const { spec, owner } = await readJob(database, id);
-      return service.createJob(newId, { ...spec, ...changes } as JobSpecInput, owner);
+      return service.createJob(newId, { ...spec, ...changes } as JobSpecInput, owner, payer);
     },
     /** @throws ModelFactoryError `unknown-job` */
     async getJob(id: string): Promise<FineTuningJob> {
@@ -251,13 +262,19 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
      *
      * @throws ModelFactoryError as {@link createJob}; `bad-recipe`: a point is no recipe, or there are too many
      */
-    async sweep(id: string, input: JobSpecInput, grid: Grid, owner?: string): Promise<SweepRow[]> {
+    async sweep(
+      id: string,
+      input: JobSpecInput,
+      grid: Grid,
+      owner?: string,
+      payer?: Address,
+    ): Promise<SweepRow[]> {
       const points = expandGrid(input.recipe ?? {}, grid);
       const jobIds = points.map((_, at) => `${id}-${at + 1}`);
       const rows = points.map(({ varied }, at) => ({ job: jobIds[at] as string, varied }));
       await writeSweep(database, id, rows, now());
       for (const [at, { recipe }] of points.entries())
-        await service.createJob(jobIds[at] as string, { ...input, recipe, publish: false }, owner);
+        await service.createJob(jobIds[at] as string, { ...input, recipe, publish: false }, owner, payer);
       return service.compare(id);
     },
     /** A sweep's jobs side by side, the lowest held-out loss first. @throws ModelFactoryError `unknown-job` */

@@ -145,6 +145,10 @@ const migrations = [
   `
   alter table modelfactory.releases add column given jsonb;
   `,
+  // Whose payment a job waits for; null: anyone's.
+  `
+  alter table modelfactory.payments add column for_payer text;
+  `,
 ];
 
 export const migrateModelFactory = (database: Database) => database.migrate("modelfactory", migrations);

@@ -1,7 +1,7 @@
 /** Fine-tuning jobs as OpenAI's clients ask for them and read them: a request becomes a job's wishes, a job becomes their object. */
 import { z } from "zod";
 import { type Datanets, findLicense } from "../../datanets/index.ts";
-import { type Digest, decimalSchema, uint32Schema } from "../../protocol/index.ts";
+import { addressSchema, type Digest, decimalSchema, uint32Schema } from "../../protocol/index.ts";
 import type { FineTuningJob, JobEvent, JobSpecInput } from "../job.ts";
 import { presetNames, withPreset } from "../presets.ts";
 import { type RecipeInput, recipeSchema } from "../recipe.ts";
@@ -39,7 +39,7 @@ export const createJobSchema = z.strictObject({
       supervised: z.strictObject({ hyperparameters: hyperparametersSchema.optional() }).optional(),
     })
     .nullish(),
-  /** Besides what its sender likes: `openledger.license`, `openledger.preset`, `openledger.owner`. */
+  /** Besides what its sender likes: `openledger.license`, `openledger.preset`, `openledger.owner`, `openledger.payer`. */
   metadata: z
     .record(z.string().max(64), z.string().max(512))
     .refine((map) => Object.keys(map).length <= 16, "at most 16 pairs")
@@ -56,6 +56,8 @@ const settingsSchema = z.object({
   "openledger.license": z.string().min(1).max(64).default("C-UDA-1.0"),
   "openledger.preset": z.enum(presetNames).default("balanced"),
   "openledger.owner": z.string().min(1).max(64).optional(),
+  /** Whose payment the job waits for, where jobs cost something; anyone's without it. */
+  "openledger.payer": z.string().toLowerCase().pipe(addressSchema).optional(),
 });
 export const settingsOf = ({ metadata }: CreateJob) => settingsSchema.parse(metadata ?? {});
 

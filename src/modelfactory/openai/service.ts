@@ -1,6 +1,7 @@
 /** Files, and the jobs made of them, for who speaks OpenAI's dialect. */
 import type { Account } from "viem";
 import type { Datanets } from "../../datanets/index.ts";
+import type { Address } from "../../protocol/index.ts";
 import type { Blobs, Database } from "../../store/index.ts";
 import type { FineTuningJob, JobSpecInput } from "../job.ts";
 import { type BaseModel, isOfBase } from "../release.ts";
@@ -27,7 +28,12 @@ export function createOpenAIFineTuning(parts: {
   readonly base: BaseModel;
   readonly now: () => number;
   readonly findRelease: (name: string) => Promise<Release | undefined>;
-  readonly createJob: (id: string, spec: JobSpecInput, owner?: string) => Promise<FineTuningJob>;
+  readonly createJob: (
+    id: string,
+    spec: JobSpecInput,
+    owner?: string,
+    payer?: Address,
+  ) => Promise<FineTuningJob>;
 }) {
   const { database, datanets, developer, base } = parts;
   const files = createFiles(parts, datanets.limits.totalBytesMax);
@@ -86,7 +92,8 @@ export function createOpenAIFineTuning(parts: {
       const from = await continued(request.model);
       const version = await dataOf(request);
       const spec = await specFor(request, id, version, from, datanets);
-      const job = await parts.createJob(id, spec, settingsOf(request)["openledger.owner"]);
+      const { "openledger.owner": owner, "openledger.payer": payer } = settingsOf(request);
+      const job = await parts.createJob(id, spec, owner, payer);
       const kept: KeptRequest = {
         model: request.model,
         training_file: request.training_file,

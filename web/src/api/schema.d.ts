@@ -13987,6 +13987,7 @@ export interface components {
                 };
                 jobDigest: string;
                 payByMs: number;
+                forPayer: string | null;
                 escrowId: string | null;
                 payer: string | null;
                 amountWei: string | null;
@@ -14072,10 +14073,14 @@ export interface components {
             deadline: number;
             amountWei: string;
             payByMs: number;
+            /** @description Who has to; null: anyone */
+            payer: string | null;
         };
         NewFineTune: {
             id?: string;
             owner?: string;
+            /** @description Whose payment it waits for, where it costs something; anyone's without it */
+            payer?: string;
         } & {
             [key: string]: unknown;
         };
@@ -14138,6 +14143,8 @@ export interface components {
         NewSweep: {
             id?: string;
             owner?: string;
+            /** @description Whose payment it waits for, where it costs something; anyone's without it */
+            payer?: string;
             grid: {
                 rank?: unknown[];
                 alpha?: unknown[];

@@ -13,7 +13,7 @@ const newId = () =>
   `ft-${[...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 
 /** Asks for a run. Where it costs something it waits, `unpaid`; nothing has been paid then. */
-export async function order(wishes: ReturnType<typeof jobOf>): Promise<Job> {
+export async function order(wishes: ReturnType<typeof jobOf> & { readonly payer?: string }): Promise<Job> {
   const id = newId();
   try {
     return await ask(api.POST("/v1/fine-tunes", { body: { ...wishes, id } }));

@@ -13,6 +13,7 @@ import { useToast } from "../../components/ui/toast.tsx";
 import { money, parseOpen } from "../../lib/format.ts";
 import { SignedButton, useAct } from "../../wallet/act.tsx";
 import { useIsOperator } from "../../wallet/session.ts";
+import { useWallet } from "../../wallet/wallet.ts";
 import { DataChoice } from "./data-choice.tsx";
 import { type Draft, draftOf, emptyDraft, jobOf, missing } from "./draft.ts";
 import { order, pay } from "./escrow.ts";
@@ -49,6 +50,7 @@ function Wizard({ draft: first }: { draft: Draft }) {
   const models = useQuery(modelsQuery);
   const navigate = useNavigate();
   const may = useIsOperator();
+  const wallet = useWallet();
   const { act, busy, failure } = useAct();
   const say = useToast();
   const lacks = missing(draft);
@@ -60,7 +62,9 @@ function Wizard({ draft: first }: { draft: Draft }) {
   function submit(event: FormEvent) {
     event.preventDefault();
     void act(async () => {
-      const job = await order(jobOf(draft));
+      // Who pays may cancel: it waits for nobody else's payment.
+      const payer = priceWei > 0n && wallet.kind !== "none" ? { payer: wallet.address } : {};
+      const job = await order({ ...jobOf(draft), ...payer });
       try {
         if (priceWei > 0n) await pay(job, priceWei);
         return job.payment === null || priceWei > 0n ? "The run is queued." : "The run waits to be paid for.";

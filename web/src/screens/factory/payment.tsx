@@ -87,12 +87,13 @@ function factsOf({ state, plan, payer, escrowId, amountWei, operatorWei, payerWe
   return facts;
 }
 
-function Unpaid({ job, payment: { plan, payByMs } }: { job: Job; payment: Paid }) {
+function Unpaid({ job, payment: { plan, payByMs, forPayer } }: { job: Job; payment: Paid }) {
   const wallet = useWallet();
   const { act, busy, failure } = useAct();
   const address = wallet.kind === "none" ? undefined : wallet.address;
   const balance = useQuery({ ...accountBalanceQuery(address ?? "0x"), enabled: address !== undefined });
   const amountWei = BigInt(plan.amountWei);
+  const another = forPayer !== null && address !== undefined && address.toLowerCase() !== forPayer;
   const lacks = balance.data !== undefined && balance.data <= amountWei;
   return (
     <>
@@ -103,6 +104,9 @@ function Unpaid({ job, payment: { plan, payByMs } }: { job: Job; payment: Paid }
             "For",
             `at most ${count(plan.steps)} steps${plan.publish ? " and a release" : " and an evaluation"}`,
           ],
+          ...(forPayer === null
+            ? []
+            : [["To be paid by", <Address key="payer" value={forPayer} />] as const]),
           ["To be paid until", <When key="until" exact ms={payByMs} />],
           ["Back if not delivered by", <When key="deadline" exact ms={plan.deadline * 1_000} />],
         ]}
@@ -115,11 +119,16 @@ function Unpaid({ job, payment: { plan, payByMs } }: { job: Job; payment: Paid }
           onLook={() => balance.refetch()}
         />
       )}
+      {another && (
+        <p className="text-sm text-wait">
+          It waits for the account that it was ordered for. Another's payment would come back at once.
+        </p>
+      )}
       {failure}
       <div>
         <SignedButton
           variant="primary"
-          disabled={busy || lacks}
+          disabled={busy || lacks || another}
           onClick={() => act(() => pay(job, amountWei).then(() => "It is paid for, and begins."))}
         >
           {busy ? "Paying" : `Pay ${money(amountWei).amount} OPEN and start`}
