@@ -72,7 +72,7 @@ export {
   protocolCode,
   protocolContracts,
 } from "./protocol-contracts.ts";
-export { createRateLimiter, isLoopback, type RateLimit, type RateLimiter } from "./rate.ts";
+export { createRateLimiter, isLoopback, type RateLimit, type RateLimiter, subscriberOf } from "./rate.ts";
 export type { ChainLogger, ReplayProgress } from "./replay.ts";
 export { createRpc, type Rpc } from "./rpc.ts";
 export { defaultRate, type RpcHandlerOptions, type RpcRequest, rpcLimits } from "./rpc-handler.ts";

@@ -203,6 +203,34 @@ test("a job that fails gives everything back; what was ordered without a release
   assert.equal(await held(), 0n);
 });
 
+test("a job whose model is bound to cost nothing meanwhile fails before it is trained, and gives everything back", async () => {
+  const study = await node.create("Study", "CC-BY-NC-4.0");
+  for (const split of ["train", "heldout"] as const) {
+    const rows = Array.from({ length: 24 }, (_, i) => ({ prompt: `${split} ${i}`, completion: ` ${i}.` }));
+    await node.contribute("ada", rows, split, study);
+  }
+  const { version } = await node.publish(study);
+  const priced = await ordered("priced", { ...spec, model: "bound" });
+  const free = await ordered("free-of-charge", {
+    ...spec,
+    model: "bound",
+    datanets: [{ datanetId: study.datanetId.toString(), version }],
+    price: { promptWeiPerToken: "0", completionWeiPerToken: "0" },
+  });
+  await pay(free);
+  await node.jobs.drain();
+  const first = await node.factory.getJob("free-of-charge");
+  assert.deepEqual([first.state, first.error], ["succeeded", null]);
+  await pay(priced);
+  await node.jobs.drain();
+  const job = await node.factory.getJob("priced");
+  assert.deepEqual([job.state, job.trained], ["failed", null]);
+  assert.match(job.error ?? "", /permits no commercial use, which binds the releases after it/);
+  const payment = await settled("priced");
+  assert.deepEqual([payment?.state, payment?.payerWei], ["failed", priced.amountWei]);
+  assert.equal(await held(), 0n);
+});
+
 test("a job that waits for one payer's payment gives a stranger's back at once, who could cancel it", async () => {
   const me = toHex(payer.account.address);
   const { payment: asked } = await node.factory.createJob("named", { ...long, model: "named" }, "me", me);

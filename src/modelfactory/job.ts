@@ -57,6 +57,9 @@ export const jobSpecSchema = z.strictObject(
   onlyFields("a job", (): object => jobSpecSchema.shape),
 );
 export type JobSpec = z.output<typeof jobSpecSchema>;
+/** Whether its release asks anything for an answer. */
+export const asksPrice = ({ price }: Pick<JobSpec, "price">): boolean =>
+  BigInt(price.promptWeiPerToken) + BigInt(price.completionWeiPerToken) > 0n;
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
 
 export type JobState =

@@ -20,6 +20,7 @@ import { calibrationQueries } from "./calibration.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { evaluationReport, rougeL } from "./evaluation.ts";
 import {
+  asksPrice,
   type FineTuningJob,
   isOver,
   type JobSpec,
@@ -137,6 +138,24 @@ export function requireHeldOut({ publish }: Pick<JobSpec, "publish">, count: num
     );
 }
 
+/**
+ * What binds a model's next release: asked when it is ordered, and again before it is trained and before it is released, because another may have been
+ * released meanwhile.
+ *
+ * @throws ModelFactoryError `not-commercial`
+ */
+export async function requirePrice(
+  { database, registry }: Pick<RunJobParts, "database" | "registry">,
+  spec: Pick<JobSpec, "model" | "price" | "publish">,
+): Promise<void> {
+  const parent = spec.publish && asksPrice(spec) ? await latestRelease(database, spec.model) : undefined;
+  if (parent === undefined || (await registry.permitsPrice(parent.id))) return;
+  throw new ModelFactoryError(
+    "not-commercial",
+    `The latest release of "${spec.model}", ${parent.id}, is made of data that permits no commercial use, which binds the releases after it: they must ask 0 per token. Set both prices to 0, or choose another model name.`,
+  );
+}
+
 /** What a job is evaluated on. @throws ModelFactoryError `nothing-to-evaluate` */
 export function evaluationRows({ evaluation }: Pick<JobSpec, "evaluation">, rows: Pick<Rows, "heldOut">) {
   const examples = (evaluation.length > 0 ? evaluation : rows.heldOut) as Example[];
@@ -156,6 +175,7 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   const rows = await readRows(parts, job.spec);
   evaluationRows(job.spec, rows);
   requireHeldOut(job.spec, rows.heldOut.length);
+  await requirePrice(parts, job.spec);
 
   /** Goes on to what comes next, unless somebody has stopped the job: that is read where it is written, and nothing is written over it. */
   async function enter(state: JobState): Promise<void> {
@@ -186,6 +206,7 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
     calibrate(parts, job, rows, start, trained, indexed, signal),
   );
   requirePaid(job, parts.now());
+  await requirePrice(parts, job.spec);
   await enter("releasing");
   const id = await release(parts, job, rows, trained, evaluated, indexed, calibrated);
   await afterStep("released");

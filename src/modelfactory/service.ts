@@ -9,6 +9,7 @@ import type { Blobs, Database, Jobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EvaluationReport, reportSchema } from "./evaluation.ts";
 import {
+  asksPrice,
   createJournal,
   type FineTuningJob,
   isOver,
@@ -32,7 +33,6 @@ import {
   findRelease,
   type Given,
   givenTo,
-  latestRelease,
   type Release,
   releaseFiles,
   releaseIndex,
@@ -40,7 +40,7 @@ import {
   releasesUsing,
 } from "./releases.ts";
 import { type JobEstimate, runEstimate } from "./run-estimate.ts";
-import { givenBy, readRows, runJob, startOf } from "./run-job.ts";
+import { givenBy, readRows, requirePrice, runJob, startOf } from "./run-job.ts";
 import { releaseVersions, serveRelease } from "./served.ts";
 import { compareJobs, expandGrid, type Grid, readSweep, type SweepRow, writeSweep } from "./sweep.ts";
 import { migrateModelFactory } from "./tables.ts";
@@ -159,7 +159,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
           `A job is named by 1 to 64 letters, digits, "_" and "-"; got "${id}".`,
         );
       const spec = jobSpecSchema.parse(input);
-      const priced = BigInt(spec.price.promptWeiPerToken) + BigInt(spec.price.completionWeiPerToken) > 0n;
+      const priced = asksPrice(spec);
       const licenses: string[] = [];
       let rowCount = 0;
       for (const { datanetId, version } of spec.datanets) {
@@ -179,12 +179,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
           `No release can be made of these Datanets together: ${conflicts.map(({ message }) => message).join(" ")}`,
         );
       await startOf(parts, spec);
-      const parent = spec.publish && priced ? await latestRelease(database, spec.model) : undefined;
-      if (parent !== undefined && !(await registry.permitsPrice(parent.id)))
-        throw new ModelFactoryError(
-          "not-commercial",
-          `The latest release of "${spec.model}", ${parent.id}, is made of data that permits no commercial use, which binds the releases after it: they must ask 0 per token. Set both prices to 0, or choose another model name.`,
-        );
+      await requirePrice(parts, spec);
       await payments?.expire();
       const isNew =
         (await database.query("select 1 from modelfactory.jobs where id = $1", [id])).length === 0;

@@ -1,5 +1,5 @@
 /** The HTTP server of a node, with JSON-RPC over WebSockets beside the routes. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { createAdaptorServer } from "@hono/node-server";
@@ -9,6 +9,7 @@ import { closeServer, type Opened } from "./closing.ts";
 import type { NodeConfig } from "./config.ts";
 import { isForeignName } from "./guard.ts";
 import type { Services } from "./services.ts";
+import { cutUnread } from "./unread.ts";
 
 /** Fails early with EADDRINUSE: a first start would otherwise make a whole home before it noticed. */
 export async function requireFreePort({ port, host }: NodeConfig): Promise<void> {
@@ -39,6 +40,7 @@ export async function listen(
       refuseUpgrade(socket, "404 Not Found", "WebSockets are served at /rpc only.");
     else rpc.upgrade(request, socket, head);
   });
+  cutUnread(server as Server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(config.port, config.host, () => resolve());

@@ -8,7 +8,6 @@ export const operatorErrorStatus = {
   "foreign-origin": 403,
   "bad-sign-in": 400,
   "nonce-refused": 400,
-  "too-many-sessions": 503,
   "too-many-requests": 429,
   "too-many-keys": 409,
   "too-many-people": 409,

@@ -1,7 +1,7 @@
 /** Signing in with a wallet over HTTP. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
-import { addressOf, createRateLimiter } from "../chain/index.ts";
+import { addressOf, createRateLimiter, subscriberOf } from "../chain/index.ts";
 import { addressSchema, bytesSchema } from "../protocol/index.ts";
 import { answering, errorOut, json, jsonBody } from "./answers.ts";
 import { OperatorError } from "./errors.ts";
@@ -29,7 +29,6 @@ const failures = {
   400: json(errorOut, "Not a sign-in for this node; the message says why"),
   403: json(errorOut, "Not asked by the node's own pages"),
   429: json(errorOut, "Too many sign-ins; Retry-After says when to come back"),
-  503: json(errorOut, "Too many are signed in"),
 };
 
 const routes = {
@@ -97,11 +96,12 @@ export function sessionRoutes(sessions: Sessions, chainId: number): OpenAPIHono<
   });
   app.openapi(routes.open, async (context) => {
     checkOrigin(context, sessions);
-    const waitMs = limiter.take(addressOf(context.env), 1);
+    const from = addressOf(context.env);
+    const waitMs = limiter.take(from, 1);
     if (waitMs > 0)
       throw new OperatorError("too-many-requests", "Too many sign-ins from here.", Math.ceil(waitMs / 1_000));
     const before = getCookie(context, sessionCookie);
-    const { session, token, secure } = await sessions.open(context.req.valid("json"));
+    const { session, token, secure } = await sessions.open(context.req.valid("json"), subscriberOf(from));
     if (before !== undefined) await sessions.close(before);
     setCookie(context, sessionCookie, token, {
       ...{ httpOnly: true, sameSite: "Strict", path: "/", secure },

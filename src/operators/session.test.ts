@@ -59,6 +59,36 @@ const signIn = async (by = operator) => {
   return cookieOf(response);
 };
 
+test("whoever signs in ten thousand times ends sessions of its own, and keeps nobody else out", async () => {
+  const mine = await signIn(stranger);
+  await database.query(
+    `insert into operators.sessions (digest, address, created_at_ms, last_used_at_ms, expires_at_ms, opened_from)
+     select decode(lpad(to_hex(n), 64, '0'), 'hex'), '0x' || lpad(to_hex(n), 40, '0'), $1, $1::bigint + n, $1::bigint + 1e9::bigint, '203.0.113.9'
+     from generate_series(1, 9999) n`,
+    [now],
+  );
+  const other = privateKeyToAccount(generatePrivateKey());
+  const theirs = await signIn(other);
+  const [first] = await database.query(
+    "select min(last_used_at_ms) - $1 as n from operators.sessions where opened_from = '203.0.113.9'",
+    [now],
+  );
+  assert.deepEqual(first, { n: 2 }, "the one that was used longest ago has ended");
+  assert.deepEqual(await database.query("select count(*) as count from operators.sessions"), [
+    { count: 10_000 },
+  ]);
+  for (const [cookie, by] of [
+    [mine, stranger],
+    [theirs, other],
+  ] as const) {
+    const { session } = (await (await ask("GET", "/v1/session", { cookie, ...own })).json()) as {
+      session: { address: string };
+    };
+    assert.equal(session.address, by.address.toLowerCase());
+  }
+  await database.query("delete from operators.sessions");
+});
+
 test("a wallet signs in, is told who it is, acts, and signs out", async () => {
   const response = await send(
     createSiweMessage({ ...(await fields(operator.address)), statement: "Welcome." }),

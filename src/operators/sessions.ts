@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Address } from "../protocol/index.ts";
-import type { Database } from "../store/index.ts";
+import type { Database, Transaction } from "../store/index.ts";
 import { OperatorError } from "./errors.ts";
 import { digestOf } from "./keys.ts";
 import { createNonces, type Nonces } from "./nonces.ts";
@@ -23,8 +23,14 @@ export type Session = {
 
 export type Sessions = {
   readonly nonces: Pick<Nonces, "issue">;
-  /** @returns the session, its token for the cookie, and whether the cookie must be `Secure`. @throws OperatorError */
-  open(given: SignIn): Promise<{ session: Session; token: string; secure: boolean }>;
+  /**
+   * Where as many are signed in as may be, the session of whoever has most of them ends that was used longest ago.
+   *
+   * @param subscriber whose address of the internet it is opened from
+   * @returns the session, its token for the cookie, and whether the cookie must be `Secure`
+   * @throws OperatorError
+   */
+  open(given: SignIn, subscriber: string): Promise<{ session: Session; token: string; secure: boolean }>;
   /** @throws OperatorError `foreign-origin` when the application did not ask this itself */
   check(from: AskedFrom): void;
   /** Undefined when the token is no session's any more. */
@@ -49,6 +55,8 @@ const idleMs = 24 * 60 * 60 * 1_000;
 const usedEveryMs = 60_000;
 const perAddressMax = 20;
 const sessionsMax = 10_000;
+/** Sessions among which one that is no operator's is looked for. */
+const lookedAt = 100;
 const tokenPattern = /^[\w-]{43}$/;
 
 /** A browser tab must not be enough to carry the node's secrets away. */
@@ -67,6 +75,19 @@ export function createSessions(parts: SessionParts): Sessions {
       idleUntilMs: Math.min(lastUsedAtMs + idleMs, expiresAtMs),
     };
   };
+  /** Nobody is kept from signing in by how many have: of whoever opened most sessions, the one used longest ago ends, an operator's last. */
+  async function makeRoom(tx: Transaction): Promise<void> {
+    const [there] = await tx.query<{ count: number }>("select count(*) as count from operators.sessions");
+    if (there === undefined || there.count < sessionsMax) return;
+    const oldest = await tx.query<{ digest: Uint8Array; address: Address }>(
+      `select digest, address from operators.sessions where opened_from =
+         (select opened_from from operators.sessions group by opened_from order by count(*) desc, opened_from limit 1)
+       order by last_used_at_ms limit $1`,
+      [lookedAt],
+    );
+    const gone = oldest.find(({ address }) => !isOperator(address)) ?? oldest[0];
+    if (gone !== undefined) await tx.query("delete from operators.sessions where digest = $1", [gone.digest]);
+  }
   return {
     nonces,
     check(from) {
@@ -74,7 +95,7 @@ export function createSessions(parts: SessionParts): Sessions {
       if (why !== undefined)
         throw new OperatorError("foreign-origin", `A session acts for this node's own pages only: ${why}.`);
     },
-    async open(given) {
+    async open(given, subscriber) {
       const signedIn = await checkSignIn(given, { origins: origins(), chainId, nonces, now });
       const at = now();
       const { address } = signedIn;
@@ -90,17 +111,11 @@ export function createSessions(parts: SessionParts): Sessions {
              select digest from operators.sessions where address = $1 order by last_used_at_ms desc offset $2)`,
           [address, perAddressMax - 1],
         );
-        const [there] = await tx.query<{ count: number }>("select count(*) as count from operators.sessions");
-        if (there !== undefined && there.count >= sessionsMax && !isOperator(address))
-          throw new OperatorError(
-            "too-many-sessions",
-            `${there.count} are signed in, at most ${sessionsMax} may be. Try again later.`,
-            600,
-          );
+        await makeRoom(tx);
         await tx.query(
-          `insert into operators.sessions (digest, address, created_at_ms, last_used_at_ms, expires_at_ms)
-           values ($1, $2, $3, $3, $4)`,
-          [digestOf(token), address, at, expiresAtMs],
+          `insert into operators.sessions (digest, address, created_at_ms, last_used_at_ms, expires_at_ms, opened_from)
+           values ($1, $2, $3, $3, $4, $5)`,
+          [digestOf(token), address, at, expiresAtMs, subscriber],
         );
       });
       const session = sessionOf({ address, createdAtMs: at, lastUsedAtMs: at, expiresAtMs });

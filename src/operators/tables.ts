@@ -38,6 +38,9 @@ const migrations = [
      admitted_by text not null,
      admitted_at_ms bigint not null
    );`,
+  // Whose address of the internet a session was opened from: where too many are, one of whoever has most of them ends.
+  `alter table operators.sessions add column opened_from text not null default '';
+   create index sessions_of_subscriber on operators.sessions (opened_from, last_used_at_ms);`,
 ];
 
 export function migrateOperators(database: Database): Promise<void> {

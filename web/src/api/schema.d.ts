@@ -1175,20 +1175,6 @@ export interface paths {
                         };
                     };
                 };
-                /** @description Too many are signed in */
-                503: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            error: {
-                                code: string;
-                                message: string;
-                            };
-                        };
-                    };
-                };
             };
         };
         put?: never;
@@ -1260,20 +1246,6 @@ export interface paths {
                         };
                     };
                 };
-                /** @description Too many are signed in */
-                503: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            error: {
-                                code: string;
-                                message: string;
-                            };
-                        };
-                    };
-                };
             };
         };
         /** Sign out */
@@ -1327,20 +1299,6 @@ export interface paths {
                 };
                 /** @description Too many sign-ins; Retry-After says when to come back */
                 429: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            error: {
-                                code: string;
-                                message: string;
-                            };
-                        };
-                    };
-                };
-                /** @description Too many are signed in */
-                503: {
                     headers: {
                         [name: string]: unknown;
                     };
