@@ -44,6 +44,7 @@ export const screens: Readonly<Record<string, (known: Known) => string>> = {
   stake: () => "/stake",
   "stake-slashes": () => "/stake?tab=slashes",
   governance: () => "/governance",
+  "governance-voters": () => "/governance?tab=voters",
   "governance-new": () => "/governance/new",
   parameters: () => "/governance/parameters",
   you: () => "/account",

@@ -1,4 +1,5 @@
 /** Who decides: OPEN becomes votes, votes a decision, and the decision the division of the next fee. */
+import assert from "node:assert/strict";
 import { settled } from "../browser.ts";
 import { inBrowser } from "../populated.ts";
 import { askAndSettle } from "../world.ts";
@@ -33,6 +34,14 @@ inBrowser(
       .getByRole("table", { name: "Votes cast" })
       .getByText("Whoever knows something should be paid for it.")
       .waitFor();
+    await holder.getByRole("tab", { name: "Voters" }).click();
+    const row = holder
+      .getByRole("table", { name: "Voters" })
+      .getByRole("row", { name: /1 other\b.* 1 of \d/ });
+    await row.getByTitle(voter.address.toLowerCase()).waitFor();
+    await row.getByRole("link", { name: /^Delegate to this one/ }).click();
+    assert.equal(await holder.getByLabel("Who votes").inputValue(), voter.address.toLowerCase());
+
     await page.getByRole("button", { name: "Queue it" }).click();
     await page.getByRole("button", { name: "Carry it out" }).click();
     await page.getByText("Carried out", { exact: true }).waitFor();

@@ -4,6 +4,7 @@ import { readParameters } from "./parameters.ts";
 import { readPower } from "./power.ts";
 import { findProposal, readProposals } from "./proposals.ts";
 import { readTreasury } from "./treasury.ts";
+import { readVoters } from "./voters.ts";
 
 /** States change with the clock, without a block: they are asked again this often, milliseconds. */
 const live = 4_000;
@@ -31,6 +32,9 @@ export const powerQuery = (account: Address | undefined) =>
     enabled: account !== undefined,
     refetchInterval: live,
   });
+
+/** Who has votes. */
+export const votersQuery = queryOptions({ queryKey: ["voters"], queryFn: readVoters, refetchInterval: live });
 
 /** Every parameter. */
 export const parametersQuery = queryOptions({ queryKey: ["parameters"], queryFn: readParameters });

@@ -15,6 +15,7 @@ import { useAddressParam } from "../../lib/address.ts";
 import { count, votes } from "../../lib/format.ts";
 import { useAddress } from "../../wallet/wallet.ts";
 import { TreasuryView } from "./treasury.tsx";
+import { Voters } from "./voters.tsx";
 import { YourVotes } from "./votes.tsx";
 
 /** What is proposed and decided, who votes, and where the treasury's money goes. */
@@ -67,6 +68,11 @@ export function Governance() {
             content: <Loaded query={proposals}>{(proposals) => <Proposals proposals={proposals} />}</Loaded>,
           },
           { id: "votes", label: "Your votes", content: <YourVotes account={address} /> },
+          {
+            id: "voters",
+            label: "Voters",
+            content: <Voters proposals={proposals.data?.length} votableWei={treasury.data?.votableWei} />,
+          },
           { id: "treasury", label: "Treasury and fees", content: <TreasuryView /> },
         ]}
       />

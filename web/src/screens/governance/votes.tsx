@@ -9,6 +9,7 @@ import { Card } from "../../components/ui/card.tsx";
 import { CheckField, TextField } from "../../components/ui/field.tsx";
 import { delegate, delegateBySignature, lock, type Power, unlock } from "../../governance/power.ts";
 import { powerQuery } from "../../governance/queries.ts";
+import { useAddressParam } from "../../lib/address.ts";
 import { money, votes } from "../../lib/format.ts";
 import { amountOf } from "../../stake/forms.tsx";
 import { SignedButton, useAct } from "../../wallet/act.tsx";
@@ -86,7 +87,8 @@ function Votes({ account, power }: { account: Account; power: Power }) {
 }
 
 function DelegateForm({ account, power }: { account: Account; power: Power }) {
-  const [to, setTo] = useState("");
+  const [named] = useAddressParam("to", "");
+  const [to, setTo] = useState(named);
   const [signed, setSigned] = useState(false);
   const { act, busy, failure } = useAct();
   const wrong = to !== "" && !/^0x[0-9a-fA-F]{40}$/.test(to.trim());
