@@ -9,7 +9,7 @@ import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
 import { oneLine, pairs, plain, table } from "./table.ts";
-import { withAccount } from "./wallet-account.ts";
+import { asOption, withAccount } from "./wallet-account.ts";
 
 type Setting = RuleOptions & { readonly set?: string };
 type ReaderJson = {
@@ -95,8 +95,8 @@ async function ask(io: Io, id: string, options: Asking): Promise<void> {
   io.result(
     admission,
     admission.state === "asked"
-      ? "The owner has been asked. Ask again once you are admitted."
-      : `${admission.pass}\n\nReads Datanet ${id} until ${time(admission.expiresAtMs)}, as --pass of 'datanet export' and 'datanet diff', or as Authorization: Bearer.`,
+      ? `The owner has been asked. Ask again once you are admitted.\n→ ./openledger datanet ask ${id}${asOption(options.as)} --accept-terms`
+      : `${admission.pass}\n\nReads Datanet ${id} until ${time(admission.expiresAtMs)}, as --pass of 'datanet export', 'datanet diff' and 'contribute', or as Authorization: Bearer.`,
   );
 }
 

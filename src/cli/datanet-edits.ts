@@ -26,7 +26,7 @@ import { assertChain, networkOf } from "./purse.ts";
 import { excerpt } from "./receipt-examples.ts";
 import { subcommand } from "./subcommand.ts";
 import { oneLine, table } from "./table.ts";
-import { walletAccount, withAccount } from "./wallet-account.ts";
+import { asOption, walletAccount, withAccount } from "./wallet-account.ts";
 
 type EditedJson = {
   readonly datanetId: string;
@@ -73,7 +73,7 @@ async function edits(
       ? []
       : [{ line, reason: last.reason, text: last.proposal }];
   });
-  if (accept === undefined) return list(io, contribution, open);
+  if (accept === undefined) return list(io, contribution, who.as, open);
   const wanted = accept === "all" ? open : open.filter(({ line }) => accept.includes(line));
   const missing =
     accept === "all" ? undefined : accept.find((line) => !wanted.some((one) => one.line === line));
@@ -146,6 +146,7 @@ async function readable(
 function list(
   io: Io,
   contribution: number,
+  as: string,
   open: readonly { line: number; reason: string; text: Example }[],
 ): void {
   io.result(
@@ -158,7 +159,7 @@ function list(
             ["Instead", ({ text }) => excerpt(text)],
             ["Because", ({ reason }) => oneLine(reason, 60)],
           ]),
-          `→ ./openledger datanet edits ${contribution} --accept all`,
+          `→ ./openledger datanet edits ${contribution} --accept all${asOption(as)}`,
         ].join("\n\n"),
   );
 }

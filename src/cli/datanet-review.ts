@@ -261,7 +261,7 @@ async function queue(
             ["Example", ({ example }) => excerpt(example)],
             ["Noted", ({ reasons }) => [...new Set(reasons.map(({ check }) => noteOf(check)))].join(", ")],
           ]),
-          `→ ./openledger datanet judge ${id} --accept … --reject … --reason …`,
+          `→ ./openledger datanet judge ${id}${asOption(who.as)} --accept … --reject … --reason …`,
         ].join("\n\n"),
   );
 }

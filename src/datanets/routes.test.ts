@@ -427,3 +427,51 @@ test("uploads that do not end hold a bounded part of memory, and one subscriber'
   for (const end of ends) end();
   assert.equal((await again).exampleCount, 9);
 });
+
+test("contributions that wait for their turn count once, from their first byte to their answer", async () => {
+  const { promise: quiet, resolve: goOn } = Promise.withResolvers<void>();
+  const limits = { lineBytesMax: 1_000, rowsMax: 50, totalBytesMax: 10_000 };
+  const busy = await createDatanets({ ...world, limits, onPrivate: () => quiet });
+  const busyApp = datanetRoutes(busy);
+  const { datanetId } = await busy.create(owner, { ...card, name: "Busy" });
+  const settingUp = busy.access.setRule(datanetId, { kind: "request", terms: "Ask first." });
+  const rowsOf = (who: number) =>
+    lines(...Array.from({ length: 18 }, (_, n) => example(`${who} ${n} ${"x".repeat(210)}`)));
+  const from = async (who: number, [path, init]: [string, RequestInit]) => {
+    const env = { incoming: { socket: { remoteAddress: `192.0.2.${who}` } } };
+    const response = await busyApp.request(path, { method: "POST", ...init }, env);
+    return { status: response.status, body: (await response.json()) as Answer["body"] };
+  };
+  const arrived: Promise<void>[] = [];
+  const given = [1, 2, 3].map(async (who) => {
+    const [path, init] = await contribution(`${datanetId}`, ada, rowsOf(who));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    arrived.push(promise);
+    // Asked for more only once what came was taken.
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(Buffer.from(rowsOf(who))),
+      pull(controller) {
+        resolve();
+        controller.close();
+      },
+    });
+    return [path, { ...init, body }] as [string, RequestInit];
+  });
+  const waiting = (await Promise.all(given)).map((one, who) => from(who, one));
+  await Promise.all(arrived);
+  await setTimeout(0);
+  const asked = async () => {
+    const [, init] = await contribution(`${datanetId}`, ada, rowsOf(4));
+    return from(9, [`/v1/datanets/${datanetId}/preview`, init]);
+  };
+  assert.equal(
+    (await asked()).body.error?.code,
+    "too-many-uploads",
+    "three that wait leave no room for another",
+  );
+  goOn();
+  await settingUp;
+  for (const { status, body } of await Promise.all(waiting))
+    assert.deepEqual([status, body.accepted], [201, 18], JSON.stringify(body.error));
+  assert.equal((await asked()).body.exampleCount, 18, "what was answered is held no more");
+});
