@@ -26,10 +26,10 @@ import {
 } from "./check-parts.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { stateName } from "./escrow.ts";
+import { rowsOf } from "./job-rows.ts";
 import { type Recipe, recipeOf } from "./recipe.ts";
 import { type BaseModel, baseDigest, engineVersion } from "./release.ts";
 import type { ReproductionEvents } from "./reproduce.ts";
-import { rowsOf } from "./run-job.ts";
 import { readableRows, trainAdapter } from "./training.ts";
 import { trainingRows } from "./training-rows.ts";
 

@@ -3,8 +3,8 @@ import { startWorker, workerUrl } from "../engine/index.ts";
 import { jsonDigest } from "../protocol/index.ts";
 import type { Work } from "./estimate.ts";
 import type { JobSpec } from "./job.ts";
+import type { Rows } from "./job-rows.ts";
 import type { BaseModel } from "./release.ts";
-import type { Rows } from "./run-job.ts";
 import type { TrainingMethods } from "./worker.ts";
 
 export type EpochSize = Pick<Work, "stepsPerEpoch" | "epochTokens">;

@@ -1,7 +1,7 @@
 /**
  * # modelfactory: from Datanet versions to a released model
  *
- * - `recipe`, `job`: what is asked for; `service`: what may be done with it; `queue`: whose turn it is; `run-job`: train → evaluate → index → calibrate → release, each finished step
+ * - `recipe`, `job`: what is asked for; `service`: what may be done with it; `queue`: whose turn it is; `run-job`: train → evaluate → index → calibrate → release, each in `steps/`; each finished step
  *   written down
  * - `presets`, `preset-values`: recipes by a word; `recipe-file`: as YAML; `openai/`: files and jobs as OpenAI's clients ask for them
  * - `payment`: what a job costs and orders; `job-payments`: that it waits for its escrow, and has it settled; `escrow`: the contract;
@@ -11,7 +11,7 @@
  * - `training`: to the held-out optimum, and again without some examples; `training-state`: one that is under way, as a file, of which
  *   `progress-files` keeps one for each; `worker`: the training thread
  * - `evaluation`: base against tuned with intervals, `answers` they write, the general prompts of `regression`
- * - `calibration`: whether scores foretell retraining; `run-calibration`: the retrainings, one by one
+ * - `calibration`: whether scores foretell retraining; `steps/calibrate`: the retrainings, one by one
  * - `reproduce`: a release's training again, from its manifest; `check-release`: whether that gives its adapter; `adapter-distance`: by how
  *   much not; `check-checkpoint`: the same of a job that its payer cancelled, to the step that was paid for; `check-parts`: what both check
  * - `release-index`: its pay index, made here and made again by who checks it
@@ -38,6 +38,7 @@ export { type HubFile, hubIdSchema, type Pull } from "./hub-model.ts";
 export { type PullOptions, type PullResult, pullModel, readPull } from "./hub-pull.ts";
 export * from "./job.ts";
 export type { PaymentDependencies } from "./job-payments.ts";
+export { rowsOf } from "./job-rows.ts";
 export { exportMerged } from "./merge.ts";
 export * from "./model-card.ts";
 export * from "./model-folder.ts";
@@ -56,7 +57,6 @@ export * from "./releases.ts";
 export * from "./reproduce.ts";
 export * from "./routes.ts";
 export type { JobEstimate } from "./run-estimate.ts";
-export { rowsOf } from "./run-job.ts";
 export type { ReleaseVersion } from "./served.ts";
 export * from "./service.ts";
 export type { Grid, SweepRow } from "./sweep.ts";

@@ -21,10 +21,10 @@ import type { Database, Jobs, Transaction } from "../store/index.ts";
 import { createEpochSizes } from "./epoch-sizes.ts";
 import { type EscrowContracts, stateName } from "./escrow.ts";
 import { type FineTuningJob, isOver, type JobSpec, type Journal, readJob } from "./job.ts";
+import { type Rows, requireExamples, requireHeldOut } from "./job-rows.ts";
 import { findPayment, paysFor, planJob } from "./payment.ts";
 import type { Queue } from "./queue.ts";
 import type { BaseModel } from "./release.ts";
-import { type Rows, requireExamples, requireHeldOut } from "./run-job.ts";
 import { settleEscrow, settlementOf } from "./settle-payment.ts";
 
 /** How a node is paid for jobs. */

@@ -3,10 +3,10 @@ import type { VersionContent } from "../datanets/index.ts";
 import { type Adapter, type Checkpoint, exportPeft } from "../engine/index.ts";
 import { addressSchema, bytesDigest, type Digest, type Manifest } from "../protocol/index.ts";
 import { ModelFactoryError } from "./errors.ts";
+import { readRows } from "./job-rows.ts";
 import { recipeOf } from "./recipe.ts";
 import { engineVersion } from "./release.ts";
 import { trainedMetric } from "./release-index.ts";
-import { readRows } from "./run-job.ts";
 import { type EpochEvent, readableRows, type StepEvent, trainAdapter } from "./training.ts";
 import { trainingRows } from "./training-rows.ts";
 

@@ -7,8 +7,8 @@ import type { Database } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type Estimate, estimateJob, type Speeds, speedsSchema } from "./estimate.ts";
 import type { JobSpec } from "./job.ts";
+import { evaluationRows, type Rows, requireExamples, requireHeldOut } from "./job-rows.ts";
 import { type BaseModel, baseDigest, engineVersion } from "./release.ts";
-import { evaluationRows, type Rows, requireExamples, requireHeldOut } from "./run-job.ts";
 import type { TrainingMethods } from "./worker.ts";
 
 /** Rows that a machine is measured on: some of the job's own, evenly. */

@@ -1,11 +1,9 @@
 /** Fine-tuning jobs: queued durably, run one at a time in the training thread, ending in a release on chain. */
 import { randomUUID } from "node:crypto";
-import type { Account } from "viem";
 import { verifyMessage } from "viem";
-import { type Datanets, findLicense, mixLicenses } from "../datanets/index.ts";
+import { findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
 import { type Address, type Digest, digestSchema } from "../protocol/index.ts";
-import type { Blobs, Database, Jobs } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EvaluationReport, reportSchema } from "./evaluation.ts";
 import {
@@ -20,14 +18,14 @@ import {
   readJob,
   sameJson,
 } from "./job.ts";
-import { openJobPayments, type PaymentDependencies, paymentIsDue, payWithinMs } from "./job-payments.ts";
+import { openJobPayments, paymentIsDue, payWithinMs } from "./job-payments.ts";
+import { givenBy, readRows, requirePrice } from "./job-rows.ts";
 import { createOpenAIFineTuning } from "./openai/service.ts";
+import type { ModelFactoryDependencies } from "./parts.ts";
 import { isHeld, writePlan } from "./payment.ts";
 import { openProgressFiles } from "./progress-files.ts";
 import { createQueue } from "./queue.ts";
 import { recipeWarnings, type Warning } from "./recipe.ts";
-import type { ModelRegistry } from "./registry.ts";
-import type { BaseModel } from "./release.ts";
 import {
   createReleaseList,
   findRelease,
@@ -40,34 +38,12 @@ import {
   releasesUsing,
 } from "./releases.ts";
 import { type JobEstimate, runEstimate } from "./run-estimate.ts";
-import { givenBy, readRows, requirePrice, runJob, startOf } from "./run-job.ts";
+import { runJob } from "./run-job.ts";
 import { releaseVersions, serveRelease } from "./served.ts";
+import { startOf } from "./steps/train.ts";
 import { compareJobs, expandGrid, type Grid, readSweep, type SweepRow, writeSweep } from "./sweep.ts";
 import { migrateModelFactory } from "./tables.ts";
 import type { TrainingMethods } from "./worker.ts";
-
-export type ModelFactoryDependencies = {
-  readonly database: Database;
-  readonly blobs: Blobs;
-  readonly jobs: Jobs;
-  readonly datanets: Datanets;
-  readonly registry: ModelRegistry;
-  readonly base: BaseModel;
-  /** Who releases are published by and developer fees are paid to. */
-  readonly developer: Account;
-  /** Where trainings are written down while they go on; without it one that is interrupted starts anew. */
-  readonly trainingFolder?: string;
-  /** How often; half a minute unless given. */
-  readonly saveEveryMs?: number;
-  readonly now?: () => number;
-  readonly log?: (message: string) => void;
-  /** Called after each finished step of a job; tests stop the process here. */
-  readonly afterStep?: (step: string) => Promise<void>;
-  /** How jobs are paid for; without it they are free. */
-  readonly payment?: PaymentDependencies;
-  /** Called once a release can be asked; it must not throw. */
-  readonly onRelease?: (id: Digest) => void;
-};
 
 export type ModelFactory = Awaited<ReturnType<typeof createModelFactory>>;
 

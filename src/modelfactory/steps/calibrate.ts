@@ -1,4 +1,4 @@
-/** The step between index and release: retrains on part after part of the examples, each run written down as it ends, and judges the scores by them. */
+/** The fourth step: retrains on part after part of the examples, each run written down as it ends, and judges the scores by them. */
 import {
   type CalibrationTable,
   calibrationQueries,
@@ -7,11 +7,12 @@ import {
   judgeScores,
   type Plan,
   planRetrainings,
-} from "./calibration.ts";
-import { type FineTuningJob, listRetrainings, writeRetraining } from "./job.ts";
-import type { CalibratedStep, Indexed, Trained } from "./release.ts";
-import type { Rows, RunJobParts } from "./run-job.ts";
-import type { AdapterFiles, RetrainEvent } from "./worker.ts";
+} from "../calibration.ts";
+import { type FineTuningJob, listRetrainings, writeRetraining } from "../job.ts";
+import type { Rows } from "../job-rows.ts";
+import type { RunJobParts } from "../parts.ts";
+import type { CalibratedStep, Indexed, Trained } from "../release.ts";
+import type { AdapterFiles, RetrainEvent } from "../worker.ts";
 
 /** Between two recorded events of progress. */
 const eventEveryMs = 1_000;
