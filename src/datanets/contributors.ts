@@ -1,4 +1,4 @@
-/** Who gave what to a Datanet: by contributor, and contribution by contribution. */
+/** Who gave what: to a Datanet by contributor, and contribution by contribution. */
 import type { Address } from "../protocol/index.ts";
 import type { Queries } from "../store/index.ts";
 import { isProposed } from "./report.ts";
@@ -14,6 +14,8 @@ export type Contributor = {
 
 export type ContributionSummary = {
   readonly contributionId: number;
+  readonly datanetId: bigint;
+  readonly datanetName: string;
   readonly contributor: Address;
   readonly split: "train" | "heldout";
   readonly license: string;
@@ -88,33 +90,39 @@ export async function listContributors(
   return found.map(({ rejected: _, acceptedByCurators: _a, judged: _j, ...contributor }) => contributor);
 }
 
-/** Contributions, newest first. @param before the number of a contribution; @param contributor of one only */
+export type ContributionsPage = {
+  /** Of one only. */
+  readonly contributor?: Address | undefined;
+  /** Those alone of which rows would be otherwise by a curator's proposal that was not taken yet. */
+  readonly proposed?: boolean | undefined;
+  /** The number of a contribution. */
+  readonly before?: number | undefined;
+  readonly limit: number;
+};
+
+/** Contributions, newest first. @param datanetId undefined: to all Datanets */
 export async function listContributions(
   queries: Queries,
-  datanetId: bigint,
-  {
-    contributor,
-    before,
-    limit,
-  }: {
-    readonly contributor?: Address | undefined;
-    readonly before?: number | undefined;
-    readonly limit: number;
-  },
+  datanetId: bigint | undefined,
+  { contributor, proposed = false, before, limit }: ContributionsPage,
 ): Promise<ContributionSummary[]> {
   const found = await queries.query<Record<keyof ContributionSummary, string>>(
-    `select c.id as "contributionId", c.contributor, c.split, c.license, c.example_count as "exampleCount",
-       c.recorded_at_ms as "recordedAtMs",
+    `select c.id as "contributionId", c.datanet_id as "datanetId", d.name as "datanetName", c.contributor, c.split, c.license,
+       c.example_count as "exampleCount", c.recorded_at_ms as "recordedAtMs",
        (select count(*) from datanets.rows r where r.contribution_id = c.id and r.status = 'accepted' and r.withdrawn_at_ms is null) as accepted,
        (select count(*) from datanets.rows r where r.contribution_id = c.id and r.status = 'pending' and r.withdrawn_at_ms is null) as pending,
        (select count(*) from datanets.rows r where r.contribution_id = c.id and ${isProposed}) as proposals
-     from datanets.contributions c
-     where c.datanet_id = $1 and ($2::text is null or c.contributor = $2) and ($3::bigint is null or c.id < $3)
+     from datanets.contributions c join datanets.datanets d on d.id = c.datanet_id
+     where ($1::numeric is null or c.datanet_id = $1) and ($2::text is null or c.contributor = $2)
+       and ($3::bigint is null or c.id < $3)
+       and (not $5::boolean or exists (select 1 from datanets.rows r where r.contribution_id = c.id and ${isProposed}))
      order by c.id desc limit $4`,
-    [datanetId, contributor ?? null, before ?? null, limit],
+    [datanetId ?? null, contributor ?? null, before ?? null, limit, proposed],
   );
-  return found.map(({ contributor: by, split, license, ...numbers }) => ({
+  return found.map(({ contributor: by, split, license, datanetName, datanetId: of, ...numbers }) => ({
     contributionId: Number(numbers.contributionId),
+    datanetId: BigInt(of),
+    datanetName,
     contributor: by as Address,
     split: split as "train" | "heldout",
     license,

@@ -230,6 +230,9 @@ test("the whole way over HTTP: create, preview, contribute, publish, read, prove
     hers.contributions.map((one: Record<string, unknown>) => [one.contributionId, one.accepted, one.pending]),
     [[given.body.contributionId, 2, 0]],
   );
+  const { body: elsewhere } = await send("GET", `/v1/contributions?contributor=${ada.address}&limit=1`);
+  assert.deepEqual(elsewhere, { contributions: hers.contributions }, "a contributor's, of whatever Datanet");
+  assert.equal(hers.contributions[0].datanetId, id);
 
   const manifest = await app.request(`/v1/datanets/${id}/versions/1/manifest`);
   const bytes = new Uint8Array(await manifest.arrayBuffer());
@@ -317,6 +320,7 @@ test("the OpenAPI document describes every route", () => {
   });
   const paths = Object.keys(document.paths ?? {}).sort();
   assert.deepEqual(paths, [
+    "/v1/contributions",
     "/v1/contributions/{contributionId}",
     "/v1/contributions/{contributionId}/edits",
     "/v1/datanets",

@@ -17,6 +17,7 @@ import {
 import { type ContributionInput, contribute, preview, receive, type UploadOptions } from "./contribution.ts";
 import {
   type ContributionSummary,
+  type ContributionsPage,
   type Contributor,
   listContributions,
   listContributors,
@@ -105,11 +106,8 @@ export type Datanets = {
   getContribution(contributionId: number, page?: ReportPage): Promise<ContributionReport>;
   /** Who gave rows that count, most rows first. */
   contributors(datanetId: bigint, page: { offset: number; limit: number }): Promise<Contributor[]>;
-  /** What was given, newest first. */
-  contributions(
-    datanetId: bigint,
-    page: Parameters<typeof listContributions>[2],
-  ): Promise<ContributionSummary[]>;
+  /** What was given, newest first. @param datanetId undefined: to all Datanets */
+  contributions(datanetId: bigint | undefined, page: ContributionsPage): Promise<ContributionSummary[]>;
   /** Contributions to all Datanets after a cursor; see `recent.ts`. */
   contributionsAfter(
     after: number | null,
@@ -293,7 +291,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       return listContributors(database, datanetId, page);
     },
     contributions: async (datanetId, page) => {
-      await readDatanet(database, datanetId);
+      if (datanetId !== undefined) await readDatanet(database, datanetId);
       return listContributions(database, datanetId, page);
     },
     nextVersion: (datanetId, publisher) =>

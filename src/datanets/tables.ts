@@ -99,6 +99,8 @@ const migrations = [
   "alter table datanets.passes add column is_own boolean not null default false;",
   // How many rows of a version were taken back is asked with every look at a release made of it.
   "create index rows_withdrawn on datanets.rows (datanet_id, withdrawn_at_ms) where status = 'accepted' and withdrawn_at_ms is not null;",
+  // What somebody gave is listed over all Datanets.
+  "create index contributions_of_contributor on datanets.contributions (contributor, id);",
 ];
 
 export function migrateDatanets(database: Database): Promise<void> {

@@ -106,6 +106,12 @@ test("one signature takes what a curator proposed: the row counts, under the con
     (await service.contributions(datanetId, { limit: 9 })).find((one) => one.contributionId === id)
       ?.proposals;
   assert.equal(await proposals(), 2);
+  const open = () =>
+    service.contributions(undefined, { contributor: toHex(ada.address), proposed: true, limit: 9 });
+  assert.deepEqual(
+    (await open()).map((one) => [one.datanetId, one.contributionId, one.proposals]),
+    [[datanetId, id, 2]],
+  );
   const { status, body } = await accept(id, [{ line: 1, text: better(1) }]);
   assert.equal(await proposals(), 1);
   assert.deepEqual(

@@ -1,6 +1,7 @@
-/** Who gave what to a Datanet, over HTTP. */
+/** Who gave what, over HTTP. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { failures, json } from "../answers.ts";
+import type { ContributionSummary } from "../contributors.ts";
 import { addressText, countText, idText, splitText } from "../schemas.ts";
 import type { Datanets } from "../service.ts";
 
@@ -19,6 +20,8 @@ const contributorOut = z
 const contributionOut = z
   .object({
     contributionId: z.number(),
+    datanetId: z.string(),
+    datanetName: z.string(),
     contributor: z.string(),
     split: splitText,
     license: z.string(),
@@ -29,6 +32,11 @@ const contributionOut = z
     recordedAtMs: z.number(),
   })
   .openapi("ContributionSummary");
+
+const pageQuery = {
+  before: countText(1, Number.MAX_SAFE_INTEGER, "7").optional(),
+  limit: countText(1, 100, "20").default(20),
+};
 
 const routes = {
   contributors: createRoute({
@@ -54,13 +62,38 @@ const routes = {
       params,
       query: z.object({
         contributor: addressText.optional(),
-        before: countText(1, Number.MAX_SAFE_INTEGER, "7").optional(),
-        limit: countText(1, 100, "20").default(20),
+        ...pageQuery,
+      }),
+    },
+    responses: { 200: json(z.object({ contributions: z.array(contributionOut) }), "A page"), ...failures },
+  }),
+  contributionsOf: createRoute({
+    method: "get",
+    path: "/v1/contributions",
+    tags,
+    summary: "One contributor's contributions to all Datanets, newest first",
+    request: {
+      query: z.object({
+        contributor: addressText,
+        proposed: z
+          .enum(["true", "false"])
+          .default("false")
+          .transform((text) => text === "true")
+          .openapi({
+            type: "boolean",
+            description: "Those alone with rows that a curator would have otherwise, not exchanged yet",
+          }),
+        ...pageQuery,
       }),
     },
     responses: { 200: json(z.object({ contributions: z.array(contributionOut) }), "A page"), ...failures },
   }),
 };
+
+const withText = ({ datanetId, ...rest }: ContributionSummary) => ({
+  ...rest,
+  datanetId: datanetId.toString(),
+});
 
 export function mountContributors(app: OpenAPIHono, service: Datanets): void {
   app.openapi(routes.contributors, async (context) => {
@@ -71,6 +104,10 @@ export function mountContributors(app: OpenAPIHono, service: Datanets): void {
   app.openapi(routes.contributions, async (context) => {
     const { datanetId } = context.req.valid("param");
     const contributions = await service.contributions(datanetId, context.req.valid("query"));
-    return context.json({ contributions }, 200);
+    return context.json({ contributions: contributions.map(withText) }, 200);
+  });
+  app.openapi(routes.contributionsOf, async (context) => {
+    const contributions = await service.contributions(undefined, context.req.valid("query"));
+    return context.json({ contributions: contributions.map(withText) }, 200);
   });
 }
