@@ -116,3 +116,17 @@ test("a model is found by the beginning of its name", async () => {
     ["valley-tiny", "ModelRegistered", "ModelRegistry", "1"],
   );
 });
+
+test("a word inside a name is found after names that are it or begin with it", async () => {
+  const { ModelRegistry } = world.contracts;
+  for (const name of ["old-mill", "mill", "mill-stones", "windmill"])
+    await writer.write({ ...ModelRegistry, functionName: "register", args: [name] });
+  await indexed();
+  const found = async (text: string) =>
+    (await explorer.search(text)).map((hit) => ("name" in hit ? hit.name : hit.kind));
+  assert.deepEqual(await found("Mill"), ["mill", "mill-stones", "old-mill", "windmill"]);
+  assert.deepEqual(await found("-mill"), ["old-mill"]);
+  assert.ok((await found("ledger")).includes("AttributionLedger"), "a contract, too");
+  // Two characters are in too many names.
+  assert.deepEqual(await found("dm"), []);
+});

@@ -322,8 +322,12 @@ export type Hit =
 const hitsMax = 20;
 /** Of more matches than this, the first to be found are put in order. */
 const matchesMax = 500;
+/** A text of fewer characters is looked for at the beginnings of names alone. */
+const withinMin = 3;
+/** So many of the newest names are looked through for a text inside them. */
+const newestNamesMax = 10_000;
 
-/** What a person may have meant: a number, a hash, an address, or the beginning of a name. */
+/** What a person may have meant: a number, a hash, an address, or a part of a name. */
 export async function search(db: Queries, text: string): Promise<Hit[]> {
   if (/^(0|[1-9][0-9]{0,14})$/.test(text)) {
     const block = await findBlock(db, Number(text));
@@ -347,25 +351,42 @@ export async function search(db: Queries, text: string): Promise<Hit[]> {
   return searchNames(db, text);
 }
 
+/** Names that are this text, begin with it, or hold it: in this order, then by the alphabet. */
 async function searchNames(db: Queries, text: string): Promise<Hit[]> {
-  const prefix = `${text.toLowerCase().replace(/[\\%_]/g, "\\$&")}%`;
-  const contracts = await db.query<{ address: Address; name: string }>(
-    `select address, name from (select address, name from explorer.contracts where lower(name) like $1 limit $2) as found
-     order by lower(name), address limit $3`,
-    [prefix, matchesMax, hitsMax],
+  const wanted = text.toLowerCase();
+  const prefix = `${wanted.replace(/[\\%_]/g, "\\$&")}%`;
+  const within = wanted.length >= withinMin;
+  type Ranked<T> = T & { readonly rank: number };
+  const contracts = await db.query<Ranked<{ address: Address; name: string }>>(
+    `select address, name, ${rank} from (${matches("address, name", "contracts", "coalesce(position, -1)")}) found
+     order by rank, lower(name), address limit $6`,
+    [wanted, prefix, within, matchesMax, newestNamesMax, hitsMax],
   );
-  const names = await db.query<Omit<Extract<Hit, { kind: "name" }>, "kind">>(
-    `select n.name, n.event, n.contract, n.subject, t.hash as transaction
-     from (select * from explorer.names where lower(name) like $1 limit $2) n
+  const names = await db.query<Ranked<Omit<Extract<Hit, { kind: "name" }>, "kind">>>(
+    `select n.name, n.event, n.contract, n.subject, t.hash as transaction, ${rank}
+     from (${matches("position, name, event, contract, subject", "names", "position")}) n
      join explorer.logs l on l.position = n.position join explorer.transactions t on t.position = l.transaction
-     order by lower(n.name), n.position limit $3`,
-    [prefix, matchesMax, hitsMax],
+     order by rank, lower(n.name), n.position limit $6`,
+    [wanted, prefix, within, matchesMax, newestNamesMax, hitsMax],
   );
   return [
-    ...contracts.map((row) => ({ kind: "contract" as const, ...row })),
-    ...names.map((row) => ({ kind: "name" as const, ...row })),
-  ].slice(0, hitsMax);
+    ...contracts.map(({ rank, ...row }) => ({ rank, hit: { kind: "contract" as const, ...row } })),
+    ...names.map(({ rank, ...row }) => ({ rank, hit: { kind: "name" as const, ...row } })),
+  ]
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, hitsMax)
+    .map(({ hit }) => hit);
 }
+
+const rank = "case when lower(name) = $1 then 0 when lower(name) like $2 then 1 else 2 end as rank";
+
+/** Rows whose name is $1, begins as $2, or, if $3, holds $1: at most $4 each; for the last the newest $5 are looked through. */
+const matches = (columns: string, table: string, order: string): string =>
+  `(select ${columns} from explorer.${table} where lower(name) = $1 limit $4)
+   union (select ${columns} from explorer.${table} where lower(name) like $2 limit $4)
+   union (select ${columns} from
+     (select * from explorer.${table} where $3::boolean and name is not null order by ${order} desc limit $5) newest
+     where strpos(lower(name), $1) > 0 limit $4)`;
 
 export const blockOf = (position: number): number => Math.floor(position / perBlock);
 export const indexOf = (position: number): number => position % perBlock;

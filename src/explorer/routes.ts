@@ -136,7 +136,7 @@ const routes = {
   ),
   search: read(
     "/search",
-    "Find by block number, hash, address, or the beginning of a contract's or a model's name",
+    "Find by block number, hash, address, or a part of a contract's or a model's name: those that are the text first, then those that begin with it",
     z.object({ results: z.array(hitOut) }),
     { query: z.object({ q: searchText }) },
   ),

@@ -12994,7 +12994,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Find by block number, hash, address, or the beginning of a contract's or a model's name */
+        /** Find by block number, hash, address, or a part of a contract's or a model's name: those that are the text first, then those that begin with it */
         get: {
             parameters: {
                 query: {

@@ -58,7 +58,7 @@ export function Search() {
         <input
           name="q"
           aria-label="Search the chain"
-          placeholder="Block, transaction, address, receipt or name"
+          placeholder="Block, transaction, address, receipt, or part of a name"
           className="h-10 min-w-0 flex-1 rounded-md border bg-surface px-3"
           maxLength={200}
         />
