@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { encodeFunctionData, stringToHex } from "viem";
 import { demoApi } from "../../src/cli/demo-api.ts";
 import { contributeAs } from "../../src/cli/demo-contribute.ts";
 import {
@@ -79,10 +81,60 @@ const contextOf = ({ node }: World) =>
 /** Five people contribute, and a version is published. */
 export const giveValley = (world: World) => contributeValley(contextOf(world));
 
+/** Somebody stakes and opens a pool. @returns the pool's name */
+async function stakeIn({ node: { network } }: World): Promise<string> {
+  const account = network.keys.account("vale");
+  await network.faucet(account.address, 150n * open);
+  await network.writer(account).write({
+    ...network.contracts.OpenStaking,
+    functionName: "open",
+    args: [BigInt(account.address), 1_000],
+    value: 100n * open,
+  });
+  return account.address.toLowerCase();
+}
+
+/** Somebody locks OPEN and proposes what it thinks of. */
+async function proposeTip({ node: { network } }: World): Promise<void> {
+  const { GOPEN, OpenGovernor, ProtocolParameters } = network.contracts;
+  const proposer = network.writer(network.keys.account("perry"));
+  const { address } = proposer.account;
+  const locked = 20_000n * open;
+  await network.faucet(address, locked + open);
+  await proposer.write({ ...GOPEN, functionName: "deposit", value: locked });
+  await proposer.write({ ...GOPEN, functionName: "delegate", args: [address] });
+  // Votes are those of a second that is over.
+  const votes = async () => {
+    const { timestamp } = await proposer.public.getBlock({ blockTag: "pending" });
+    return proposer.public.readContract({
+      ...OpenGovernor,
+      functionName: "getVotes",
+      args: [address, timestamp - 1n],
+      blockTag: "pending",
+    });
+  };
+  while ((await votes()) < locked) await pause(100);
+  const call = encodeFunctionData({
+    ...ProtocolParameters,
+    functionName: "set",
+    args: [stringToHex("minimumTipWei", { size: 32 }), 2n * 10n ** 9n],
+  });
+  await proposer.write({
+    ...OpenGovernor,
+    functionName: "propose",
+    args: [
+      [ProtocolParameters.address],
+      [0n],
+      [call],
+      "Double the minimum tip\nBlocks fill with transactions that nobody needs. A higher tip keeps them out.",
+    ],
+  });
+}
+
 /** What {@link populate} has made happen. */
 export type Known = Awaited<ReturnType<typeof populate>>;
 
-/** Five people contribute, a release is trained, questions are paid for, a batch is settled and claimed. About half a minute. */
+/** Five people contribute, a release is trained, questions are paid for, a batch is settled and claimed, a pool is opened and a proposal made. About half a minute. */
 export async function populate(world: World) {
   const context = contextOf(world);
   const { valley } = context;
@@ -91,6 +143,8 @@ export async function populate(world: World) {
   const { secret, channelId } = await buyKey(context, open);
   const receipts = await collectReceipts(context, await askAll(context, "valley", "", secret));
   await settleAndClaim(context, receipts, contributors);
+  const pool = await stakeIn(world);
+  await proposeTip(world);
   const { transactions } = await context.api.get<{ transactions: { hash: string }[] }>(
     "/v1/explorer/transactions?limit=1",
   );
@@ -104,6 +158,7 @@ export async function populate(world: World) {
     receiptId: receipts[0]?.receiptId as string,
     channelId,
     secret,
+    pool,
     /** A question that the release was taught the answer to. */
     question: valley.questions[0]?.question as string,
     answer: valley.questions[0]?.answer as string,

@@ -5,12 +5,16 @@ export type FlowNode = { id: string; label: string; title?: string; colour?: str
 export type FlowLink = { source: string; target: string; value: number; title: string; uncertain?: boolean };
 
 type Props = {
+  /** What it is a picture of, in a word or two. */
+  name: string;
   /** What the picture says, for who does not see it. */
   label: string;
   nodes: readonly FlowNode[];
   links: readonly FlowLink[];
   /** Pixels; more nodes take more. */
   height?: number;
+  /** Pixels below which labels would lie on each other: where it is narrower, the picture scrolls. */
+  least?: number;
 };
 
 /** The width an element has, as it changes. */
@@ -27,7 +31,7 @@ function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
 }
 
 /** Money or influence from left to right: a band is as wide as its share. A table beside says the same in figures. */
-export function Flow({ label, nodes, links, height = 260 }: Props) {
+export function Flow({ name, label, nodes, links, height = 260, least = 544 }: Props) {
   const [place, width] = useWidth();
   const id = useId();
   const graph = useMemo(() => {
@@ -49,51 +53,54 @@ export function Flow({ label, nodes, links, height = 260 }: Props) {
   }, [nodes, links, width, height]);
   const path = sankeyLinkHorizontal<FlowNode, FlowLink>();
   return (
-    <div ref={place} className="w-full min-w-0" style={{ height }}>
-      {graph && (
-        <svg width={width} height={height} role="img" aria-labelledby={id}>
-          <title id={id}>{label}</title>
-          {graph.links.map((link: SankeyLink<FlowNode, FlowLink>) => (
-            <path
-              key={link.title}
-              d={path(link) ?? ""}
-              fill="none"
-              stroke="var(--accent)"
-              strokeOpacity={link.uncertain ? 0.2 : 0.38}
-              strokeWidth={Math.max(1, link.width ?? 1)}
-            >
-              <title>{link.title}</title>
-            </path>
-          ))}
-          {graph.nodes.map((node: SankeyNode<FlowNode, FlowLink>) => {
-            const { x0 = 0, x1 = 0, y0 = 0, y1 = 0 } = node;
-            const right = x0 > width / 2;
-            return (
-              <g key={node.id}>
-                <rect
-                  x={x0}
-                  y={y0}
-                  width={x1 - x0}
-                  height={Math.max(1, y1 - y0)}
-                  fill={node.colour ?? "var(--accent)"}
-                >
-                  <title>{node.title ?? node.label}</title>
-                </rect>
-                <text
-                  x={right ? x0 - 6 : x1 + 6}
-                  y={(y0 + y1) / 2}
-                  dy="0.35em"
-                  textAnchor={right ? "end" : "start"}
-                  fontSize={12}
-                  fill="var(--text)"
-                >
-                  {node.label}
-                </text>
-              </g>
-            );
-          })}
-        </svg>
-      )}
-    </div>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable with the keyboard
+    <section tabIndex={0} aria-label={name} className="overflow-x-auto overflow-y-hidden">
+      <div ref={place} style={{ height, minWidth: least }}>
+        {graph && (
+          <svg width={width} height={height} role="img" aria-labelledby={id}>
+            <title id={id}>{label}</title>
+            {graph.links.map((link: SankeyLink<FlowNode, FlowLink>) => (
+              <path
+                key={link.title}
+                d={path(link) ?? ""}
+                fill="none"
+                stroke="var(--accent)"
+                strokeOpacity={link.uncertain ? 0.2 : 0.38}
+                strokeWidth={Math.max(1, link.width ?? 1)}
+              >
+                <title>{link.title}</title>
+              </path>
+            ))}
+            {graph.nodes.map((node: SankeyNode<FlowNode, FlowLink>) => {
+              const { x0 = 0, x1 = 0, y0 = 0, y1 = 0 } = node;
+              const right = x0 > width / 2;
+              return (
+                <g key={node.id}>
+                  <rect
+                    x={x0}
+                    y={y0}
+                    width={x1 - x0}
+                    height={Math.max(1, y1 - y0)}
+                    fill={node.colour ?? "var(--accent)"}
+                  >
+                    <title>{node.title ?? node.label}</title>
+                  </rect>
+                  <text
+                    x={right ? x0 - 6 : x1 + 6}
+                    y={(y0 + y1) / 2}
+                    dy="0.35em"
+                    textAnchor={right ? "end" : "start"}
+                    fontSize={12}
+                    fill="var(--text)"
+                  >
+                    {node.label}
+                  </text>
+                </g>
+              );
+            })}
+          </svg>
+        )}
+      </div>
+    </section>
   );
 }

@@ -35,7 +35,18 @@ export function Page({ title, lead, trail = [], action, children }: Props) {
               ))}
             </nav>
           )}
-          <h1 className="text-2xl font-semibold tracking-tight break-words">{title}</h1>
+          <h1 className="text-2xl font-semibold tracking-tight break-words">
+            {title.split(/(0x\S+…\S+)/).map((part, at) =>
+              // Every other part is a hash, which is read as one word.
+              at % 2 === 1 ? (
+                <span key={part} className="whitespace-nowrap">
+                  {part}
+                </span>
+              ) : (
+                part
+              ),
+            )}
+          </h1>
           {lead && <div className="mt-1 max-w-prose text-quiet">{lead}</div>}
         </div>
         {action && <div className="flex flex-wrap gap-2">{action}</div>}

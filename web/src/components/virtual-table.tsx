@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useRef } from "react";
 import { cn } from "../lib/cn.ts";
+import { useNarrow } from "../lib/narrow.ts";
 
 export type VirtualColumn<Row> = {
   heading: string;
@@ -18,12 +19,19 @@ type Props<Row> = {
   /** Told which rows are seen, so that they can be loaded. */
   onRange?: (first: number, last: number) => void;
   onOpen?: (row: Row) => void;
-  /** Pixels. */
+  /** Pixels, where columns stand beside each other. */
   rowHeight?: number;
   height?: string;
 };
 
-/** A table of any length: only the rows in sight (and a few beside) are in the document. */
+/** Where it is narrow: a line of a row, and what is above and below its lines, pixels. */
+const line = 26;
+const around = 12;
+
+/**
+ * A table of any length: only the rows in sight (and a few beside) are in the document. Where it is narrow, a row's first cell stands
+ * beside the others, which stand under each other with their names: nothing scrolls sideways.
+ */
 export function VirtualTable<Row>({
   caption,
   columns,
@@ -35,17 +43,26 @@ export function VirtualTable<Row>({
   height = "min(65dvh, 46rem)",
 }: Props<Row>) {
   const scroller = useRef<HTMLDivElement>(null);
+  const narrow = useNarrow();
+  const high = narrow ? around + line * (columns.length - 1) : rowHeight;
   const virtual = useVirtualizer({
     count: total,
     getScrollElement: () => scroller.current,
-    estimateSize: () => rowHeight,
+    estimateSize: () => high,
     overscan: 8,
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the virtualizer remembers the heights of before
+  useEffect(() => virtual.measure(), [high, virtual]);
   const items = virtual.getVirtualItems();
   const first = items[0]?.index ?? 0;
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => onRange?.(first, last), [onRange, first, last]);
-  const grid = { gridTemplateColumns: columns.map(({ width }) => width).join(" ") };
+  const grid = {
+    gridTemplateColumns: narrow
+      ? `${columns[0]?.width} minmax(0, 1fr)`
+      : columns.map(({ width }) => width).join(" "),
+    ...(narrow && { gridTemplateRows: `repeat(${columns.length - 1}, ${line}px)` }),
+  };
   return (
     // biome-ignore lint/a11y/useSemanticElements: rows that come and go cannot be a table element's
     <div
@@ -63,7 +80,11 @@ export function VirtualTable<Row>({
       <div
         role="row"
         aria-rowindex={1}
-        className="sticky top-0 z-10 grid min-w-max border-b bg-sunken text-xs font-medium text-quiet"
+        className={
+          narrow
+            ? "sr-only"
+            : "sticky top-0 z-10 grid min-w-max border-b bg-sunken text-xs font-medium text-quiet"
+        }
         style={grid}
       >
         {columns.map(({ heading, numeric }) => (
@@ -75,7 +96,11 @@ export function VirtualTable<Row>({
         ))}
       </div>
       {/* biome-ignore lint/a11y/useSemanticElements: as above */}
-      <div role="rowgroup" className="relative min-w-max" style={{ height: virtual.getTotalSize() }}>
+      <div
+        role="rowgroup"
+        className={cn("relative", !narrow && "min-w-max")}
+        style={{ height: virtual.getTotalSize() }}
+      >
         {items.map(({ index, start }) => {
           const row = rowAt(index);
           return (
@@ -85,17 +110,26 @@ export function VirtualTable<Row>({
               key={index}
               role="row"
               aria-rowindex={index + 2}
-              className="absolute inset-x-0 grid border-b hover:bg-sunken"
-              style={{ ...grid, height: rowHeight, transform: `translateY(${start}px)` }}
+              className={cn("absolute inset-x-0 grid border-b hover:bg-sunken", narrow && "content-center")}
+              style={{ ...grid, height: high, transform: `translateY(${start}px)` }}
               {...(onOpen && row ? { onClick: () => onOpen(row) } : {})}
             >
-              {columns.map(({ heading, cell, numeric }) => (
+              {columns.map(({ heading, cell, numeric }, at) => (
                 // biome-ignore lint/a11y/useSemanticElements: as above
                 <div
                   key={heading}
                   role="cell"
-                  className={cn("flex min-w-0 items-center overflow-hidden px-3", numeric && "justify-end")}
+                  className={cn(
+                    "flex min-w-0 items-center overflow-hidden px-3",
+                    numeric && !narrow && "justify-end",
+                    narrow && (at === 0 ? "row-span-full" : "col-start-2 gap-2 pl-0"),
+                  )}
                 >
+                  {narrow && at > 0 && (
+                    <span aria-hidden className="w-20 shrink-0 text-xs text-quiet">
+                      {heading}
+                    </span>
+                  )}
                   <div className="truncate">{row ? cell(row) : "…"}</div>
                 </div>
               ))}

@@ -72,6 +72,7 @@ async function readProposal(chain: ChainView, { args, transactionHash, blockNumb
     quorumWei,
     createdMs,
     createdIn: transactionHash as Hex,
+    createdBlock: blockNumber,
     /** Votes are what one had at the end of this second. */
     startsMs: Number(start) * 1_000,
     endsMs: Number(end) * 1_000,
@@ -174,6 +175,7 @@ async function readMilestones(chain: ChainView, id: bigint) {
         : {
             atMs: await blockTimeMs(chain, event.blockNumber),
             transactionHash: event.transactionHash as Hex,
+            block: event.blockNumber,
           };
     }),
   );

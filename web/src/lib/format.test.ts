@@ -6,6 +6,7 @@ import {
   bytes,
   count,
   date,
+  dateToSecond,
   duration,
   money,
   openText,
@@ -54,6 +55,7 @@ test("counts, hashes, sizes, ages and names are written for people", () => {
   assert.equal(percent(0.1234), "12.3 %");
   assert.equal(words("completionTokens"), "completion tokens");
   assert.match(date(Date.UTC(2026, 10, 22, 5, 31)), /22 Nov 2026/);
+  assert.match(dateToSecond(Date.UTC(2026, 10, 22, 5, 31, 7)), /22 Nov 2026, \d\d:\d\d:07 \S+/);
 });
 
 test("a state is calm when final, loud when challenged", () => {

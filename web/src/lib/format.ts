@@ -91,17 +91,22 @@ export function ago(ms: number): string {
   return ms > 0 ? `${duration(ms)} ago` : `in ${duration(-ms)}`;
 }
 
-const moment = new Intl.DateTimeFormat("en-GB", {
+const upToMinutes = {
   day: "numeric",
   month: "short",
   year: "numeric",
   hour: "2-digit",
   minute: "2-digit",
   timeZoneName: "short",
-});
+} as const;
+const minutes = new Intl.DateTimeFormat("en-GB", upToMinutes);
+const seconds = new Intl.DateTimeFormat("en-GB", { ...upToMinutes, second: "2-digit" });
 
 /** A date and time with its zone: `22 Nov 2026, 05:31 UTC`. */
-export const date = (ms: number): string => moment.format(ms);
+export const date = (ms: number): string => minutes.format(ms);
+
+/** The same to the second, as blocks have it: `22 Nov 2026, 05:31:07 UTC`. */
+export const dateToSecond = (ms: number): string => seconds.format(ms);
 
 /** A name in camel or snake case as lower-case words. */
 export const words = (name: string): string =>

@@ -56,7 +56,7 @@ export function Split({ view }: { view: Pick<Schema<"Receipt">, "bundle" | "feeW
             <span className="inline-flex items-center gap-2">
               <span
                 aria-hidden
-                className="hidden h-2 w-16 overflow-hidden rounded-full bg-sunken sm:inline-block"
+                className="hidden h-2 w-16 overflow-hidden rounded-full bg-sunken 2xl:inline-block"
               >
                 <span className="block h-full bg-accent" style={{ width: `${100 * share(amount)}%` }} />
               </span>

@@ -1,4 +1,5 @@
 import { Badge } from "../components/ui/badge.tsx";
+import { cn } from "../lib/cn.ts";
 
 type Fact = { by: "proven" | "attested" | "neither"; fact: string; check: string };
 
@@ -13,8 +14,9 @@ export function Standing({ standing }: { standing: readonly Fact[] }) {
               <Badge tone={by === "neither" ? "quiet" : "good"}>{by}</Badge>
             </span>
             <span>
-              {fact}
-              <span className="block text-quiet">{check}</span>
+              {/* A quantity of one letter is written as the protocol writes it. */}
+              <span className={cn("block", !/^.\b/.test(fact) && "first-letter:uppercase")}>{fact}</span>
+              <span className="block text-quiet first-letter:uppercase">{check}</span>
             </span>
           </li>
         ))}

@@ -56,6 +56,7 @@ export function Answered({ pool }: { pool: Pool }) {
 export const Rewards = ({ rewards }: { rewards: readonly Reward[] }) => (
   <Table
     caption="Rewards"
+    stack
     rows={rewards}
     keyOf={({ key }) => key}
     empty={
@@ -85,6 +86,7 @@ export const Rewards = ({ rewards }: { rewards: readonly Reward[] }) => (
 export const Slashes = ({ slashes }: { slashes: readonly Slash[] }) => (
   <Table
     caption="Slashes"
+    stack
     rows={slashes}
     keyOf={({ slashId }) => String(slashId)}
     empty={

@@ -33,7 +33,7 @@ export function ToastRegion({ children }: { children: ReactNode }) {
             bad && "border-bad/50 text-bad",
           )}
         >
-          <Primitive.Description className="min-w-0 break-words">{text}</Primitive.Description>
+          <Primitive.Description className="min-w-0 [overflow-wrap:anywhere]">{text}</Primitive.Description>
           <Primitive.Close aria-label="Dismiss" className="text-quiet hover:text-text">
             ×
           </Primitive.Close>
@@ -46,7 +46,7 @@ export function ToastRegion({ children }: { children: ReactNode }) {
       <Primitive.Provider label="Message">
         {children}
         {list}
-        <Primitive.Viewport className="fixed right-3 bottom-3 z-50 flex w-[min(24rem,calc(100vw-1.5rem))] flex-col gap-2 outline-none" />
+        <Primitive.Viewport className="fixed inset-x-3 bottom-3 z-50 flex flex-col gap-2 outline-none sm:left-auto sm:w-96" />
       </Primitive.Provider>
     </Context>
   );

@@ -21,6 +21,7 @@ export function Passes() {
     >
       <Table
         caption="Passes"
+        stack
         rows={passes.map((pass, at) => ({ ...pass, name: datanets[at]?.data?.name }))}
         keyOf={({ datanetId }) => datanetId}
         empty={

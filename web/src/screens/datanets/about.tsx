@@ -6,7 +6,8 @@ import { Facts } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { When } from "../../components/when.tsx";
-import { count, words } from "../../lib/format.ts";
+import { count } from "../../lib/format.ts";
+import { optionalChecks } from "./new-form.ts";
 import { licensesQuery, rulesQuery } from "./queries.ts";
 import { Files } from "./versions.tsx";
 
@@ -61,7 +62,11 @@ export function About({ datanet }: { datanet: Schema<"Datanet"> }) {
           {(asked) => (
             <Facts
               facts={[
-                ["Refused", asked.refuse.map(words).join(", ") || "only malformed rows and duplicates"],
+                [
+                  "Refused",
+                  asked.refuse.map((check) => optionalChecks[check]).join("; ") ||
+                    "Malformed rows and duplicates alone",
+                ],
                 ["Languages", asked.languages?.join(", ") ?? "any"],
                 ["Length", lengthOf(asked)],
                 [

@@ -48,6 +48,7 @@ export function Contributors({ datanet }: { datanet: Schema<"Datanet"> }) {
           {({ pages: loaded }) => (
             <Table
               caption="Contributors"
+              stack
               rows={loaded.flatMap(({ contributors }) => contributors)}
               keyOf={({ contributor }) => contributor}
               empty={
@@ -158,6 +159,7 @@ function Contributions({ datanetId, me }: { datanetId: string; me: string | unde
         {({ pages: loaded }) => (
           <Table
             caption="Contributions"
+            stack
             rows={loaded.flatMap(({ contributions }) => contributions)}
             keyOf={({ contributionId }) => String(contributionId)}
             empty={<Empty title={mine ? "You have given nothing here yet" : "Nothing has been given yet"} />}

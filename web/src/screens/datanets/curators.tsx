@@ -24,6 +24,7 @@ export function Curators({ datanet: { datanetId, owner } }: { datanet: Schema<"D
           {({ curators: all }) => (
             <Table
               caption="Curators"
+              stack
               rows={[{ curator: owner, named: false, electedUntil: null }, ...all]}
               keyOf={({ curator }) => curator}
               columns={[

@@ -48,6 +48,7 @@ export function DatanetList() {
           {({ pages: loaded }) => (
             <Table
               caption="Datanets"
+              stack
               rows={loaded.flatMap(({ datanets }) => datanets)}
               keyOf={({ datanetId }) => datanetId}
               empty={

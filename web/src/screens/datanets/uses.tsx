@@ -17,6 +17,7 @@ export function Uses({ datanetId }: { datanetId: string }) {
         {({ releases }) => (
           <Table
             caption="Releases"
+            stack
             rows={releases}
             keyOf={({ releaseId, version }) => `${releaseId} ${version}`}
             empty={

@@ -38,11 +38,20 @@ export function Versions({
       >
         <Table
           caption="Versions"
+          stack
           rows={versions}
           keyOf={({ version }) => String(version)}
           empty={<Empty title="No version has been published yet" />}
           columns={[
-            { heading: "Version", cell: ({ version }) => version },
+            {
+              heading: "Version",
+              cell: ({ version }) => (
+                <>
+                  <span className="sm:hidden">Version </span>
+                  {version}
+                </>
+              ),
+            },
             { heading: "Train rows", numeric: true, cell: (one) => count(one.count) },
             { heading: "Held out", numeric: true, cell: (one) => count(one.heldoutCount) },
             { heading: "Licence", wide: true, cell: ({ license }) => license },

@@ -224,6 +224,7 @@ function Answers({ address }: { address: string }) {
         {({ answers }) => (
           <Table
             caption="Answers that paid"
+            stack
             rows={answers.slice(0, 100)}
             keyOf={({ receiptId }) => receiptId}
             empty={<Empty title="No answer yet">Each answer that pays this account is listed here.</Empty>}
@@ -255,6 +256,7 @@ function Claims({ address }: { address: string }) {
         {({ claims }) => (
           <Table
             caption="Claims"
+            stack
             rows={claims}
             keyOf={({ transactionHash, amountWei }) => transactionHash + amountWei}
             empty={

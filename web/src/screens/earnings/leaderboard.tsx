@@ -20,11 +20,21 @@ export function Leaderboard({ you }: { you: string | undefined }) {
         {(board) => (
           <Table
             caption="Contributors by influence"
+            stack
             rows={board.slice(0, 100)}
             keyOf={({ payee }) => payee}
             empty={<Empty title="Nobody has earned yet">The first paid answer fills this list.</Empty>}
             columns={[
-              { heading: "Rank", numeric: true, cell: ({ rank }) => rank },
+              {
+                heading: "Rank",
+                numeric: true,
+                cell: ({ rank }) => (
+                  <>
+                    <span className="sm:hidden">Rank </span>
+                    {rank}
+                  </>
+                ),
+              },
               {
                 heading: "Contributor",
                 cell: ({ payee }) => (

@@ -4,7 +4,7 @@ import { api, ask } from "../../api/client.ts";
 import type { Schema } from "../../api/types.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Address, Hash, Transaction } from "../../components/hash.tsx";
-import { Facts, Page, Stat, Stats } from "../../components/page.tsx";
+import { Facts, Page, Stat, Stats, StatsPlace } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { balanceQuery } from "../../earnings/queries.ts";
@@ -49,7 +49,7 @@ export function Account() {
       lead={<Hash value={address} />}
       trail={explorerTrail}
     >
-      <Loaded query={found} rows={2}>
+      <Loaded query={found} place={<StatsPlace count={4} />}>
         {(data) => (
           <Stats>
             <Stat label="Balance">

@@ -29,7 +29,10 @@ export function BatchPage() {
               <Stat label="State">
                 <Badge className="text-sm">{data.state}</Badge>
               </Stat>
-              <Stat label="Receipts" note={`from ${data.channels} channels`}>
+              <Stat
+                label="Receipts"
+                note={data.channels === 1 ? "from 1 channel" : `from ${count(data.channels)} channels`}
+              >
                 {count(data.receipts.count)}
               </Stat>
               <Stat label="Divided">
@@ -55,13 +58,13 @@ export function BatchPage() {
                       <Transaction key="tx" value={data.transactionHash} />
                     ),
                   ],
-                  ["Prepared", <When key="prepared" exact ms={data.preparedAtMs} />],
+                  ["Prepared", <When key="prepared" exact="second" ms={data.preparedAtMs} />],
                   [
                     "Final",
                     data.finalAtSec === null ? (
                       "not posted yet"
                     ) : (
-                      <When key="final" exact ms={data.finalAtSec * 1000} />
+                      <When key="final" exact="second" ms={data.finalAtSec * 1000} />
                     ),
                   ],
                   ["Receipts' root", <Hash key="receipts" value={data.receipts.root} />],

@@ -51,7 +51,7 @@ export function Block() {
                     </Link>
                   ),
                 ],
-                ["Time", <When key="time" exact ms={data.timestampSec * 1000} />],
+                ["Time", <When key="time" exact="second" ms={data.timestampSec * 1000} />],
                 ["State root", <Hash key="root" value={data.stateRoot} />],
                 ["Tips go to", <Address key="miner" value={data.miner} />],
                 ["Gas used", `${count(data.gasUsed)} of ${count(data.gasLimit)}`],

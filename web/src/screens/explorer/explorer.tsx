@@ -99,6 +99,7 @@ export function Explorer() {
             {({ receipts }) => (
               <Table
                 caption="Newest receipts"
+                stack
                 rows={receipts}
                 keyOf={({ receiptId }) => receiptId}
                 empty={<Empty title="No answer has been paid yet" />}

@@ -41,7 +41,7 @@ export function ReceiptPage() {
                       "Tokens",
                       `${count(view.bundle.receipt.promptTokens)} asked, ${count(view.bundle.receipt.completionTokens)} answered`,
                     ],
-                    ["Accepted", <When key="when" exact ms={view.acceptedAtMs} />],
+                    ["Accepted", <When key="when" exact="second" ms={view.acceptedAtMs} />],
                     ["Channel", <Hash key="channel" value={view.channelId} />],
                     ["Question's digest", <Hash key="request" value={view.bundle.receipt.requestDigest} />],
                     ["Answer's digest", <Hash key="response" value={view.bundle.receipt.responseDigest} />],

@@ -49,7 +49,7 @@ export function TransactionPage() {
                       {count(data.blockNumber)}
                     </Link>,
                   ],
-                  ["Time", <When key="time" exact ms={data.timestampSec * 1000} />],
+                  ["Time", <When key="time" exact="second" ms={data.timestampSec * 1000} />],
                   ["From", <Address key="from" value={data.from} />],
                   [
                     "To",

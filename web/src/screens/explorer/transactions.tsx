@@ -13,6 +13,7 @@ export function Transactions({ transactions }: { transactions: Schema<"ExplorerT
   return (
     <Table
       caption="Transactions"
+      stack
       rows={transactions}
       keyOf={({ hash }) => hash}
       empty={<Empty title="No transaction" />}

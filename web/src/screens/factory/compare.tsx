@@ -83,6 +83,7 @@ function Side({ jobs }: { jobs: readonly Schema<"FineTune">[] }) {
       <Card heading="What came of them">
         <Table
           caption="Results"
+          stack
           rows={jobs.map((job, at) => ({ job, name: names[at] as string, report: reports[at]?.data }))}
           keyOf={({ job }) => job.id}
           columns={[
@@ -120,6 +121,7 @@ function Side({ jobs }: { jobs: readonly Schema<"FineTune">[] }) {
       <Card heading="What they were told differently">
         <Table
           caption="Differences of the recipes"
+          stack
           rows={differing}
           keyOf={(name) => name}
           empty={<Empty title="They were told the same" />}

@@ -4,7 +4,7 @@ import { isOver, jobQuery, reportQuery } from "../../api/factory.ts";
 import type { Schema } from "../../api/types.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Curve } from "../../components/curve.tsx";
-import { ReleaseLink } from "../../components/hash.tsx";
+import { Address, ReleaseLink } from "../../components/hash.tsx";
 import { Facts, Page, Stat, Stats } from "../../components/page.tsx";
 import { Failure, Loaded } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
@@ -195,7 +195,16 @@ function wishesOf({ id, owner, spec }: Schema<"FineTune">) {
         {id}
       </span>,
     ],
-    ["Owner", owner],
+    [
+      "Asked for by",
+      owner === "operator" ? (
+        "this node's operator"
+      ) : /^0x[0-9a-f]{40}$/i.test(owner) ? (
+        <Address key="owner" value={owner} />
+      ) : (
+        owner
+      ),
+    ],
     [
       "Data",
       <span key="data" className="flex flex-col">

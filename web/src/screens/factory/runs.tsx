@@ -70,18 +70,24 @@ export function Runs() {
                 },
                 {
                   heading: "Model",
-                  cell: ({ id, spec }) => (
-                    <Link
-                      to="/factory/$job"
-                      params={{ job: id }}
-                      className="font-medium text-accent hover:underline"
-                      title={id}
-                    >
-                      {spec.model}
-                    </Link>
+                  cell: ({ id, spec, state }) => (
+                    <>
+                      <Link
+                        to="/factory/$job"
+                        params={{ job: id }}
+                        className="font-medium text-accent hover:underline [overflow-wrap:anywhere]"
+                        title={id}
+                      >
+                        {spec.model}
+                      </Link>
+                      {/* Where it is narrow, the loss is what must be seen. */}
+                      <span className="block md:hidden">
+                        <Badge>{state}</Badge>
+                      </span>
+                    </>
                   ),
                 },
-                { heading: "State", cell: ({ state }) => <Badge>{state}</Badge> },
+                { heading: "State", wide: true, cell: ({ state }) => <Badge>{state}</Badge> },
                 {
                   heading: "Data",
                   wide: true,

@@ -84,6 +84,7 @@ const Proposals = ({ proposals }: { proposals: readonly Proposal[] }) => (
   <Card>
     <Table
       caption="Proposals"
+      stack
       rows={proposals}
       keyOf={({ number }) => String(number)}
       empty={
@@ -100,7 +101,15 @@ const Proposals = ({ proposals }: { proposals: readonly Proposal[] }) => (
         </Empty>
       }
       columns={[
-        { heading: "No.", cell: ({ number }) => number },
+        {
+          heading: "No.",
+          cell: ({ number }) => (
+            <>
+              <span className="sm:hidden">Proposal </span>
+              {number}
+            </>
+          ),
+        },
         {
           heading: "What",
           cell: ({ number, title, told }) => (
@@ -126,7 +135,7 @@ const Proposals = ({ proposals }: { proposals: readonly Proposal[] }) => (
         { heading: "Against", numeric: true, wide: true, cell: (proposal) => votes(proposal.votes.against) },
         {
           heading: "Next",
-          cell: (proposal) => <span className="inline-block min-w-40">{nextStep(proposal)}</span>,
+          cell: (proposal) => <span className="sm:inline-block sm:min-w-40">{nextStep(proposal)}</span>,
         },
       ]}
     />

@@ -53,6 +53,7 @@ export function ParametersPage() {
               >
                 <Table
                   caption="Parameters"
+                  stack
                   rows={shown}
                   keyOf={({ name }) => name}
                   empty={

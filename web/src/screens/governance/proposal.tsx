@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
+import { Link, useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Address, Hash, Transaction } from "../../components/hash.tsx";
 import { Page } from "../../components/page.tsx";
@@ -13,7 +13,7 @@ import type { Found } from "../../governance/proposals.ts";
 import { parametersQuery, proposalQuery } from "../../governance/queries.ts";
 import { nextStep } from "../../governance/which.ts";
 import { cn } from "../../lib/cn.ts";
-import { votes } from "../../lib/format.ts";
+import { count, votes } from "../../lib/format.ts";
 import { useNow } from "../../lib/now.ts";
 import { useAddress } from "../../wallet/wallet.ts";
 import { Acting } from "./acting.tsx";
@@ -83,6 +83,7 @@ function Body({ found }: { found: Found }) {
         <Card heading="Votes cast" note={`${ballots.length}, the heaviest first.`}>
           <Table
             caption="Votes cast"
+            stack
             rows={ballots}
             keyOf={({ voter }) => voter}
             empty={<Empty title="Nobody has voted yet">Votes and their reasons appear here.</Empty>}
@@ -124,6 +125,20 @@ function Body({ found }: { found: Found }) {
   );
 }
 
+/** The transaction that did it, and its block, whose time is the one told. */
+const Made = ({ transaction, block }: { transaction: string; block: bigint }) => (
+  <span className="flex flex-wrap items-center gap-x-3">
+    <Transaction value={transaction} />
+    <Link
+      to="/explorer/blocks/$block"
+      params={{ block: String(block) }}
+      className="text-accent hover:underline"
+    >
+      Block {count(block)}
+    </Link>
+  </span>
+);
+
 function Timeline({ found: { proposal, milestones } }: { found: Found }) {
   const { state } = proposal;
   const now = useNow();
@@ -132,7 +147,7 @@ function Timeline({ found: { proposal, milestones } }: { found: Found }) {
       label: "Proposed",
       ms: proposal.createdMs,
       sure: true,
-      beside: <Transaction value={proposal.createdIn} />,
+      beside: <Made transaction={proposal.createdIn} block={proposal.createdBlock} />,
     },
     ...(milestones.canceled
       ? [
@@ -140,7 +155,9 @@ function Timeline({ found: { proposal, milestones } }: { found: Found }) {
             label: "Taken back",
             ms: milestones.canceled.atMs,
             sure: true,
-            beside: <Transaction value={milestones.canceled.transactionHash} />,
+            beside: (
+              <Made transaction={milestones.canceled.transactionHash} block={milestones.canceled.block} />
+            ),
           },
         ]
       : [
@@ -153,7 +170,7 @@ function Timeline({ found: { proposal, milestones } }: { found: Found }) {
             label: "Queued",
             ms: milestones.queued.atMs,
             sure: true,
-            beside: <Transaction value={milestones.queued.transactionHash} />,
+            beside: <Made transaction={milestones.queued.transactionHash} block={milestones.queued.block} />,
           },
           { label: "Can be carried out", ms: proposal.executableMs ?? undefined, sure: true },
         ]
@@ -164,7 +181,9 @@ function Timeline({ found: { proposal, milestones } }: { found: Found }) {
             label: "Carried out",
             ms: milestones.executed.atMs,
             sure: true,
-            beside: <Transaction value={milestones.executed.transactionHash} />,
+            beside: (
+              <Made transaction={milestones.executed.transactionHash} block={milestones.executed.block} />
+            ),
           },
         ]
       : []),
@@ -181,8 +200,8 @@ function Timeline({ found: { proposal, milestones } }: { found: Found }) {
             />
             <span className="flex flex-wrap justify-between gap-x-4 gap-y-0.5">
               <span className={past ? "" : "text-quiet"}>{label}</span>
-              <span className="text-quiet">{ms !== undefined && <When ms={ms} exact />}</span>
-              {beside}
+              <span className="text-quiet">{ms !== undefined && <When ms={ms} exact="second" />}</span>
+              {beside && <span className="w-full">{beside}</span>}
             </span>
           </li>
         );

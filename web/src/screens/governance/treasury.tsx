@@ -2,8 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Amount } from "../../components/amount.tsx";
 import { Flow, type FlowLink, type FlowNode } from "../../components/flow.tsx";
 import { Address, Transaction } from "../../components/hash.tsx";
-import { Stat, Stats } from "../../components/page.tsx";
-import { Empty, Loaded } from "../../components/states.tsx";
+import { Stat, Stats, StatsPlace } from "../../components/page.tsx";
+import { Empty, Loaded, Loading } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
@@ -19,7 +19,15 @@ export function TreasuryView() {
   const parameters = useQuery(parametersQuery);
   return (
     <div className="flex flex-col gap-5">
-      <Loaded query={treasury} rows={8}>
+      <Loaded
+        query={treasury}
+        place={
+          <>
+            <StatsPlace count={3} />
+            <Loading rows={16} />
+          </>
+        }
+      >
         {(treasury) => <Money treasury={treasury} />}
       </Loaded>
       <Card
@@ -70,7 +78,10 @@ function Money({ treasury }: { treasury: Treasury }) {
         <Stat label="Holds" note={<Address value={address} />}>
           <Amount wei={heldWei} />
         </Stat>
-        <Stat label="Paid by votes" note={`${spending.length} payments`}>
+        <Stat
+          label="Paid by votes"
+          note={spending.length === 1 ? "1 payment" : `${spending.length} payments`}
+        >
           <Amount wei={spentWei} />
         </Stat>
         <Stat label="Not released yet" note="community and ecosystem, over 48 months">
@@ -78,17 +89,16 @@ function Money({ treasury }: { treasury: Treasury }) {
         </Stat>
       </Stats>
       <Card heading="What came in, and what went out">
-        <div className="overflow-x-auto">
-          <div className="min-w-[36rem]">
-            <Flow
-              label={`Treasury: ${income.map(({ name, wei }) => `${name} ${open(wei)}`).join(", ")} came in; ${open(spentWei)} went out, ${open(heldWei)} are held.`}
-              nodes={nodes}
-              links={links}
-            />
-          </div>
-        </div>
+        <Flow
+          name="Treasury"
+          least={640}
+          label={`Treasury: ${income.map(({ name, wei }) => `${name} ${open(wei)}`).join(", ")} came in; ${open(spentWei)} went out, ${open(heldWei)} are held.`}
+          nodes={nodes}
+          links={links}
+        />
         <Table
           caption="What came in"
+          stack
           rows={income}
           keyOf={({ name }) => name}
           columns={[
@@ -100,6 +110,7 @@ function Money({ treasury }: { treasury: Treasury }) {
       <Card heading="Paid by votes" note="The newest first.">
         <Table
           caption="Payments of the treasury"
+          stack
           rows={spending}
           keyOf={({ transactionHash, what }) => transactionHash + what}
           empty={
@@ -158,6 +169,12 @@ function FeePicture({ split }: { split: FeeSplit }) {
     },
   ];
   return (
-    <Flow label="How a fee is divided; the table beside says it in figures" nodes={nodes} links={links} />
+    <Flow
+      name="A fee"
+      least={384}
+      label="How a fee is divided; the table beside says it in figures"
+      nodes={nodes}
+      links={links}
+    />
   );
 }

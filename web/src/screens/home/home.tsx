@@ -109,6 +109,7 @@ function Answers({ receipts }: { receipts: Schema<"ListedReceipt">[] }) {
   return (
     <Table
       caption="Newest answers"
+      stack
       rows={receipts}
       keyOf={({ receiptId }) => receiptId}
       empty={

@@ -26,7 +26,13 @@ export function Pulse({ receipts }: { receipts: Schema<"ListedReceipt">[] }) {
       <Empty title="Nothing flows yet">The first paid answer draws itself here, with everyone it pays.</Empty>
     );
   return (
-    <Flow label="The newest answers' fees, and whom they paid" nodes={nodes} links={links} height={340} />
+    <Flow
+      name="Newest answers"
+      label="The newest answers' fees, and whom they paid"
+      nodes={nodes}
+      links={links}
+      height={340}
+    />
   );
 }
 

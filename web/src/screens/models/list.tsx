@@ -22,6 +22,7 @@ export function ModelList() {
           {({ data }) => (
             <Table
               caption="Models"
+              stack
               rows={data}
               keyOf={({ id }) => id}
               columns={[

@@ -74,6 +74,7 @@ export function Evaluation({ report }: { report: Report }) {
   return (
     <Table
       caption="Base against tuned"
+      stack
       rows={rowsOf(report)}
       keyOf={({ measure }) => measure}
       columns={[

@@ -34,14 +34,21 @@ test("what flows out of the contributors is what the release was trained on", ()
   assert.ok(links.every(({ source, target }) => ids.has(source) && ids.has(target)));
 });
 
-test("of several Datanets no band says whose examples are whose", () => {
-  const { links } = lineageOf(
+test("of several Datanets everybody is drawn, and no band says whose examples are in which", () => {
+  const { nodes, links } = lineageOf(
     release(2),
-    ["0x1", "0x2"].map((contributor) => ({ contributor, examples: 50 })),
+    Array.from({ length: 11 }, (_, i) => ({ contributor: `0x${i}`, examples: i === 0 ? 50 : 5 })),
   );
+  const between = (source: string, target: string) =>
+    links.find((link) => link.source === source && link.target === target)?.value;
   assert.deepEqual(
     links.filter(({ target }) => target === "adapter").map(({ source }) => source),
     ["1@1", "2@1"],
   );
-  assert.ok(links.every(({ source }) => !source.startsWith("0x")));
+  assert.deepEqual([between("0x0", "examples"), between("others", "examples")], [50, 15]);
+  assert.deepEqual([between("examples", "1@1"), between("examples", "2@1")], [50, 50]);
+  assert.ok(links.every(({ source, target }) => !source.startsWith("0x") || target === "examples"));
+  assert.ok(
+    nodes.some(({ label }) => label === "100 examples") && nodes.some(({ label }) => label === "3 others"),
+  );
 });

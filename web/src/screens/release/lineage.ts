@@ -17,7 +17,7 @@ export function rowsByContributor(payees: readonly string[]): Map<string, number
 
 /**
  * Where a release came from, from left to right: contributors → Datanet versions → adapter → release → what is asked. Bands are
- * examples; whose they are is drawn where one Datanet leaves no doubt from which they come.
+ * examples. Of several Datanets nobody tells whose examples are in which: there, all contributors' flow together first.
  *
  * @param given whose examples it was trained on, most first
  */
@@ -33,24 +33,30 @@ export function lineageOf(
   const nodes: FlowNode[] = [];
   const links: FlowLink[] = [];
   const [only] = datanets;
-  if (datanets.length === 1 && only) {
-    const target = `${only.datanetId}@${only.version}`;
-    for (const { contributor, examples } of given.slice(0, namedMax)) {
-      nodes.push({ id: contributor, label: short(contributor), title: contributor });
+  const target = datanets.length === 1 && only ? `${only.datanetId}@${only.version}` : "examples";
+  for (const { contributor, examples } of given.slice(0, namedMax)) {
+    nodes.push({ id: contributor, label: short(contributor), title: contributor });
+    links.push({
+      ...{ source: contributor, target, value: examples },
+      title: `${contributor}: ${examplesOf(examples)}`,
+    });
+  }
+  const rest = given.slice(namedMax);
+  if (rest.length > 0) {
+    const [who, examples] = [
+      rest.length === 1 ? "1 other" : `${count(rest.length)} others`,
+      rest.reduce((sum, { examples }) => sum + examples, 0),
+    ];
+    nodes.push({ id: "others", label: who });
+    links.push({ source: "others", target, value: examples, title: `${who}: ${examplesOf(examples)}` });
+  }
+  if (target === "examples") {
+    nodes.push({ id: target, label: examplesOf(total), title: "All contributors' examples" });
+    for (const { datanetId, version, acceptedExamples } of datanets)
       links.push({
-        ...{ source: contributor, target, value: examples },
-        title: `${contributor}: ${examplesOf(examples)}`,
+        ...{ source: target, target: `${datanetId}@${version}`, value: acceptedExamples },
+        title: `Datanet ${datanetId}, version ${version}, holds ${examplesOf(acceptedExamples)}`,
       });
-    }
-    const rest = given.slice(namedMax);
-    if (rest.length > 0) {
-      const [who, examples] = [
-        rest.length === 1 ? "1 other" : `${count(rest.length)} others`,
-        rest.reduce((sum, { examples }) => sum + examples, 0),
-      ];
-      nodes.push({ id: "others", label: who });
-      links.push({ source: "others", target, value: examples, title: `${who}: ${examplesOf(examples)}` });
-    }
   }
   for (const { datanetId, version, acceptedExamples, license } of datanets) {
     nodes.push({

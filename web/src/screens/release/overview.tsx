@@ -27,23 +27,16 @@ export function Overview({ release }: Props) {
         heading="From people's rows to answers"
         note="A band is as wide as the examples in it. Whoever stands at the left is paid when the right answers from them."
       >
-        <section
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable with the keyboard
-          tabIndex={0}
-          aria-label="Lineage"
-          className="overflow-x-auto"
-        >
-          <div className="min-w-[52rem]">
-            <Loaded query={given} rows={7}>
-              {({ contributors }) => (
-                <Flow
-                  label={`${release.model} is made from ${manifest.datanets.length} Datanet versions of ${contributors.length} contributors, through one adapter`}
-                  {...lineageOf(release, contributors)}
-                />
-              )}
-            </Loaded>
-          </div>
-        </section>
+        <Loaded query={given} rows={7}>
+          {({ contributors }) => (
+            <Flow
+              name="Lineage"
+              least={832}
+              label={`${release.model} is made from ${manifest.datanets.length} Datanet versions of ${contributors.length} contributors, through one adapter`}
+              {...lineageOf(release, contributors)}
+            />
+          )}
+        </Loaded>
         {withdrawn.length > 0 && (
           <p role="status" className="mt-3 rounded-md bg-wait-soft p-3 text-sm text-wait">
             {withdrawn
@@ -61,6 +54,7 @@ export function Overview({ release }: Props) {
           <Card heading="Made from">
             <Table
               caption="Datanet versions"
+              stack
               rows={manifest.datanets}
               keyOf={({ datanetId }) => datanetId}
               columns={[
@@ -82,7 +76,10 @@ export function Overview({ release }: Props) {
                   numeric: true,
                   cell: ({ acceptedExamples }) => count(acceptedExamples),
                 },
-                { heading: "Licence", cell: ({ license }) => license },
+                {
+                  heading: "Licence",
+                  cell: ({ license }) => <span className="whitespace-nowrap">{license}</span>,
+                },
                 { heading: "Root", wide: true, cell: ({ root }) => <Hash value={root} /> },
               ]}
             />

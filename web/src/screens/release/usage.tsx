@@ -44,6 +44,7 @@ export function Usage({ release }: { release: Schema<"Release"> }) {
             <Card heading="Latest answers">
               <Table
                 caption="Latest answers"
+                stack
                 rows={rows.slice(0, shown)}
                 keyOf={({ receiptId }) => receiptId}
                 empty={

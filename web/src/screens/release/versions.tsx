@@ -31,6 +31,7 @@ export function Versions({ release }: { release: Schema<"Release"> }) {
           {({ data }) => (
             <Table
               caption={`Releases of ${release.model}`}
+              stack
               rows={data}
               keyOf={({ id }) => id}
               columns={[
@@ -100,6 +101,7 @@ function Differences({ before, after }: { before: string; after: string }) {
         {({ differences }) => (
           <Table
             caption="Differences of the manifests"
+            stack
             rows={differences}
             keyOf={({ path }) => path}
             empty={<Empty title="The two manifests say the same" />}

@@ -8,7 +8,7 @@ import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
-import { date, percent, short } from "../../lib/format.ts";
+import { count, date, percent, short } from "../../lib/format.ts";
 import { DelegateForm, UnbondForm } from "../../stake/forms.tsx";
 import { poolWords } from "../../stake/name.ts";
 import { Answered, PoolState, Rewards, Slashes } from "../../stake/parts.tsx";
@@ -33,7 +33,7 @@ export function PoolPage() {
   return (
     <Page
       title={title}
-      lead={found.data && <PoolState pool={found.data.pool} />}
+      lead={found.data ? <PoolState pool={found.data.pool} /> : "\u00a0"}
       trail={[{ label: "Stake", to: "/stake" }]}
     >
       <Loaded query={found} rows={6}>
@@ -85,13 +85,11 @@ function Body({ pool, delegators }: { pool: Pool; delegators: readonly Position[
       </Stats>
       <div className="grid gap-5 xl:grid-cols-2">
         <Card heading="Stake here">
-          {staking.data && (
-            <DelegateForm
-              pool={pool}
-              balanceWei={holdings.data?.balanceWei}
-              epochEndsMs={staking.data.epochEndsMs}
-            />
-          )}
+          <Loaded query={staking} rows={5}>
+            {({ epochEndsMs }) => (
+              <DelegateForm pool={pool} balanceWei={holdings.data?.balanceWei} epochEndsMs={epochEndsMs} />
+            )}
+          </Loaded>
         </Card>
         {own !== undefined && own.bondedWei > 0n && staking.data ? (
           <Card heading="Take out">
@@ -113,9 +111,17 @@ function Body({ pool, delegators }: { pool: Pool; delegators: readonly Position[
         )}
       </div>
       <OverTime pool={pool} />
-      <Card heading="Delegators" note={`${delegators.length} accounts, the largest part first.`}>
+      <Card
+        heading="Delegators"
+        note={
+          delegators.length === 1
+            ? "1 account."
+            : `${count(delegators.length)} accounts, the largest part first.`
+        }
+      >
         <Table
           caption="Delegators"
+          stack
           rows={delegators.slice(0, 200)}
           keyOf={({ account }) => account}
           columns={[

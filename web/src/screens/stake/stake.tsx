@@ -35,7 +35,7 @@ export function Stake() {
       <Loaded query={staking} place={<StatsPlace count={5} />}>
         {({ stakedWei, activeWei, pools, epochEndsMs, epochMs, unbondingMs }) => (
           <Stats>
-            <Stat label="Staked" note={`in ${count(pools.length)} pools`}>
+            <Stat label="Staked" note={pools.length === 1 ? "in 1 pool" : `in ${count(pools.length)} pools`}>
               <Amount wei={stakedWei} />
             </Stat>
             <Stat label="Earning now" note="active stake of active pools">
@@ -83,6 +83,7 @@ const Pools = ({ pools, activeWei }: { pools: readonly Pool[]; activeWei: bigint
   >
     <Table
       caption="Pools"
+      stack
       rows={pools}
       keyOf={({ name }) => name}
       empty={

@@ -70,6 +70,7 @@ function Held({ account, held }: { account: Address; held: Holdings }) {
       <Card heading="In pools" action={<Collect account={account} held={held} />}>
         <Table
           caption="Your stake in pools"
+          stack
           rows={held.positions}
           keyOf={({ poolId }) => String(poolId)}
           columns={[
@@ -129,6 +130,7 @@ function Leaving({ account, held }: { account: Address; held: Holdings }) {
     <Card heading="On its way back" note="It can still be slashed until it is claimed.">
       <Table
         caption="Stake on its way back"
+        stack
         rows={held.leaving}
         keyOf={({ index }) => String(index)}
         columns={[

@@ -48,6 +48,7 @@ export function Review() {
               <Card heading="Curators">
                 <Table
                   caption="Curators"
+                  stack
                   rows={curators}
                   keyOf={({ curator }) => curator}
                   empty={<p className="text-sm text-quiet">Nobody has judged yet.</p>}
@@ -68,6 +69,7 @@ export function Review() {
               >
                 <Table
                   caption="Contributors"
+                  stack
                   rows={contributors}
                   keyOf={({ contributor }) => contributor}
                   empty={<p className="text-sm text-quiet">No row has been judged yet.</p>}

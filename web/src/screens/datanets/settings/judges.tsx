@@ -76,6 +76,7 @@ export function Judges({ datanet: { datanetId, versions } }: { datanet: Schema<"
           {({ curators: all }) => (
             <Table
               caption="Curators"
+              stack
               rows={all}
               keyOf={({ curator }) => curator}
               empty={

@@ -57,6 +57,7 @@ export function Readers({ datanetId }: { datanetId: string }) {
           <>
             <Table
               caption="Readers"
+              stack
               rows={readers}
               keyOf={({ reader }) => reader}
               empty={

@@ -30,6 +30,7 @@ export function Reads({ datanetId }: { datanetId: string }) {
         {({ pages: loaded }) => (
           <Table
             caption="What was read"
+            stack
             rows={loaded.flatMap(({ reads }) => reads)}
             keyOf={({ hourMs, version, reader, what }) => `${hourMs} ${version} ${reader} ${what}`}
             empty={<p className="text-sm text-quiet">Nobody has read it yet.</p>}
