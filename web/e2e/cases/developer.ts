@@ -1,6 +1,7 @@
 /** Who makes a model: from the choice of its data to a question to base and model side by side. */
 import { bringKey } from "../browser.ts";
 import { inBrowser, operator } from "../populated.ts";
+import { assertState } from "../screens.ts";
 
 /** Longer than what computes may take on a machine that does something else, too. */
 const slowMs = 120_000;
@@ -44,5 +45,16 @@ inBrowser(
       .getByRole("region", { name: "openledger-tiny" })
       .getByText(/tokens$/)
       .waitFor();
+
+    await page.getByRole("link", { name: "ModelFactory" }).first().click();
+    for (const model of ["valley", "trial"])
+      await page
+        .getByRole("row")
+        .filter({ has: page.getByRole("link", { name: model, exact: true }) })
+        .getByRole("checkbox")
+        .click();
+    await page.getByRole("button", { name: "Compare 2 runs" }).click();
+    await page.getByRole("table", { name: "Results" }).waitFor();
+    await assertState(page, "factory-compared");
   },
 );

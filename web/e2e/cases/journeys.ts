@@ -6,5 +6,6 @@ import "./developer.ts";
 import "./operator.ts";
 import "./owner.ts";
 import "./reader.ts";
+import "./telephone.ts";
 import "./validator.ts";
 import "./voter.ts";

@@ -45,8 +45,18 @@ inBrowser(
     await second.getByLabel("Completion").fill(" 20 sacks.");
     await curator.page.getByRole("button", { name: "Send 2 of 2 judgements" }).click();
     await curator.page.getByText("Nothing waits for you").waitFor();
+    await curator.page.getByText("1 to train on, 0 held out").waitFor();
+    await curator.page.getByRole("button", { name: "Publish version 1" }).waitFor();
+    await assertState(curator.page, "review-publish");
 
-    await giver.page.reload();
+    // What waits for a contributor is found from its account.
+    await giver.page.goto(`${world.url}/account?tab=contributions`);
+    await settled(giver.page);
+    await assertState(giver.page, "account-contributions");
+    await giver.page
+      .getByRole("link", { name: /^Contribution \d+\s*1 edit proposed$/ })
+      .first()
+      .click();
     await settled(giver.page);
     await unlock(giver.page);
     const edit = giver.page.getByRole("region", { name: "Edits proposed" });

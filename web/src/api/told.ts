@@ -8,12 +8,17 @@ type Line = { progress: Told } | { status: number; answer: unknown };
 /**
  * Posts, and hears how far it is (`application/x-ndjson`) until the answer comes.
  *
+ * @param headers a pass, where one is needed
  * @throws ApiError when the node refused; Error when it stopped answering
  */
-export async function postTold<T>(path: string, onProgress: (progress: Told) => void): Promise<T> {
+export async function postTold<T>(
+  path: string,
+  onProgress: (progress: Told) => void,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> {
   const response = await fetch(path, {
     method: "POST",
-    headers: { ...ownHeader, accept: "application/x-ndjson" },
+    headers: { ...ownHeader, ...headers, accept: "application/x-ndjson" },
   });
   let rest = "";
   let last: Line | undefined;

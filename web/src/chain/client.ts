@@ -1,8 +1,12 @@
 import { type Address, type Chain, createPublicClient, defineChain, http, type PublicClient } from "viem";
 import { api, ask } from "../api/client.ts";
 
+/** The chain id of every local network, whose OPEN is for trying things out. */
+const localChainId = 161_612;
+
 export type Network = {
   chain: Chain;
+  local: boolean;
   contracts: Readonly<Record<string, Address>>;
   operator: Address;
   /** What a wallet needs to add the network (EIP-3085). */
@@ -32,6 +36,7 @@ async function load(): Promise<Network> {
   });
   return {
     chain,
+    local: network.chainId === localChainId,
     contracts: network.contracts as Record<string, Address>,
     operator: operator as Address,
     addEthereumChain: { ...addEthereumChain, rpcUrls: [rpc] },

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { figure } from "../lib/format.ts";
+import { dateToSecond, figure } from "../lib/format.ts";
 import { useTheme } from "../lib/theme.ts";
 
 export type Series = { label: string; values: readonly (number | null)[]; dashed?: boolean };
@@ -92,7 +92,7 @@ export function Curve({ label, xLabel, x, series, height = 220, time = false, lo
         series: [
           {
             label: xLabel,
-            value: (_, at) => (at == null ? "–" : time ? second.format(at * 1000) : figure(at, 6)),
+            value: (_, at) => (at == null ? "–" : time ? dateToSecond(at * 1000) : figure(at, 6)),
           },
           ...series.map(({ label, dashed }, line) => ({
             label,

@@ -13,7 +13,7 @@ type Props = {
   links: readonly FlowLink[];
   /** Pixels; more nodes take more. */
   height?: number;
-  /** Pixels below which labels would lie on each other: where it is narrower, the picture scrolls. */
+  /** Pixels that its labels need: where it is narrower, the picture scrolls. */
   least?: number;
 };
 
@@ -30,8 +30,11 @@ function useWidth(): [React.RefObject<HTMLDivElement | null>, number] {
   return [place, width];
 }
 
+/** Pixels below which only the labels at both ends have room. */
+const tight = 480;
+
 /** Money or influence from left to right: a band is as wide as its share. A table beside says the same in figures. */
-export function Flow({ name, label, nodes, links, height = 260, least = 544 }: Props) {
+export function Flow({ name, label, nodes, links, height = 260, least = 0 }: Props) {
   const [place, width] = useWidth();
   const id = useId();
   const graph = useMemo(() => {
@@ -85,16 +88,18 @@ export function Flow({ name, label, nodes, links, height = 260, least = 544 }: P
                   >
                     <title>{node.title ?? node.label}</title>
                   </rect>
-                  <text
-                    x={right ? x0 - 6 : x1 + 6}
-                    y={(y0 + y1) / 2}
-                    dy="0.35em"
-                    textAnchor={right ? "end" : "start"}
-                    fontSize={12}
-                    fill="var(--text)"
-                  >
-                    {node.label}
-                  </text>
+                  {(width >= tight || x0 < 10 || x1 > width - 10) && (
+                    <text
+                      x={right ? x0 - 6 : x1 + 6}
+                      y={(y0 + y1) / 2}
+                      dy="0.35em"
+                      textAnchor={right ? "end" : "start"}
+                      fontSize={12}
+                      fill="var(--text)"
+                    >
+                      {node.label}
+                    </text>
+                  )}
                 </g>
               );
             })}

@@ -29,8 +29,8 @@ const line = 26;
 const around = 12;
 
 /**
- * A table of any length: only the rows in sight (and a few beside) are in the document. Where it is narrow, a row's first cell stands
- * beside the others, which stand under each other with their names: nothing scrolls sideways.
+ * A table of any length: only the rows in sight (and a few beside) are in the document. Where it is narrow, a row's cells stand
+ * under each other with their headings: nothing scrolls sideways.
  */
 export function VirtualTable<Row>({
   caption,
@@ -44,7 +44,7 @@ export function VirtualTable<Row>({
 }: Props<Row>) {
   const scroller = useRef<HTMLDivElement>(null);
   const narrow = useNarrow();
-  const high = narrow ? around + line * (columns.length - 1) : rowHeight;
+  const high = narrow ? around + line * columns.length : rowHeight;
   const virtual = useVirtualizer({
     count: total,
     getScrollElement: () => scroller.current,
@@ -57,12 +57,9 @@ export function VirtualTable<Row>({
   const first = items[0]?.index ?? 0;
   const last = items.at(-1)?.index ?? 0;
   useEffect(() => onRange?.(first, last), [onRange, first, last]);
-  const grid = {
-    gridTemplateColumns: narrow
-      ? `${columns[0]?.width} minmax(0, 1fr)`
-      : columns.map(({ width }) => width).join(" "),
-    ...(narrow && { gridTemplateRows: `repeat(${columns.length - 1}, ${line}px)` }),
-  };
+  const grid = narrow
+    ? { gridTemplateRows: `repeat(${columns.length}, ${line}px)` }
+    : { gridTemplateColumns: columns.map(({ width }) => width).join(" ") };
   return (
     // biome-ignore lint/a11y/useSemanticElements: rows that come and go cannot be a table element's
     <div
@@ -122,7 +119,7 @@ export function VirtualTable<Row>({
                   className={cn(
                     "flex min-w-0 items-center overflow-hidden px-3",
                     numeric && !narrow && "justify-end",
-                    narrow && (at === 0 ? "row-span-full" : "col-start-2 gap-2 pl-0"),
+                    narrow && "gap-2",
                   )}
                 >
                   {narrow && at > 0 && (

@@ -16,8 +16,11 @@ import { useAct } from "../../wallet/act.tsx";
 import { NeedsWallet } from "../../wallet/needs-wallet.tsx";
 import { signOut, useSession } from "../../wallet/session.ts";
 import { leave, useWallet } from "../../wallet/wallet.ts";
+import { ContributionsOf } from "../datanets/contributions.tsx";
 import { Channels } from "./channel-list.tsx";
 import { DeviceKey } from "./device-key.tsx";
+import { Faucet } from "./faucet.tsx";
+import { networkQuery } from "./network.ts";
 import { Passes } from "./passes.tsx";
 
 /** Who one is here: the wallet, the session, the key of this device, what pays and from where, and the network. */
@@ -49,10 +52,16 @@ export function AccountPage() {
                 <div className="grid items-start gap-5 xl:grid-cols-2">
                   <Wallet address={wallet.address} />
                   <Network />
+                  <Faucet address={wallet.address} />
                   {wallet.kind !== "browser" && <DeviceKey />}
                   <TourCard />
                 </div>
               ),
+            },
+            {
+              id: "contributions",
+              label: "Contributions",
+              content: <ContributionsOf address={wallet.address} you />,
             },
             { id: "channels", label: "Channels and keys", content: <Channels address={wallet.address} /> },
             { id: "passes", label: "Passes", content: <Passes /> },
@@ -152,12 +161,7 @@ function Wallet({ address }: { address: `0x${string}` }) {
 function Network() {
   const wallet = useWallet();
   const { act, busy, failure } = useAct();
-  const network = useQuery({
-    queryKey: ["network"],
-    queryFn: async () => (await import("../../chain/client.ts")).network(),
-    staleTime: Number.POSITIVE_INFINITY,
-    structuralSharing: false,
-  });
+  const network = useQuery(networkQuery);
   return (
     <Card
       heading="Network"

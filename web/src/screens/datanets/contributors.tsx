@@ -13,6 +13,7 @@ import { When } from "../../components/when.tsx";
 import { useFilters } from "../../lib/filters.ts";
 import { count, percent } from "../../lib/format.ts";
 import { useAddress } from "../../wallet/wallet.ts";
+import { Contributions } from "./contributions.tsx";
 import { usesQuery } from "./queries.ts";
 
 const pageSize = 50;
@@ -107,7 +108,7 @@ export function Contributors({ datanet }: { datanet: Schema<"Datanet"> }) {
           </Button>
         )}
       </Card>
-      <Contributions datanetId={datanetId} me={me} />
+      <Given datanetId={datanetId} me={me} />
     </div>
   );
 }
@@ -121,7 +122,7 @@ const Share = ({ part }: { part: number }) => (
   </span>
 );
 
-function Contributions({ datanetId, me }: { datanetId: string; me: string | undefined }) {
+function Given({ datanetId, me }: { datanetId: string; me: string | undefined }) {
   const [filter, change] = useFilters();
   const mine = filter("mine") === "yes" && me !== undefined;
   const pages = useInfiniteQuery({
@@ -157,46 +158,10 @@ function Contributions({ datanetId, me }: { datanetId: string; me: string | unde
     >
       <Loaded query={pages}>
         {({ pages: loaded }) => (
-          <Table
-            caption="Contributions"
-            stack
-            rows={loaded.flatMap(({ contributions }) => contributions)}
-            keyOf={({ contributionId }) => String(contributionId)}
+          <Contributions
+            contributions={loaded.flatMap(({ contributions }) => contributions)}
+            beside="contributor"
             empty={<Empty title={mine ? "You have given nothing here yet" : "Nothing has been given yet"} />}
-            columns={[
-              {
-                heading: "Report",
-                cell: ({ contributionId, proposals }) => (
-                  <Link
-                    to="/datanets/$id/contributions/$contribution"
-                    params={{ id: datanetId, contribution: String(contributionId) }}
-                    className="text-accent hover:underline"
-                  >
-                    Contribution {contributionId}
-                    {proposals > 0 && (
-                      <Badge tone="wait" className="ml-2">
-                        {count(proposals)} {proposals === 1 ? "edit" : "edits"} proposed
-                      </Badge>
-                    )}
-                  </Link>
-                ),
-              },
-              { heading: "By", cell: ({ contributor }) => <Address value={contributor} /> },
-              { heading: "Rows", numeric: true, cell: ({ exampleCount }) => count(exampleCount) },
-              { heading: "Count now", numeric: true, cell: ({ accepted }) => count(accepted) },
-              { heading: "Wait", numeric: true, wide: true, cell: ({ pending }) => count(pending) },
-              {
-                heading: "Split",
-                wide: true,
-                cell: ({ split }) => (split === "train" ? "train" : "held out"),
-              },
-              {
-                heading: "When",
-                numeric: true,
-                wide: true,
-                cell: ({ recordedAtMs }) => <When ms={recordedAtMs} />,
-              },
-            ]}
           />
         )}
       </Loaded>

@@ -1,4 +1,5 @@
 import { api, ask } from "../../api/client.ts";
+import { passHeaders } from "./pass.ts";
 
 type Asked = { signal: AbortSignal };
 const path = (datanetId: string) => ({ path: { datanetId } });
@@ -89,9 +90,15 @@ export const electionsQuery = (datanetId: string) => ({
     ask(api.GET("/v1/datanets/{datanetId}/elections", { params: path(datanetId), signal })),
 });
 
-/** What publishing would make: for the operator. */
-export const nextVersionQuery = (datanetId: string) => ({
-  queryKey: ["datanet", datanetId, "next"],
+/** What publishing would make: for the operator, or with a curator's pass. */
+export const nextVersionQuery = (datanetId: string, pass?: string) => ({
+  queryKey: ["datanet", datanetId, "next", pass ?? ""],
   queryFn: ({ signal }: Asked) =>
-    ask(api.GET("/v1/datanets/{datanetId}/next", { params: path(datanetId), signal })),
+    ask(
+      api.GET("/v1/datanets/{datanetId}/next", {
+        params: path(datanetId),
+        headers: passHeaders(pass),
+        signal,
+      }),
+    ),
 });

@@ -21,6 +21,7 @@ import { count, money, short } from "../../lib/format.ts";
 import { useTourMark } from "../../tour/tour.ts";
 import { SignedButton, useAct } from "../../wallet/act.tsx";
 import { useAddress } from "../../wallet/wallet.ts";
+import { ContributionsOf } from "../datanets/contributions.tsx";
 import { Leaderboard } from "./leaderboard.tsx";
 
 /** What one earned by attribution: over time, by answer, and getting it. */
@@ -52,6 +53,11 @@ export function Earnings() {
             tabs={[
               { id: "answers", label: "By answer", content: <Answers address={address} /> },
               { id: "claims", label: "Claims", content: <Claims address={address} /> },
+              {
+                id: "contributions",
+                label: "Contributions",
+                content: <ContributionsOf address={address} you={!others} />,
+              },
               { id: "leaderboard", label: "Leaderboard", content: <Leaderboard you={address} /> },
             ]}
           />

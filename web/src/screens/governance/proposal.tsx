@@ -80,7 +80,10 @@ function Body({ found }: { found: Found }) {
             <p className="max-w-prose whitespace-pre-wrap break-words">{proposal.text}</p>
           </Card>
         )}
-        <Card heading="Votes cast" note={`${ballots.length}, the heaviest first.`}>
+        <Card
+          heading="Votes cast"
+          note={ballots.length === 0 ? undefined : `${count(ballots.length)}, the heaviest first.`}
+        >
           <Table
             caption="Votes cast"
             stack

@@ -171,7 +171,6 @@ function FeePicture({ split }: { split: FeeSplit }) {
   return (
     <Flow
       name="A fee"
-      least={384}
       label="How a fee is divided; the table beside says it in figures"
       nodes={nodes}
       links={links}

@@ -27,7 +27,7 @@ export function Pulse({ receipts }: { receipts: Schema<"ListedReceipt">[] }) {
     );
   return (
     <Flow
-      name="Newest answers"
+      name="Fees of the newest answers"
       label="The newest answers' fees, and whom they paid"
       nodes={nodes}
       links={links}

@@ -173,6 +173,7 @@ function Body({ pool, delegators }: { pool: Pool; delegators: readonly Position[
 
 function OverTime({ pool }: { pool: Pool }) {
   const points = useQuery(stakeOverTimeQuery(pool.poolId));
+  const now = points.dataUpdatedAt;
   return (
     <Card heading="Stake over time" note="OPEN, after each change.">
       <Loaded query={points} rows={5}>
@@ -181,8 +182,16 @@ function OverTime({ pool }: { pool: Pool }) {
             label={`The stake of this pool over time; now ${Number(pool.bondedWei) / 1e18} OPEN`}
             xLabel="Time"
             time
-            x={points.map(({ seconds }) => seconds)}
-            series={[{ label: "Stake, OPEN", values: points.map(({ stakeWei }) => Number(stakeWei) / 1e18) }]}
+            // It is what it was after the last change.
+            x={[...points.map(({ seconds }) => seconds), Math.floor(now / 1_000)]}
+            series={[
+              {
+                label: "Stake, OPEN",
+                values: [...points.map(({ stakeWei }) => stakeWei), pool.bondedWei].map(
+                  (wei) => Number(wei) / 1e18,
+                ),
+              },
+            ]}
           />
         )}
       </Loaded>

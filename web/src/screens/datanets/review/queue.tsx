@@ -9,6 +9,7 @@ import { count } from "../../../lib/format.ts";
 import { NeedsWallet } from "../../../wallet/needs-wallet.tsx";
 import { useAddress } from "../../../wallet/wallet.ts";
 import { askForPass, passHeaders, usePass } from "../pass.ts";
+import { Publish } from "../publish.tsx";
 import { type Drafts, decisionsOf, filled, type QueuedRow, toggled, usualReasons } from "./drafts.ts";
 import { JudgedRow } from "./judged-row.tsx";
 
@@ -58,20 +59,6 @@ export function Queue({ datanetId }: { datanetId: string }) {
     },
   });
 
-  const publishing = useMutation({
-    mutationFn: () =>
-      ask(
-        api.POST("/v1/datanets/{datanetId}/versions", {
-          params: { path },
-          headers: passHeaders(pass),
-        }),
-      ),
-    onSuccess: async ({ version, count: trained }) => {
-      say(`Version ${version} holds all that counts: ${count(trained)} rows to train on.`);
-      await queries.invalidateQueries({ queryKey: ["datanet", datanetId] });
-    },
-  });
-
   const rows = taking.data;
   const ready = decisionsOf(drafts).length;
   /** j and k go from row to row. */
@@ -86,7 +73,6 @@ export function Queue({ datanetId }: { datanetId: string }) {
     <NeedsWallet why="Curators sign that it is they who judge. It costs nothing.">
       <div className="flex flex-col gap-4">
         {taking.error && <Failure error={taking.error} />}
-        {publishing.error && <Failure error={publishing.error} />}
         {rows === undefined ? (
           <div className="flex flex-wrap items-center gap-3">
             <Button variant="primary" disabled={taking.isPending} onClick={() => taking.mutate()}>
@@ -97,20 +83,16 @@ export function Queue({ datanetId }: { datanetId: string }) {
             </p>
           </div>
         ) : rows.length === 0 ? (
-          <Empty
-            title="Nothing waits for you"
-            action={
-              <div className="flex flex-wrap justify-center gap-2">
-                <Button onClick={() => taking.mutate()}>Look again</Button>
-                <Button variant="primary" disabled={publishing.isPending} onClick={() => publishing.mutate()}>
-                  Publish what counts
-                </Button>
-              </div>
-            }
-          >
-            Rows that you gave, or have judged, wait for others. What counts is trained on once it is
-            published as a version.
-          </Empty>
+          <>
+            <Empty
+              title="Nothing waits for you"
+              action={<Button onClick={() => taking.mutate()}>Look again</Button>}
+            >
+              Rows that you gave, or have judged, wait for others. What counts is trained on once it is
+              published as a version.
+            </Empty>
+            <Publish datanetId={datanetId} pass={pass} />
+          </>
         ) : (
           <>
             <div className="sticky top-0 z-10 flex flex-wrap items-center gap-2 rounded-lg border bg-surface p-3 shadow-sm">

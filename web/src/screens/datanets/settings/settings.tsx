@@ -11,9 +11,9 @@ import { signIn, useIsOperator } from "../../../wallet/session.ts";
 import { useAddress } from "../../../wallet/wallet.ts";
 import { AccessFields, RulesFields } from "../fields.tsx";
 import { readAccess, readRules } from "../new-form.ts";
+import { Publish } from "../publish.tsx";
 import { accessQuery, rulesQuery } from "../queries.ts";
 import { Judges } from "./judges.tsx";
-import { Publish } from "./publish.tsx";
 import { Readers } from "./readers.tsx";
 import { Reads } from "./reads.tsx";
 

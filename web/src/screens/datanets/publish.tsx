@@ -1,18 +1,19 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { queries } from "../../../api/queries.ts";
-import { postTold, type Told } from "../../../api/told.ts";
-import type { Schema } from "../../../api/types.ts";
-import { Amount } from "../../../components/amount.tsx";
-import { Hash, Transaction } from "../../../components/hash.tsx";
-import { Facts } from "../../../components/page.tsx";
-import { Failure, Loaded } from "../../../components/states.tsx";
-import { Button } from "../../../components/ui/button.tsx";
-import { Card } from "../../../components/ui/card.tsx";
-import { Progress } from "../../../components/ui/progress.tsx";
-import { count } from "../../../lib/format.ts";
-import { nextVersionQuery } from "../queries.ts";
+import { queries } from "../../api/queries.ts";
+import { postTold, type Told } from "../../api/told.ts";
+import type { Schema } from "../../api/types.ts";
+import { Amount } from "../../components/amount.tsx";
+import { Hash, Transaction } from "../../components/hash.tsx";
+import { Facts } from "../../components/page.tsx";
+import { Failure, Loaded } from "../../components/states.tsx";
+import { Button } from "../../components/ui/button.tsx";
+import { Card } from "../../components/ui/card.tsx";
+import { Progress } from "../../components/ui/progress.tsx";
+import { count } from "../../lib/format.ts";
+import { passHeaders } from "./pass.ts";
+import { nextVersionQuery } from "./queries.ts";
 
 const stages: Record<string, string> = {
   gathering: "Gathering what is accepted, and hashing it",
@@ -20,15 +21,17 @@ const stages: Record<string, string> = {
   publishing: "Writing the root on chain",
 };
 
-/** The next version: what it would hold and cost, and publishing it. */
-export function Publish({ datanetId }: { datanetId: string }) {
-  const next = useQuery(nextVersionQuery(datanetId));
+/** The next version: what it would hold and cost, and publishing it: for the operator, and for curators with their pass. */
+export function Publish({ datanetId, pass }: { datanetId: string; pass?: string | undefined }) {
+  const next = useQuery(nextVersionQuery(datanetId, pass));
   const [told, setTold] = useState<Told>();
   const publishing = useMutation({
     mutationFn: () =>
-      postTold<Schema<"DatanetVersion">>(`/v1/datanets/${datanetId}/versions`, setTold).finally(() =>
-        setTold(undefined),
-      ),
+      postTold<Schema<"DatanetVersion">>(
+        `/v1/datanets/${datanetId}/versions`,
+        setTold,
+        passHeaders(pass),
+      ).finally(() => setTold(undefined)),
     onSuccess: () => queries.invalidateQueries(),
   });
   return (
