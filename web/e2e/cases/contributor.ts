@@ -67,5 +67,11 @@ inBrowser(
     );
     await page.getByRole("tab", { name: "Claims" }).click();
     await page.getByRole("table", { name: "Claims" }).getByRole("row").nth(1).waitFor();
+    // Who made the model is paid by every answer, and not for its data.
+    await page.getByRole("tab", { name: "Leaderboard" }).click();
+    const board = page.getByRole("table", { name: "Contributors by influence" });
+    await board.getByText("shown here").waitFor();
+    const { developer } = world.node.network.accounts;
+    assert.equal(await board.getByTitle(developer.address.toLowerCase()).count(), 0);
   },
 );

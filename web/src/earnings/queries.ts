@@ -42,18 +42,20 @@ export const answersQuery = (payee: string) =>
     refetchInterval: 15_000,
   });
 
-/** Whom receipts pay for their data: everyone but the network's own payees, with each one's share of what all of them earned. */
+/** Whom receipts pay for their data: everyone but the network's own payees and those of models, with each one's share of what all of them earned. */
 export const leaderboardQuery = queryOptions({
   queryKey: ["leaderboard"],
   queryFn: async ({ signal }) => {
-    const [{ earners }, { datanets }, known] = await Promise.all([
+    const [{ earners }, { datanets }, { data: models }, known] = await Promise.all([
       ask(api.GET("/v1/earners", { params: { query: { limit: 200 } }, signal })),
       ask(api.GET("/v1/datanets", { signal })),
+      ask(api.GET("/v1/models", { signal })),
       network(),
     ]);
-    const others = new Set(
-      datanets.flatMap(({ owner, pool }) => [owner, pool]).filter((one) => one !== null),
-    );
+    const others = new Set<string | null>([
+      ...datanets.flatMap(({ owner, pool }) => [owner, pool]),
+      ...models.map(({ owned_by }) => owned_by.toLowerCase()),
+    ]);
     const contributors = earners.filter(
       ({ payee }) =>
         payee !== known.operator.toLowerCase() &&

@@ -14,7 +14,7 @@ export function Leaderboard({ you }: { you: string | undefined }) {
   return (
     <Card
       heading="Contributors by influence"
-      note="What is paid for data is divided by influence. Owners of Datanets, their pools and the network's own accounts are left out."
+      note="What is paid for data is divided by influence. Owners of Datanets, their pools, developers of models and the network's own accounts are left out."
     >
       <Loaded query={board} rows={6}>
         {(board) => (

@@ -140,6 +140,7 @@ export function Challenges() {
           {(data) => (
             <Table
               caption="Accusations and audits"
+              stack
               rows={data.draws}
               keyOf={({ drawId }) => drawId.toString()}
               columns={draws}
@@ -161,6 +162,7 @@ export function Challenges() {
           {(data) => (
             <Table
               caption="Demands"
+              stack
               rows={data.demands}
               keyOf={({ itemId }) => itemId}
               columns={demands}
@@ -177,6 +179,7 @@ export function Challenges() {
           {(data) => (
             <Table
               caption="Batches that fell"
+              stack
               rows={data.undone}
               keyOf={({ key }) => key}
               columns={undone}
@@ -190,6 +193,7 @@ export function Challenges() {
           {(data) => (
             <Table
               caption="Others' batches"
+              stack
               rows={data.batches}
               keyOf={({ attester, number, receiptsRoot }) => `${attester} ${number} ${receiptsRoot}`}
               columns={watched}
