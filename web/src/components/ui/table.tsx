@@ -66,11 +66,17 @@ export function Table<Row>({ caption, columns, rows, keyOf, empty, stack = false
                   {stack ? (
                     <>
                       {at > 0 && (
-                        <span aria-hidden className="shrink-0 text-quiet sm:hidden">
+                        <span aria-hidden className="max-w-1/2 shrink-0 text-quiet sm:hidden">
                           {heading}
                         </span>
                       )}
-                      <div className={cn("min-w-0", at > 0 && "max-sm:text-right max-sm:whitespace-normal")}>
+                      <div
+                        className={cn(
+                          "min-w-0",
+                          at > 0 &&
+                            "max-sm:text-right max-sm:whitespace-normal max-sm:[overflow-wrap:anywhere]",
+                        )}
+                      >
                         {cell(row)}
                       </div>
                     </>

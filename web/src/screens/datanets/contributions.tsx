@@ -18,6 +18,7 @@ type Contribution = Schema<"ContributionSummary">;
 export const contributionsAtOnce = 50;
 
 type Props = {
+  caption?: string;
   contributions: readonly Contribution[];
   /** What tells them apart beside their number: who gave them, or to which Datanet. */
   beside: "contributor" | "datanet";
@@ -25,9 +26,9 @@ type Props = {
 };
 
 /** Contributions, each with how its rows stand and the way to its report. */
-export const Contributions = ({ contributions, beside, empty }: Props) => (
+export const Contributions = ({ caption = "Contributions", contributions, beside, empty }: Props) => (
   <Table
-    caption="Contributions"
+    caption={caption}
     stack
     rows={contributions}
     keyOf={({ contributionId }) => String(contributionId)}
@@ -104,7 +105,12 @@ export function ContributionsOf({ address, you }: { address: string; you: boolea
           heading={`Edits proposed to ${you ? "your" : "these"} rows`}
           note="A curator would have these rows otherwise. Their contributor takes the new text or declines it in the report."
         >
-          <Contributions contributions={proposed.data} beside="datanet" empty={null} />
+          <Contributions
+            caption="Contributions with edits proposed"
+            contributions={proposed.data}
+            beside="datanet"
+            empty={null}
+          />
         </Card>
       )}
       <Card heading={you ? "Your contributions" : "Contributions"} note="To all Datanets, the newest first.">

@@ -22,6 +22,7 @@ export function Voters({ proposals, votableWei }: Props) {
         {(voters) => (
           <Table
             caption="Voters"
+            stack
             rows={voters}
             keyOf={({ account }) => account}
             empty={
