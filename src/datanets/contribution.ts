@@ -30,12 +30,10 @@ import { DatanetError } from "./errors.ts";
 import type { Source } from "./formats/source.ts";
 import type { Registry } from "./registry.ts";
 import { type ContributionReport, readReport } from "./report.ts";
+import type { Split } from "./split.ts";
 import { requireStake } from "./stake.ts";
 import type { Texts } from "./texts.ts";
 import { readUpload, type UploadLimits, type UploadRow } from "./upload.ts";
-
-/** Training rows become leaves of versions; held-out rows evaluate and give the null rows of attribution, and are never trained on. */
-export type Split = "train" | "heldout";
 
 /** What a contributor may ask for beside the rows. */
 export type UploadOptions = CheckOptions & {

@@ -65,7 +65,7 @@ export {
   rulesSchema,
   type Verdict,
 } from "./checks/index.ts";
-export type { ContributionInput, PreviewRow, Split, UploadOptions } from "./contribution.ts";
+export type { ContributionInput, PreviewRow, UploadOptions } from "./contribution.ts";
 export { type Card, cardSchema, type Datanet } from "./datanet.ts";
 export type { DiffRow, VersionDiff } from "./diff.ts";
 export { type Elections, openElections } from "./elections/elections.ts";
@@ -97,6 +97,7 @@ export {
 export type { ContributionReport, ReportPage, RowReport } from "./report.ts";
 export { type DatanetRoutesOptions, datanetRoutes } from "./routes.ts";
 export { createDatanets, type Datanets, type DatanetsDependencies } from "./service.ts";
+export type { Split } from "./split.ts";
 export { readUpload, type UploadLimits, type UploadRow, uploadLimits } from "./upload.ts";
 export {
   type HeldoutRow,

@@ -1,10 +1,10 @@
 import type { Address, Digest, Example } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
 import { type RowReference, type RowStatus, readRules, type Verdict } from "./checks/index.ts";
-import type { Split } from "./contribution.ts";
 import { type RowReview, reviewsOf } from "./curation/review.ts";
 import { DatanetError } from "./errors.ts";
 import type { Source } from "./formats/source.ts";
+import type { Split } from "./split.ts";
 
 /** What became of one row, with every reason. */
 export type RowReport = Omit<Verdict, "status"> & {

@@ -1,6 +1,6 @@
 import { exampleSchema } from "../../protocol/index.ts";
 import type { Blobs, Database } from "../../store/index.ts";
-import type { Split } from "../contribution.ts";
+import type { Split } from "../split.ts";
 import { textOf } from "./each-row.ts";
 
 export type Stored = { readonly database: Pick<Database, "query">; readonly blobs: Blobs };

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { wordHashesOf } from "../../protocol/index.ts";
-import type { Split } from "../contribution.ts";
 import { place, type Source } from "../formats/source.ts";
 import type { OnUploadProgress } from "../progress.ts";
+import type { Split } from "../split.ts";
 import type { UploadRow } from "../upload.ts";
 import { acceptedTexts, type Stored } from "./accepted.ts";
 import { createHeldoutGrams, createMeetings, wordsTogether } from "./contamination.ts";
