@@ -27,6 +27,11 @@ function showPage({ data, next }: PageJson): string {
       ["job", ({ id }) => id],
       ["model", ({ spec }) => spec.model],
       ["state", ({ state }) => state],
+      [
+        "mean loss of rows",
+        ({ heldOutLoss }) => (heldOutLoss === null ? "–" : heldOutLoss.mean.toFixed(3)),
+        "number",
+      ],
       ["asked for", ({ createdAtMs }) => new Date(createdAtMs).toISOString().slice(0, 16).replace("T", " ")],
     ]),
     next === null

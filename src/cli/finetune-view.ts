@@ -55,6 +55,7 @@ export type JobJson = {
     readonly tuned: Measured;
     readonly report?: string;
   } | null;
+  readonly heldOutLoss: { readonly mean: number } | null;
   readonly indexed: { readonly contributors: readonly string[]; readonly nullRows: number } | null;
   readonly calibrated: { readonly facts: Record<string, unknown> | null } | null;
   readonly releaseId: string | null;
@@ -128,7 +129,9 @@ export function jobView(io: Io) {
       else if (event === "resumed") io.note(`The training goes on after step ${facts.from}.`);
       else if (event === "epoch") {
         heldOut = `, held-out ${Number(facts.heldOutLoss).toFixed(3)} after epoch ${facts.epoch}`;
-      } else if (event === "index")
+      } else if (event === "evaluation")
+        barOf("Evaluating").update(Number(facts.done), Number(facts.of), String(facts.part));
+      else if (event === "index")
         barOf(`Indexing: ${facts.stage}`).update(Number(facts.done), Number(facts.of));
       else if (event === "calibration")
         barOf("Calibrating").update(

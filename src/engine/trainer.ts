@@ -248,7 +248,12 @@ export async function createEvaluator(
     { threads, device },
   );
   const baseFeeds = await toDevice(weightFeeds(config, base.weights), device);
-  return async (adapter: Adapter, sequences: readonly Sequence[], batchSize = 20) => {
+  return async (
+    adapter: Adapter,
+    sequences: readonly Sequence[],
+    batchSize = 20,
+    onBatch: (done: number) => void = () => {},
+  ) => {
     const losses: number[] = [];
     const exact: boolean[] = [];
     let total = 0;
@@ -273,6 +278,7 @@ export async function createEvaluator(
         tokens += s.targets.length;
       });
       exact.push(...right);
+      onBatch(losses.length);
     }
     return { loss: total / tokens, losses, exact };
   };

@@ -44,6 +44,7 @@ export async function writeAnswers(
   examples: readonly Example[],
   maxLength: number,
   threads: number,
+  onAnswers: (done: number) => void = () => {},
 ): Promise<{ answer: string; reference: string }[]> {
   const { tokenizer } = base;
   const asked = examples.flatMap((example) => {
@@ -83,6 +84,7 @@ export async function writeAnswers(
     part.forEach(({ reference }, row) => {
       written.push({ answer: tokenizer.decode(tokens[row] as number[]), reference });
     });
+    onAnswers(written.length);
   }
   return written;
 }

@@ -58,6 +58,14 @@ export const reportSchema = z.strictObject({
 });
 export type EvaluationReport = z.output<typeof reportSchema>;
 
+/** The mean of the rows' losses after training, nats per token, with its 95 % interval: by which runs are held against each other. */
+export type HeldOutLoss = { readonly mean: number; readonly lo: number; readonly hi: number };
+
+export function heldOutLossOf({ heldOut }: EvaluationReport): HeldOutLoss {
+  const { mean, lo, hi } = heldOut.loss.tuned;
+  return { mean: mean / 1e6, lo: lo / 1e6, hi: hi / 1e6 };
+}
+
 /** What was measured of rows, one number each, before and after. */
 export type Measured = { readonly base: readonly number[]; readonly tuned: readonly number[] };
 

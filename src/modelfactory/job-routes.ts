@@ -248,15 +248,6 @@ export function paymentRequired(service: ModelFactory, jobs: readonly FineTuning
   };
 }
 
-const jobJson = (job: FineTuningJob) => {
-  const { evaluation, ...spec } = job.spec;
-  return {
-    ...job,
-    object: "fine_tuning.job" as const,
-    spec: { ...spec, evaluationExamples: evaluation.length },
-  };
-};
-
 /**
  * @param guard lets through who may order jobs here
  * @param operator lets through who may give payments back
@@ -269,13 +260,22 @@ export function jobRoutes(
   const app = roomApp();
   const tagged = etag();
   const places = createShares(streams);
+  const jobJson = async (job: FineTuningJob) => {
+    const { evaluation, ...spec } = job.spec;
+    return {
+      ...job,
+      object: "fine_tuning.job" as const,
+      heldOutLoss: await service.heldOutLoss(job),
+      spec: { ...spec, evaluationExamples: evaluation.length },
+    };
+  };
 
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
     const { id, owner, payer, ...spec } = context.req.valid("json") as NewJob;
     const name = named(context, "ft-", id);
     const job = await service.createJob(name, jobSpecSchema.parse(spec) as JobSpecInput, owner, payer);
     const due = paymentRequired(service, [job]);
-    return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
+    return due === undefined ? context.json(await jobJson(job), 201) : context.json(due, 402);
   });
   app.openapi({ ...routes.estimate, middleware: [guard] }, async (context) => {
     const { id: _, owner: __, payer: ___, ...spec } = context.req.valid("json") as NewJob;
@@ -318,23 +318,23 @@ export function jobRoutes(
       payer,
     );
     const due = paymentRequired(service, [job]);
-    return due === undefined ? context.json(jobJson(job), 201) : context.json(due, 402);
+    return due === undefined ? context.json(await jobJson(job), 201) : context.json(due, 402);
   });
   app.openapi({ ...routes.pause, middleware: [guard] }, async (context) =>
-    context.json(jobJson(await service.pause(context.req.valid("param").id)), 200),
+    context.json(await jobJson(await service.pause(context.req.valid("param").id)), 200),
   );
   app.openapi({ ...routes.resume, middleware: [guard] }, async (context) =>
-    context.json(jobJson(await service.resume(context.req.valid("param").id)), 200),
+    context.json(await jobJson(await service.resume(context.req.valid("param").id)), 200),
   );
   app.openapi({ ...routes.list, middleware: [tagged] }, async (context) => {
     const { limit, after } = context.req.valid("query");
     const found = await service.listJobs({ limit: limit + 1, after });
-    const data = found.slice(0, limit).map(jobJson);
+    const data = await Promise.all(found.slice(0, limit).map(jobJson));
     const next = found.length > limit ? (data.at(-1)?.id ?? null) : null;
     return context.json({ object: "list" as const, data, next }, 200);
   });
   app.openapi({ ...routes.get, middleware: [tagged] }, async (context) =>
-    context.json(jobJson(await service.getJob(context.req.valid("param").id)), 200),
+    context.json(await jobJson(await service.getJob(context.req.valid("param").id)), 200),
   );
   app.openapi({ ...routes.evaluation, middleware: [tagged] }, async (context) => {
     const { id } = context.req.valid("param");
@@ -351,10 +351,10 @@ export function jobRoutes(
     }),
   );
   app.openapi({ ...routes.cancel, middleware: [guard] }, async (context) =>
-    context.json(jobJson(await service.cancel(context.req.valid("param").id)), 200),
+    context.json(await jobJson(await service.cancel(context.req.valid("param").id)), 200),
   );
   app.openapi({ ...routes.giveBack, middleware: [operator] }, async (context) =>
-    context.json(jobJson(await service.giveBack(context.req.valid("param").id)), 200),
+    context.json(await jobJson(await service.giveBack(context.req.valid("param").id)), 200),
   );
   app.openapi(routes.events, async (context) => {
     const { id } = context.req.valid("param");

@@ -145,6 +145,11 @@ test("a job without a release leaves its evaluation; that its recipe runs hot is
   const [warning, ...others] = await node.factory.events("audit");
   assert.deepEqual([warning?.kind, warning?.data.code], ["warning", "runs-hot"]);
   assert.deepEqual(job.warnings, [warning?.data]);
+  const loss = (await node.factory.report("audit"))?.heldOut.loss.tuned.mean ?? Number.NaN;
+  assert.equal((await node.factory.heldOutLoss(job))?.mean, loss / 1e6);
+  const told = others.filter(({ kind }) => kind === "evaluation").map(({ data }) => data);
+  assert.match(String(told[0]?.part), /^loss of the rows, base$/);
+  assert.ok(told.every(({ done, of }) => Number(done) <= Number(of)));
   assert.ok(others.every(({ kind }) => kind !== "warning"));
   assert.equal(job.releaseId, null);
   assert.equal(await node.factory.findRelease("audit"), undefined);

@@ -27,6 +27,11 @@ const stateOut = z
   ])
   .openapi("FineTuneState");
 
+const heldOutLossOut = z.object({ mean: z.number(), lo: z.number(), hi: z.number() }).nullable().openapi({
+  description:
+    "The mean of the rows' losses after training, nats per token, with its 95 % interval; null before it is evaluated",
+});
+
 /** A whole recipe, as a job has it. */
 export const recipeOut = z.object(recipeSchema.shape).openapi("Recipe");
 
@@ -41,6 +46,7 @@ export const jobOut = z
     spec: jobSpecSchema.omit({ evaluation: true }).extend({ recipe: recipeOut, evaluationExamples: z.int() }),
     trained: trainedSchema.nullable(),
     evaluated: evaluatedSchema.nullable(),
+    heldOutLoss: heldOutLossOut,
     indexed: indexedSchema.nullable(),
     calibrated: z
       .object({ facts: facts.nullable(), table: digestSchema.nullable(), seconds: z.number() })
@@ -69,7 +75,9 @@ export const eventsOut = z.object({
       .object({
         id: z.int(),
         atMs: z.number(),
-        kind: z.string().openapi({ description: "warning, state, epoch, step, index or calibration" }),
+        kind: z
+          .string()
+          .openapi({ description: "warning, state, epoch, step, evaluation, index or calibration" }),
         data: z.record(z.string(), z.unknown()),
       })
       .openapi("FineTuneEvent"),
@@ -111,10 +119,7 @@ export const sweepOut = z
         job: z.string(),
         state: stateOut,
         varied: z.record(z.string(), z.unknown()),
-        heldOutLoss: z
-          .object({ mean: z.number(), lo: z.number(), hi: z.number() })
-          .nullable()
-          .openapi({ description: "Nats per token, with a 95 % interval" }),
+        heldOutLoss: heldOutLossOut,
         exact: shareOut,
         rougeL: shareOut,
         forgotten: shareOut,

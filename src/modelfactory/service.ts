@@ -5,7 +5,7 @@ import { findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
 import { type Address, type Digest, digestSchema } from "../protocol/index.ts";
 import { ModelFactoryError } from "./errors.ts";
-import { type EvaluationReport, reportSchema } from "./evaluation.ts";
+import { type EvaluationReport, type HeldOutLoss, heldOutLossOf, reportSchema } from "./evaluation.ts";
 import {
   asksPrice,
   createJournal,
@@ -48,6 +48,8 @@ import type { TrainingMethods } from "./worker.ts";
 export type ModelFactory = Awaited<ReturnType<typeof createModelFactory>>;
 
 const jobIdPattern = /^[\w-]{1,64}$/;
+/** Jobs whose held-out loss is remembered. */
+const lossesMax = 10_000;
 /** Who queues jobs without another name. */
 export const operatorName = "operator";
 
@@ -112,8 +114,25 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     if (!known.success) return undefined;
     return reportSchema.parse(JSON.parse(new TextDecoder().decode(await blobs.get(known.data))));
   }
+  /** By the report's digest: what it says never changes. */
+  const losses = new Map<string, HeldOutLoss>();
+  async function heldOutLoss({ evaluated }: Pick<FineTuningJob, "evaluated">): Promise<HeldOutLoss | null> {
+    const digest = evaluated?.report;
+    if (digest == null) return null;
+    const known = losses.get(digest);
+    if (known !== undefined) return known;
+    const report = await readReport(digest);
+    if (report === undefined) return null;
+    const loss = heldOutLossOf(report);
+    losses.set(digest, loss);
+    const [oldest] = losses.keys();
+    if (losses.size > lossesMax && oldest !== undefined) losses.delete(oldest);
+    return loss;
+  }
   const service = {
     base,
+    /** Of a job that has been evaluated; null before. */
+    heldOutLoss,
     /**
      * Queues a job.
      *

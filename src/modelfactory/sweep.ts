@@ -3,7 +3,7 @@ import { z } from "zod";
 import { whatIsWrong } from "../protocol/index.ts";
 import type { Queries } from "../store/index.ts";
 import { ModelFactoryError } from "./errors.ts";
-import type { EvaluationReport } from "./evaluation.ts";
+import { type EvaluationReport, type HeldOutLoss, heldOutLossOf } from "./evaluation.ts";
 import { type FineTuningJob, sameJson } from "./job.ts";
 import { onlyFields, type Recipe, type RecipeInput, recipeSchema } from "./recipe.ts";
 
@@ -49,7 +49,7 @@ export type SweepRow = {
   readonly job: string;
   readonly state: FineTuningJob["state"];
   readonly varied: GridPoint["varied"];
-  readonly heldOutLoss: { readonly mean: number; readonly lo: number; readonly hi: number } | null;
+  readonly heldOutLoss: HeldOutLoss | null;
   readonly exact: number | null;
   readonly rougeL: number | null;
   /** Of general prompts, tuned less base: what was forgotten. */
@@ -64,11 +64,9 @@ export function compareJobs(
 ): SweepRow[] {
   return found
     .map(({ job, varied, report }): SweepRow => {
-      const loss = report?.heldOut.loss.tuned;
       return {
         ...{ job: job.id, state: job.state, varied },
-        heldOutLoss:
-          loss === undefined ? null : { mean: loss.mean / 1e6, lo: loss.lo / 1e6, hi: loss.hi / 1e6 },
+        heldOutLoss: report === undefined ? null : heldOutLossOf(report),
         exact: report === undefined ? null : report.heldOut.exact.tuned.mean / 1e6,
         rougeL: report?.answers ? report.answers.rougeL.tuned.mean / 1e6 : null,
         forgotten: report?.regression ? report.regression.loss.difference.mean / 1e6 : null,

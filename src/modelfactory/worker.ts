@@ -70,6 +70,8 @@ export type TrainResult = Omit<TrainedAdapter, "state"> & {
   copies: number;
 };
 export type EvaluateRequest = { recipe: Recipe; adapter: AdapterFiles | null; examples: Example[] };
+/** Of the examples that can be read. */
+export type EvaluateEvent = { done: number };
 export type EvaluateResult = { loss: number; losses: number[]; exact: boolean[] };
 export type AnswersResult = { answer: string; reference: string }[];
 export type IndexRequest = {
@@ -111,8 +113,8 @@ export type TrainingMethods = {
   /** How fast this thread is at parts of it. */
   measure: (request: MeasureRequest) => Promise<Speeds>;
   train: (request: TrainRequest, call: WorkerCall) => Promise<TrainResult>;
-  evaluate: (request: EvaluateRequest) => Promise<EvaluateResult>;
-  answers: (request: EvaluateRequest) => Promise<AnswersResult>;
+  evaluate: (request: EvaluateRequest, call: WorkerCall) => Promise<EvaluateResult>;
+  answers: (request: EvaluateRequest, call: WorkerCall) => Promise<AnswersResult>;
   index: (request: IndexRequest, call: WorkerCall) => Promise<IndexResult>;
   /** @returns the losses of the queries */
   retrain: (request: RetrainRequest, call: WorkerCall) => Promise<number[]>;
@@ -120,9 +122,14 @@ export type TrainingMethods = {
 
 await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const base = loadCheckpoint(data.baseFolder);
-  async function evaluated(adapter: Adapter, sequences: readonly Sequence[], threads: number) {
+  async function evaluated(
+    adapter: Adapter,
+    sequences: readonly Sequence[],
+    threads: number,
+    onBatch?: (done: number) => void,
+  ) {
     const evaluate = await createEvaluator(base, adapter.config, positionsFor(sequences), threads);
-    return evaluate(adapter, sequences);
+    return evaluate(adapter, sequences, undefined, onBatch);
   }
 
   const openAdapter = ({ config, tensors }: AdapterFiles): Adapter =>
@@ -183,14 +190,18 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
       };
     },
 
-    async answers({ recipe, adapter, examples }) {
+    async answers({ recipe, adapter, examples }, { emit }) {
       const opened = openOr(recipe, adapter);
-      return writeAnswers(base, opened, examples, sequenceLength(base, recipe), recipe.threads);
+      return writeAnswers(base, opened, examples, sequenceLength(base, recipe), recipe.threads, (done) =>
+        emit({ done } satisfies EvaluateEvent),
+      );
     },
 
-    async evaluate({ recipe, adapter, examples }) {
+    async evaluate({ recipe, adapter, examples }, { emit }) {
       const opened = openOr(recipe, adapter);
-      return evaluated(opened, readableRows(base, recipe, examples).sequences, recipe.threads);
+      return evaluated(opened, readableRows(base, recipe, examples).sequences, recipe.threads, (done) =>
+        emit({ done } satisfies EvaluateEvent),
+      );
     },
 
     async index(

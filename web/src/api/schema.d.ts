@@ -13993,6 +13993,12 @@ export interface components {
                 };
                 report?: string;
             } | null;
+            /** @description The mean of the rows' losses after training, nats per token, with its 95 % interval; null before it is evaluated */
+            heldOutLoss: {
+                mean: number;
+                lo: number;
+                hi: number;
+            } | null;
             indexed: {
                 basis: string;
                 rows: string;
@@ -14194,7 +14200,7 @@ export interface components {
                 varied: {
                     [key: string]: unknown;
                 };
-                /** @description Nats per token, with a 95 % interval */
+                /** @description The mean of the rows' losses after training, nats per token, with its 95 % interval; null before it is evaluated */
                 heldOutLoss: {
                     mean: number;
                     lo: number;
@@ -14345,7 +14351,7 @@ export interface components {
         FineTuneEvent: {
             id: number;
             atMs: number;
-            /** @description warning, state, epoch, step, index or calibration */
+            /** @description warning, state, epoch, step, evaluation, index or calibration */
             kind: string;
             data: {
                 [key: string]: unknown;

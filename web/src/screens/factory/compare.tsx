@@ -27,7 +27,7 @@ export function Compare() {
   return (
     <Page
       title="Compare runs"
-      lead="At most four at once. Lower held-out loss is better; intervals that overlap tell no difference."
+      lead="At most four at once. A lower mean loss of the held-out rows is better; intervals that overlap tell no difference."
       trail={[{ label: "ModelFactory", to: "/factory" }]}
     >
       {ids.length < 2 ? (
@@ -97,13 +97,10 @@ function Side({ jobs }: { jobs: readonly Schema<"FineTune">[] }) {
             },
             { heading: "State", cell: ({ job }) => <Badge>{job.state}</Badge> },
             {
-              heading: "Loss, 95 % interval",
+              heading: "Mean loss of rows, 95 % interval",
               numeric: true,
-              cell: ({ report }) => {
-                if (!report) return "–";
-                const { mean, lo, hi } = report.heldOut.loss.tuned;
-                return `${figure(mean / 1e6)} (${figure(lo / 1e6)} to ${figure(hi / 1e6)})`;
-              },
+              cell: ({ job: { heldOutLoss: of } }) =>
+                of === null ? "–" : `${figure(of.mean)} (${figure(of.lo)} to ${figure(of.hi)})`,
             },
             {
               heading: "Exact rows",

@@ -7,6 +7,10 @@ const step = (id: number, at: number, loss = 1): TrainingEvent => ({
   ...{ id, atMs: 100 * id, kind: "step" },
   data: { step: at, loss, steps: 1_000, learningRate: 0.1, gradientNorm: 2, tokensPerSecond: 50 },
 });
+const evaluation = (id: number, secondsLeft: number | null): TrainingEvent => ({
+  ...{ id, atMs: id, kind: "evaluation" },
+  data: { part: "answers, base", done: 3, of: 9, secondsLeft },
+});
 const epoch = (id: number, heldOutLoss: number): TrainingEvent => ({
   ...{ id, atMs: 100 * id, kind: "epoch" },
   data: { epoch: id, bestEpoch: id, heldOutLoss },
@@ -58,4 +62,9 @@ test("runs side by side keep their own points over the steps of all", () => {
       [null, 4, null],
     ],
   });
+});
+
+test("how far an evaluation is, is what was told last", () => {
+  const { evaluating } = withEvents(noCurves, [evaluation(1, null), evaluation(2, 40)]);
+  assert.deepEqual(evaluating, { part: "answers, base", done: 3, of: 9, secondsLeft: 40 });
 });

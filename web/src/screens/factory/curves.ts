@@ -29,6 +29,13 @@ export type Curves = {
   readonly leftMs: number | null;
   /** Of the calibration's retrainings. */
   readonly retrainings: { readonly done: number; readonly of: number; readonly secondsLeft: number } | null;
+  /** How far the evaluation is, of base and tuned model together. */
+  readonly evaluating: {
+    readonly part: string;
+    readonly done: number;
+    readonly of: number;
+    readonly secondsLeft: number | null;
+  } | null;
   /** What of the pay index is made now: `done` of `of` since `first` of them at `sinceMs`; null until it begins. */
   readonly indexing: {
     readonly stage: string;
@@ -45,7 +52,7 @@ export type Curves = {
 export const noCurves: Curves = {
   ...{ lastId: 0, x: [], loss: [], heldOut: [], learningRate: [], gradientNorm: [] },
   ...{ tokensPerSecond: null, step: 0, steps: null, epoch: null, bestEpoch: null, leftMs: null },
-  ...{ retrainings: null, indexing: null, recent: [] },
+  ...{ evaluating: null, retrainings: null, indexing: null, recent: [] },
 };
 
 const recentMax = 20;
@@ -65,7 +72,7 @@ export function withEvents(curves: Curves, events: readonly TrainingEvent[]): Cu
     learningRate: [...curves.learningRate],
     gradientNorm: [...curves.gradientNorm],
   };
-  let { tokensPerSecond, step, steps, epoch, bestEpoch, retrainings, indexing } = curves;
+  let { tokensPerSecond, step, steps, epoch, bestEpoch, evaluating, retrainings, indexing } = curves;
   let recent = [...curves.recent];
   const cut = (at: number) => {
     while ((lines.x.at(-1) ?? -1) >= at) for (const line of Object.values(lines)) line.pop();
@@ -92,6 +99,10 @@ export function withEvents(curves: Curves, events: readonly TrainingEvent[]): Cu
       bestEpoch = number(data.bestEpoch) ?? bestEpoch;
       if (lines.x.length === 0) point(0);
       lines.heldOut[lines.x.length - 1] = number(data.heldOutLoss);
+    } else if (kind === "evaluation") {
+      const [done, of] = [number(data.done), number(data.of)];
+      if (done !== null && of !== null)
+        evaluating = { part: String(data.part), done, of, secondsLeft: number(data.secondsLeft) };
     } else if (kind === "index") {
       const [stage, done, of] = [String(data.stage), number(data.done), number(data.of)];
       if (done !== null && of !== null) {
@@ -111,7 +122,7 @@ export function withEvents(curves: Curves, events: readonly TrainingEvent[]): Cu
       : null;
   return {
     ...{ lastId: fresh.at(-1)?.id ?? curves.lastId, ...lines },
-    ...{ tokensPerSecond, step, steps, epoch, bestEpoch, retrainings, indexing, recent, leftMs },
+    ...{ tokensPerSecond, step, steps, epoch, bestEpoch, evaluating, retrainings, indexing, recent, leftMs },
   };
 }
 

@@ -51,7 +51,10 @@ function Run({ job }: { job: Schema<"FineTune"> }) {
       {error !== undefined && <Failure error={error} />}
       <Figures job={job} curves={curves} />
       <div className="grid items-start gap-5 xl:grid-cols-2">
-        <Card heading="Loss" note="Nats per token; the held-out rows are never trained on.">
+        <Card
+          heading="Loss"
+          note="Nats per token, all tokens together; the held-out rows are never trained on."
+        >
           <Curve
             label="Training and held-out loss by step"
             xLabel="Step"
@@ -109,7 +112,7 @@ function Run({ job }: { job: Schema<"FineTune"> }) {
 }
 
 function HowFar({ job, curves }: { job: Schema<"FineTune">; curves: Curves }) {
-  const { step, steps, leftMs, retrainings, indexing } = curves;
+  const { step, steps, leftMs, retrainings, indexing, evaluating } = curves;
   if (job.state === "training")
     return (
       <Progress
@@ -121,6 +124,17 @@ function HowFar({ job, curves }: { job: Schema<"FineTune">; curves: Curves }) {
         {...(leftMs === null ? {} : { note: `at most ${duration(leftMs)} left` })}
       />
     );
+  if (job.state === "evaluating" && evaluating !== null) {
+    const { part, done, of, secondsLeft } = evaluating;
+    return (
+      <Progress
+        label={`Base and tuned model are held against each other: ${part}`}
+        done={done}
+        total={of}
+        {...(secondsLeft === null ? {} : { note: `about ${duration(1000 * secondsLeft)} left` })}
+      />
+    );
+  }
   if (job.state === "calibrating" && retrainings !== null)
     return (
       <Progress
@@ -171,7 +185,7 @@ function Figures({ job, curves }: { job: Schema<"FineTune">; curves: Curves }) {
       </Stat>
       <Stat label="Training loss">{last === null ? "–" : figure(last)}</Stat>
       <Stat
-        label="Lowest held-out loss"
+        label="Lowest held-out loss of an epoch"
         {...(curves.bestEpoch === null ? {} : { note: `after epoch ${curves.bestEpoch}` })}
       >
         {held.length === 0 ? "–" : figure(Math.min(...held))}

@@ -95,15 +95,9 @@ export function Runs() {
                     spec.datanets.map(({ datanetId, version }) => `${datanetId}@${version}`).join(", "),
                 },
                 {
-                  heading: "Held-out loss",
+                  heading: "Mean loss of rows",
                   numeric: true,
-                  cell: ({ trained }) =>
-                    trained && trained.heldOutLosses.length > 0
-                      ? figure(
-                          trained.heldOutLosses[trained.releasedEpoch ?? trained.epochs] ??
-                            Math.min(...trained.heldOutLosses),
-                        )
-                      : "–",
+                  cell: ({ heldOutLoss }) => (heldOutLoss === null ? "–" : figure(heldOutLoss.mean)),
                 },
                 {
                   heading: "Release",
