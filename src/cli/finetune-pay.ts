@@ -13,6 +13,7 @@ import { formatOpen, parsePositiveOpen } from "./amount.ts";
 import { explainRevert } from "./contract-errors.ts";
 import { showTime } from "./dates.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { stateLine } from "./finetune-state.ts";
 import type { JobJson } from "./finetune-view.ts";
 import { ApiError, connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -273,6 +274,6 @@ export function paymentLine(payment: JobPayment | null): string[] {
   return [lines[state]];
 }
 
-function showPayment({ id, state, spec, payment }: JobJson): string {
-  return [`Job ${id} is ${state}: "${spec.model}".`, ...paymentLine(payment)].join("\n");
+function showPayment(job: JobJson): string {
+  return [stateLine(job), ...paymentLine(job.payment)].join("\n");
 }

@@ -4,23 +4,11 @@ import { calibrationLabel, calibrationOf, type Manifest } from "../protocol/inde
 import { formatOpen } from "./amount.ts";
 import { evaluationTable } from "./evaluation-table.ts";
 import { paymentLine } from "./finetune-pay.ts";
+import { type JobState, overStates, stateLine } from "./finetune-state.ts";
 import type { ServerEvent } from "./http.ts";
 import type { Io } from "./io.ts";
 import { type ProgressBar, progressBar } from "./progress.ts";
 import { pairs, table } from "./table.ts";
-
-type JobState =
-  | "unpaid"
-  | "queued"
-  | "paused"
-  | "training"
-  | "evaluating"
-  | "indexing"
-  | "calibrating"
-  | "releasing"
-  | "succeeded"
-  | "failed"
-  | "cancelled";
 
 type Measured = { readonly loss: number; readonly exact: readonly boolean[] };
 
@@ -66,8 +54,7 @@ export type JobJson = {
 export type DatanetVersion = { readonly datanetId: string; readonly version: number };
 
 /** Whether nothing will happen to it any more. */
-export const isOver = ({ state }: JobJson) =>
-  state === "succeeded" || state === "failed" || state === "cancelled";
+export const isOver = ({ state }: JobJson) => overStates.has(state);
 
 /** What `POST /v1/fine-tunes/estimate` says. */
 export type EstimateJson = JobEstimate &
@@ -143,7 +130,7 @@ export function jobView(io: Io) {
         if (facts.state === "evaluating" && title === "Training")
           bar?.update(1, 1, "the held-out loss, or the loss asked for, was reached, or all epochs are done");
         end();
-        io.note(facts.state === "succeeded" ? "done" : `${facts.state} …`);
+        io.note(overStates.has(String(facts.state)) ? String(facts.state) : `${facts.state} …`);
       }
     },
     end,
@@ -182,17 +169,9 @@ const nextOf = ({ id, state, payment }: JobJson) =>
 export function showJob(job: JobJson, report?: EvaluationReport): string {
   const { id, spec, trained, evaluated, indexed, calibrated, releaseId, payment } = job;
   if (!isOver(job))
-    return [
-      `Job ${id} is ${job.state}: "${spec.model}".`,
-      ...paymentLine(payment),
-      `→ ./openledger finetune ${nextOf(job)}`,
-    ].join("\n");
+    return [stateLine(job), ...paymentLine(payment), `→ ./openledger finetune ${nextOf(job)}`].join("\n");
   if (job.state === "cancelled")
-    return [
-      `Job ${id} is cancelled.`,
-      ...paymentLine(payment),
-      `→ ./openledger finetune --duplicate ${id}`,
-    ].join("\n");
+    return [stateLine(job), ...paymentLine(payment), `→ ./openledger finetune --duplicate ${id}`].join("\n");
   const right = ({ exact }: Measured) => `${exact.filter(Boolean).length} of ${exact.length}`;
   const measured = evaluated && [
     { what: "base", ...evaluated.base },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { datanetVersion } from "./finetune.ts";
+import { type JobState, stateLine } from "./finetune-state.ts";
 import { parseGrid } from "./finetune-sweep.ts";
 
 test("a Datanet's version is a number at a number", () => {
@@ -21,4 +22,12 @@ test("a grid's recipe may name a preset, beside it or in it; what is no list of 
   assert.throws(() => parseGrid("preset: fast\nrank: [4]"), /no preset "fast"; there are quick/);
   assert.throws(() => parseGrid("rnak: [4]"), /"rnak" is no field/);
   assert.throws(() => parseGrid("rank: 4"), /"rank" is one value, not a list/);
+});
+
+test("a state is said in the API's word, in a sentence that holds", () => {
+  const said = (state: JobState) => stateLine({ id: "a", state, spec: { model: "valley" } });
+  assert.deepEqual(
+    [said("queued"), said("succeeded"), said("cancelled")],
+    ['Job a is queued: "valley".', 'Job a has succeeded: "valley".', 'Job a is cancelled: "valley".'],
+  );
 });

@@ -32,15 +32,16 @@ const textMax = 60;
 
 /** Spans for people: what stands where, how rare it is, and under which licence the earliest document gives it. */
 export function showSpans({ spans, total, answer, searched, words }: SpansJson): string {
-  const looked =
-    searched < answer.length ? `the first ${words} words` : `${words} ${words === 1 ? "word" : "words"}`;
+  // A full stop counts as a word does.
+  const counted = `${words} ${words === 1 ? "word or sign" : "words and signs"}`;
+  const looked = searched < answer.length ? `the first ${counted}` : counted;
   const pays =
     "Spans show where words come from. They pay nobody: openledger receipt <id> shows who is paid.";
   if (spans.length === 0)
     return `Of ${looked}, no run rare enough to tell stands in the training data.\n${pays}`;
   const rows = table(spans, [
     ["Span", ({ text }) => cut(plain(text).replace(/\s+/g, " "))],
-    ["Words", ({ words: of }) => of, "number"],
+    ["Words and signs", ({ words: of }) => of, "number"],
     ["Rarity, bits", ({ bits }) => bits.toFixed(1), "number"],
     ["Times", ({ occurrences }) => occurrences, "number"],
     ["Documents", ({ documents, complete }) => `${complete ? "" : "≥ "}${documents.count}`, "number"],

@@ -118,7 +118,11 @@ test("spans are shown with rarity, documents and licence, and cannot command the
   for (const part of ["17.3", "≥ 2", "5 version 1 row 8", "CC-BY-4.0", "the 1 rarest of 4", "pay nobody"])
     assert.ok(text.includes(part), `${part} in ${text}`);
   assert.ok(!text.includes("\u001b"));
+  assert.match(text, /Words and signs[\s\S]*Of 3 words and signs, the 1 rarest of 4\./);
   assert.match(showSpans({ ...json, spans: [], total: 0 }), /no run rare enough/);
+  const one = { ...json, spans: [], total: 0, answer: "Yes", searched: 3, words: 1 };
+  assert.match(showSpans(one), /^Of 1 word or sign, no run/);
+  assert.match(showSpans({ ...one, answer: "Yes and more" }), /^Of the first 1 word or sign, no run/);
 });
 
 test("examples are shown with signed scores, bars and how right the scores are, and cannot command the terminal", () => {

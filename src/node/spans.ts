@@ -36,7 +36,9 @@ const spansOut = z
     receiptId: z.string(),
     releaseId: z.string(),
     answer: z.string(),
-    words: z.int().openapi({ description: "Words of the answer that were looked at" }),
+    words: z.int().openapi({
+      description: "Words of the answer that were looked at; a sign such as a full stop is one, too",
+    }),
     searched: z.int().openapi({ description: "UTF-16 code units of the answer that were looked at" }),
     total: z.int().openapi({ description: "Spans of enough rarity, those not listed too" }),
     spans: z.array(
@@ -45,7 +47,7 @@ const spansOut = z
         at: z
           .array(z.object({ start: z.int(), end: z.int() }))
           .openapi({ description: "Where in the answer, UTF-16 code units" }),
-        words: z.int(),
+        words: z.int().openapi({ description: "Signs such as a full stop are words, too" }),
         bits: z
           .number()
           .openapi({ description: "Rarity: −log₂ of the product of its words' shares of the data" }),

@@ -13316,7 +13316,7 @@ export interface components {
             receiptId: string;
             releaseId: string;
             answer: string;
-            /** @description Words of the answer that were looked at */
+            /** @description Words of the answer that were looked at; a sign such as a full stop is one, too */
             words: number;
             /** @description UTF-16 code units of the answer that were looked at */
             searched: number;
@@ -13329,6 +13329,7 @@ export interface components {
                     start: number;
                     end: number;
                 }[];
+                /** @description Signs such as a full stop are words, too */
                 words: number;
                 /** @description Rarity: −log₂ of the product of its words' shares of the data */
                 bits: number;
