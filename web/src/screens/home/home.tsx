@@ -35,7 +35,7 @@ export function Home() {
         </>
       }
     >
-      <Loaded query={status} place={<StatsPlace count={6} />}>
+      <Loaded query={status} place={<StatsPlace count={5} />}>
         {(data) => <Figures status={data} />}
       </Loaded>
       <Card
@@ -43,7 +43,7 @@ export function Home() {
         heading="Answers and what they pay"
         note="The newest answers, from question to the people paid. It moves as answers come."
       >
-        <Loaded query={receipts} rows={6}>
+        <Loaded query={receipts} rows={8}>
           {({ receipts }) => <Pulse receipts={receipts} />}
         </Loaded>
       </Card>
