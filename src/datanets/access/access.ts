@@ -254,7 +254,7 @@ async function decided(
     ? undefined
     : {
         state: "refused",
-        reason: `${reader} holds ${held} of ${rule.contract}; ${least} are asked for`,
+        reason: `${reader} holds ${held} of ${rule.contract}; ${least} are asked for, in its base units`,
       };
 }
 

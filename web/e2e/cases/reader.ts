@@ -28,6 +28,7 @@ inBrowser(
     const holder = await person("bearer", 3);
     const page = await visit(`/datanets/${datanetId}`, holder);
     await page.getByText("For your own use.").waitFor();
+    await page.getByText("1 WOPEN", { exact: true }).waitFor();
     await ask(page);
     await page.getByText("You are not let in").waitFor();
     await assertState(page, "datanet-token-lacking");

@@ -94,13 +94,13 @@ export const StatsPlace = ({ count }: { count: number }) => (
 /** Names and values under each other. */
 export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
   return (
-    <dl className="grid grid-cols-[minmax(0,1fr)] gap-x-6 gap-y-2 text-sm sm:grid-cols-[minmax(7rem,auto)_minmax(0,1fr)]">
+    <dl className="grid grid-cols-[minmax(0,1fr)] gap-x-6 gap-y-2 text-sm sm:grid-cols-[fit-content(45%)_minmax(0,1fr)]">
       {facts.map(([name, value]) => (
         <div
           key={name}
           className="border-b pb-2 last:border-0 last:pb-0 sm:col-span-2 sm:grid sm:grid-cols-subgrid"
         >
-          <dt className="text-quiet">{name}</dt>
+          <dt className="min-w-28 text-quiet">{name}</dt>
           <dd className="min-w-0 break-words">{value}</dd>
         </div>
       ))}

@@ -10,6 +10,7 @@ import { NeedsWallet } from "../../wallet/needs-wallet.tsx";
 import { useAddress } from "../../wallet/wallet.ts";
 import { askForPass, usePass } from "./pass.ts";
 import { accessQuery } from "./queries.ts";
+import { TokenAmount } from "./token-amount.tsx";
 
 const kinds = {
   public: "Everybody may read; what the licence says holds.",
@@ -39,7 +40,7 @@ export function AskToRead({ datanetId }: { datanetId: string }) {
               <Facts
                 facts={[
                   ["Token", <Address key="token" value={rule.contract} />],
-                  ["At least", rule.least],
+                  ["At least", <TokenAmount key="least" contract={rule.contract} units={rule.least} />],
                 ]}
               />
             )}

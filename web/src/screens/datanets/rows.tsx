@@ -129,7 +129,7 @@ function Listed({ datanetId, versions: newest }: Props) {
       <Histograms datanetId={datanetId} version={version} split={split} pass={pass} />
       <p role="status" className="flex flex-wrap items-center gap-x-3 gap-y-1 text-sm text-quiet">
         {list.page === undefined
-          ? "Reading …"
+          ? !list.error && "Reading …"
           : [`${count(total)} ${total === 1 ? "row" : "rows"}${filtered ? " found" : ""}`, ...said].join(
               ", ",
             )}

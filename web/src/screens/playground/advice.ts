@@ -1,6 +1,8 @@
 /** What a person can do about an answer that did not come. */
 export type Advice = {
   readonly title: string;
+  /** Whether what the node says adds to it: who clicks has no use for a channel's signers. */
+  readonly detail: boolean;
   /** `pay`: there is no key or nothing left on it; `wait`: others are before; `again`: it may go better. */
   readonly step: "pay" | "wait" | "again";
   readonly waitMs: number;
@@ -30,12 +32,18 @@ export function adviceFor(error: unknown): Advice {
   if (status === 402 || code === "over-limit")
     return {
       title: unpaidTitles[String(code)] ?? usedUp,
+      detail: unpaidTitles[String(code)] === undefined,
       step: "pay",
       waitMs: 0,
     };
   if (status === 429 || status === 503) {
     const waitMs = typeof retryAfterMs === "number" ? retryAfterMs : 2_000;
-    return { title: "The node is busy with others' questions; nothing was charged.", step: "wait", waitMs };
+    return {
+      title: "The node is busy with others' questions; nothing was charged.",
+      detail: true,
+      step: "wait",
+      waitMs,
+    };
   }
-  return { title: "No answer came.", step: "again", waitMs: 0 };
+  return { title: "No answer came.", detail: true, step: "again", waitMs: 0 };
 }

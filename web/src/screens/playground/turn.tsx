@@ -150,7 +150,7 @@ function Free({ model }: { model: string }) {
 type RefusedProps = { turn: Turn; paid: boolean; onPay: () => void; onAgain: () => void };
 
 function Refused({ turn, paid, onPay, onAgain }: RefusedProps) {
-  const { title, step, waitMs } = adviceFor(turn.error);
+  const { title, detail, step, waitMs } = adviceFor(turn.error);
   const unpaid = (turn.error as { code?: unknown } | undefined)?.code === "no_payment";
   const [left, setLeft] = useState(Math.ceil(waitMs / 1000));
   useEffect(() => {
@@ -161,8 +161,7 @@ function Refused({ turn, paid, onPay, onAgain }: RefusedProps) {
   return (
     <div className="flex flex-col gap-2">
       {turn.text !== "" && <p className="break-words whitespace-pre-wrap">{turn.text}</p>}
-      {/* What a program sends to pay is no use to who clicks. */}
-      <Failure error={new Error(unpaid ? title : `${title} ${(turn.error as Error)?.message ?? ""}`)} />
+      <Failure error={new Error(detail ? `${title} ${(turn.error as Error)?.message ?? ""}` : title)} />
       {unpaid && paid && <p className="text-sm">A key pays now: ask again.</p>}
       <div className="flex gap-2">
         {step === "pay" && !(unpaid && paid) && (
