@@ -9,7 +9,7 @@ import { giveValley, type World } from "./world.ts";
 const open = 10n ** 18n;
 const hour = 3_600;
 /** Longer than what computes may take on a machine that does something else, too. */
-const slowMs = 120_000;
+const slowMs = 300_000;
 /** As the local network's parameters say. */
 const refundDelaySeconds = 30 * 24 * hour;
 
