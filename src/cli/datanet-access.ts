@@ -55,7 +55,7 @@ export function define(command: Command, io: Io): void {
     .option("--admit <address>", "let this one read")
     .option("--refuse <address>", "do not, and end the passes it has")
     .option("--reason <text>", "for the reader")
-    .option("--offset <number>", "leave out so many of the list", wholeUpTo(1_000_000_000), 0)
+    .option("--offset <number>", "leave out so many of the list", wholeUpTo(1_000_000_000, 0), 0)
     .action((id, options) => readers(io, id, options));
   subcommand(command, "reads", "Show what was read by whom, by the hour; as the node's operator")
     .argument("<datanet>", "its number", datanetNumber)

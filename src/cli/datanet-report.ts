@@ -37,7 +37,7 @@ export function define(command: Command, io: Io): void {
   )
     .argument("<contribution>", "its number", wholeUpTo(Number.MAX_SAFE_INTEGER))
     .option("--all", "rows that nothing is said of, too, in the order given")
-    .option("--offset <number>", "leave out so many of them", wholeUpTo(0xffff_ffff), 0)
+    .option("--offset <number>", "leave out so many of them", wholeUpTo(0xffff_ffff, 0), 0)
     .option("--limit <number>", "at most so many", wholeUpTo(reportRowsShown.max), reportRowsShown.usual)
     .action((contribution: number, options: Options) => report(io, contribution, options));
 }

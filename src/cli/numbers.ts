@@ -12,12 +12,14 @@ export function wholeNumber(text: string): bigint {
   throw new InvalidArgumentError("This must be a whole number.");
 }
 
-/** A whole number from 1 to `max`. */
-export const wholeUpTo = (max: number) => (text: string) => {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
-  throw new InvalidArgumentError(`Expected a whole number from 1 to ${max}.`);
-};
+/** A whole number from `min` to `max`. */
+export const wholeUpTo =
+  (max: number, min = 1) =>
+  (text: string) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
+  };
 
 /** Reads 500 or 5% as basis points. */
 export const basisPoints = (text: string): number => parts(text, 10_000);

@@ -9,6 +9,7 @@ type Props = {
 };
 
 const clip = (share: number) => 100 * Math.min(1, Math.max(0, share));
+const percentOf = (share: number) => percent(clip(share) / 100).replace(" %", "");
 
 /** What influence pays each contributor, as bars; the line over a bar is where its end lies with 95 % confidence. */
 export function Influence({ scores, payees }: Props) {
@@ -31,7 +32,9 @@ export function Influence({ scores, payees }: Props) {
               >
                 <span className="font-medium">{percent(share)}</span>{" "}
                 <span className="text-quiet">
-                  {error === null ? "± unknown" : `± ${percent(error).replace(" %", "")} points`}
+                  {error === null
+                    ? "(no interval)"
+                    : `(${percentOf(share - error)} to ${percentOf(share + error)})`}
                 </span>
               </span>
             </div>
