@@ -211,7 +211,8 @@ function Composer({ busy, onSend, onStop }: ComposerProps) {
     <form
       onSubmit={submit}
       className={cn(
-        "sticky bottom-3 z-10 flex items-end gap-2 rounded-lg border bg-surface p-2 shadow-lg",
+        // Within reach while answers are read; on a telephone it would cover a quarter of them.
+        "z-10 flex items-end gap-2 rounded-lg border bg-surface p-2 sm:sticky sm:bottom-3 sm:shadow-lg",
         mark,
       )}
     >
