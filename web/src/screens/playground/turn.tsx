@@ -42,7 +42,10 @@ export function TurnView({ turn, secret, open, onOpen, onPay, onAgain }: Props) 
   return (
     <article
       aria-label={`Question: ${turn.question}`}
-      className={cn("grid items-start gap-4", open && "xl:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]")}
+      className={cn(
+        "grid items-start gap-4",
+        open && turn.state !== "failed" && "xl:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]",
+      )}
     >
       <div className="flex min-w-0 flex-col gap-3 xl:sticky xl:top-6">
         <div className="ml-8 self-end rounded-lg bg-accent-soft px-3.5 py-2.5 break-words whitespace-pre-wrap">
