@@ -70,7 +70,7 @@ export function VirtualTable<Row>({
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable with the keyboard
       tabIndex={0}
       className="overflow-auto rounded-md border text-sm"
-      style={{ height }}
+      style={{ maxHeight: height }}
     >
       {/* biome-ignore lint/a11y/useSemanticElements: as above */}
       {/* biome-ignore lint/a11y/useFocusableInteractive: a heading row is not interactive */}

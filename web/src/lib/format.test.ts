@@ -5,6 +5,7 @@ import {
   ago,
   bytes,
   count,
+  counted,
   date,
   dateToSecond,
   duration,
@@ -12,6 +13,7 @@ import {
   openText,
   parseOpen,
   percent,
+  settings,
   short,
   tone,
   words,
@@ -62,5 +64,32 @@ test("a state is calm when final, loud when challenged", () => {
   assert.deepEqual(
     ["final", "posted", "challenged", "reverted", "succeeded", "running", "cancelled"].map(tone),
     ["good", "wait", "bad", "bad", "good", "wait", "quiet"],
+  );
+});
+
+test("a number agrees with its noun", () => {
+  assert.deepEqual(
+    [counted(0, "row"), counted(1, "row"), counted("2000", "row"), counted(2n, "row counts", "rows count")],
+    ["0 rows", "1 row", "2,000 rows", "2 rows count"],
+  );
+});
+
+test("settings are named in words, those of a group after it, and sorted", () => {
+  assert.deepEqual(
+    settings({
+      stopLoss: 0.01,
+      calibration: { leaveOut: 3, ceiling: false },
+      modules: ["q", "v"],
+      seed: null,
+      exclude: [],
+    }),
+    [
+      ["calibration, ceiling", "no"],
+      ["calibration, leave out", "3"],
+      ["exclude", "none"],
+      ["modules", "q, v"],
+      ["seed", "none"],
+      ["stop loss", "0.01"],
+    ],
   );
 });

@@ -48,6 +48,23 @@ export function openText(wei: string | bigint): string {
 /** A whole number, grouped by thousands. */
 export const count = (value: number | string | bigint): string => BigInt(value).toLocaleString("en-US");
 
+/** The same with its noun: `1 row`, `2,000 rows`. */
+export const counted = (value: number | string | bigint, one: string, several = `${one}s`): string =>
+  `${count(value)} ${BigInt(value) === 1n ? one : several}`;
+
+/** Settings by name in words; what is in a group is named after it. */
+export function settings(of: Readonly<Record<string, unknown>>, group = ""): [name: string, value: string][] {
+  return Object.entries(of)
+    .flatMap(([name, value]): [string, string][] => {
+      const label = group === "" ? words(name) : `${group}, ${words(name)}`;
+      if (Array.isArray(value)) return [[label, value.length === 0 ? "none" : value.join(", ")]];
+      if (value !== null && typeof value === "object")
+        return settings(value as Record<string, unknown>, label);
+      return [[label, typeof value === "boolean" ? (value ? "yes" : "no") : String(value ?? "none")]];
+    })
+    .sort(([a], [b]) => a.localeCompare(b));
+}
+
 /** Votes: as OPEN, without decimals where there are a thousand or more. */
 export const votes = (wei: bigint): string =>
   wei < 1_000n * weiPerOpen ? money(wei).amount : (wei / weiPerOpen).toLocaleString("en-US");

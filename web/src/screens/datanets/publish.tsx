@@ -11,7 +11,7 @@ import { Failure, Loaded } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Progress } from "../../components/ui/progress.tsx";
-import { count } from "../../lib/format.ts";
+import { count, counted } from "../../lib/format.ts";
 import { passHeaders } from "./pass.ts";
 import { nextVersionQuery } from "./queries.ts";
 
@@ -93,13 +93,18 @@ function Contents({
         [
           next.version === 1 ? "New" : `Against version ${next.version - 1}`,
           next.version === 1
-            ? `${count(next.added)} rows`
+            ? counted(next.added, "row")
             : `${count(next.added)} more, ${count(next.removed)} gone`,
         ],
         ["Contributors", count(next.contributors)],
         ["Licence", next.license],
         ...(next.pending > 0
-          ? ([["Left out", `${count(next.pending)} rows that wait for curators`]] as const)
+          ? ([
+              [
+                "Left out",
+                `${counted(next.pending, "row")} that ${next.pending === 1 ? "waits" : "wait"} for curators`,
+              ],
+            ] as const)
           : []),
         [
           "Costs about",

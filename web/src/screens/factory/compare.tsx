@@ -9,7 +9,7 @@ import { Empty, Failure, Loading } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
-import { duration, figure, percent, words } from "../../lib/format.ts";
+import { duration, figure, percent, settings } from "../../lib/format.ts";
 import type { Curves } from "./curves.ts";
 import { sideBySide } from "./side-by-side.ts";
 import { useCurves } from "./use-curves.ts";
@@ -54,12 +54,17 @@ function Side({ jobs }: { jobs: readonly Schema<"FineTune">[] }) {
   });
   const names = jobs.map(({ spec, id }) => `${spec.model} ${id.slice(-4)}`);
   const { x, lines } = sideBySide(jobs.map(({ id }) => curves[id]));
-  const facts = jobs.map(({ spec }) => ({ ...spec.recipe, datanets: spec.datanets })) as Record<
-    string,
-    unknown
-  >[];
-  const differing = Object.keys(facts[0] ?? {}).filter(
-    (name) => new Set(facts.map((one) => JSON.stringify(one[name]))).size > 1,
+  const told = jobs.map(
+    ({ spec }) =>
+      new Map(
+        settings({
+          ...spec.recipe,
+          data: spec.datanets.map(({ datanetId, version }) => `${datanetId}@${version}`),
+        }),
+      ),
+  );
+  const differing = [...new Set(told.flatMap((one) => [...one.keys()]))].filter(
+    (name) => new Set(told.map((one) => one.get(name))).size > 1,
   );
   return (
     <>
@@ -123,13 +128,10 @@ function Side({ jobs }: { jobs: readonly Schema<"FineTune">[] }) {
           keyOf={(name) => name}
           empty={<Empty title="They were told the same" />}
           columns={[
-            { heading: "Field", cell: (name) => words(name) },
+            { heading: "Field", cell: (name) => name },
             ...names.map((heading, at) => ({
               heading,
-              cell: (name: string) => {
-                const value = facts[at]?.[name];
-                return typeof value === "object" ? JSON.stringify(value) : String(value);
-              },
+              cell: (name: string) => told[at]?.get(name) ?? "–",
             })),
           ]}
         />

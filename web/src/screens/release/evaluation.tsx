@@ -1,7 +1,7 @@
 import type { Schema } from "../../api/types.ts";
 import { Badge } from "../../components/ui/badge.tsx";
 import { Table } from "../../components/ui/table.tsx";
-import { count, figure, percent } from "../../lib/format.ts";
+import { count, counted, figure, percent } from "../../lib/format.ts";
 
 type Report = Schema<"EvaluationReport">;
 type Estimate = Report["heldOut"]["loss"]["base"];
@@ -20,7 +20,7 @@ function rowsOf({ heldOut, answers, regression }: Report): Row[] {
   const rows: Row[] = [
     {
       measure: "Loss",
-      what: `nats per token, ${count(heldOut.rows)} rows`,
+      what: `nats per token, ${counted(heldOut.rows, "row")}`,
       ...heldOut.loss,
       ...{ less: true, share: false },
     },

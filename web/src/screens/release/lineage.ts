@@ -1,6 +1,6 @@
 import type { Schema } from "../../api/types.ts";
 import type { FlowLink, FlowNode } from "../../components/flow.tsx";
-import { count, short } from "../../lib/format.ts";
+import { count, counted, short } from "../../lib/format.ts";
 
 type Release = Pick<Schema<"Release">, "id" | "model" | "manifest">;
 type Given = Schema<"ReleaseContributors">["contributors"];
@@ -61,7 +61,7 @@ export function lineageOf(
   for (const { datanetId, version, acceptedExamples, license } of datanets) {
     nodes.push({
       id: `${datanetId}@${version}`,
-      label: `Datanet ${datanetId}: ${count(acceptedExamples)} rows`,
+      label: `Datanet ${datanetId}: ${counted(acceptedExamples, "row")}`,
       title: `Datanet ${datanetId}, version ${version}, ${license}`,
     });
     links.push({

@@ -10,7 +10,7 @@ import { Loaded } from "../../components/states.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
-import { count, percent, words } from "../../lib/format.ts";
+import { count, percent, settings } from "../../lib/format.ts";
 import { Standing } from "../../receipt/standing.tsx";
 import { lineageOf, rowsByContributor } from "./lineage.ts";
 
@@ -101,7 +101,7 @@ export function Overview({ release }: Props) {
             </Loaded>
           </Card>
           <Card heading="The recipe">
-            <Facts facts={recipeFacts(manifest.recipe)} />
+            <Facts facts={settings(manifest.recipe)} />
           </Card>
         </div>
       </div>
@@ -141,19 +141,6 @@ function ByWhom({ given, payees }: ByWhomProps) {
       )}
     </>
   );
-}
-
-/** Every setting by name; what is in a group is named after it. */
-function recipeFacts(recipe: Record<string, unknown>, group = ""): [string, ReactNode][] {
-  return Object.entries(recipe)
-    .flatMap(([name, value]): [string, ReactNode][] => {
-      const label = group === "" ? words(name) : `${group}, ${words(name)}`;
-      if (Array.isArray(value)) return [[label, value.length === 0 ? "none" : value.join(", ")]];
-      if (value !== null && typeof value === "object")
-        return recipeFacts(value as Record<string, unknown>, label);
-      return [[label, typeof value === "boolean" ? (value ? "yes" : "no") : String(value ?? "none")]];
-    })
-    .sort(([a], [b]) => a.localeCompare(b));
 }
 
 function factsOf({ id, manifest, signature, transactionHash }: Schema<"Release">): [string, ReactNode][] {

@@ -8,7 +8,7 @@ import { Empty, Failure, Loaded } from "../../../components/states.tsx";
 import { Steps } from "../../../components/steps.tsx";
 import { Card } from "../../../components/ui/card.tsx";
 import { CheckField, SelectField, TextField } from "../../../components/ui/field.tsx";
-import { count } from "../../../lib/format.ts";
+import { count, counted } from "../../../lib/format.ts";
 import { datanetQuery, rulesQuery } from "../queries.ts";
 import { datanetTrail } from "../trail.ts";
 import { Bring } from "./bring.tsx";
@@ -84,7 +84,7 @@ export function Contribute() {
         if (found.unread.length < unreadKept) found.unread.push(unread);
         setSeen({ ...found });
       },
-      onRows: (file, rows) => begin(`Reading ${file}: ${count(rows)} rows`),
+      onRows: (file, rows) => begin(`Reading ${file}: ${counted(rows, "row")}`),
     });
   }
 
@@ -101,7 +101,7 @@ export function Contribute() {
     });
 
   async function check(part: Part, under: Terms, signal: AbortSignal) {
-    const label = `Checking ${count(part.rows.length)} rows`;
+    const label = `Checking ${counted(part.rows.length, "row")}`;
     begin(label);
     const preview = await previewPart(id, part, under, signal, (upload) => begin(label, upload));
     setChecked({ part, preview });
@@ -138,7 +138,7 @@ export function Contribute() {
         let number = 0;
         for await (const part of partsFrom(reading, mappings, signal)) {
           if (number++ === 0) continue;
-          const label = `Part ${number}: checking ${count(part.rows.length)} rows`;
+          const label = `Part ${number}: checking ${counted(part.rows.length, "row")}`;
           begin(label);
           await give(part, await previewPart(id, part, terms, signal, (upload) => begin(label, upload)));
         }

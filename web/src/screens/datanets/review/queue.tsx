@@ -5,7 +5,7 @@ import { queries } from "../../../api/queries.ts";
 import { Empty, Failure } from "../../../components/states.tsx";
 import { Button } from "../../../components/ui/button.tsx";
 import { useToast } from "../../../components/ui/toast.tsx";
-import { count } from "../../../lib/format.ts";
+import { counted } from "../../../lib/format.ts";
 import { NeedsWallet } from "../../../wallet/needs-wallet.tsx";
 import { useAddress } from "../../../wallet/wallet.ts";
 import { askForPass, passHeaders, usePass } from "../pass.ts";
@@ -52,7 +52,7 @@ export function Queue({ datanetId }: { datanetId: string }) {
       ),
     onSuccess: async ({ recorded, accepted, rejected }) => {
       say(
-        `${count(recorded)} judgements are recorded; by them ${count(accepted)} rows count now, and ${count(rejected)} do not.`,
+        `${counted(recorded, "judgement is", "judgements are")} recorded; by ${recorded === 1 ? "it" : "them"} ${counted(accepted, "row counts", "rows count")} now, and ${counted(rejected, "does", "do")} not.`,
       );
       await queries.invalidateQueries({ queryKey: ["datanet", datanetId] });
       taking.mutate();
