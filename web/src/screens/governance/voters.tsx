@@ -39,7 +39,7 @@ export function Voters({ proposals, votableWei }: Props) {
                 cell: ({ votesWei }) =>
                   votableWei === undefined || votableWei === 0n
                     ? "–"
-                    : percent(Number((votesWei * 100_000n) / votableWei) / 100_000),
+                    : percent(Number((votesWei * 1_000_000n) / votableWei) / 1_000_000, 3),
               },
               { heading: "Staked", numeric: true, wide: true, cell: ({ stakedWei }) => votes(stakedWei) },
               {
