@@ -69,6 +69,27 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
     assert.deepEqual((await run(...report, "--offset", "1")).rows, []);
     assert.equal((await refused(["datanet", "report", "99"], 1)).code, "unknown-contribution");
   });
+  await t.test("contributions are listed, a Datanet's or one's own, and lead to their reports", async () => {
+    const { out } = await call(["datanet", "contributions", "1", "--limit", "1"]);
+    assert.match(out, /^contribution +Datanet +contributor +used to +rows +count +wait +edits$/im);
+    assert.match(out, / 1 Taxes +0x.* train +3 +2 +0 +1\n/);
+    assert.match(out, /→ \.\/openledger datanet report 1 /);
+    assert.match(out, /→ \.\/openledger datanet contributions 1 --before 1 lists/);
+    const own = await run("datanet", "contributions", "--as", "ada");
+    assert.deepEqual(
+      own.contributions.map(({ contributionId }: Json) => contributionId),
+      [given.contributionId],
+    );
+    assert.match(
+      (await call(["datanet", "contributions", "--as", "cora"])).out,
+      /There is no contribution\./,
+    );
+    assert.match(
+      (await call(["datanet", "contributions", "1", "--before", "1"])).out,
+      /There is none before 1\./,
+    );
+    assert.equal((await refused(["datanet", "contributions", "9"], 1)).code, "unknown-datanet");
+  });
   await t.test("the contributor takes a curator's text with one signature", async () => {
     const { out } = await call(["datanet", "edits", String(given.contributionId)]);
     assert.match(out, /3 +The tax of mill 30 is → 30 sacks\. +It is mill 30\./);

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { formatOpen } from "./amount.ts";
 import { define as defineAccess } from "./datanet-access.ts";
 import { type RuleOptions, readersOf, ruleOf, withRule } from "./datanet-access-rule.ts";
+import { define as defineContributions } from "./datanet-contributions.ts";
 import { define as defineEdits } from "./datanet-edits.ts";
 import { define as defineElections } from "./datanet-election.ts";
 import { datanetNumber } from "./datanet-number.ts";
@@ -83,6 +84,7 @@ export function define(command: Command, io: Io): void {
   defineVersions(command, io);
   defineAccess(command, io);
   defineReview(command, io);
+  defineContributions(command, io);
   defineReport(command, io);
   defineEdits(command, io);
   defineElections(command, io);
