@@ -119,7 +119,9 @@ test("a file becomes a job, a release, and a model that answers; its manifest na
   for await (const event of client.fineTuning.jobs.listEvents(job.id, { limit: 3 })) events.push(event);
   assert.equal(new Set(events.map(({ id }) => id)).size, events.length);
   assert.match(events[0]?.message ?? "", /succeeded/);
-  assert.match(events.at(-1)?.message ?? "", /training/);
+  const [warning, training] = events.toReversed();
+  assert.deepEqual([warning?.level, /over 20 steps/.test(warning?.message ?? "")], ["warn", true]);
+  assert.match(training?.message ?? "", /training/);
   assert.ok(
     events.some(({ type, message }) => type === "metrics" && /^Step 2\/8: training loss=/.test(message)) ||
       events.some(({ type }) => type === "metrics"),
