@@ -43,7 +43,7 @@ export function testFiles(paths: readonly string[], cwd = process.cwd()): string
 
 /** Minutes each, and little more than one core's work: the first runs beside the compiling of the contracts, the second beside the first. */
 const inBrowser = ["web/e2e/web.test.ts"];
-const commands = ["src/cli/commands.test.ts"];
+const commands = ["src/cli/commands.test.ts", "src/cli/demo.test.ts"];
 
 function nodeTests(files: readonly string[], name = "tests", concurrency = availableParallelism()): Step {
   return {
