@@ -9,6 +9,7 @@ import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
 import { pairs } from "./table.ts";
+import { addressArgument } from "./wallet-account.ts";
 
 const list = (text: string) => (text === "" ? [] : text.split(",").map((part) => part.trim()));
 
@@ -19,6 +20,8 @@ function checks(text: string): string[] {
   throw new InvalidArgumentError(`"${unknown}" is not one of ${optionalChecks.join(", ")}, or "nothing".`);
 }
 
+const accounts = (text: string) => (text === "anybody" ? [] : list(text).map(addressArgument));
+
 const length = (text: string) => (text === "any" ? 0 : wholeUpTo(1_000_000)(text));
 
 type Options = {
@@ -28,6 +31,7 @@ type Options = {
   readonly maxTokens?: number;
   readonly mask?: boolean;
   readonly stake?: bigint;
+  readonly contributors?: string[];
   readonly file?: string;
 };
 
@@ -42,6 +46,7 @@ export function defineRules(command: Command, io: Io): void {
     .option("--mask", "mask personal data before rows are signed")
     .option("--no-mask", "leave personal data in")
     .option("--stake <amount>", "OPEN that contributors must have staked, 0: none", parseOpen)
+    .option("--contributors <addresses>", 'whose rows it takes, between commas; or "anybody"', accounts)
     .option("--file <json>", "take the rules from a file instead")
     .action((id: string, options: Options) => rules(io, id, options));
 }
@@ -57,7 +62,10 @@ async function rules(io: Io, id: string, options: Options): Promise<void> {
   io.result(held, show(held));
 }
 
-function changed(now: Rules, { refuse, languages, minTokens, maxTokens, mask, stake }: Options): object {
+function changed(
+  now: Rules,
+  { refuse, languages, minTokens, maxTokens, mask, stake, contributors }: Options,
+): object {
   const bound = (key: string, value: number | undefined) =>
     value === undefined ? {} : { [key]: value === 0 ? undefined : value };
   return {
@@ -67,6 +75,7 @@ function changed(now: Rules, { refuse, languages, minTokens, maxTokens, mask, st
     ...bound("minTokens", minTokens),
     ...bound("maxTokens", maxTokens),
     ...(stake === undefined ? {} : { stakeWei: stake === 0n ? undefined : stake.toString() }),
+    ...(contributors && { contributors: contributors.length === 0 ? undefined : contributors }),
     ...(mask === undefined ? {} : { maskPersonalData: mask }),
   };
 }
@@ -83,7 +92,15 @@ function readRules(file: string): unknown {
   }
 }
 
-function show({ refuse, languages, minTokens, maxTokens, maskPersonalData, stakeWei }: Rules): string {
+function show({
+  refuse,
+  languages,
+  minTokens,
+  maxTokens,
+  maskPersonalData,
+  stakeWei,
+  contributors,
+}: Rules): string {
   const tokens = [minTokens && `at least ${minTokens}`, maxTokens && `at most ${maxTokens}`].filter(Boolean);
   return pairs([
     ["refused", ["malformed rows", "duplicates", ...refuse].join(", ")],
@@ -91,6 +108,7 @@ function show({ refuse, languages, minTokens, maxTokens, maskPersonalData, stake
     ["languages", languages?.join(", ") ?? "any"],
     ["tokens", tokens.join(", ") || "any number"],
     ["personal data", maskPersonalData ? "masked before rows are signed" : "as given"],
+    ["rows are taken of", contributors?.join(", ") ?? "anybody"],
     ["stake of contributors", stakeWei === undefined ? "none" : `${formatOpen(BigInt(stakeWei))} OPEN`],
   ]);
 }

@@ -85,5 +85,11 @@ test("versions: exported, compared, and smaller by what a contributor takes back
     assert.match(out, /refused +malformed rows, duplicates, language, near-duplicate/);
     assert.match(out, /tokens +any number/);
     assert.equal((await call(["datanet", "rules", "1", "--refuse", "boredom"])).code, 2);
+    const { address } = await run("wallet", "address", "--as", "ada");
+    const closed = await call(["datanet", "rules", "1", "--contributors", address]);
+    assert.match(closed.out, new RegExp(`rows are taken of +${address}`, "i"));
+    assert.equal((await call(["datanet", "rules", "1", "--contributors", "0x12"])).code, 2);
+    const opened = await call(["datanet", "rules", "1", "--contributors", "anybody"]);
+    assert.match(opened.out, /rows are taken of +anybody/);
   });
 });

@@ -86,8 +86,23 @@ export async function receive(parts: Parts, { chunks, ...input }: ContributionIn
   await checkTerms(parts, consent);
   await checkSignature(parts, consent, input.signature);
   await refuseReplay(parts.database, consentDigest);
+  await requireInvited(parts.database, consent);
   await requireStake(parts, consent.datanetId, consent.contributor);
   return { ...input, consent, consentDigest, rows: await readUpload(chunks, parts.limits) };
+}
+
+/** @throws DatanetError `not-invited` where the rules name whose rows are taken, and not this contributor */
+async function requireInvited(
+  database: Parts["database"],
+  { datanetId, contributor }: Pick<Consent, "datanetId" | "contributor">,
+): Promise<void> {
+  const { contributors } = (await readRules(database, datanetId)).rules;
+  if (contributors === undefined || contributors.includes(contributor)) return;
+  throw new DatanetError(
+    "not-invited",
+    `Datanet ${datanetId} takes rows of ${contributors.length === 1 ? "one account" : `${contributors.length} accounts`} alone, and ${contributor} is not among them. ` +
+      `Ask its owner, or give to another Datanet; GET /v1/datanets/${datanetId}/rules lists them.`,
+  );
 }
 
 /**

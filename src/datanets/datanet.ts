@@ -2,6 +2,7 @@ import type { Account } from "viem";
 import { z } from "zod";
 import { type Address, canonicalJson, type Digest, type Hex, toHex } from "../protocol/index.ts";
 import type { Blobs, Database } from "../store/index.ts";
+import type { Rules } from "./checks/index.ts";
 import { DatanetError } from "./errors.ts";
 import { findLicense } from "./licenses.ts";
 import type { Registry } from "./registry.ts";
@@ -40,11 +41,14 @@ type Parts = { database: Database; blobs: Blobs; registry: Registry; now: () => 
 /**
  * Creates a Datanet on chain and records it. Safe to run again after a crash: an owner has one Datanet for each card, and a
  * Datanet that is on chain but not recorded is recorded now.
+ *
+ * @param rules what it asks of its rows from the first one on; the defaults otherwise
  */
 export async function createDatanet(
   parts: Parts,
   owner: Account,
   given: Omit<Card, "schema">,
+  rules?: Rules,
 ): Promise<{ datanetId: bigint; created: boolean }> {
   const { database, blobs, registry } = parts;
   const card = cardSchema.parse({ schema: "openledger/datanet-card/1", ...given });
@@ -58,7 +62,7 @@ export async function createDatanet(
   const [before] = await registry.created(owner.address, cardDigest);
   const { datanetId, transactionHash } =
     before ?? (await registry.create(owner, { license: card.license, cardDigest }));
-  await recordDatanet(parts, datanetId, card, transactionHash);
+  await recordDatanet(parts, datanetId, card, transactionHash, rules);
   return { datanetId, created: before === undefined };
 }
 
@@ -68,6 +72,7 @@ export async function recordDatanet(
   datanetId: bigint,
   card: Card,
   transactionHash: Hex | null,
+  rules?: Rules,
 ): Promise<void> {
   const { database, registry, now } = parts;
   const onChain = await registry.datanet(datanetId);
@@ -78,8 +83,8 @@ export async function recordDatanet(
     );
   }
   await database.query(
-    `insert into datanets.datanets (id, owner, name, description, domain, license, card_digest, pool, transaction_hash, recorded_at_ms)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (id) do nothing`,
+    `insert into datanets.datanets (id, owner, name, description, domain, license, card_digest, pool, transaction_hash, recorded_at_ms, rules)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb) on conflict (id) do nothing`,
     [
       datanetId,
       onChain.owner,
@@ -91,6 +96,7 @@ export async function recordDatanet(
       onChain.pool,
       transactionHash,
       now(),
+      JSON.stringify(rules ?? {}),
     ],
   );
 }

@@ -15,6 +15,7 @@ export type DatanetErrorCode =
   | "withdrawal-mismatch"
   | "unknown-example"
   | "stake-needed"
+  | "not-invited"
   | "not-owner"
   | "nothing-to-publish"
   | "chain-conflict"

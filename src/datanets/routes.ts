@@ -40,6 +40,7 @@ const statusOf: Record<DatanetErrorCode, 400 | 403 | 404 | 409 | 413 | 429 | 503
   "withdrawal-mismatch": 400,
   "unknown-example": 404,
   "stake-needed": 403,
+  "not-invited": 403,
   "not-owner": 403,
   "nothing-to-publish": 409,
   "chain-conflict": 409,

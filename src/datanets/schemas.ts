@@ -118,6 +118,7 @@ export const rulesOut = z
     maxTokens: z.number().optional(),
     maskPersonalData: z.boolean(),
     stakeWei: z.string().optional(),
+    contributors: z.array(hexOut).optional(),
   })
   .openapi("DatanetRules");
 

@@ -84,12 +84,13 @@ export type Datanets = {
   /**
    * Creates a Datanet owned by `owner`; the same owner and card give the same Datanet.
    *
-   * @param rule who may read its texts, set before anything can be given; otherwise everybody, or as it was
+   * @param from what holds before anything can be given: who may read its texts (otherwise everybody, or as it was), and what a new one asks
+   * of its rows (otherwise the defaults)
    */
   create(
     owner: Account,
     card: Omit<Card, "schema">,
-    rule?: AccessRule,
+    from?: { readonly access?: AccessRule | undefined; readonly rules?: Rules },
   ): Promise<Datanet & { created: boolean }>;
   list(page: { before?: bigint; limit: number }): Promise<Datanet[]>;
   get(datanetId: bigint): Promise<Datanet>;
@@ -229,10 +230,10 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       contentOf: async (datanetId, version) => contentOf(await readSummary(database, datanetId, version)),
     }),
     limits,
-    create: (owner, card, rule) =>
+    create: (owner, card, { access: rule, rules } = {}) =>
       inTurn(`owner ${owner.address}`, async () => {
         if (rule) await requireToken(registry, rule, owner.address);
-        const { datanetId, created } = await createDatanet(parts, owner, card);
+        const { datanetId, created } = await createDatanet(parts, owner, card, rules);
         // Setting it ends passes that are out.
         if (rule && !isDeepStrictEqual((await access.rule(datanetId)).rule, rule))
           await setRule(datanetId, rule);

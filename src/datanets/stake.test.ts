@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Address, zeroAddress } from "viem";
 import { datanetRegistryAbi, openStakingAbi, openStakingBytecode } from "../chain/index.ts";
+import { rulesSchema } from "./checks/index.ts";
 import { DatanetError } from "./errors.ts";
 import {
   ada,
@@ -103,4 +104,29 @@ test("a Datanet that asks for none takes rows of anybody; nonsense is no amount"
     });
     assert.equal(response.status, 400, stakeWei);
   }
+});
+
+test("a Datanet that names whose rows it takes, takes no others', from its creation on", async () => {
+  const contributors = [ada.address.toLowerCase() as Address];
+  const { datanetId } = await service.create(
+    owner,
+    { ...card, name: "Among us" },
+    { rules: rulesSchema.parse({ contributors }) },
+  );
+  const give = async (by: typeof owner, n: number) =>
+    service.contribute(await signed(registry, datanetId, by, lines(example(n))));
+  await assert.rejects(give(stranger, 1), (error) => {
+    assert.ok(error instanceof DatanetError, String(error));
+    assert.equal(error.code, "not-invited");
+    assert.match(error.message, /takes rows of one account alone/);
+    return true;
+  });
+  assert.equal((await give(ada, 1)).accepted, 1);
+  const rules = await service.getRules(datanetId);
+  assert.deepEqual(rules.contributors, contributors);
+  await service.setRules(owner, datanetId, { ...rules, contributors: undefined });
+  assert.equal((await give(stranger, 2)).accepted, 1);
+  // Made again, it keeps what its owner asked since.
+  await service.create(owner, { ...card, name: "Among us" }, { rules: rulesSchema.parse({ contributors }) });
+  assert.equal((await service.getRules(datanetId)).contributors, undefined);
 });

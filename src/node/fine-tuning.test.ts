@@ -137,6 +137,8 @@ test("a file becomes a job, a release, and a model that answers; its manifest na
   assert.deepEqual([...new Set(release?.contributors)], [developer], "who uploads is paid for it");
   const version = await node.datanets.getVersion(BigInt(data?.datanetId ?? 0), data?.version ?? 0);
   assert.equal(version.heldout.length, 20);
+  const { contributors } = await node.datanets.getRules(BigInt(data?.datanetId ?? 0));
+  assert.deepEqual(contributors, [developer], "no stranger's row comes between a file and its job");
 
   const model = await client.models.retrieve("valley-words");
   assert.equal(model.id, "valley-words");

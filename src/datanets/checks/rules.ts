@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { addressSchema } from "../../protocol/index.ts";
 import type { Database } from "../../store/index.ts";
 import { DatanetError } from "../errors.ts";
 
@@ -39,6 +40,13 @@ export const rulesSchema = z
     stakeWei: z
       .string()
       .regex(/^[1-9][0-9]{0,27}$/, "expected a decimal number of wei")
+      .optional(),
+    /** Whose rows it takes; anybody's by default. */
+    contributors: z
+      .array(addressSchema)
+      .min(1)
+      .max(1_000)
+      .refine((accounts) => new Set(accounts).size === accounts.length, "an account is named twice")
       .optional(),
   })
   .refine(

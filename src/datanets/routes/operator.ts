@@ -117,7 +117,7 @@ export type Operator = { readonly account: Account; readonly guard: MiddlewareHa
 export function mountOperator(app: OpenAPIHono, service: Datanets, { account, guard }: Operator): void {
   app.openapi({ ...routes.create, middleware: [guard] }, async (context) => {
     const { access, ...card } = context.req.valid("json");
-    const { created, ...datanet } = await service.create(account, card, access);
+    const { created, ...datanet } = await service.create(account, card, { access });
     return context.json(datanetJson(datanet), created ? 201 : 200);
   });
   app.openapi({ ...routes.setRules, middleware: [guard] }, async (context) => {

@@ -7,7 +7,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Account } from "viem";
 import { z } from "zod";
-import { DatanetError, type Datanets } from "../../datanets/index.ts";
+import { DatanetError, type Datanets, rulesSchema } from "../../datanets/index.ts";
 import {
   type Digest,
   type Example,
@@ -16,6 +16,7 @@ import {
   examplesDigest,
   sameHex,
   signConsent,
+  toHex,
 } from "../../protocol/index.ts";
 import { OpenAIError } from "./errors.ts";
 import type { StoredFile } from "./files.ts";
@@ -143,17 +144,23 @@ export async function publishFiles(
       "validation_file",
     );
   try {
-    const { datanetId, versions } = await datanets.create(developer, {
-      name: `Fine-tuning file ${training.digest.slice(2, 14)}`,
-      description: `Training file ${training.digest}, ${
-        validation === undefined ? "part of it held out" : `validation file ${validation.digest}`
-      }. Uploaded to this node's files for fine-tuning.`,
-      domain: "fine-tuning",
-      license,
-    });
+    const { datanetId, versions } = await datanets.create(
+      developer,
+      {
+        name: `Fine-tuning file ${training.digest.slice(2, 14)}`,
+        description: `Training file ${training.digest}, ${
+          validation === undefined ? "part of it held out" : `validation file ${validation.digest}`
+        }. Uploaded to this node's files for fine-tuning.`,
+        domain: "fine-tuning",
+        license,
+      },
+      {
+        // Whoever uploads a file lets it be trained on; its texts are read by whom the operator admits, and nobody gives rows beside it.
+        access: { kind: "request", terms: readingTerms },
+        rules: rulesSchema.parse({ contributors: [toHex(developer.address)] }),
+      },
+    );
     if (versions === 0) {
-      // Whoever uploads a file lets it be trained on; its texts are read by whom the operator admits.
-      await datanets.access.setRule(datanetId, { kind: "request", terms: readingTerms });
       await contribute(training, "train", given.train, datanetId);
       await contribute(validation ?? training, "heldout", given.heldOut, datanetId);
       await datanets.publishVersion(datanetId, developer);

@@ -2094,6 +2094,7 @@ export interface paths {
                         /** @default false */
                         maskPersonalData?: boolean;
                         stakeWei?: string;
+                        contributors?: string[];
                     };
                 };
             };
@@ -13467,6 +13468,7 @@ export interface components {
             maxTokens?: number;
             maskPersonalData: boolean;
             stakeWei?: string;
+            contributors?: string[];
         };
         ContributorStake: {
             /** @example 0xab… */

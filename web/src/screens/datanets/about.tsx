@@ -76,6 +76,19 @@ export function About({ datanet }: { datanet: Schema<"Datanet"> }) {
                     : "noted; masked if you ask for it",
                 ],
                 [
+                  "Rows are taken of",
+                  asked.contributors === undefined ? (
+                    "anybody"
+                  ) : (
+                    <span key="contributors" className="flex flex-wrap gap-x-3">
+                      {asked.contributors.slice(0, 20).map((contributor) => (
+                        <Address key={contributor} value={contributor} />
+                      ))}
+                      {asked.contributors.length > 20 && `and ${count(asked.contributors.length - 20)} more`}
+                    </span>
+                  ),
+                ],
+                [
                   "Stake of contributors",
                   asked.stakeWei ? <Amount key="stake" wei={asked.stakeWei} /> : "none",
                 ],

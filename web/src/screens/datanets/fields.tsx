@@ -49,6 +49,14 @@ export function RulesFields({ rules = newRules }: { rules?: Schema<"DatanetRules
           defaultValue={rules.maxTokens}
         />
       </div>
+      <TextArea
+        label="Whose rows are taken"
+        name="contributors"
+        rows={2}
+        placeholder="0x…"
+        hint="Addresses, one a line. Empty: anybody's"
+        defaultValue={rules.contributors?.join("\n")}
+      />
       <CheckField
         name="mask"
         label="Mask personal data before rows are signed"

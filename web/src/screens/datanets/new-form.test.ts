@@ -25,11 +25,12 @@ test("everything that can be asked is read", () => {
     form({
       ...{ languages: "EN, de", minTokens: "4", maxTokens: "200", stake: "1.5", mask: "on", overlap: "2" },
       ...{ curators: `${curator}\n${curator}`, access: "request", terms: "Only for study." },
+      contributors: curator,
     }),
   );
   assert.deepEqual(read.rules, {
     ...{ refuse: [], maskPersonalData: true, languages: ["en", "de"], minTokens: 4, maxTokens: 200 },
-    stakeWei: "1500000000000000000",
+    ...{ stakeWei: "1500000000000000000", contributors: [curator.toLowerCase()] },
   });
   assert.deepEqual([read.overlap, read.curators.length, read.curators[0]], [2, 2, curator.toLowerCase()]);
   assert.deepEqual(read.access, { kind: "request", terms: "Only for study." });
@@ -43,6 +44,7 @@ test("what is wrong is told by its field", () => {
   for (const [fields, message] of [
     [{ languages: "english" }, /^Languages/],
     [{ curators: "0x12" }, /^Curators/],
+    [{ contributors: "ada" }, /^Whose rows/],
     [{ minTokens: "9", maxTokens: "3" }, /^Length/],
     [{ minTokens: "-1" }, /^At least/],
     [{ access: "request" }, /^Terms/],

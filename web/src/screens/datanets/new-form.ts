@@ -53,6 +53,7 @@ export function readRules(data: FormData): Rules {
   if (minTokens !== undefined && maxTokens !== undefined && minTokens > maxTokens)
     throw new Error("Length: what is asked at least is more than what is allowed at most.");
   const stakeWei = text(data, "stake") === "" ? 0n : parseOpen(text(data, "stake"));
+  const contributors = readAddresses(data, "contributors", "Whose rows are taken");
   return {
     refuse: (Object.keys(optionalChecks) as Check[]).filter((check) => data.has(`refuse ${check}`)),
     maskPersonalData: data.has("mask"),
@@ -60,6 +61,7 @@ export function readRules(data: FormData): Rules {
     ...(minTokens !== undefined && { minTokens }),
     ...(maxTokens !== undefined && { maxTokens }),
     ...(stakeWei > 0n && { stakeWei: stakeWei.toString() }),
+    ...(contributors.length > 0 && { contributors }),
   };
 }
 
