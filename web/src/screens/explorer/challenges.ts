@@ -47,7 +47,7 @@ async function readDraws(chain: ChainView) {
   const { Verdicts } = chain.at;
   const last = await chain.public.readContract({ ...Verdicts, functionName: "drawCount", ...now });
   const ids = Array.from({ length: Math.min(Number(last), shownMax) }, (_, at) => last - BigInt(at));
-  return Promise.all(ids.map((drawId) => readDraw(chain, drawId)));
+  return { count: last, newest: await Promise.all(ids.map((drawId) => readDraw(chain, drawId))) };
 }
 
 /** What a proof was of: the function that took it, in words. */
@@ -69,7 +69,7 @@ async function readUndone(chain: ChainView) {
       ...range,
     }),
   );
-  return Promise.all(
+  const newest = await Promise.all(
     events
       .slice(-shownMax)
       .reverse()
@@ -84,6 +84,7 @@ async function readUndone(chain: ChainView) {
         transactionHash: transactionHash as Hex,
       })),
   );
+  return { count: events.length, newest };
 }
 
 /** Accusations, audits and what fell, as the chain has them now. */
@@ -105,4 +106,4 @@ export const disputesQuery = queryOptions({
 });
 
 export type Draw = Awaited<ReturnType<typeof readDraw>>;
-export type Undone = Awaited<ReturnType<typeof readUndone>>[number];
+export type Undone = Awaited<ReturnType<typeof readUndone>>["newest"][number];

@@ -125,10 +125,13 @@ export function Challenges() {
         {({ draws, undone }) => (
           <Stats>
             <Stat label="Votes open">
-              {count(draws.filter(({ outcome, endsMs }) => outcome === "open" && endsMs > Date.now()).length)}
+              {count(
+                draws.newest.filter(({ outcome, endsMs }) => outcome === "open" && endsMs > Date.now())
+                  .length,
+              )}
             </Stat>
-            <Stat label="Accusations and audits">{count(draws.length)}</Stat>
-            <Stat label="Times batches fell">{count(undone.length)}</Stat>
+            <Stat label="Accusations and audits">{count(draws.count)}</Stat>
+            <Stat label="Times batches fell">{count(undone.count)}</Stat>
           </Stats>
         )}
       </Loaded>
@@ -141,7 +144,7 @@ export function Challenges() {
             <Table
               caption="Accusations and audits"
               stack
-              rows={data.draws}
+              rows={data.draws.newest}
               keyOf={({ drawId }) => drawId.toString()}
               columns={draws}
               empty={
@@ -180,7 +183,7 @@ export function Challenges() {
             <Table
               caption="Batches that fell"
               stack
-              rows={data.undone}
+              rows={data.undone.newest}
               keyOf={({ key }) => key}
               columns={undone}
               empty={<Empty title="No batch has fallen" />}
