@@ -1,16 +1,4 @@
-/** A job's states, in the words that the API and the pages have for them. */
-export type JobState =
-  | "unpaid"
-  | "queued"
-  | "paused"
-  | "training"
-  | "evaluating"
-  | "indexing"
-  | "calibrating"
-  | "releasing"
-  | "succeeded"
-  | "failed"
-  | "cancelled";
+import type { JobState } from "../modelfactory/index.ts";
 
 /** In which nothing will happen any more. */
 export const overStates: ReadonlySet<string> = new Set<JobState>(["succeeded", "failed", "cancelled"]);

@@ -1,10 +1,10 @@
 /** What `openledger finetune` shows of a job: while it runs, once it is over, and before it starts. */
-import type { EvaluationReport, JobEstimate, JobPayment, Recipe } from "../modelfactory/index.ts";
+import type { EvaluationReport, JobEstimate, JobPayment, JobState, Recipe } from "../modelfactory/index.ts";
 import { calibrationLabel, calibrationOf, type Manifest } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { evaluationTable } from "./evaluation-table.ts";
 import { paymentLine } from "./finetune-pay.ts";
-import { type JobState, overStates, stateLine } from "./finetune-state.ts";
+import { overStates, stateLine } from "./finetune-state.ts";
 import type { ServerEvent } from "./http.ts";
 import type { Io } from "./io.ts";
 import { type ProgressBar, progressBar } from "./progress.ts";

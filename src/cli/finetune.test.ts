@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { JobState } from "../modelfactory/index.ts";
 import { datanetVersion } from "./finetune.ts";
-import { type JobState, stateLine } from "./finetune-state.ts";
+import { stateLine } from "./finetune-state.ts";
 import { parseGrid } from "./finetune-sweep.ts";
 
 test("a Datanet's version is a number at a number", () => {

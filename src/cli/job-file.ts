@@ -53,9 +53,10 @@ export async function loadStopped(what: string, save: string | undefined): Promi
   if (!/^[\w-]{1,64}$/.test(what)) return undefined;
   const { settled, ...job } = await fetchStopped(connect(), what);
   if (save !== undefined) {
-    const { versions, start, ...rest } = job;
+    const { tensors, versions, start, ...rest } = job;
     const file = z.encode(jobFileSchema, {
       ...{ schema, ...rest, versions: versions.map(carriedJson) },
+      tensors: tensors instanceof Error ? null : tensors,
       ...(start !== undefined && !(start instanceof Error) && { start }),
     });
     writeFileSync(save, JSON.stringify(file));
@@ -83,7 +84,7 @@ async function fetchStopped(node: NodeClient, id: string): Promise<StoppedJob> {
   const tensors = await node
     .send("GET", `/v1/fine-tunes/${encodeURIComponent(id)}/checkpoint`, { operator: true })
     .then((response) => bytesOf("checkpoint", response))
-    .catch(() => null);
+    .catch(notGiven);
   return {
     ...{ ...job, tensors },
     versions: await fetchVersions(node, plan),
@@ -107,6 +108,9 @@ function readJobFile(path: string): StoppedJob | undefined {
       fix: ["'openledger verify <job> --retrain --save <file>' writes one"],
       exitCode: exitCodes.failed,
     });
-  const { schema: _, versions, start, ...job } = read.data;
-  return { ...job, ...(start && { start }), versions: versions.map(carriedOf), settled: null };
+  const { schema: _, tensors, versions, start, ...job } = read.data;
+  return {
+    ...{ ...job, ...(start && { start }), settled: null },
+    ...{ tensors: carriedOf(tensors), versions: versions.map(carriedOf) },
+  };
 }

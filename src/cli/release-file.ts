@@ -129,7 +129,7 @@ export const carriedJson = (version: CarriedVersion | Error) =>
   version instanceof Error
     ? null
     : { manifest: version.manifest, rows: [...version.rows], heldout: [...version.heldout] };
-/** A version of a file. */
+/** A part of a file. */
 export const carriedOf = <T>(version: T | null): T | Error => version ?? new Error("It is not in the file.");
 
 /** @throws CliError for a file that is none */

@@ -43,8 +43,8 @@ export type StoppedJob = {
   readonly checkpoint: Digest;
   /** Engine, runtime and processor that trained it, by the operator's word; null where that was not written down. */
   readonly engine: string | null;
-  /** The adapter's tensors; null where they were not had. */
-  readonly tensors: Uint8Array | null;
+  /** The adapter's tensors, or why they were not had. */
+  readonly tensors: Uint8Array | Error;
   /** In the plan's order; an Error says why one could not be had. */
   readonly versions: readonly (CarriedVersion | Error)[];
   /** The release that its training continued from, where the plan names one. */
@@ -134,8 +134,13 @@ export async function retrainStopped(
   const named = settled?.versions ?? plan.datanets.map((of, i) => ({ ...of, ...ownWord(job.versions[i]) }));
   const versions = openVersions(named, job.versions, checks, settled !== null);
   const here = engineVersion();
-  if (job.tensors === null)
-    checks.push({ name: "checkpoint", status: "unchecked", expected: "its bytes", actual: "not here" });
+  if (job.tensors instanceof Error)
+    checks.push({
+      name: "checkpoint",
+      status: "unchecked",
+      expected: "its bytes",
+      actual: job.tensors.message,
+    });
   else add("checkpoint", job.checkpoint, bytesDigest(job.tensors));
   const ended = (adapter: Digest | null, distance: AdapterDistance | null): StoppedRetraining => ({
     ...{ checks, adapter, trainedOn: here, distance },
@@ -180,7 +185,8 @@ export async function retrainStopped(
     return ended(null, null);
   }
   const digest = bytesDigest(made);
-  const known = job.tensors !== null && bytesDigest(job.tensors) === job.checkpoint ? job.tensors : null;
+  const known =
+    !(job.tensors instanceof Error) && bytesDigest(job.tensors) === job.checkpoint ? job.tensors : null;
   const distance = digest === job.checkpoint || known === null ? null : adapterDistance(known, made);
   const claimed = { whose: "the checkpoint's", digest: job.checkpoint, on: job.engine };
   checks.push(judgeTraining(claimed, { digest, on: here }, distance));

@@ -78,8 +78,8 @@ export function requireHeldOut({ publish }: Pick<JobSpec, "publish">, count: num
 }
 
 /**
- * What binds a model's next release: asked when it is ordered, and again before it is trained and before it is released, because another may have been
- * released meanwhile.
+ * What binds a model's next release: asked when it is ordered, and again when it is worked on, because another may have been released while it waited.
+ * Jobs run one at a time, so that none is released while it runs.
  *
  * @throws ModelFactoryError `not-commercial`
  */

@@ -53,7 +53,6 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
     calibrate(parts, job, rows, start, trained, indexed, signal),
   );
   requirePaid(job, parts.now());
-  await requirePrice(parts, job.spec);
   await enter("releasing");
   const id = await release(parts, job, rows, trained, evaluated, indexed, calibrated);
   await afterStep("released");

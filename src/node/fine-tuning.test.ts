@@ -123,8 +123,9 @@ test("a file becomes a job, a release, and a model that answers; its manifest na
   assert.deepEqual([warning?.level, /over 20 steps/.test(warning?.message ?? "")], ["warn", true]);
   assert.match(training?.message ?? "", /training/);
   assert.ok(
-    events.some(({ type, message }) => type === "metrics" && /^Step 2\/8: training loss=/.test(message)) ||
-      events.some(({ type }) => type === "metrics"),
+    events.some(
+      ({ type, message }) => type === "metrics" && /^Step \d+\/\d+: training loss=\d/.test(message),
+    ),
   );
 
   const [checkpoint] = (await client.fineTuning.jobs.checkpoints.list(job.id)).data;

@@ -1,4 +1,5 @@
-import { useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import type { Schema } from "../../api/types.ts";
 import { Amount } from "../../components/amount.tsx";
 import { Address, Transaction } from "../../components/hash.tsx";
@@ -111,6 +112,31 @@ const watched: Column<Watched>[] = [
   { heading: "Final", numeric: true, cell: ({ finalAtSec }) => <When ms={finalAtSec * 1000} /> },
 ];
 
+/** A card with the rows that a query brought. */
+function Listed<Data, Row>({
+  heading,
+  note,
+  query,
+  rowsOf,
+  ...table
+}: {
+  heading: string;
+  note: string;
+  query: UseQueryResult<Data>;
+  rowsOf: (data: Data) => readonly Row[];
+  keyOf: (row: Row) => string;
+  columns: readonly Column<Row>[];
+  empty: ReactNode;
+}) {
+  return (
+    <Card heading={heading} note={note}>
+      <Loaded query={query}>
+        {(data) => <Table caption={heading} stack rows={rowsOf(data)} {...table} />}
+      </Loaded>
+    </Card>
+  );
+}
+
 /** What was held against batches while they could be disputed, and what came of it. */
 export function Challenges() {
   const found = useQuery(challengesQuery);
@@ -135,76 +161,46 @@ export function Challenges() {
           </Stats>
         )}
       </Loaded>
-      <Card
+      <Listed
         heading="Accusations and audits"
         note="Validators drawn by their stake compute the answer's gradient again, and vote."
-      >
-        <Loaded query={found}>
-          {(data) => (
-            <Table
-              caption="Accusations and audits"
-              stack
-              rows={data.draws.newest}
-              keyOf={({ drawId }) => drawId.toString()}
-              columns={draws}
-              empty={
-                <Empty title="Nobody has accused a receipt">
-                  A receipt's page shows how to compute it again; ./openledger verify --replay needs only its
-                  file.
-                </Empty>
-              }
-            />
-          )}
-        </Loaded>
-      </Card>
-      <Card
+        query={found}
+        rowsOf={({ draws }) => draws.newest}
+        keyOf={({ drawId }) => drawId.toString()}
+        columns={draws}
+        empty={
+          <Empty title="Nobody has accused a receipt">
+            A receipt's page shows how to compute it again; ./openledger verify --replay needs only its file.
+          </Empty>
+        }
+      />
+      <Listed
         heading="Demands"
         note="What an attester withholds must be shown on chain in time, or its batch falls."
-      >
-        <Loaded query={disputes}>
-          {(data) => (
-            <Table
-              caption="Demands"
-              stack
-              rows={data.demands}
-              keyOf={({ itemId }) => itemId}
-              columns={demands}
-              empty={<Empty title="Nothing is demanded" />}
-            />
-          )}
-        </Loaded>
-      </Card>
-      <Card
+        query={disputes}
+        rowsOf={({ demands }) => demands}
+        keyOf={({ itemId }) => itemId}
+        columns={demands}
+        empty={<Empty title="Nothing is demanded" />}
+      />
+      <Listed
         heading="Batches that fell"
         note="A proven lie undoes a batch and every later one of its attester."
-      >
-        <Loaded query={found}>
-          {(data) => (
-            <Table
-              caption="Batches that fell"
-              stack
-              rows={data.undone.newest}
-              keyOf={({ key }) => key}
-              columns={undone}
-              empty={<Empty title="No batch has fallen" />}
-            />
-          )}
-        </Loaded>
-      </Card>
-      <Card heading="Others' batches" note="What this node found when it computed them again.">
-        <Loaded query={disputes}>
-          {(data) => (
-            <Table
-              caption="Others' batches"
-              stack
-              rows={data.batches}
-              keyOf={({ attester, number, receiptsRoot }) => `${attester} ${number} ${receiptsRoot}`}
-              columns={watched}
-              empty={<Empty title="Nobody else settles here" />}
-            />
-          )}
-        </Loaded>
-      </Card>
+        query={found}
+        rowsOf={({ undone }) => undone.newest}
+        keyOf={({ key }) => key}
+        columns={undone}
+        empty={<Empty title="No batch has fallen" />}
+      />
+      <Listed
+        heading="Others' batches"
+        note="What this node found when it computed them again."
+        query={disputes}
+        rowsOf={({ batches }) => batches}
+        keyOf={({ attester, number, receiptsRoot }) => `${attester} ${number} ${receiptsRoot}`}
+        columns={watched}
+        empty={<Empty title="Nobody else settles here" />}
+      />
     </Page>
   );
 }
