@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { textDigest } from "../protocol/index.ts";
 import { type Json, openRunning } from "./fixtures/running.ts";
 
 const running = await openRunning({}, true);
@@ -159,6 +163,31 @@ test("texts are gated by terms that readers sign, and what is read is seen", asy
     (await call(["contribute", "1", again, "--preview", "--pass", pass])).out,
     /same example as row 1 of contribution 1/,
   );
+});
+
+test("terms that are not those a signature would be under are not signed", async () => {
+  const asked: string[] = [];
+  const between = createServer(async (request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    const answer = await fetch(`${running.node.url}${request.url}`);
+    const text = await answer.text();
+    response.writeHead(answer.status, { "content-type": "application/json" });
+    response.end(text.replace("For research in the valley only.", "For anything at all."));
+  }).listen(0, "127.0.0.1");
+  await once(between, "listening");
+  try {
+    const { port } = between.address() as AddressInfo;
+    const ask = ["datanet", "ask", "1", "--as", "una", "--accept-terms"];
+    const error = await refused(ask, 1, { OPENLEDGER_URL: `http://127.0.0.1:${port}` });
+    assert.equal(error.code, "terms-mismatch");
+    assert.equal(error.actual, textDigest("For research in the valley only."));
+    assert.deepEqual(
+      asked.filter((line) => !line.startsWith("GET ")),
+      [],
+    );
+  } finally {
+    between.close();
+  }
 });
 
 test("a Datanet is created with who may read it", async () => {
