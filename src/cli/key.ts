@@ -24,7 +24,7 @@ type NewKeyJson = {
 type KeyJson = {
   readonly keyId: string;
   readonly label: string;
-  readonly state: "waiting" | "active" | "revoked";
+  readonly state: "waiting" | "active" | "closing" | "closed" | "revoked";
   readonly signer: string;
   readonly channelId: string | null;
   readonly remainingWei: string;

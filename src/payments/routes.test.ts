@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { signVoucher } from "../protocol/index.ts";
-import { ann, open, openWorld, type World } from "./fixtures/world.ts";
+import { ann, closeTimeoutSec, open, openWorld, type World } from "./fixtures/world.ts";
 import { openChannel } from "./open-channel.ts";
 import { paymentRoutes } from "./routes.ts";
 
@@ -80,6 +80,25 @@ test("the whole way over HTTP: create a key, open its channel, activate, use, ha
 
   assert.equal((await send("DELETE", "/v1/keys", { secret })).body.state, "revoked");
   assert.equal((await send("GET", `/v1/channels/${channelId}`)).body.depositWei, String(open));
+});
+
+test("a key says that its channel closes, and that it is closed", async () => {
+  const { secret, signer, payee } = (await send("POST", "/v1/keys", { body: {} })).body;
+  const payer = world.client(ann);
+  const funds = { depositWei: open, limitWei: 1_000n };
+  const { channelId } = await openChannel(payer, world.contracts, { payee, signer, ...funds });
+  await send("POST", "/v1/keys/activate", { secret, body: { channelId } });
+  const { PaymentChannels } = world.contracts;
+  for (const [functionName, state] of [
+    ["requestClose", "closing"],
+    ["close", "closed"],
+  ] as const) {
+    await payer.write({ ...PaymentChannels, functionName, args: [channelId] });
+    await pay.channel(channelId);
+    const { body } = await send("GET", "/v1/keys", { secret });
+    assert.deepEqual([body.state, body.remainingWei, body.channelId], [state, "0", channelId]);
+    await world.pass(closeTimeoutSec);
+  }
 });
 
 test("errors are told apart by status and code", async () => {

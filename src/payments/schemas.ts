@@ -72,7 +72,9 @@ export const keyOut = z
   .object({
     keyId: z.string(),
     label: z.string(),
-    state: z.enum(["waiting", "active", "revoked"]),
+    state: z.enum(["waiting", "active", "closing", "closed", "revoked"]).openapi({
+      description: "`waiting` for its channel; `closing` and `closed` as that is: it buys nothing then",
+    }),
     signer: hexOut,
     channelId: hexOut.nullable(),
     remainingWei: wei.openapi({ description: "What it may still spend; what is reserved is not in it" }),
@@ -108,14 +110,24 @@ export function channelJson(
     reservedWei: channel.reserved.toString(),
     voucherAboveWei: channel.published.toString(),
     closesAtSec: channel.closesAtSec,
-    state: channel.closed ? "closed" : channel.closesAtSec === 0 ? "open" : "closing",
+    state: channelState(channel),
     signing: { chainId: domain.chainId, verifyingContract: domain.verifyingContract },
   };
 }
 
+const channelState = ({ closed, closesAtSec }: Channel) =>
+  closed ? "closed" : closesAtSec === 0 ? "open" : "closing";
+
+function keyState({ revokedAtMs, channel }: KeyStatus): z.input<typeof keyOut>["state"] {
+  if (revokedAtMs !== null) return "revoked";
+  if (channel === null) return "waiting";
+  const state = channelState(channel);
+  return state === "open" ? "active" : state;
+}
+
 export function keyJson(key: KeyStatus): z.input<typeof keyOut> {
   const { keyId, label, signer, channelId, remainingWei, channel, createdAtMs } = key;
-  const state = key.revokedAtMs !== null ? "revoked" : channelId === null ? "waiting" : "active";
+  const state = keyState(key);
   const reservedWei = (channel?.reserved ?? 0n).toString();
   return {
     ...{ keyId, label, state, signer, channelId },

@@ -14552,8 +14552,11 @@ export interface components {
         Key: {
             keyId: string;
             label: string;
-            /** @enum {string} */
-            state: "waiting" | "active" | "revoked";
+            /**
+             * @description `waiting` for its channel; `closing` and `closed` as that is: it buys nothing then
+             * @enum {string}
+             */
+            state: "waiting" | "active" | "closing" | "closed" | "revoked";
             /** @example 0xab… */
             signer: string;
             /** @example 0xab… */
