@@ -1,5 +1,6 @@
 /** A proposal as the chain has it: what it would do, how the vote stands, and what happens next. */
 import { type Abi, type Address, decodeFunctionData, type Hex, keccak256, stringToBytes } from "viem";
+import { showArguments } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { proposalStates } from "./contract-errors.ts";
@@ -39,7 +40,8 @@ export function showCall(chain: ChainView, { target, valueWei, data }: Call): st
   const paid = valueWei === 0n ? "" : ` with ${formatOpen(valueWei)} OPEN`;
   if (data === "0x") return `send ${formatOpen(valueWei)} OPEN to ${name}`;
   try {
-    const { functionName, args = [] } = decodeFunctionData({ abi: (known?.[1].abi ?? []) as Abi, data });
+    const abi = (known?.[1].abi ?? []) as Abi;
+    const { functionName, args = [] } = decodeFunctionData({ abi, data });
     if (name === "ProtocolParameters" && functionName === "set") {
       const parameter = parameterName(args[0] as Hex);
       return `set ${parameter} to ${showParameter(parameter, args[1] as bigint)}`;
@@ -48,19 +50,10 @@ export function showCall(chain: ChainView, { target, valueWei, data }: Call): st
       const split = args[0] as Record<FeeHead, number>;
       return `divide fees: ${feeHeads.map((head) => `${head} ${split[head] / 100} %`).join(", ")} of data`;
     }
-    return `${name}.${functionName}(${args.map(showArgument).join(", ")})${paid}`;
+    return `${name}.${functionName}(${showArguments(abi, functionName, args)})${paid}`;
   } catch {
     return `${name}: ${data}${paid}`;
   }
-}
-
-function showArgument(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(showArgument).join(", ")}]`;
-  if (typeof value === "object" && value !== null)
-    return `{${Object.entries(value)
-      .map(([name, inner]) => `${name}: ${showArgument(inner)}`)
-      .join(", ")}}`;
-  return String(value);
 }
 
 async function createdProposals(chain: ChainView) {

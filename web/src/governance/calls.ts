@@ -8,6 +8,7 @@ import {
   hexToString,
   stringToHex,
 } from "viem";
+import { showArguments } from "../../../src/chain/arguments.ts";
 import { type ChainView, contractName, now } from "../chain/view.ts";
 import { money } from "../lib/format.ts";
 import { type FeeSplit, feeHeads, percentOf, showParameter } from "./parameter.ts";
@@ -66,17 +67,13 @@ export async function tell(chain: ChainView, { target, valueWei, data }: Call): 
     }
     if (name === "OpenStaking" && functionName === "overturn")
       return { text: `Give back what slash ${args[0]} took`, target: named };
-    return { text: `${named}.${functionName}(${args.map(showArgument).join(", ")})${paid}`, target: named };
+    return {
+      text: `${named}.${functionName}(${showArguments(abi, functionName, args)})${paid}`,
+      target: named,
+    };
   } catch {
     return { text: `Call ${named} with data that no known contract describes${paid}`, target: named };
   }
-}
-
-function showArgument(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(showArgument).join(", ")}]`;
-  if (typeof value !== "object" || value === null) return String(value);
-  const inner = Object.entries(value).map(([name, part]) => `${name}: ${showArgument(part)}`);
-  return `{${inner.join(", ")}}`;
 }
 
 /** Whether a call would go through if the timelock made it now; if not, why. */
