@@ -86,9 +86,14 @@ export async function receive(parts: Parts, { chunks, ...input }: ContributionIn
   await checkTerms(parts, consent);
   await checkSignature(parts, consent, input.signature);
   await refuseReplay(parts.database, consentDigest);
+  await requireAdmitted(parts, consent);
+  return { ...input, consent, consentDigest, rows: await readUpload(chunks, parts.limits) };
+}
+
+/** By the rules as they are now. @throws DatanetError `not-invited`, `stake-needed` */
+async function requireAdmitted(parts: Parts, consent: Consent): Promise<void> {
   await requireInvited(parts.database, consent);
   await requireStake(parts, consent.datanetId, consent.contributor);
-  return { ...input, consent, consentDigest, rows: await readUpload(chunks, parts.limits) };
 }
 
 /** @throws DatanetError `not-invited` where the rules name whose rows are taken, and not this contributor */
@@ -106,7 +111,8 @@ async function requireInvited(
 }
 
 /**
- * Takes in what has arrived, all of it or nothing. One at a time for a Datanet.
+ * Takes in what has arrived, all of it or nothing. One at a time for a Datanet, whose rules stay as they are meanwhile: whoever sends slowly is
+ * judged by the rules at the end.
  *
  * @throws DatanetError; nothing has been stored then.
  */
@@ -114,6 +120,7 @@ export async function contribute(parts: Parts, input: Received): Promise<Contrib
   const { database, texts } = parts;
   const { consent, consentDigest } = input;
   await refuseReplay(database, consentDigest);
+  await requireAdmitted(parts, consent);
   const isReviewed = (await overlapOf(database, consent.datanetId)) !== null;
   const committed =
     input.editOf !== undefined

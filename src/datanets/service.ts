@@ -116,7 +116,7 @@ export type Datanets = {
   ): Promise<{ contributions: RecentContribution[]; cursor: number }>;
   /** What the Datanet asks of its rows. */
   getRules(datanetId: bigint): Promise<Rules>;
-  /** Sets it, for contributions from now on. @throws DatanetError `not-owner` */
+  /** Sets it: once this has resolved, nothing enters that it refuses, whenever it was begun. @throws DatanetError `not-owner` */
   setRules(owner: Account, datanetId: bigint, rules: Rules): Promise<Rules>;
   /** What stake is asked of contributors, and what this one has. */
   stakeOf(datanetId: bigint, contributor: Address): Promise<StakeStanding>;
@@ -204,6 +204,13 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
       (await withdrawnRows(database, manifest)).filter((row) => row.split === split).map((row) => row.digest),
     );
 
+  /** One contribution to a Datanet at a time, so that two cannot both be first with the same row; its rules stay as they are meanwhile. */
+  const inContributionTurn = <T>(datanetId: bigint, action: () => Promise<T>): Promise<T> =>
+    inTurn(`contributions of ${datanetId}`, () => inRulesTurn(datanetId, action));
+  /** Waits for the contribution that is being taken in, and for none that waits behind it. */
+  const inRulesTurn = <T>(datanetId: bigint, action: () => Promise<T>): Promise<T> =>
+    inTurn(`rules of ${datanetId}`, action);
+
   // Nothing is stored meanwhile that would lie there as it is.
   const setRule: Access["setRule"] = (datanetId, rule) =>
     inTurn(`contributions of ${datanetId}`, () =>
@@ -243,10 +250,9 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     list: (page) => listDatanets(database, page),
     get: (datanetId) => readDatanet(database, datanetId),
     preview: (datanetId, chunks, options) => preview(parts, datanetId, chunks, options),
-    // One contribution to a Datanet at a time, so that two cannot both be first with the same row.
     contribute: async (input) => {
       const received = await receive(parts, input);
-      return inTurn(`contributions of ${input.consent.datanetId}`, async () => {
+      return inContributionTurn(input.consent.datanetId, async () => {
         const report = await contribute(parts, received);
         log(
           `Datanet ${report.datanetId}: ${report.contributor} contributed ${report.accepted} rows (${report.duplicates} duplicates, ${report.refused} refused).`,
@@ -256,7 +262,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
     },
     acceptEdits: async (input) => {
       const { datanetId } = await readReport(parts, input.contributionId);
-      const report = await inTurn(`contributions of ${datanetId}`, () =>
+      const report = await inContributionTurn(datanetId, () =>
         acceptEdits(
           {
             ...{ database, blobs, forget: parts.checks.forget },
@@ -279,7 +285,7 @@ export async function createDatanets(dependencies: DatanetsDependencies): Promis
           "not-owner",
           `${owner.address} does not own Datanet ${datanetId}: ${datanet.owner} does. Its owner sets its rules.`,
         );
-      await writeRules(database, datanetId, rules);
+      await inRulesTurn(datanetId, () => writeRules(database, datanetId, rules));
       return rules;
     },
     stakeOf: (datanetId, contributor) => stakeStanding(parts, datanetId, contributor),

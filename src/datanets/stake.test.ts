@@ -6,6 +6,7 @@ import { rulesSchema } from "./checks/index.ts";
 import { DatanetError } from "./errors.ts";
 import {
   ada,
+  bo,
   card,
   deployAlso,
   example,
@@ -129,4 +130,57 @@ test("a Datanet that names whose rows it takes, takes no others', from its creat
   // Made again, it keeps what its owner asked since.
   await service.create(owner, { ...card, name: "Among us" }, { rules: rulesSchema.parse({ contributors }) });
   assert.equal((await service.getRules(datanetId)).contributors, undefined);
+});
+
+test("an upload begun before a Datanet was closed, or asked for stake, is judged by the rules at its end", async () => {
+  const { datanetId } = await service.create(owner, { ...card, name: "Closing" });
+  const given = async () => (await service.contributions(datanetId, { limit: 10 })).length;
+  const open = rulesSchema.parse({});
+  const contributors = [ada.address.toLowerCase() as Address];
+  for (const [n, code, rules] of [
+    [1, "not-invited", { contributors }],
+    [2, "stake-needed", { stakeWei: "1" }],
+  ] as const) {
+    await service.setRules(owner, datanetId, open);
+    const input = await signed(registry, datanetId, bo, lines(example(n)));
+    const begun = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
+    const bytes = new TextEncoder().encode(input.text);
+    const upload = service.contribute({
+      ...input,
+      chunks: (async function* () {
+        begun.resolve();
+        yield bytes.subarray(0, 5);
+        await closed.promise;
+        yield bytes.subarray(5);
+      })(),
+    });
+    await begun.promise;
+    await service.setRules(owner, datanetId, rulesSchema.parse(rules));
+    closed.resolve();
+    await assert.rejects(upload, (error) => {
+      assert.ok(error instanceof DatanetError, String(error));
+      assert.equal(error.code, code);
+      return true;
+    });
+    assert.equal(await given(), 0);
+  }
+});
+
+test("once rules are set, nothing more enters by those before, not even what was being looked at", async () => {
+  const { datanetId } = await service.create(owner, { ...card, name: "Closing meanwhile" });
+  const given = async () => (await service.contributions(datanetId, { limit: 10 })).length;
+  const rules = rulesSchema.parse({ contributors: [ada.address.toLowerCase() as Address] });
+  let set: Promise<number> | undefined;
+  const [first, second] = [1, 2].map(async (n) =>
+    service.contribute({
+      ...(await signed(registry, datanetId, bo, lines(example(n)))),
+      onProgress: () => {
+        set ??= service.setRules(owner, datanetId, rules).then(given);
+      },
+    }),
+  );
+  const ends = await Promise.allSettled([first, second]);
+  assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  assert.deepEqual([await set, await given()], [1, 1]);
 });
