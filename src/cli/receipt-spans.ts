@@ -6,6 +6,8 @@ export type SpansJson = {
   readonly answer: string;
   readonly words: number;
   readonly searched: number;
+  /** Datanets whose texts are not open to all: nothing was looked for then. */
+  readonly gated: readonly string[];
   readonly total: number;
   readonly spans: readonly {
     readonly text: string;
@@ -31,12 +33,14 @@ export type SpansJson = {
 const textMax = 60;
 
 /** Spans for people: what stands where, how rare it is, and under which licence the earliest document gives it. */
-export function showSpans({ spans, total, answer, searched, words }: SpansJson): string {
+export function showSpans({ spans, total, answer, searched, words, gated }: SpansJson): string {
   // A full stop counts as a word does.
   const counted = `${words} ${words === 1 ? "word or sign" : "words and signs"}`;
   const looked = searched < answer.length ? `the first ${counted}` : counted;
   const pays =
     "Spans show where words come from. They pay nobody: openledger receipt <id> shows who is paid.";
+  if (gated.length > 0)
+    return `The texts of ${gated.length === 1 ? "Datanet" : "Datanets"} ${gated.join(", ")} are not open to all: whether words of this answer stand in them is told to the node's operator only.\n${pays}`;
   if (spans.length === 0)
     return `Of ${looked}, no run rare enough to tell stands in the training data.\n${pays}`;
   const rows = table(spans, [

@@ -94,6 +94,7 @@ test("spans are shown with rarity, documents and licence, and cannot command the
     releaseId: "0x34",
     answer: "the old\u001b[2J mill",
     words: 3,
+    gated: [],
     searched: 16,
     total: 4,
     spans: [
@@ -120,6 +121,10 @@ test("spans are shown with rarity, documents and licence, and cannot command the
   assert.ok(!text.includes("\u001b"));
   assert.match(text, /Words and signs[\s\S]*Of 3 words and signs, the 1 rarest of 4\./);
   assert.match(showSpans({ ...json, spans: [], total: 0 }), /no run rare enough/);
+  assert.match(
+    showSpans({ ...json, spans: [], total: 0, gated: ["3", "7"] }),
+    /Datanets 3, 7 are not open to all/,
+  );
   const one = { ...json, spans: [], total: 0, answer: "Yes", searched: 3, words: 1 };
   assert.match(showSpans(one), /^Of 1 word or sign, no run/);
   assert.match(showSpans({ ...one, answer: "Yes and more" }), /^Of the first 1 word or sign, no run/);

@@ -21,6 +21,8 @@ export type PaidAnswer = {
   readonly bundle: Pick<ReceiptBundle, "receipt" | "query" | "scores">;
   readonly evidence: AnswerEvidence;
   readonly release: Pick<Release, "id" | "manifest" | "contributors">;
+  /** Who asks about it: who paid has not accepted the terms of the data behind it. */
+  readonly asker: "payer" | "operator";
 };
 
 /** The question cannot be answered; nothing is wrong with who asks. */
@@ -77,11 +79,10 @@ export async function answered<T>(
 ): Promise<T | Response> {
   try {
     const bundle = await services.receipt(id);
+    const paid =
+      bundle !== undefined && (await hasPaid(services, context.req.header("authorization"), bundle.receipt));
     // Who may not see the answer is not told either whether there is one.
-    if (
-      bundle === undefined ||
-      !(await hasPaid(services, context.req.header("authorization"), bundle.receipt))
-    ) {
+    if (!paid) {
       const refused = await guard(context, async () => {});
       if (refused instanceof Response) return refused.status === 401 ? context.json(notForYou, 401) : refused; // a key is told what it lacks
     }
@@ -91,7 +92,7 @@ export async function answered<T>(
     const { releaseId } = bundle.receipt;
     const release = await services.release(releaseId);
     if (release === undefined) throw missing(`The release ${releaseId}`);
-    return await ask({ id, bundle, evidence, release });
+    return await ask({ id, bundle, evidence, release, asker: paid ? "payer" : "operator" });
   } catch (error) {
     if (!(error instanceof AnswerError)) throw error;
     const { code, message, status } = error;

@@ -21,6 +21,7 @@ import {
 } from "../settlement/index.ts";
 import { openStatements, validatorRoutes } from "../validators/index.ts";
 import type { AnswerServices } from "./answers.ts";
+import { boundedBodies } from "./bodies.ts";
 import { packageFolder } from "./config.ts";
 import { delegationRoutes } from "./delegations.ts";
 import { examplesRoutes } from "./examples.ts";
@@ -48,6 +49,7 @@ export async function createApp(services: Services) {
   const app = new OpenAPIHono();
   app.use(ownName(config.host));
   app.use("/v1/*", problemDetails());
+  app.use("/v1/*", boundedBodies());
   app.use("/v1/*", async ({ req }, next) => {
     await next();
     if (req.method !== "GET") feed.wake();

@@ -21,7 +21,7 @@ import {
   limitText,
   type PaidAnswer,
 } from "./answers.ts";
-import { type TrainedRow, trainedRows } from "./trained-rows.ts";
+import { gatedDatanets, type TrainedRow, trainedRows } from "./trained-rows.ts";
 
 export type ExamplesServices = AnswerServices & {
   readonly explainer: Pick<Explainer, "explain">;
@@ -128,12 +128,7 @@ async function examplesOf(
   const { datanets } = services;
   const rows = await trainedRows(datanets, release);
   // Who pays for an answer has not accepted the terms of the data behind it.
-  const isOpen = await Promise.all(
-    release.manifest.datanets.map(async ({ datanetId }) => {
-      const { rule } = await datanets.access.rule(BigInt(datanetId));
-      return rule.kind === "public";
-    }),
-  );
+  const gated = new Set(await gatedDatanets(datanets, release));
   const among = rows.flatMap(({ contributor }, i) => (paid.has(contributor) ? [i] : []));
   const traced = bundle.query !== "0x" && evidence.outputIds.length > 0;
   const found: Explained =
@@ -157,7 +152,7 @@ async function examplesOf(
         ...{ example, score, contributor, datanetId, version, row, license, exampleDigest },
         shareMillionths: found.sum > 0 ? Math.round((score / found.sum) * 1e6) : null,
         paid: paid.has(contributor),
-        text: isOpen[source] && JSON.stringify(text).length <= shownMax ? text : null,
+        text: !gated.has(datanetId) && JSON.stringify(text).length <= shownMax ? text : null,
       };
     });
   return {

@@ -20,6 +20,8 @@ let other: string;
 let receiptId: Digest;
 let app: ReturnType<typeof spansRoutes>;
 let answer: string;
+/** The Datanet whose texts are not open to all. */
+let gated: bigint | undefined;
 
 before(async () => {
   world = await openWorld();
@@ -62,7 +64,9 @@ before(async () => {
     },
   };
   const datanets = {
-    access: { rule: async () => ({ rule: { kind: "public" } }) } as never,
+    access: {
+      rule: async (id: bigint) => ({ rule: { kind: id === gated ? "request" : "public" } }),
+    } as never,
     getVersion: async (id: bigint) => {
       const { rows, signedAt } = versions[id.toString()]!;
       return {
@@ -125,6 +129,19 @@ test("who paid and the operator see an answer's spans, and nobody else", async (
     [secret, token].map(async (key) => (await get(receiptId, `Bearer ${key}`)).json()),
   );
   assert.deepEqual(seen[0], seen[1]);
+});
+
+test("who pays learns nothing of where an answer stands in data that is not open to all; the operator does", async () => {
+  const ask = async (key: string) => (await get(receiptId, `Bearer ${key}`)).json() as Promise<AnswerSpans>;
+  const open = await ask(secret);
+  assert.ok(open.spans.length > 0);
+  gated = 2n;
+  const { receiptId: id, answer: text, ...rest } = await ask(secret);
+  const { releaseId, ...told } = rest as typeof rest & { releaseId: string };
+  assert.deepEqual([id, text, releaseId.length], [receiptId, answer, 66]);
+  assert.deepEqual(told, { gated: ["2"], words: 0, searched: 0, total: 0, spans: [] });
+  assert.deepEqual(await ask(token), open);
+  gated = undefined;
 });
 
 test("each span names its documents with licence and contributor, the earliest consent first", async () => {

@@ -14,7 +14,7 @@ import {
   limitText,
   type PaidAnswer,
 } from "./answers.ts";
-import { isPrivate, type TrainedRelease, trainedRows } from "./trained-rows.ts";
+import { gatedDatanets, type TrainedRelease, trainedRows } from "./trained-rows.ts";
 
 export type SpansServices = AnswerServices & {
   readonly spans: Pick<Spans, "find">;
@@ -40,6 +40,10 @@ const spansOut = z
       description: "Words of the answer that were looked at; a sign such as a full stop is one, too",
     }),
     searched: z.int().openapi({ description: "UTF-16 code units of the answer that were looked at" }),
+    gated: z.array(z.string()).openapi({
+      description:
+        "Datanets of the release that are not open to all: where there are any, nothing was looked for, because a span would tell what stands in them. The operator is told",
+    }),
     total: z.int().openapi({ description: "Spans of enough rarity, those not listed too" }),
     spans: z.array(
       z.object({
@@ -89,9 +93,13 @@ export function spansRoutes(services: SpansServices, guard: MiddlewareHandler): 
 
 async function spansIn(
   { spans, datanets }: SpansServices,
-  { id, evidence, release }: PaidAnswer,
+  { id, evidence, release, asker }: PaidAnswer,
   limit: number | undefined,
-) {
+): Promise<z.infer<typeof spansOut>> {
+  const about = { receiptId: id, releaseId: release.id, answer: evidence.response };
+  // Whoever asks may have had the answer written that it wants to find.
+  const gated = asker === "payer" ? await gatedDatanets(datanets, release) : [];
+  if (gated.length > 0) return { ...about, gated, words: 0, searched: 0, total: 0, spans: [] };
   const { spans: listed, ...counts } = await spans
     .find(spanDataOf(datanets, release), evidence.response, limit === undefined ? {} : { limit })
     .catch((error: Error) => {
@@ -107,7 +115,7 @@ async function spansIn(
       first: documents.first.map(({ source, row, contributor }) => ({ ...source, row, contributor })),
     },
   }));
-  return { receiptId: id, releaseId: release.id, answer: evidence.response, ...counts, spans: shown };
+  return { ...about, gated, ...counts, spans: shown };
 }
 
 /** A prompt's completion goes on where the prompt ends; messages stand each for itself. */
@@ -128,7 +136,7 @@ export function spanDataOf(
       versions: manifest.datanets.map(({ datanetId, version, root }) => ({ datanetId, version, root })),
     }),
     sources: manifest.datanets.map(({ datanetId, version, license }) => ({ datanetId, version, license })),
-    isPrivate: () => isPrivate(datanets, release),
+    isPrivate: async () => (await gatedDatanets(datanets, release)).length > 0,
     async documents() {
       const rows = await trainedRows(datanets, release);
       // A stable sort: Datanets and rows keep their order.

@@ -18,14 +18,15 @@ export type TrainedRow = {
   readonly signedAt: number;
 };
 
-/** Whether any of a release's data is not open to all. */
-export async function isPrivate(
+/** Those of a release's Datanets that are not open to all. */
+export async function gatedDatanets(
   datanets: Pick<Datanets, "access">,
   { manifest }: Pick<TrainedRelease, "manifest">,
-): Promise<boolean> {
+): Promise<string[]> {
+  const gated = new Set<string>();
   for (const { datanetId } of manifest.datanets)
-    if ((await datanets.access.rule(BigInt(datanetId))).rule.kind !== "public") return true;
-  return false;
+    if ((await datanets.access.rule(BigInt(datanetId))).rule.kind !== "public") gated.add(datanetId);
+  return [...gated];
 }
 
 /** The rows of all versions in the manifest's order, without those of contributors who were excluded. */

@@ -13321,6 +13321,8 @@ export interface components {
             words: number;
             /** @description UTF-16 code units of the answer that were looked at */
             searched: number;
+            /** @description Datanets of the release that are not open to all: where there are any, nothing was looked for, because a span would tell what stands in them. The operator is told */
+            gated: string[];
             /** @description Spans of enough rarity, those not listed too */
             total: number;
             spans: {

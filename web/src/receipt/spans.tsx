@@ -50,8 +50,23 @@ export function SpannedAnswer({
 }
 
 /** Where a chosen span stands: the examples that hold it, earliest commitment first; without a choice, what to do. */
-export function SpanPlaces({ spans, chosen }: { spans: Spans; chosen: number | null }) {
+export function SpanPlaces({
+  spans,
+  gated,
+  chosen,
+}: {
+  spans: Spans;
+  gated: readonly string[];
+  chosen: number | null;
+}) {
   const span = chosen === null ? undefined : spans[chosen];
+  if (gated.length > 0)
+    return (
+      <p className="text-sm text-quiet">
+        The texts of {gated.length === 1 ? "Datanet" : "Datanets"} {gated.join(", ")} are not open to all.
+        Whether words of this answer stand in them is told to this node's operator only.
+      </p>
+    );
   if (span === undefined)
     return (
       <p className="text-sm text-quiet">

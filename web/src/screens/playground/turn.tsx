@@ -80,7 +80,7 @@ export function TurnView({ turn, secret, open, onOpen, onPay, onAgain }: Props) 
         {open && receiptId !== null && secret !== undefined && (
           <Card heading="The same words in the data">
             {spans.data ? (
-              <SpanPlaces spans={spans.data.spans} chosen={chosen} />
+              <SpanPlaces spans={spans.data.spans} gated={spans.data.gated} chosen={chosen} />
             ) : spans.error ? (
               <Failure error={spans.error} retry={() => spans.refetch()} />
             ) : (
