@@ -19,6 +19,7 @@
  * The folder holds `blocks.log` (see `record.ts` for its format), `lock` and `lock.json`. Copy `blocks.log` to back up.
  */
 export { showArguments } from "./arguments.ts";
+export { limitBody } from "./body.ts";
 export type { AbiByName } from "./call-error.ts";
 export { CallRevertedError } from "./call-error.ts";
 export {

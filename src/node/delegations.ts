@@ -1,8 +1,7 @@
 /** A vote's delegation that its holder signed and this node sends, so that whoever locked OPEN needs none to be heard. */
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { bodyLimit } from "hono/body-limit";
 import { type Address, formatEther, parseSignature, recoverTypedDataAddress } from "viem";
-import { CallRevertedError, type ChainWriter, type ProtocolContracts } from "../chain/index.ts";
+import { CallRevertedError, type ChainWriter, limitBody, type ProtocolContracts } from "../chain/index.ts";
 import { addressSchema, bytesSchema, decimalSchema, sameHex, toHex } from "../protocol/index.ts";
 import { limitReached, RelayLimitError, type Relays } from "../settlement/index.ts";
 
@@ -68,7 +67,7 @@ export function delegationRoutes(
   allow: Relays["allow"],
 ): OpenAPIHono {
   const app = new OpenAPIHono();
-  app.use("/v1/delegations", bodyLimit({ maxSize: 4_096 }));
+  app.use("/v1/delegations", limitBody(4_096));
   app.onError((error, context) => {
     if (error instanceof RelayLimitError) return limitReached(context, error);
     throw error;

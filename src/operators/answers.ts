@@ -1,7 +1,7 @@
 /** What the room's routes have in common: how errors read, and how much they take. */
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { limitBody } from "../chain/index.ts";
 import { OperatorError } from "./errors.ts";
 import { type GuardEnv, refusal } from "./guard.ts";
 
@@ -31,15 +31,7 @@ export function answering(paths: readonly string[]): OpenAPIHono<GuardEnv> {
       );
     },
   });
-  const limit = bodyLimit({
-    maxSize: bodyBytesMax,
-    onError: (context) =>
-      context.json(
-        { error: { code: "too-large", message: `A body may have ${bodyBytesMax} bytes here.` } },
-        413,
-      ),
-  });
-  for (const path of paths) app.use(path, limit);
+  for (const path of paths) app.use(path, limitBody(bodyBytesMax));
   app.onError((error, context) => {
     if (error instanceof OperatorError) return refusal(context, error);
     if (error instanceof HTTPException) return context.json(invalid(error.message), 400);

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { limitBody } from "../chain/index.ts";
 import { PaymentError, type PaymentErrorCode, PaymentRequiredError, paymentErrorBody } from "./errors.ts";
 import { labelMax } from "./keys.ts";
 import {
@@ -127,8 +127,7 @@ export function paymentRoutes(service: Payments): OpenAPIHono {
     },
   });
   // By path: a bare `use` would hold for every room mounted after this one.
-  for (const path of ["/v1/keys", "/v1/keys/*", "/v1/channels/*"])
-    app.use(path, bodyLimit({ maxSize: bodyBytesMax }));
+  for (const path of ["/v1/keys", "/v1/keys/*", "/v1/channels/*"]) app.use(path, limitBody(bodyBytesMax));
   app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
   app.onError((error, context) => {
     if (error instanceof PaymentRequiredError) return context.json(paymentErrorBody(error), 402);

@@ -1,8 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
-import { CallRevertedError } from "../chain/index.ts";
+import { CallRevertedError, limitBody } from "../chain/index.ts";
 import { bytesSchema, receiptSchema } from "../protocol/index.ts";
 import { contentFrom } from "./content.ts";
 import { demandKinds } from "./demand.ts";
@@ -158,7 +157,7 @@ export function disputeRoutes(
       return failure(context, 400, "invalid-request", message);
     },
   });
-  app.use("/v1/disputes/*", bodyLimit({ maxSize: bodyBytesMax }));
+  app.use("/v1/disputes/*", limitBody(bodyBytesMax));
   app.onError((error, context) => {
     if (error instanceof SettlementError)
       return failure(context, error.code.startsWith("unknown") ? 404 : 400, error.code, error.message);

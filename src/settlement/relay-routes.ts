@@ -1,8 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
-import { CallRevertedError } from "../chain/index.ts";
+import { CallRevertedError, limitBody } from "../chain/index.ts";
 import { bytesSchema } from "../protocol/index.ts";
 import { SettlementError } from "./errors.ts";
 import { RelayLimitError, type Relays } from "./relay.ts";
@@ -73,7 +72,7 @@ export function relayRoutes(relays: Relays): OpenAPIHono {
       return context.json({ error: { code: "invalid-request", message } }, 400);
     },
   });
-  app.use("/v1/relays/*", bodyLimit({ maxSize: bodyBytesMax }));
+  app.use("/v1/relays/*", limitBody(bodyBytesMax));
   app.onError((error, context) => {
     if (error instanceof RelayLimitError) return limitReached(context, error);
     const fail = (status: 400 | 409, code: string) =>

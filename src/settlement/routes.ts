@@ -1,8 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
-import { CallRevertedError } from "../chain/index.ts";
+import { CallRevertedError, limitBody } from "../chain/index.ts";
 import { type Address, type DescribedCalibration, type Digest, sameHex } from "../protocol/index.ts";
 import type { ClaimResult } from "./claim.ts";
 import { SettlementError, type SettlementErrorCode } from "./errors.ts";
@@ -206,7 +205,7 @@ export function settlementRoutes(service: Settlement, options: SettlementRoutesO
     },
   });
   // By path: a bare `use` would hold for every room mounted after this one.
-  for (const path of ["/v1/claims", "/v1/settle"]) app.use(path, bodyLimit({ maxSize: bodyBytesMax }));
+  for (const path of ["/v1/claims", "/v1/settle"]) app.use(path, limitBody(bodyBytesMax));
   app.onError((error, context) => {
     if (error instanceof SettlementError)
       return failure(context, statusOf[error.code], error.code, error.message);

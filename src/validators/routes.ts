@@ -1,8 +1,8 @@
 /** What a node serves to those who check it: texts for drawn validators, a release's files, and what validators have said. */
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { limitBody } from "../chain/index.ts";
 import { type Digest, digestSchema } from "../protocol/index.ts";
 import { ValidatorError } from "./errors.ts";
 import { type EvidenceParts, evidenceRequestSchema, giveEvidence } from "./evidence.ts";
@@ -99,7 +99,7 @@ export function validatorRoutes(parts: ValidatorRoutesParts): OpenAPIHono {
       return failure(context, 400, "invalid-request", message);
     },
   });
-  app.use("/v1/validators/*", bodyLimit({ maxSize: 2 * statementBytesMax }));
+  app.use("/v1/validators/*", limitBody(2 * statementBytesMax));
   app.onError((error, context) => {
     if (error instanceof ValidatorError && error.code in statusOf)
       return failure(context, statusOf[error.code as keyof typeof statusOf], error.code, error.message);
