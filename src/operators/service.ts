@@ -23,7 +23,7 @@ export type Operators = {
   now(): number;
 };
 
-export type OperatorsOptions = Omit<SessionParts, "now" | "isOperator"> & {
+export type OperatorsOptions = Omit<SessionParts, "now" | "people"> & {
   /** Addresses that the configuration names; others are admitted while the node runs. */
   readonly operators: readonly Address[];
   /** May do everything; at least 32 random bytes of text. */
@@ -39,7 +39,7 @@ export async function openOperators({ now = Date.now, ...options }: OperatorsOpt
     options.operators.map((address) => toHex(address)),
     now,
   );
-  const parts = { ...options, now, isOperator: people.has };
+  const parts = { ...options, now, people };
   const sessions = createSessions(parts);
   return {
     now,

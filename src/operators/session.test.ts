@@ -89,6 +89,37 @@ test("whoever signs in ten thousand times ends sessions of its own, and keeps no
   await database.query("delete from operators.sessions");
 });
 
+test("ten thousand sessions of ten thousand networks keep their room among themselves: no operator's session ends", async () => {
+  const operators = await signIn();
+  await database.query("update operators.sessions set last_used_at_ms = $1, opened_from = '0'", [
+    now - 1_000,
+  ]);
+  await database.query(
+    `insert into operators.sessions (digest, address, created_at_ms, last_used_at_ms, expires_at_ms, opened_from)
+     select decode(lpad(to_hex(n), 64, '0'), 'hex'), '0x' || lpad(to_hex(n), 40, '0'), $1, $1::bigint - n % 500, $1::bigint + 1e9::bigint, '2001:db8:' || n || '::'
+     from generate_series(1, 9999) n`,
+    [now],
+  );
+  const theirs = await signIn(stranger);
+  for (const [cookie, by] of [
+    [operators, operator],
+    [theirs, stranger],
+  ] as const) {
+    const { session } = (await (await ask("GET", "/v1/session", { cookie, ...own })).json()) as {
+      session: { address: string } | null;
+    };
+    assert.equal(session?.address, by.address.toLowerCase());
+  }
+  const [gone] = await database.query(
+    `select n % 500 as n from generate_series(1, 9999) n left join operators.sessions on opened_from = '2001:db8:' || n || '::' where digest is null`,
+  );
+  assert.deepEqual(gone, { n: 499 }, "one of those that were used longest ago");
+  assert.deepEqual(await database.query("select count(*) as count from operators.sessions"), [
+    { count: 10_000 },
+  ]);
+  await database.query("delete from operators.sessions");
+});
+
 test("a wallet signs in, is told who it is, acts, and signs out", async () => {
   const response = await send(
     createSiweMessage({ ...(await fields(operator.address)), statement: "Welcome." }),

@@ -5,6 +5,7 @@ import { OperatorError } from "./errors.ts";
 import { digestOf } from "./keys.ts";
 import { createNonces, type Nonces } from "./nonces.ts";
 import { type AskedFrom, whyForeign } from "./origin.ts";
+import type { People } from "./people.ts";
 import { type Scope, scopes } from "./scopes.ts";
 import { checkSignIn, type SignIn } from "./siwe.ts";
 
@@ -24,7 +25,7 @@ export type Session = {
 export type Sessions = {
   readonly nonces: Pick<Nonces, "issue">;
   /**
-   * Where as many are signed in as may be, the session of whoever has most of them ends that was used longest ago.
+   * Where as many are signed in as may be, the one that was used longest ago ends of whoever opened most, operators aside.
    *
    * @param subscriber whose address of the internet it is opened from
    * @returns the session, its token for the cookie, and whether the cookie must be `Secure`
@@ -45,8 +46,8 @@ export type SessionParts = {
   readonly chainId: number;
   /** Web origins that the node is reached by, as `https://node.example`. */
   readonly origins: () => readonly string[];
-  /** Whether the sessions of an address act in the operator's name. */
-  readonly isOperator: (address: Address) => boolean;
+  /** Whose sessions act in the operator's name. */
+  readonly people: Pick<People, "has" | "list">;
 };
 
 export const sessionLifeMs = 14 * 24 * 60 * 60 * 1_000;
@@ -55,8 +56,6 @@ const idleMs = 24 * 60 * 60 * 1_000;
 const usedEveryMs = 60_000;
 const perAddressMax = 20;
 const sessionsMax = 10_000;
-/** Sessions among which one that is no operator's is looked for. */
-const lookedAt = 100;
 const tokenPattern = /^[\w-]{43}$/;
 
 /** A browser tab must not be enough to carry the node's secrets away. */
@@ -66,27 +65,31 @@ type Row = { address: Address; createdAtMs: number; lastUsedAtMs: number; expire
 const columns = `address, created_at_ms as "createdAtMs", last_used_at_ms as "lastUsedAtMs", expires_at_ms as "expiresAtMs"`;
 
 export function createSessions(parts: SessionParts): Sessions {
-  const { database, now, chainId, origins, isOperator } = parts;
+  const { database, now, chainId, origins, people } = parts;
   const nonces = createNonces(now);
   const sessionOf = ({ address, createdAtMs, lastUsedAtMs, expiresAtMs }: Row): Session => {
-    const operator = isOperator(address);
+    const operator = people.has(address);
     return {
       ...{ address, operator, scopes: operator ? operatorSessionScopes : [], createdAtMs, expiresAtMs },
       idleUntilMs: Math.min(lastUsedAtMs + idleMs, expiresAtMs),
     };
   };
-  /** Nobody is kept from signing in by how many have: of whoever opened most sessions, the one used longest ago ends, an operator's last. */
+  /**
+   * Nobody is kept from signing in by how many have: of whoever opened most sessions, the one used longest ago ends. Operators' do not
+   * count, and none of them ends: each has {@link perAddressMax} at most, and strangers come from ever so many networks.
+   */
   async function makeRoom(tx: Transaction): Promise<void> {
     const [there] = await tx.query<{ count: number }>("select count(*) as count from operators.sessions");
     if (there === undefined || there.count < sessionsMax) return;
-    const oldest = await tx.query<{ digest: Uint8Array; address: Address }>(
-      `select digest, address from operators.sessions where opened_from =
-         (select opened_from from operators.sessions group by opened_from order by count(*) desc, opened_from limit 1)
-       order by last_used_at_ms limit $1`,
-      [lookedAt],
+    const strangers = "address not in (select jsonb_array_elements_text($1::jsonb))";
+    await tx.query(
+      `delete from operators.sessions where digest = (
+         select digest from operators.sessions where ${strangers} and opened_from = (
+           select opened_from from operators.sessions where ${strangers}
+           group by opened_from order by count(*) desc, min(last_used_at_ms), opened_from limit 1)
+         order by last_used_at_ms limit 1)`,
+      [JSON.stringify(people.list().map(({ address }) => address))],
     );
-    const gone = oldest.find(({ address }) => !isOperator(address)) ?? oldest[0];
-    if (gone !== undefined) await tx.query("delete from operators.sessions where digest = $1", [gone.digest]);
   }
   return {
     nonces,
