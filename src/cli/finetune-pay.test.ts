@@ -10,7 +10,7 @@ import { type Json, openRunning } from "./fixtures/running.ts";
 const base = fileURLToPath(new URL("../engine/fixtures/llama-untied", import.meta.url));
 
 const running = await openRunning(
-  { fineTuneWeiPerToken: "1000000000000", fineTuneDeadlineSeconds: 60 },
+  { fineTuneWeiPerToken: "1000000000000", fineTuneDeadlineSeconds: 3_600 },
   true,
 );
 const { node, run, refused, call, file } = running;

@@ -289,6 +289,59 @@ test("a payment that is not what was asked, or comes twice, or too late, is give
   await node.until(async () => (await held()) === 0n);
 });
 
+test("a job's name is of one order: another payer's, or another owner's, is refused, and told nothing to pay", async () => {
+  const [a, b] = [toHex(payer.account.address), toHex((await payerNamed("second")).account.address)];
+  const order = (owner: string, by: typeof a | null) =>
+    node.factory.createJob("ours", { ...spec, model: "ours" }, owner, by);
+  const first = await order("me", a);
+  assert.equal(first.payment?.forPayer, a);
+  assert.deepEqual((await order("me", a)).payment, first.payment, "the same order is the same job");
+  for (const [owner, by, message] of [
+    ["me", b, /waits for the payment of 0x[0-9a-f]{40}, this order for 0x/],
+    ["me", null, /waits for the payment of/],
+    ["you", a, /is queued in another name than "you"/],
+  ] as const)
+    await assert.rejects(order(owner, by), (error: Error & { code?: string }) => {
+      assert.equal(error.code, "job-exists");
+      assert.match(error.message, message);
+      return true;
+    });
+  // One that waits for anyone's payment may be asked for again by who pays it.
+  const anyones = await ordered("anyones", { ...spec, model: "ours" });
+  const again = await node.factory.createJob("anyones", { ...spec, model: "ours" }, undefined, b);
+  assert.deepEqual([again.payment?.plan, again.payment?.forPayer], [anyones, null]);
+});
+
+test("what is worth less than the gas of giving it back is left to its deadline, and stands in nobody's way", async () => {
+  await node.restart();
+  const plan = await ordered("dusty", { ...long, model: "dusty" });
+  const call = openCall(contracts, operator.account.address, plan);
+  const dust = await Promise.all(["dust-1", "dust-2"].map(payerNamed));
+  const balance = () => operator.public.getBalance({ address: operator.account.address });
+  const before = await balance();
+  for (const by of dust) await by.write({ ...call, value: 1n });
+  const idOf = (by: ChainWriter) => escrowId(by.account.address, operator.account.address, jobDigest(plan));
+  assert.equal((await node.factory.getJob("dusty")).state, "unpaid");
+  await node.jobs.drain();
+  assert.equal(await balance(), before, "the operator has paid no gas for it");
+  await pay(plan);
+  assert.equal((await paymentOf("dusty"))?.state, "open");
+  // What holds more than that comes back at once.
+  const second = await payerNamed("second");
+  await second.write({ ...call, value: 10n ** 15n });
+  const stateOf = async (by: ChainWriter) => (await readEscrow(operator, contracts, idOf(by))).state;
+  await node.until(async () => (await stateOf(second)) === "failed");
+  await node.factory.giveBack("dusty");
+  await settled("dusty");
+  assert.equal(await held(), 2n);
+  await node.pass(3_601);
+  for (const by of dust) {
+    assert.equal(await stateOf(by), "open");
+    await second.write({ ...contracts.JobEscrow, functionName: "refund", args: [idOf(by)] });
+  }
+  assert.equal(await held(), 0n);
+});
+
 test("what is not done by its deadline is left, and given back", async () => {
   await node.restart();
   const plan = await ordered("slow", { ...long, model: "slow" });
@@ -326,4 +379,35 @@ test("a node that asks nothing starts at once, and still settles what it was pai
   await node.jobs.drain();
   assert.equal((await settled("before"))?.operatorWei, plan.amountWei);
   assert.equal((await node.factory.getJob("free")).state, "succeeded");
+});
+
+test("an order is paid in time or given back at once, however far its deadline: half of what there is at least is left to do it in", async () => {
+  const day = { payment: { ...payment(node), deadlineSeconds: 24 * 3_600 } };
+  await node.restart();
+  const { payment: asked, createdAtMs } = await node.factory.createJob("hour", { ...long, model: "hour" });
+  assert.ok(asked);
+  assert.ok(asked.plan.deadline * 1_000 - asked.payByMs >= asked.payByMs - createdAtMs);
+  assert.ok(asked.payByMs > createdAtMs);
+
+  await node.restart(day);
+  const late = await ordered("an-hour-before", { ...long, model: "late" });
+  await node.pass(23 * 3_600);
+  const { escrowId: escrow } = await openEscrow(payer, contracts, toHex(operator.account.address), late);
+  await node.until(async () => (await readEscrow(operator, contracts, escrow)).state !== "open");
+  await node.jobs.drain();
+  assert.equal((await readEscrow(operator, contracts, escrow)).state, "failed");
+  const job = await node.factory.getJob("an-hour-before");
+  assert.deepEqual([job.state, job.payment?.state, job.trained], ["cancelled", "expired", null]);
+  assert.equal(await held(), 0n);
+
+  // Paid in time while the node was away, it is not late.
+  const away = await ordered("away", { ...long, model: "away" });
+  await node.restart(day, async () => {
+    await openEscrow(payer, contracts, toHex(operator.account.address), away);
+    await node.pass(2 * 3_600);
+  });
+  assert.equal((await paymentOf("away"))?.state, "open");
+  await node.factory.giveBack("away");
+  await settled("away");
+  assert.equal(await held(), 0n);
 });

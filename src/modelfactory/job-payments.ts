@@ -25,7 +25,7 @@ import { type Rows, requireExamples, requireHeldOut } from "./job-rows.ts";
 import { findPayment, paysFor, planJob } from "./payment.ts";
 import type { Queue } from "./queue.ts";
 import type { BaseModel } from "./release.ts";
-import { settleEscrow, settlementOf } from "./settle-payment.ts";
+import { isWorthGivingBack, settleEscrow, settlementOf } from "./settle-payment.ts";
 
 /** How a node is paid for jobs. */
 export type PaymentDependencies = {
@@ -65,8 +65,6 @@ type Return = { readonly escrowId: Digest };
 const settleJob = "fine-tune-settle";
 const overKey = (jobId: string) => `${jobId} over`;
 const returnJob = "fine-tune-return";
-/** How long an unpaid job waits. */
-export const payWithinMs = 60 * 60 * 1_000;
 /** An escrow that was opened in time may be seen later. */
 const expiryGraceMs = 60_000;
 /** Hours of attempts, for an operator without gas or a chain that is away: the deadline is days away. */
@@ -104,13 +102,14 @@ export async function openJobPayments(
 
   async function project(events: readonly EscrowEvent[], tx: Transaction): Promise<void> {
     for (const event of events)
-      if (event.eventName === "EscrowOpened") await opened(event.args, tx);
+      if (event.eventName === "EscrowOpened") await opened(event.args, event.blockTimestampSec, tx);
       else if (event.eventName === "EscrowCancelled") await cancelled(toHex(event.args.escrowId), tx);
       else if (event.eventName === "EscrowSettled") await settled(event.args, tx);
   }
 
   async function opened(
     args: Extract<EscrowEvent, { eventName: "EscrowOpened" }>["args"],
+    openedAtSec: number,
     tx: Transaction,
   ): Promise<void> {
     if (!sameHex(args.operator, operator)) return;
@@ -119,7 +118,9 @@ export async function openJobPayments(
     if (payment === undefined) return; // nothing that was ordered here: its payer has it back after the deadline
     const { forPayer } = payment;
     const another = forPayer !== null && !sameHex(args.payer, forPayer);
-    if (payment.state !== "unpaid" || another || !paysFor(args, payment.plan)) {
+    // Who pays when hardly any time is left would have the work, and everything back after the deadline.
+    const late = openedAtSec * 1_000 > payment.payByMs;
+    if (payment.state !== "unpaid" || another || late || !paysFor(args, payment.plan)) {
       await jobs.enqueue(tx, returnJob, escrowId, { escrowId } satisfies Return);
       return;
     }
@@ -191,7 +192,9 @@ export async function openJobPayments(
   jobs.work<Return>(
     returnJob,
     async ({ payload: { escrowId } }) => {
-      const said = await settleEscrow(chain, contracts, escrowId, () => ({ say: "fail" }));
+      const said = await settleEscrow(chain, contracts, escrowId, async (escrow) =>
+        (await isWorthGivingBack(chain, contracts, escrow)) ? { say: "fail" } : undefined,
+      );
       if (said !== undefined) log(`Escrow ${escrowId} pays for nothing that waits here: it is given back.`);
     },
     attempts,
@@ -230,12 +233,13 @@ export async function openJobPayments(
         ...{ steps: plan.steps, deadline: plan.deadline, amountWei: plan.amountWei, payByMs, payer },
       };
     },
-    /** Ends the jobs that nobody has paid for in time. */
+    /** Ends the jobs that nobody has paid for in time, by what the chain says. */
     async expire(): Promise<void> {
       const late = await database.query<{ id: string }>(
         `select job_id as id from modelfactory.payments where state = 'unpaid' and pay_by_ms < $1 limit 1000`,
         [now() - expiryGraceMs],
       );
+      if (late.length > 0) await sync();
       for (const { id } of late)
         await journal.setState(id, "cancelled", { error: "It was not paid for in time." }, ["unpaid"]);
     },

@@ -16,7 +16,7 @@ import { type Grid, gridSchema } from "./sweep.ts";
 const jobParams = z.object({ id: z.string().min(1).max(64) });
 
 const newJobFields = {
-  /** The same again with the same wishes is the same job; an `Idempotency-Key` does without it. */
+  /** The same again with the same wishes, owner and payer is the same job; an `Idempotency-Key` does without it. */
   id: z
     .string()
     .regex(/^[\w-]{1,64}$/)

@@ -91,7 +91,8 @@ test("owners take turns; a duplicate asks for the same; an id is one job's", asy
   assert.deepEqual([again.recipe.epochs, again.model, owner], [1, "others", "few"]);
   assert.equal(await adapterOf("few-again"), await adapterOf("few"));
   await assert.rejects(node.factory.createJob("few", { ...one, model: "else" }), { code: "job-exists" });
-  assert.equal((await node.factory.createJob("few", { ...one, model: "few" })).state, "succeeded");
+  await assert.rejects(node.factory.createJob("few", { ...one, model: "few" }), { code: "job-exists" });
+  assert.equal((await node.factory.createJob("few", { ...one, model: "few" }, "few")).state, "succeeded");
   await assert.rejects(node.factory.createJob("../few", { ...one, model: "few" }), { code: "bad-name" });
   const older = await node.factory.listJobs({ limit: 2, after: jobs[1]?.id as string });
   assert.deepEqual(

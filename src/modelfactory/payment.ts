@@ -128,6 +128,13 @@ export function requirePaid(
   );
 }
 
+/** How long an order waits for its payment at most. */
+const payWithinMs = 60 * 60 * 1_000;
+
+/** Until when an order may be paid, epoch milliseconds. At least half of the time to its deadline is left then, to do it in. */
+export const payByOf = ({ deadline }: Pick<JobPayment["plan"], "deadline">, orderedAtMs: number): number =>
+  Math.floor(orderedAtMs + Math.min(payWithinMs, Math.max(0, deadline * 1_000 - orderedAtMs) / 2));
+
 /** Writes down what an unpaid job costs; the first time counts. */
 export async function writePlan(
   queries: Queries,
@@ -148,16 +155,17 @@ export async function findPayment(
   queries: Queries,
   by: { readonly jobDigest: Digest } | { readonly escrowId: Digest },
 ): Promise<
-  { jobId: string; state: PaymentState; plan: JobPayment["plan"]; forPayer: Address | null } | undefined
+  (Pick<JobPayment, "state" | "plan" | "payByMs" | "forPayer"> & { readonly jobId: string }) | undefined
 > {
   const [column, value] = "jobDigest" in by ? ["job_digest", by.jobDigest] : ["escrow_id", by.escrowId];
   const [row] = await queries.query<{
     jobId: string;
     state: PaymentState;
     plan: unknown;
+    payByMs: number;
     forPayer: Address | null;
   }>(
-    `select job_id as "jobId", state, plan, for_payer as "forPayer" from modelfactory.payments where ${column} = $1`,
+    `select job_id as "jobId", state, plan, pay_by_ms as "payByMs", for_payer as "forPayer" from modelfactory.payments where ${column} = $1`,
     [value],
   );
   return row === undefined ? undefined : { ...row, plan: jobPlanSchema.parse(row.plan) };

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { verifyMessage } from "viem";
 import { findLicense, mixLicenses } from "../datanets/index.ts";
 import { startWorker, type WorkerHandle, workerUrl } from "../engine/index.ts";
-import { type Address, type Digest, digestSchema } from "../protocol/index.ts";
+import { type Address, type Digest, digestSchema, sameHex } from "../protocol/index.ts";
 import { ModelFactoryError } from "./errors.ts";
 import { type EvaluationReport, type HeldOutLoss, heldOutLossOf, reportSchema } from "./evaluation.ts";
 import {
@@ -18,11 +18,11 @@ import {
   readJob,
   sameJson,
 } from "./job.ts";
-import { openJobPayments, paymentIsDue, payWithinMs } from "./job-payments.ts";
+import { openJobPayments, paymentIsDue } from "./job-payments.ts";
 import { givenBy, readRows, requirePrice } from "./job-rows.ts";
 import { createOpenAIFineTuning } from "./openai/service.ts";
 import type { ModelFactoryDependencies } from "./parts.ts";
-import { isHeld, writePlan } from "./payment.ts";
+import { isHeld, payByOf, writePlan } from "./payment.ts";
 import { openProgressFiles } from "./progress-files.ts";
 import { createQueue } from "./queue.ts";
 import { recipeWarnings, type Warning } from "./recipe.ts";
@@ -136,7 +136,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     /**
      * Queues a job.
      *
-     * @param id names the job; the same id again with the same wishes returns the job that has it
+     * @param id names the job; the same id again with the same wishes of the same owner and payer returns the job that has it
      * @param owner in whose name it waits: owners take turns
      * @param payer whose payment it waits for if it costs something; anyone's without it. A payer may cancel what it has paid for
      * @throws ModelFactoryError `not-commercial`: a price is asked where a version's licence forbids one; `job-exists`: the id is another
@@ -182,23 +182,31 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
         isNew && payments?.priced ? await payments.plan(id, spec, await readRows(parts, spec)) : undefined;
       const { batch, epochs } = spec.recipe;
       const warnings = recipeWarnings(spec.recipe, plan?.steps ?? Math.ceil(rowCount / batch) * epochs);
+      const orderedAtMs = now();
       await database.transaction(async (tx) => {
         const inserted = await tx.query(
           "insert into modelfactory.jobs (id, spec, owner, state, created_at_ms, warnings) values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing returning id",
-          [id, spec, owner, plan === undefined ? "queued" : "unpaid", now(), JSON.stringify(warnings)],
+          [id, spec, owner, plan === undefined ? "queued" : "unpaid", orderedAtMs, JSON.stringify(warnings)],
         );
         if (inserted.length === 0) return;
         for (const warning of warnings) await journal.record(id, "warning", warning, tx);
         if (plan === undefined) await queue.ask(tx, id, id);
-        else await writePlan(tx, id, plan, now() + payWithinMs, payer);
+        else await writePlan(tx, id, plan, payByOf(plan, orderedAtMs), payer);
       });
       const job = await service.getJob(id);
-      if (!sameJson(job.spec, spec))
-        throw new ModelFactoryError(
-          "job-exists",
-          `There is a job "${id}" already, and it asks for something else. Choose another id, or leave it out.`,
-        );
-      return job;
+      const forPayer = job.payment?.forPayer ?? null;
+      const other = !sameJson(job.spec, spec)
+        ? "it asks for something else"
+        : job.owner !== owner
+          ? `it is queued in another name than "${owner}"`
+          : forPayer !== null && (payer === null || !sameHex(forPayer, payer))
+            ? `it waits for the payment of ${forPayer}, this order for ${payer ?? "anyone"}'s`
+            : undefined;
+      if (other === undefined) return job;
+      throw new ModelFactoryError(
+        "job-exists",
+        `There is a job "${id}" already, and ${other}. Choose another id, or leave it out.`,
+      );
     },
     /**
      * What a job would take on this machine, which is measured the first time (seconds to a minute); starts nothing.
@@ -238,6 +246,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       const job = await readJob(database, id);
       if (payments === undefined || (job.state !== "unpaid" && !isHeld(job.payment))) return job;
       await payments.sync(); // who has paid, or what was settled, just now is told
+      await payments.expire(); // and nobody pays any more for what has waited too long
       return readJob(database, id);
     },
     /** How an unpaid job is paid for; undefined for any other. */

@@ -54,6 +54,23 @@ function stoppedAt(
 }
 
 /**
+ * Whether an escrow holds more than the gas of giving it back costs the operator. What holds less is left to its deadline, after which anyone
+ * may give it back: else who opens many of a wei would have the operator pay for each.
+ */
+export async function isWorthGivingBack(
+  { public: chain, account }: Pick<ChainWriter, "public" | "account">,
+  { JobEscrow }: EscrowContracts,
+  { escrowId, amount }: Pick<Escrow, "escrowId" | "amount">,
+): Promise<boolean> {
+  const fail = { ...JobEscrow, functionName: "fail", args: [escrowId], account } as const;
+  const [gas, { maxFeePerGas }] = await Promise.all([
+    chain.estimateContractGas(fail),
+    chain.estimateFeesPerGas(),
+  ]);
+  return amount > gas * maxFeePerGas;
+}
+
+/**
  * Says it to the chain, unless it has been said.
  *
  * @param operator its account is the escrow's operator
@@ -63,12 +80,12 @@ export async function settleEscrow(
   operator: ChainWriter,
   contracts: EscrowContracts,
   id: Digest,
-  decide: (escrow: Escrow, nowSec: number) => Settlement | undefined,
+  decide: (escrow: Escrow, nowSec: number) => Settlement | undefined | Promise<Settlement | undefined>,
 ): Promise<Settlement | undefined> {
   const escrow = await readEscrow(operator, contracts, id);
   if (isSettled(escrow)) return undefined;
   const { timestamp } = await operator.public.getBlock({ blockTag: "pending" });
-  const settlement = decide(escrow, Number(timestamp));
+  const settlement = await decide(escrow, Number(timestamp));
   if (settlement === undefined) return undefined;
   const { JobEscrow } = contracts;
   const say = (what: Settlement) => {
