@@ -17,7 +17,7 @@ import {
 } from "./contribute-show.ts";
 import { wholeReport } from "./contribution-report.ts";
 import { datanetNumber } from "./datanet-number.ts";
-import { passHeaders, withPass } from "./datanet-pass.ts";
+import { ownHeaders, passHeaders, withPass } from "./datanet-pass.ts";
 import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
@@ -187,7 +187,8 @@ async function hand(io: Io, node: NodeClient, id: string, part: Part, preview: P
     part,
     "contributing",
   );
-  return io.json ? wholeReport<Report>(node, given.contributionId) : given;
+  if (!io.json || given.rows.length === given.exampleCount) return given;
+  return wholeReport<Report>(node, given.contributionId, await ownHeaders(io, node, String(id), options.as));
 }
 
 /** Before anything is signed or put on chain that would then be of no use. */

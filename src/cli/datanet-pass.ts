@@ -84,6 +84,19 @@ export async function askForPass(
 export const askForOwn = (io: Io, node: NodeClient, datanet: string, as: string): Promise<AdmissionJson> =>
   requestPass(io, node, datanet, { as, purpose: "own contributions", termsDigest: zeroDigest });
 
+/** Headers that open an account what it gave a Datanet; none are needed where texts are open to all. */
+export async function ownHeaders(
+  io: Io,
+  node: NodeClient,
+  datanet: string,
+  as: string,
+): Promise<Record<string, string>> {
+  const { rule } = await node.get<AccessJson>(`/v1/datanets/${datanet}/access`);
+  if (rule.kind === "public") return {};
+  const admission = await askForOwn(io, node, datanet, as);
+  return admission.state === "admitted" ? passHeaders(admission.pass) : {};
+}
+
 async function requestPass(
   io: Io,
   node: NodeClient,

@@ -9,14 +9,17 @@ import {
   showReport,
   statusName,
 } from "./contribute-show.ts";
+import { ownHeaders, passHeaders, withPass } from "./datanet-pass.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
 import { subcommand } from "./subcommand.ts";
 import { oneLine, plain } from "./table.ts";
+import { accountName } from "./wallet-account.ts";
 
 type RowJson = Omit<PreviewRow, "status"> & {
   readonly status: string;
+  readonly digest?: string;
   readonly source?: Source;
   readonly withdrawnAtMs?: number;
   readonly reviews?: readonly {
@@ -27,27 +30,46 @@ type RowJson = Omit<PreviewRow, "status"> & {
 };
 type ReportJson = Omit<Report, "rows"> & { readonly rows: readonly RowJson[] };
 
-type Options = { readonly all?: true; readonly offset: number; readonly limit: number };
+type Options = {
+  readonly all?: true;
+  readonly offset: number;
+  readonly limit: number;
+  readonly as?: string;
+  readonly pass?: string;
+};
 
 export function define(command: Command, io: Io): void {
-  subcommand(
-    command,
-    "report",
-    "Show what became of a contribution's rows: those turned down first, then those that were noted",
+  withPass(
+    subcommand(
+      command,
+      "report",
+      "Show what became of a contribution's rows: those turned down first, then those that were noted",
+    ),
   )
     .argument("<contribution>", "its number", wholeUpTo(Number.MAX_SAFE_INTEGER))
+    .option("--as <name>", "account of your wallet that gave the rows, where texts are gated", accountName)
     .option("--all", "rows that nothing is said of, too, in the order given")
     .option("--offset <number>", "leave out so many of them", wholeUpTo(0xffff_ffff, 0), 0)
     .option("--limit <number>", "at most so many", wholeUpTo(reportRowsShown.max), reportRowsShown.usual)
     .action((contribution: number, options: Options) => report(io, contribution, options));
 }
 
-async function report(io: Io, contribution: number, { all, offset, limit }: Options): Promise<void> {
+async function report(
+  io: Io,
+  contribution: number,
+  { all, offset, limit, as, pass }: Options,
+): Promise<void> {
+  const node = connect();
   const query = new URLSearchParams({
     ...(all ? {} : { status: "noted" }),
     ...{ offset: String(offset), limit: String(limit) },
   });
-  const found = await connect().get<ReportJson>(`/v1/contributions/${contribution}?${query}`);
+  const path = `/v1/contributions/${contribution}`;
+  const headers =
+    as === undefined
+      ? passHeaders(pass)
+      : await ownHeaders(io, node, (await node.get<ReportJson>(`${path}?limit=1`)).datanetId, as);
+  const found = await node.get<ReportJson>(`${path}?${query}`, { headers });
   const of = all ? found.exampleCount : found.noted;
   const shown = offset + found.rows.length;
   const command = `./openledger datanet report ${contribution}`;
@@ -61,6 +83,11 @@ async function report(io: Io, contribution: number, { all, offset, limit }: Opti
       "",
       ...(shown < of ? [`→ ${command}${all ? " --all" : ""} --offset ${shown} shows the next of ${of}`] : []),
       ...(all || of === found.exampleCount ? [] : [`→ ${command} --all shows the other rows, too`]),
+      ...(found.rows.some(({ digest }) => digest === undefined)
+        ? [
+            `→ ${command} --as <account> tells who gave these rows where they came from and what was found; --pass tells who may read the Datanet`,
+          ]
+        : []),
       ...(found.proposed > 0
         ? [`→ ./openledger datanet edits ${contribution} shows what curators would have instead`]
         : []),

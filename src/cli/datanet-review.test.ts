@@ -138,6 +138,13 @@ test("texts are gated by terms that readers sign, and what is read is seen", asy
   assert.deepEqual(await run("datanet", "edits", "1", "--as", "ada"), { edits: [] });
   const stranger = ["datanet", "edits", "1", "--as", "sam", "--accept-terms"];
   assert.equal((await refused(stranger, 1)).code, "access-needed");
+  // Where her rows came from is told to who gave them: to others, what became of them.
+  const report = ["datanet", "report", "1", "--all"];
+  const outside = (await call(report)).out;
+  assert.match(outside, /^row 1: accepted$/m);
+  assert.match(outside, /→ \.\/openledger datanet report 1 --as <account> tells who gave these rows/);
+  assert.match((await call([...report, "--as", "ada"])).out, /^row 1, taxes\.jsonl:1: accepted$/m);
+  assert.match((await call([...report, "--pass", pass])).out, /^row 1, taxes\.jsonl:1: accepted$/m);
   // Curators are shown the terms, too, before they sign.
   const judging = [
     ["queue", "1"],
@@ -163,6 +170,11 @@ test("texts are gated by terms that readers sign, and what is read is seen", asy
     (await call(["contribute", "1", again, "--preview", "--pass", pass])).out,
     /same example as row 1 of contribution 1/,
   );
+});
+
+test("rows of a gated Datanet are taken back by their source, which a signature opens", async () => {
+  const taken = await run("datanet", "withdraw", "1", "--lines", "taxes.jsonl:2", "--as", "ada");
+  assert.equal(taken.withdrawn, 1);
 });
 
 test("terms that are not those a signature would be under are not signed", async () => {

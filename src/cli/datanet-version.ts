@@ -14,7 +14,7 @@ import {
 } from "../protocol/index.ts";
 import { wholeReport } from "./contribution-report.ts";
 import type { VersionJson } from "./datanet.ts";
-import { passHeaders, withPass } from "./datanet-pass.ts";
+import { ownHeaders, passHeaders, withPass } from "./datanet-pass.ts";
 import { rowNumbers } from "./datanet-review.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
@@ -202,7 +202,9 @@ async function withdraw(
 ): Promise<void> {
   const node = connect();
   await networkOf(node);
-  const report = await wholeReport<ReportJson>(node, contribution);
+  const { datanetId } = await node.get<ReportJson>(`/v1/contributions/${contribution}?limit=1`);
+  const own = await ownHeaders(io, node, datanetId, as);
+  const report = await wholeReport<ReportJson>(node, contribution, own);
   const standing = report.rows.filter(
     ({ status, withdrawnAtMs }) =>
       withdrawnAtMs === undefined && (status === "accepted" || status === "pending"),

@@ -175,7 +175,10 @@ export const reportOut = z
       verdictOut.extend({
         status: z.enum(rowStatuses),
         line: z.number(),
-        digest: hexOut,
+        digest: hexOut.optional().openapi({
+          description:
+            "As source, example, proposals and what exactly was found, for who may read the Datanet's texts, and who gave the rows",
+        }),
         source: sourceSchema.optional(),
         reviews: z
           .array(
@@ -301,15 +304,22 @@ export function datanetJson(datanet: Datanet): z.input<typeof datanetOut> {
 export const reasonsJson = ({ reasons }: Pick<RowReport, "reasons">) =>
   reasons.map(({ details, ...reason }) => ({ ...reason, ...(details && { details: { ...details } }) }));
 
-/** @param texts whether whoever asks may read the Datanet's texts */
+const untold = "What was found is told to who gave the row, and to who may read the Datanet's texts.";
+
+/**
+ * @param texts whether whoever asks may read these rows; without it, nothing goes out that says what stands in one, or by which a guess at it could be
+ *   checked: verdicts do, and what curators decided
+ */
 export function reportJson(
   report: ContributionReport,
-  { texts = false }: { readonly texts?: boolean } = {},
+  { texts }: { readonly texts: boolean },
 ): z.input<typeof reportOut> {
-  const rows = report.rows.map(({ reviews, example, ...row }: RowReport) => ({
+  const rows = report.rows.map(({ reviews, example, digest, source, ...row }: RowReport) => ({
     ...row,
-    ...(texts && example && { example }),
-    reasons: reasonsJson(row),
+    ...(texts && { digest, ...(source && { source }), ...(example && { example }) }),
+    reasons: texts
+      ? reasonsJson(row)
+      : row.reasons.map(({ check, severity }) => ({ check, severity, message: untold })),
     ...(reviews && {
       reviews: reviews.map(({ proposal, ...said }) => ({ ...said, ...(texts && proposal && { proposal }) })),
     }),

@@ -434,3 +434,38 @@ test("who contributed to a gated Datanet reads what is said of its own rows, and
   const forged = await call("POST", `${path}/access`, await asking(path, ada, none, stranger));
   assert.deepEqual([forged.status, forged.body.error.code], [403, "access-forged"]);
 });
+
+test("a report on a gated Datanet tells strangers what became of rows, and nothing that says what stands in one", async () => {
+  const path = await datanet();
+  const id = BigInt(path.split("/")[3] as string);
+  await call("PUT", `${path}/access`, { kind: "request", terms: "For research only." }, operator);
+  const told = { prompt: "Whom do the patients of ward 7 call?", completion: " ada@example.org." };
+  const text = `${JSON.stringify({ example: told, source: { file: "ward-7-patients.csv", row: 3 } })}\n`;
+  const given = await service.contribute(await signed(world.registry, id, ada, text));
+  const [full] = given.rows;
+  assert.deepEqual([full?.status, full?.source?.file], ["accepted", "ward-7-patients.csv"]);
+  assert.deepEqual(
+    full?.reasons.map(({ check, details }) => [check, details !== undefined]),
+    [["personal-data", true]],
+  );
+  const report = (headers = {}) =>
+    call("GET", `/v1/contributions/${given.contributionId}`, undefined, headers);
+  const { status, body } = await report();
+  assert.deepEqual([status, body.accepted, body.rows.length], [200, 1, 1]);
+  const { reasons, ...row } = body.rows[0];
+  assert.deepEqual(row, { line: 1, status: "accepted" });
+  const untold = "What was found is told to who gave the row, and to who may read the Datanet's texts.";
+  assert.deepEqual(
+    reasons,
+    full?.reasons.map(({ check, severity }) => ({ check, severity, message: untold })),
+  );
+  const { body: own } = await call(
+    "POST",
+    `${path}/access`,
+    await asking(path, ada, { termsDigest: zeroDigest }),
+  );
+  for (const headers of [operator, { authorization: `Bearer ${own.pass}` }]) {
+    const [seen] = (await report(headers)).body.rows;
+    assert.deepEqual([seen.digest, seen.source, seen.reasons], [full?.digest, full?.source, full?.reasons]);
+  }
+});

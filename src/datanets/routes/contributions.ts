@@ -99,7 +99,7 @@ const routes = {
     tags,
     summary: "What became of a contribution's rows: how many of each, and a page of them",
     description:
-      "The rows' texts, and what curators would have instead, are shown to who may read the Datanet's texts, and to who gave the rows: where texts are gated, with a pass in `authorization: Bearer …`.",
+      "Where rows came from, their digests and texts, what exactly was found in them and what curators would have instead are told to who may read the Datanet's texts, and to who gave the rows: where texts are gated, with a pass in `authorization: Bearer …`.",
     request: {
       params: contributionParams,
       query: z.object({
@@ -171,7 +171,7 @@ export function mountContributions(
     using body = heldBody(context, held);
     const upload = { split, mask, sourceLicense, salt, chunks: body.chunks, onProgress };
     const report = await service.contribute({ ...upload, consent, signature });
-    return context.json(reportJson(report), 201);
+    return context.json(reportJson(report, { texts: true }), 201);
   });
   app.openapi(routes.contribution, async (context) => {
     const { contributionId } = context.req.valid("param");
@@ -188,7 +188,7 @@ export function mountContributions(
       ...{ contributionId, contributor, edits, signature },
       consent: { ...consent, signedAt: BigInt(signedAt) },
     });
-    return context.json(reportJson(report), 201);
+    return context.json(reportJson(report, { texts: true }), 201);
   });
 }
 

@@ -2911,7 +2911,7 @@ export interface paths {
         };
         /**
          * What became of a contribution's rows: how many of each, and a page of them
-         * @description The rows' texts, and what curators would have instead, are shown to who may read the Datanet's texts, and to who gave the rows: where texts are gated, with a pass in `authorization: Bearer …`.
+         * @description Where rows came from, their digests and texts, what exactly was found in them and what curators would have instead are told to who may read the Datanet's texts, and to who gave the rows: where texts are gated, with a pass in `authorization: Bearer …`.
          */
         get: {
             parameters: {
@@ -13587,8 +13587,11 @@ export interface components {
                     };
                 }[];
                 line: number;
-                /** @example 0xab… */
-                digest: string;
+                /**
+                 * @description As source, example, proposals and what exactly was found, for who may read the Datanet's texts, and who gave the rows
+                 * @example 0xab…
+                 */
+                digest?: string;
                 source?: {
                     file: string;
                     line: number;

@@ -14,12 +14,13 @@ import { VirtualTable } from "../../components/virtual-table.tsx";
 import { useFilters } from "../../lib/filters.ts";
 import { count } from "../../lib/format.ts";
 import { usePages } from "../../lib/pages.ts";
+import { SignedButton, useAct } from "../../wallet/act.tsx";
 import { useAddress } from "../../wallet/wallet.ts";
 import { place, type Source } from "./contribute/convert.ts";
 import { ExampleText } from "./example.tsx";
-import { passHeaders, usePass } from "./pass.ts";
+import { askForOwn, passHeaders, useReportPass } from "./pass.ts";
 import { ProposedEdits } from "./proposed-edits.tsx";
-import { datanetQuery } from "./queries.ts";
+import { accessQuery, datanetQuery } from "./queries.ts";
 import { datanetTrail } from "./trail.ts";
 import {
   mainReason,
@@ -51,11 +52,14 @@ const standing = ({ status, withdrawnAtMs }: Row): Status =>
 const isLive = (row: Row) => standing(row) === "accepted" || standing(row) === "pending";
 const rowsAtOnce = 500;
 
-/** Digests of all rows that count or wait. */
-async function liveDigests({ contributionId, exampleCount }: Report): Promise<Hex[]> {
+/** Digests of all rows that count or wait: where texts are gated, with a pass. */
+async function liveDigests(
+  { contributionId, exampleCount }: Report,
+  pass: string | undefined,
+): Promise<Hex[]> {
   const digests: Hex[] = [];
   for (let offset = 0; offset < exampleCount; offset += rowsAtOnce) {
-    const { rows } = await reportPage(contributionId, { offset, limit: rowsAtOnce });
+    const { rows } = await reportPage(contributionId, { offset, limit: rowsAtOnce }, undefined, pass);
     digests.push(...rows.filter(isLive).map(({ digest }) => digest as Hex));
   }
   return digests;
@@ -95,6 +99,28 @@ export function ContributionPage() {
   );
 }
 
+/** Where texts are gated, most of a report is for who gave its rows: a signature tells that one does. */
+function OwnRows({ report, me }: { report: Report; me: Hex | undefined }) {
+  const { act, busy, failure } = useAct();
+  const { datanetId } = report;
+  return (
+    <Card
+      heading="Where rows came from, and what was found"
+      note="The texts of this Datanet are not open to all: that is told to who gave these rows, and to who may read it."
+    >
+      <SignedButton
+        disabled={busy}
+        onClick={() =>
+          act(() => askForOwn(datanetId, me as Hex).then(() => "Your rows are open for an hour."))
+        }
+      >
+        Open the rows that I gave
+      </SignedButton>
+      {failure}
+    </Card>
+  );
+}
+
 function ReportOf({ report }: { report: Report }) {
   const [filter, change] = useFilters();
   const [opened, setOpened] = useState<Row>();
@@ -103,7 +129,9 @@ function ReportOf({ report }: { report: Report }) {
   const counts = countsOf(report);
   const live = report.accepted + report.pending;
   // Texts are shown with a pass where they are gated.
-  const pass = usePass(report.datanetId);
+  const pass = useReportPass(report.datanetId);
+  const access = useQuery(accessQuery(report.datanetId));
+  const isShut = access.data !== undefined && access.data.rule.kind !== "public" && pass === undefined;
   const list = usePages<Row, Report>({
     // What curators decide meanwhile changes the counts, and with them the rows.
     key: [
@@ -128,6 +156,7 @@ function ReportOf({ report }: { report: Report }) {
         <Stat label="Duplicates">{count(report.duplicates)}</Stat>
         <Stat label="Refused or turned down">{count(report.refused + report.rejected)}</Stat>
       </Stats>
+      {isShut && <OwnRows report={report} me={me} />}
       <ProposedEdits key={report.contributionId} report={report} me={me} />
       <Card heading="Rows">
         <div className="flex flex-col gap-3">
@@ -167,7 +196,11 @@ function ReportOf({ report }: { report: Report }) {
                 cell: ({ reviews, reasons }) =>
                   reviews?.find(({ reason }) => reason !== "")?.reason ?? mainReason(reasons),
               },
-              { heading: "Digest", width: "11rem", cell: ({ digest }) => <Hash value={digest} /> },
+              {
+                heading: "Digest",
+                width: "11rem",
+                cell: ({ digest }) => (digest ? <Hash value={digest} /> : ""),
+              },
             ]}
           />
         </div>
@@ -181,11 +214,11 @@ function ReportOf({ report }: { report: Report }) {
             ["Consent", <Hash key="consent" value={report.consentDigest} />],
           ]}
         />
-        {me === report.contributor && live > 0 && (
+        {me === report.contributor && live > 0 && !isShut && (
           <Withdraw
             datanetId={report.datanetId}
             contributor={me}
-            digestsOf={() => liveDigests(report)}
+            digestsOf={() => liveDigests(report, pass)}
             what={
               live === 1
                 ? "the row of this contribution that counts or waits"
@@ -221,7 +254,7 @@ function ReportOf({ report }: { report: Report }) {
           ))}
           <Facts
             facts={[
-              ["Digest", <Hash key="digest" value={opened.digest} />],
+              ...(opened.digest ? ([["Digest", <Hash key="digest" value={opened.digest} />]] as const) : []),
               ...(opened.duplicateOf
                 ? ([
                     ["The same as", <Earlier key="of" id={report.datanetId} row={opened.duplicateOf} />],
@@ -235,7 +268,7 @@ function ReportOf({ report }: { report: Report }) {
             ]}
           />
           <div className="flex flex-wrap gap-2">
-            {standing(opened) === "accepted" && (
+            {standing(opened) === "accepted" && opened.digest && (
               <Button size="small" asChild>
                 <Link
                   to="/datanets/$id"
@@ -251,7 +284,7 @@ function ReportOf({ report }: { report: Report }) {
                 </Link>
               </Button>
             )}
-            {me === report.contributor && isLive(opened) && (
+            {me === report.contributor && isLive(opened) && opened.digest && (
               <Withdraw
                 datanetId={report.datanetId}
                 contributor={me}

@@ -11,6 +11,8 @@ export type HeldPass = { readonly datanetId: string; readonly expiresAtMs: numbe
 type Pass = { readonly pass: string; readonly expiresAtMs: number };
 
 const passes = new Map<string, Pass>();
+/** To what one gave oneself: they open nothing else of a Datanet. */
+const own = new Map<string, Pass>();
 let held: readonly HeldPass[] = [];
 const listeners = new Set<() => void>();
 
@@ -25,15 +27,19 @@ const subscribe = (listener: () => void) => {
   return () => listeners.delete(listener);
 };
 
+const opens = (found: Pass | undefined) =>
+  found !== undefined && found.expiresAtMs > Date.now() ? found.pass : undefined;
+
 /** The pass to a Datanet, if this page holds one that still opens it. */
-export function passTo(datanetId: string): string | undefined {
-  const found = passes.get(datanetId);
-  return found !== undefined && found.expiresAtMs > Date.now() ? found.pass : undefined;
-}
+export const passTo = (datanetId: string): string | undefined => opens(passes.get(datanetId));
 
 /** The same, followed as it comes and ends. */
 export const usePass = (datanetId: string): string | undefined =>
   useSyncExternalStore(subscribe, () => passTo(datanetId));
+
+/** The pass to a contribution's report: to all of its Datanet, or to what one gave. */
+export const useReportPass = (datanetId: string): string | undefined =>
+  useSyncExternalStore(subscribe, () => passTo(datanetId) ?? opens(own.get(datanetId)));
 
 /** All that this page holds, those that are over as well. */
 export const usePasses = (): readonly HeldPass[] => useSyncExternalStore(subscribe, () => held);
@@ -55,39 +61,42 @@ export const passHeaders = (pass: string | undefined): Record<string, string> =>
  */
 export async function askForPass(datanetId: string, reader: Address, purpose: string) {
   const path = { datanetId };
-  const [{ domain, signAccessRequest, toHex }, { termsDigest }, { signing }] = await Promise.all([
-    import("../../../../src/protocol/index.ts"),
-    ask(api.GET("/v1/datanets/{datanetId}/access", { params: { path } })),
-    ask(api.GET("/v1/datanets/{datanetId}", { params: { path } })),
-  ]);
-  const request = {
-    datanetId: BigInt(datanetId),
-    reader,
-    termsDigest: termsDigest as Hex,
-    signedAt: BigInt(Math.floor(Date.now() / 1_000)),
-    nonce: toHex(crypto.getRandomValues(new Uint8Array(32))),
-  };
-  const signature = await signAccessRequest(
-    domain(signing.chainId, signing.verifyingContract as Address),
-    request,
-    (data) => signTypedData(data as never),
-  );
-  const admission = await ask(
-    api.POST("/v1/datanets/{datanetId}/access", {
-      params: { path },
-      body: {
-        reader,
-        termsDigest,
-        signedAt: Number(request.signedAt),
-        nonce: request.nonce,
-        signature,
-        purpose,
-      },
-    }),
-  );
+  const { termsDigest } = await ask(api.GET("/v1/datanets/{datanetId}/access", { params: { path } }));
+  const admission = await request(datanetId, reader, purpose, termsDigest as Hex);
   if (admission.state === "admitted") {
     keep(datanetId, admission);
     await queries.invalidateQueries({ queryKey: ["rows", datanetId] });
   }
   return admission;
+}
+
+/** Opens what an account gave, by its signature; that accepts no terms. */
+export async function askForOwn(datanetId: string, contributor: Address): Promise<void> {
+  const { zeroHash } = await import("viem");
+  const admission = await request(datanetId, contributor, "own contributions", zeroHash);
+  if (admission.state !== "admitted") return;
+  own.set(datanetId, admission);
+  for (const listener of listeners) listener();
+}
+
+async function request(datanetId: string, reader: Address, purpose: string, termsDigest: Hex) {
+  const path = { datanetId };
+  const [{ domain, signAccessRequest, toHex }, { signing }] = await Promise.all([
+    import("../../../../src/protocol/index.ts"),
+    ask(api.GET("/v1/datanets/{datanetId}", { params: { path } })),
+  ]);
+  const asked = {
+    datanetId: BigInt(datanetId),
+    ...{ reader, termsDigest },
+    signedAt: BigInt(Math.floor(Date.now() / 1_000)),
+    nonce: toHex(crypto.getRandomValues(new Uint8Array(32))),
+  };
+  const signature = await signAccessRequest(
+    domain(signing.chainId, signing.verifyingContract as Address),
+    asked,
+    (data) => signTypedData(data as never),
+  );
+  const { signedAt, nonce } = asked;
+  const body = { ...{ reader, termsDigest, nonce, signature, purpose }, signedAt: Number(signedAt) };
+  return ask(api.POST("/v1/datanets/{datanetId}/access", { params: { path }, body }));
 }

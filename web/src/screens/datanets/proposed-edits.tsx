@@ -13,7 +13,7 @@ import { SignedButton, useAct } from "../../wallet/act.tsx";
 import { AskToRead } from "./access.tsx";
 import { decline, type Edit, isDeclined, openEdits, takeEdits } from "./edits.ts";
 import { type Example, roleName } from "./example.tsx";
-import { passHeaders, usePass } from "./pass.ts";
+import { passHeaders, useReportPass } from "./pass.ts";
 import { textDiff } from "./text-diff.ts";
 
 type Props = { report: Schema<"ContributionReport">; me: Address | undefined };
@@ -24,7 +24,7 @@ const atOnce = 500;
 /** Texts that curators would have in place of one's rows: what changes in each, and taking or declining it. */
 export function ProposedEdits({ report, me }: Props) {
   const { contributionId, proposed } = report;
-  const pass = usePass(report.datanetId);
+  const pass = useReportPass(report.datanetId);
   const found = useQuery({
     queryKey: ["contribution", contributionId, "proposed", proposed, pass ?? ""],
     queryFn: ({ signal }) =>
