@@ -36,6 +36,21 @@ test("versions: exported, compared, and smaller by what a contributor takes back
     assert.equal((await call(["datanet", "export", "1", "--out", out])).code, 2);
   });
 
+  await t.test(
+    "what is here already is not imported again, and whose node was not asked is said",
+    async () => {
+      const nobody = "http://127.0.0.1:1";
+      const { code, out } = await call(["datanet", "import", "1@1", "--from", nobody]);
+      assert.equal(code, 0);
+      assert.match(
+        out,
+        /^Version 1@1 was here already: 3 rows and 0 held out\. http:\/\/127\.0\.0\.1:1 was not asked\.$/m,
+      );
+      assert.doesNotMatch(out, /checked against/);
+      assert.equal((await run("datanet", "import", "1@1", "--from", nobody)).created, false);
+    },
+  );
+
   await t.test("what is taken back is missing from the next version, and the last says so", async () => {
     const strange = await refused(["datanet", "withdraw", String(contributionId), "--lines", "9"], 1);
     assert.match(strange.message, /No row of contribution \d+ .* is from line 9/);

@@ -132,11 +132,18 @@ export function define(command: Command, io: Io): void {
 /** Has the node keep a copy. */
 async function importFrom(io: Io, { datanet, version }: ReturnType<typeof versionName>, from: string) {
   const path = `/v1/datanets/${datanet}/versions/${version}/import`;
-  const summary = await connect().post<VersionJson>(path, { from }, { operator: true });
+  const response = await connect().send("POST", path, { body: { from }, operator: true });
+  const summary = (await response.json()) as VersionJson;
+  const isNew = response.status === 201;
+  const rows = `${counted(summary.count, "row")} and ${summary.heldoutCount} held out`;
   io.result(
-    summary,
-    `Version ${datanet}@${version} is here: ${counted(summary.count, "row")} and ${summary.heldoutCount} held out, every one checked against the chain.\n` +
+    { ...summary, created: isNew },
+    [
+      isNew
+        ? `Version ${datanet}@${version} is here: ${rows}, every one checked against the chain.`
+        : `Version ${datanet}@${version} was here already: ${rows}. ${from} was not asked.`,
       `→ ./openledger finetune --datanet ${datanet}@${version} --model <name>`,
+    ].join("\n"),
   );
 }
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { OnUploadProgress, UploadProgress } from "../datanets/index.ts";
 import { operatorTokenFile } from "../node/index.ts";
 import { formatOpen } from "./amount.ts";
+import { noteAssumedNode } from "./assumed-node.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { nodeUrl, type Settings, settingsFromEnvironment } from "./settings.ts";
 import { oneLine } from "./table.ts";
@@ -78,6 +79,7 @@ export function connect(settings = settingsFromEnvironment()): NodeClient {
       if (cause instanceof CliError || signal?.aborted) throw cause;
       throw noNode(url, cause);
     }
+    noteAssumedNode(settings, url);
     if (!response.ok) throw await apiError(response, url + path);
     return response;
   }

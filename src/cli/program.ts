@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { tellingOnce } from "./assumed-node.ts";
 import { type CommandEntry, commands } from "./commands.ts";
 import { CliError, describeError, exitCodes, formatError } from "./errors.ts";
 import { createIo, type Io, jsonLine } from "./io.ts";
@@ -72,7 +73,7 @@ export async function main(
   try {
     const program = await createProgram(ownArgs, io, entries);
     if (args.length === 0) program.outputHelp();
-    else await program.parseAsync([...args], { from: "user" });
+    else await tellingOnce(io, () => program.parseAsync([...args], { from: "user" }));
     return exitCodes.ok;
   } catch (thrown) {
     return report(thrown, io);

@@ -1,4 +1,4 @@
-import { defaultHome, readConfig, runningUrl } from "../node/index.ts";
+import { defaultHome, readConfig, runningNode } from "../node/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 
 /** Where the node of this machine listens and keeps its data: what its own configuration says. */
@@ -25,6 +25,13 @@ export function settingsFromEnvironment(home = defaultHome()): Settings {
   }
 }
 
+const isPlaceGiven = () =>
+  process.env.OPENLEDGER_PORT !== undefined || process.env.OPENLEDGER_HOST !== undefined;
+
+/** Whether the node's URL is a guess: nobody gave it, and no node of this home runs. Who answers there may be another home's node. */
+export const isNodeAssumed = ({ dataFolder }: Settings): boolean =>
+  !process.env.OPENLEDGER_URL && !isPlaceGiven() && runningNode(dataFolder) === undefined;
+
 /** The node's URL: `OPENLEDGER_URL`, or where the node of this home listens. Without a slash at its end. */
 export function nodeUrl({ host, port, dataFolder }: Settings, given = process.env.OPENLEDGER_URL): string {
   if (given) {
@@ -37,13 +44,9 @@ export function nodeUrl({ host, port, dataFolder }: Settings, given = process.en
       });
     return url.href.replace(/\/+$/, "");
   }
-  const running = runningUrl(dataFolder);
-  if (
-    running !== undefined &&
-    process.env.OPENLEDGER_PORT === undefined &&
-    process.env.OPENLEDGER_HOST === undefined
-  )
-    return running.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+  const running = runningNode(dataFolder);
+  if (running !== undefined && !isPlaceGiven())
+    return running.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
   // A node that listens on every address is reached over this machine's own.
   const reached = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;

@@ -61,11 +61,16 @@ test("Ctrl-C ends a node cleanly; after it, and after kill -9, the next start fi
   assert.deepEqual({ ...(await first.ended), err: "" }, { code: 0, signal: null, err: "" });
 
   const second = up(home);
-  assert.equal(await rpc((await second.line).rpc, "eth_blockNumber"), height);
-  const busy = up(home);
-  const refused = await busy.ended;
-  assert.notEqual(refused.code, 0);
-  assert.match(refused.err, /in use by process \d+/);
+  const { rpc: secondRpc, url } = await second.line;
+  assert.equal(await rpc(secondRpc, "eth_blockNumber"), height);
+  // On the running node's own port, too: who holds the home is said, not who has the port.
+  for (const port of ["0", new URL(url).port]) {
+    const refused = await up(home, fixture, port).ended;
+    assert.equal(refused.code, 3);
+    const { message, fix } = JSON.parse(refused.err).error;
+    assert.equal(message, `A node of this home already runs at ${url} (process ${second.process.pid}).`);
+    assert.match(fix.join("\n"), /openledger status[\s\S]*up --home <folder> --port 4001/);
+  }
   second.process.kill("SIGKILL");
   await second.ended;
 

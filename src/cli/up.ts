@@ -1,11 +1,20 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Device, devices, type Precision, precisions, webGpuState } from "../engine/index.ts";
 import { hubIdSchema } from "../modelfactory/index.ts";
-import { defaultHome, type NodeConfig, type NodeConfigInput, openNode, readConfig } from "../node/index.ts";
+import {
+  defaultHome,
+  type NodeConfig,
+  type NodeConfigInput,
+  openNode,
+  readConfig,
+  runningNode,
+} from "../node/index.ts";
+import { folderHolder } from "../store/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import type { Io } from "./io.ts";
 
@@ -54,6 +63,7 @@ export function define(command: Command, io: Io): void {
         };
         process.umask(0o077); // what the node writes is its owner's alone
         const config = readConfig(home, overrides);
+        requireFreeHome(config.home);
         if (baseModel !== undefined) requireBase(baseModel, config);
         if (config.device === "webgpu") await requireGraphics();
         await buildPages();
@@ -104,6 +114,30 @@ export function define(command: Command, io: Io): void {
         io.note("Closed. Nothing acknowledged is lost.");
       },
     );
+}
+
+/** Before the port is tried: a home whose node runs has taken its port itself. */
+function requireFreeHome(home: string): void {
+  const holder = folderHolder(join(home, "db"));
+  if (holder === undefined) return;
+  const running = runningNode(home);
+  const isNode = running !== undefined && holder.startsWith(`process ${running.pid} `);
+  throw new CliError(
+    isNode
+      ? `A node of this home already runs at ${running.url} (process ${running.pid}).`
+      : `The home ${home} is in use by ${holder}.`,
+    {
+      expected: "a home that no other process uses",
+      actual: `${home} is held by ${holder}`,
+      fix: [
+        isNode
+          ? "Use it as it is: ./openledger status. To start it anew, end it first, with Ctrl-C where it runs."
+          : "Wait until it ends: it may be a node that starts, or a backup or restore.",
+        "For a second node, take another home and port: ./openledger up --home <folder> --port 4001",
+      ],
+      exitCode: exitCodes.unfit,
+    },
+  );
 }
 
 const webScript = new URL("../../scripts/web.ts", import.meta.url);

@@ -157,10 +157,12 @@ export function readConfig(home: string, overrides: Partial<NodeConfigInput> = {
 /** In the home of a running node: where it listens, for the other commands of the same home. */
 export const runningFile = "running.json";
 
-/** Where the node of this home listens, if one runs or ended without closing. */
-export function runningUrl(home: string): string | undefined {
+const runningSchema = z.object({ url: z.url(), pid: z.int().positive() });
+
+/** Where the node of this home listens and its process, if one runs or ended without closing. */
+export function runningNode(home: string): z.output<typeof runningSchema> | undefined {
   try {
-    return z.object({ url: z.url() }).parse(JSON.parse(readFileSync(join(home, runningFile), "utf8"))).url;
+    return runningSchema.parse(JSON.parse(readFileSync(join(home, runningFile), "utf8")));
   } catch {
     return undefined; // no node, or a file cut short: the configuration says where one would listen
   }

@@ -13,7 +13,7 @@ export {
   type NodeConfigInput,
   packageFolder,
   readConfig,
-  runningUrl,
+  runningNode,
 } from "./config.ts";
 export { type Delegation, delegationData } from "./delegations.ts";
 export { operatorTokenFile } from "./guard.ts";
