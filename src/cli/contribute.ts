@@ -85,7 +85,10 @@ export function define(command: Command, io: Io): void {
       wholeUpTo(10_000),
     )
     .option("--mask", "mask personal data before anything is signed")
-    .option("--source-license <id>", "SPDX expression that the data came under, where it is another")
+    .option(
+      "--source-licence, --source-license <id>",
+      "SPDX expression that the data came under, where it is another",
+    )
     .addHelpText(
       "after",
       "\nWhat fits no row is left out and listed. More than one contribution holds becomes several, each with its own consent.",

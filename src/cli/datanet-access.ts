@@ -1,9 +1,9 @@
 /** `openledger datanet access|ask|readers|reads`: who may read a Datanet's texts, and who did. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type RuleOptions, readersOf, ruleOf, withRule } from "./datanet-access-rule.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { type AccessJson, askForPass, type TermsOption, withTerms } from "./datanet-pass.ts";
-import { CliError } from "./errors.ts";
+import { CliError, exitCodes } from "./errors.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
@@ -52,7 +52,7 @@ export function define(command: Command, io: Io): void {
     .action((id, options) => ask(io, id, options));
   subcommand(command, "readers", "Show who asked to read, and decide; as the node's operator")
     .argument("<datanet>", "its number", datanetNumber)
-    .option("--admit <address>", "let this one read")
+    .addOption(new Option("--admit <address>", "let this one read").conflicts("refuse"))
     .option("--refuse <address>", "do not, and end the passes it has")
     .option("--reason <text>", "for the reader")
     .option("--offset <number>", "leave out so many of the list", wholeUpTo(1_000_000_000, 0), 0)
@@ -105,6 +105,8 @@ async function readers(
   id: string,
   { admit, refuse, reason, offset }: { admit?: string; refuse?: string; reason?: string; offset: number },
 ): Promise<void> {
+  if (reason !== undefined && admit === undefined && refuse === undefined)
+    throw new CliError("--reason goes with --admit or --refuse.", { exitCode: exitCodes.usage });
   const node = connect();
   const path = `/v1/datanets/${id}/readers`;
   const [reader, state] = admit === undefined ? [refuse, "refused"] : [admit, "admitted"];

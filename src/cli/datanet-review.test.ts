@@ -29,7 +29,27 @@ test("rows are committed to, wait for a curator, and count when it takes them", 
   assert.match(previewed, /None of 2 rows would count at once; 1 would wait for curators\./);
   const early = await refused(["datanet", "publish", "1"], 1);
   assert.equal(early.code, "nothing-to-publish");
+  assert.match(early.message, /3 rows wait for curators/);
+  assert.deepEqual(early.fix, ["./openledger datanet queue 1 --as <curator>"]);
+  const { out: preview } = await call(["datanet", "publish", "1", "--preview"]);
+  assert.match(
+    preview,
+    /no training row is accepted yet, and 3 rows wait for curators\.\n→ .*datanet queue 1 --as/,
+  );
 
+  await t.test("options that contradict each other are refused by name, and nothing is done", async () => {
+    const { address } = await run("wallet", "address", "--as", "cora");
+    for (const [args, message] of [
+      [["readers", "1", "--admit", address, "--refuse", address], /'--admit <.*'--refuse </],
+      [["readers", "1", "--reason", "why"], /--reason goes with --admit or --refuse/],
+      [["rules", "1", "--file", "rules.json", "--mask"], /'--file <.*'--mask'/],
+      [["curator", "1", "--remove"], /--remove needs an address/],
+    ] as const) {
+      const { code, out, err } = await call(["datanet", ...args]);
+      assert.deepEqual([code, out], [2, ""]);
+      assert.match(err, message);
+    }
+  });
   await t.test("its own contributor and a stranger judge nothing", async () => {
     assert.equal((await refused(["datanet", "queue", "1", "--as", "ada"], 1)).code, "not-curator");
   });

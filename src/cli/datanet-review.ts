@@ -114,9 +114,14 @@ export function define(command: Command, io: Io): void {
     .argument("<datanet>", "its number", datanetNumber)
     .argument("[address]", "who curates from now on")
     .option("--remove", "take the name away")
-    .action((id, address, options) =>
-      address === undefined ? curators(io, id) : nameCurator(io, id, address, options),
-    );
+    .action((id, address, options) => {
+      if (address !== undefined) return nameCurator(io, id, address, options);
+      if (options.remove === undefined) return curators(io, id);
+      throw new CliError("Whose name? --remove needs an address.", {
+        fix: [`./openledger datanet curator ${id} lists who curates`],
+        exitCode: exitCodes.usage,
+      });
+    });
   withTerms(
     withAccount(
       subcommand(command, "queue", "Take rows to judge, yours for half an hour; as a curator"),

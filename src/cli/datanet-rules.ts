@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { optionalChecks, type Rules } from "../datanets/index.ts";
 import { formatOpen, parseOpen } from "./amount.ts";
 import { datanetNumber } from "./datanet-number.ts";
@@ -47,7 +47,11 @@ export function defineRules(command: Command, io: Io): void {
     .option("--no-mask", "leave personal data in")
     .option("--stake <amount>", "OPEN that contributors must have staked, 0: none", parseOpen)
     .option("--contributors <addresses>", 'whose rows it takes, between commas; or "anybody"', accounts)
-    .option("--file <json>", "take the rules from a file instead")
+    .addOption(
+      new Option("--file <json>", "take the rules from a file instead").conflicts([
+        ...["refuse", "languages", "minTokens", "maxTokens", "mask", "stake", "contributors"],
+      ]),
+    )
     .action((id: string, options: Options) => rules(io, id, options));
 }
 

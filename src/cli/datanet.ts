@@ -11,6 +11,7 @@ import { define as defineReport } from "./datanet-report.ts";
 import { curatorPass, define as defineReview } from "./datanet-review.ts";
 import { defineRules } from "./datanet-rules.ts";
 import { define as defineVersions } from "./datanet-version.ts";
+import { CliError } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { counted, wholeUpTo } from "./numbers.ts";
@@ -62,7 +63,7 @@ export function define(command: Command, io: Io): void {
   )
     .requiredOption("--name <name>", "what it is called")
     .requiredOption(
-      "--license <id>",
+      "--licence, --license <id>",
       "SPDX identifier of the licence its rows are given under, such as CC0-1.0",
     )
     .option("--domain <domain>", "what it is about", "general")
@@ -173,7 +174,10 @@ async function next(io: Io, id: string, who: Publisher): Promise<void> {
   io.result(
     found,
     cost === null
-      ? `There is nothing to publish: ${count === 0 ? "no training row is accepted yet" : `version ${version - 1} holds what is accepted`}.`
+      ? [
+          `There is nothing to publish: ${count === 0 ? "no training row is accepted yet" : `version ${version - 1} holds what is accepted`}${pending === 0 ? "" : `, and ${counted(pending, "row waits", "rows wait")} for curators`}.`,
+          ...(pending === 0 ? [] : [`→ ${queueOf(id, who)}`]),
+        ].join("\n")
       : [
           pairs([
             ["version", version],
@@ -188,13 +192,20 @@ async function next(io: Io, id: string, who: Publisher): Promise<void> {
   );
 }
 
+const queueOf = (id: string, { as = "<curator>" }: Publisher) =>
+  `./openledger datanet queue ${id} --as ${as}`;
+
 async function publish(io: Io, id: string, who: Publisher): Promise<void> {
   const node = connect();
-  const version = await node.post<VersionJson>(
-    `/v1/datanets/${id}/versions`,
-    undefined,
-    await publisherOf(io, node, id, who, `datanet publish ${id}`),
-  );
+  const by = await publisherOf(io, node, id, who, `datanet publish ${id}`);
+  const version = await node
+    .post<VersionJson>(`/v1/datanets/${id}/versions`, undefined, by)
+    .catch((error: unknown) => {
+      if (!(error instanceof CliError) || error.code !== "nothing-to-publish") throw error;
+      const waits = Number(error.details?.pending ?? 0) > 0;
+      const fix = waits ? queueOf(id, who) : `./openledger contribute ${id} <file>`;
+      throw new CliError(error.message, { ...error, fix: [fix], cause: error });
+    });
   io.result(
     version,
     [

@@ -65,12 +65,28 @@ type Options = {
 /** What may be done with a job that is there. */
 const actions = ["pause", "resume", "cancel"] as const;
 
+/** What a new job is asked for with: a job that is there has it already. */
+const wishes = [
+  ...["datanet", "model", "evaluation", "recipe", "preset", "continueFrom", "promptPrice", "completionPrice"],
+  ...["id", "owner", "duplicate", "publish", "pay", "estimate"],
+];
+const beside = (name: string) =>
+  ["pause", "resume", "cancel", "showRecipe", "watch"].filter((other) => other !== name);
+
+/** Options that would be left out of account beside each other. */
+const contradictions: Readonly<Record<string, readonly string[]>> = {
+  job: wishes,
+  preset: ["recipe"],
+  estimate: ["watch", "pay", "duplicate"],
+  ...Object.fromEntries(["pause", "resume", "cancel", "showRecipe"].map((name) => [name, beside(name)])),
+};
+
 /** `openledger finetune`: start a job on published Datanet versions, or watch one. */
 export function define(command: Command, io: Io): void {
   defineList(command, io);
   defineSweep(command, io);
   definePayment(command, io);
-  withAccount(command, "account of your wallet that pays")
+  const finetune = withAccount(command, "account of your wallet that pays")
     .option(
       "--datanet <number@version>",
       "a published version to train on; may be given several times",
@@ -82,9 +98,7 @@ export function define(command: Command, io: Io): void {
       "JSON Lines of examples that are measured before and after, and never trained on",
     )
     .option("--recipe <file>", "YAML or JSON of how to train: preset, epochs, rank, learningRate, …")
-    .addOption(
-      new Option("--preset <name>", "how to train, in a word").choices(presetNames).conflicts("recipe"),
-    )
+    .addOption(new Option("--preset <name>", "how to train, in a word").choices(presetNames))
     .option(
       "--continue-from <release>",
       "train on from a release's adapter; without it, training restarts from weights",
@@ -150,6 +164,8 @@ export function define(command: Command, io: Io): void {
       const evaluation = await reportOf(node, job);
       io.result(evaluation === undefined ? job : { ...job, evaluation }, showJob(job, evaluation));
     });
+  for (const option of finetune.options)
+    option.conflicts([...(contradictions[option.attributeName()] ?? [])]);
 }
 
 /** The report of a job that is over, with its intervals. */

@@ -28,10 +28,7 @@ type Options = { as: string; description?: string };
 type CallOptions = Options & { value?: bigint };
 
 export function definePropose(command: Command, io: Io): void {
-  const propose = command
-    .command("propose")
-    .summary("Propose what governance should do")
-    .description("Propose what governance should do.");
+  const propose = subcommand(command, "propose", "Propose what governance should do");
   const kind = (name: string, summary: string) =>
     withAccount(subcommand(propose, name, summary), "account that proposes").option(
       "--description <text>",

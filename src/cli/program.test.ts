@@ -48,16 +48,25 @@ test("a command's help tells its options, whichever way it is asked for", async 
   assert.equal((await openledger(["help", "doctor"])).out, out);
 });
 
-test("an unknown command ends with help and exit code 2", async () => {
-  const { code, out, err } = await openledger(["doktor"]);
-  assert.deepEqual({ code, out }, { code: 2, out: "" });
-  assert.match(err, /unknown command 'doktor'[\s\S]*Did you mean doctor[\s\S]*Usage:/);
-});
-
-test("a wrong option ends with exit code 2", async () => {
-  const { code, err } = await openledger(["doctor", "--port", "70000"]);
-  assert.equal(code, 2);
-  assert.match(err, /from 0 to 65535/);
+test("a usage error says what is wrong and where the help is, in as many lines, with exit code 2", async () => {
+  for (const [args, message, help] of [
+    [["doktor"], /unknown command 'doktor'\n\(Did you mean doctor\?\)/, ""],
+    [["doctor", "--port", "70000"], /from 0 to 65535/, " doctor"],
+    [["datanet", "creat"], /unknown command 'creat'\n\(Did you mean create\?\)/, " datanet"],
+    [
+      ["datanet", "create", "--name", "Mills"],
+      /'--licence, --license <id>' not specified/,
+      " datanet create",
+    ],
+    [["gov", "propose", "--descripton", "x"], /--descripti?on/, " gov propose"],
+  ] as const) {
+    const { code, out, err } = await openledger([...args]);
+    assert.deepEqual({ code, out }, { code: 2, out: "" });
+    assert.match(err, message);
+    const lines = err.trimEnd().split("\n");
+    assert.equal(lines.at(-1), `→ ./openledger${help} --help lists what there is`);
+    assert.ok(lines.length <= 3, err);
+  }
 });
 
 test("a failure is told in words, with a stack only when debugging", async () => {

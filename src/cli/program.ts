@@ -4,6 +4,7 @@ import { tellingOnce } from "./assumed-node.ts";
 import { type CommandEntry, commands } from "./commands.ts";
 import { CliError, describeError, exitCodes, formatError } from "./errors.ts";
 import { createIo, type Io, jsonLine } from "./io.ts";
+import { pointingToHelp } from "./subcommand.ts";
 
 const packageFile = new URL("../../package.json", import.meta.url);
 
@@ -30,19 +31,18 @@ async function createProgram(
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help, or a command's")
     .option("--json", "print the result as one line of JSON")
-    .showHelpAfterError()
     .addHelpText(
       "after",
       "\n'openledger <command> --help' tells more. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unfit machine.",
     )
     .exitOverride();
+  pointingToHelp(program);
   const called = calledCommand(args, entries);
   for (const entry of entries) {
     const command = program.command(entry.name).summary(entry.summary).description(`${entry.summary}.`);
-    command
+    pointingToHelp(command)
       .helpGroup(`${entry.group}:`)
-      .option("--json", "print the result as one line of JSON")
-      .showHelpAfterError();
+      .option("--json", "print the result as one line of JSON");
     if (entry === called) (await entry.load()).define(command, io);
   }
   return program;

@@ -58,6 +58,20 @@ test("a finished job is shown with its intervals; its recipe comes out as YAML; 
   const error = await refused(["finetune", "--job", "second", "--pause"], 1);
   assert.equal(error.code, "job-over");
   await refused(["finetune", "--pause"], 2);
+  const second = ["finetune", "--job", "second"];
+  for (const [args, one, other] of [
+    [[...second, "--duplicate", "first"], "--job", "--duplicate"],
+    [[...second, "--pause", "--resume"], "--pause", "--resume"],
+    [[...second, "--cancel", "--watch"], "--cancel", "--watch"],
+    [[...second, "--show-recipe", "--cancel"], "--cancel", "--show-recipe"],
+    [[...second, "--preset", "quick"], "--job", "--preset"],
+    [["finetune", "--estimate", "--pay", "3"], "--estimate", "--pay"],
+    [["finetune", "--preset", "quick", "--recipe", "r.yaml"], "--preset", "--recipe"],
+  ] as const) {
+    const { code, out, err } = await call([...args]);
+    assert.deepEqual([code, out], [2, ""]);
+    for (const named of [one, other]) assert.match(err, new RegExp(`'${named}[ ']`), err);
+  }
   assert.match(
     (await call(["finetune", "list"])).out,
     /^job +model.*\nsecond +rows +succeeded.*\nfirst +rows/,

@@ -1,7 +1,7 @@
 /** What publishing would make now: told before anybody pays for it. */
 import { type Address, textDigest } from "../protocol/index.ts";
 import type { Database } from "../store/index.ts";
-import { listVersions, requirePublishable, type VersionSummary } from "./publication.ts";
+import { countPending, listVersions, requirePublishable, type VersionSummary } from "./publication.ts";
 import type { PublicationCost, Registry } from "./registry.ts";
 import type { VersionContent } from "./version.ts";
 
@@ -41,10 +41,6 @@ export async function nextVersion(
      where r.datanet_id = $1 and r.status = 'accepted' and r.withdrawn_at_ms is null`,
     [datanetId],
   );
-  const [waiting] = await database.query<{ pending: number }>(
-    "select count(*) as pending from datanets.rows where datanet_id = $1 and status = 'pending' and withdrawn_at_ms is null",
-    [datanetId],
-  );
   const [latest] = await listVersions(database, datanetId, { limit: 1 });
   const before = latest ? keysOf(await contentOf(latest)) : new Set<string>();
   const now = new Set(rows.map(({ key }) => key));
@@ -53,7 +49,12 @@ export async function nextVersion(
   const isSomething = count > 0 && added + removed > 0;
   return {
     ...{ datanetId, version: (latest?.version ?? 0) + 1, license, count },
-    ...{ heldoutCount: rows.length - count, added, removed, pending: Number(waiting?.pending ?? 0) },
+    ...{
+      heldoutCount: rows.length - count,
+      added,
+      removed,
+      pending: await countPending(database, datanetId),
+    },
     contributors: new Set(rows.map(({ contributor }) => contributor)).size,
     cost: isSomething
       ? await registry.publicationCost(publisher, { datanetId, count, licenseDigest: textDigest(license) })

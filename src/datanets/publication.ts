@@ -74,12 +74,7 @@ export async function publishVersion(
   begin("gathering");
   const { chainId, verifyingContract } = registry.domain;
   const built = await buildManifest(database, { chainId, registry: verifyingContract, datanetId, license });
-  if (!built) {
-    throw new DatanetError(
-      "nothing-to-publish",
-      `Datanet ${datanetId} has no accepted training row yet. Contribute some first.`,
-    );
-  }
+  if (!built) throw await nothingToPublish(database, datanetId);
   const { manifest, bytes } = built;
   begin("storing");
   const manifestDigest = await blobs.put(bytes);
@@ -103,6 +98,25 @@ export async function publishVersion(
     ...{ datanetId, version, manifestDigest, transactionHash, rowsDigest: null },
   });
   return { ...(await readSummary(database, datanetId, version)), created: true };
+}
+
+async function nothingToPublish(database: Database, datanetId: bigint): Promise<DatanetError> {
+  const pending = await countPending(database, datanetId);
+  const next =
+    pending === 0
+      ? "Contribute some first."
+      : `${pending} ${pending === 1 ? "row waits" : "rows wait"} for curators: have them judged first.`;
+  const message = `Datanet ${datanetId} has no accepted training row yet. ${next}`;
+  return new DatanetError("nothing-to-publish", message, { pending });
+}
+
+/** Rows that wait for curators. */
+export async function countPending(database: Database, datanetId: bigint): Promise<number> {
+  const [waiting] = await database.query<{ pending: number }>(
+    "select count(*)::integer as pending from datanets.rows where datanet_id = $1 and status = 'pending' and withdrawn_at_ms is null",
+    [datanetId],
+  );
+  return waiting?.pending ?? 0;
 }
 
 async function latestOnChain(registry: Registry, datanetId: bigint): Promise<RegisteredVersion | undefined> {

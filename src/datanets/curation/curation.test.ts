@@ -91,7 +91,11 @@ test("what is to be reviewed is committed to first, waits, and counts once enoug
   );
   const report = await give(ada, lines(example(1), example(2), example(3)));
   assert.deepEqual([report.accepted, report.pending], [0, 3]);
-  await assert.rejects(service.publishVersion(datanetId, owner), refused("nothing-to-publish"));
+  await assert.rejects(service.publishVersion(datanetId, owner), (error) => {
+    assert.match((error as DatanetError).message, /no accepted training row yet\. 3 rows wait for curators/);
+    assert.deepEqual((error as DatanetError).details, { pending: 3 });
+    return refused("nothing-to-publish")(error);
+  });
 
   const rows = (await queueOf(owner)).map(({ row }) => row);
   assert.equal(rows.length, 3);
