@@ -1,10 +1,27 @@
 /** Who stakes: a pool of one's own, stake in another's, and what becomes of it when that one stays silent. */
 import { setTimeout as pause } from "node:timers/promises";
 import { keccak256, zeroAddress } from "viem";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { inBrowser } from "../populated.ts";
+import { assertState } from "../screens.ts";
 import { askAndSettle } from "../world.ts";
 
 const open = 10n ** 18n;
+
+inBrowser("who has no OPEN is told what a pool costs and where OPEN comes from", async ({ visit }) => {
+  const account = privateKeyToAccount(generatePrivateKey());
+  const page = await visit("/stake", account);
+  await page.getByRole("button", { name: "Open a pool of your own" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Open the pool" }).click();
+  const refused = page.getByRole("dialog").getByRole("alert");
+  await refused.getByText(/^This costs at most 100\.\d+ OPEN, with 0\.\d+ OPEN of it for gas/).waitFor();
+  await refused
+    .getByText(
+      `your account has 0 OPEN. On this local network the faucet gives it away: its operator runs ./openledger wallet faucet 101 --to ${account.address.toLowerCase()}`,
+    )
+    .waitFor();
+  await assertState(page, "stake-too-little");
+});
 
 inBrowser("a validator opens a pool, and another's stake joins it", async ({ person, visit }) => {
   const page = await visit("/stake", await person("vera", 1_000));

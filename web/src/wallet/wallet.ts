@@ -157,21 +157,24 @@ export type Call = { to: Address; data?: Hex; value?: bigint };
  * Sends a transaction and waits until it is in a block.
  *
  * @returns its hash
- * @throws Error with the contract's own reason when it would not succeed; nothing has been sent then
+ * @throws Error with the contract's own reason when it would not succeed, or with what it costs when the account has too little; nothing has been sent then
  */
 export async function send(call: Call): Promise<Hex> {
   const current = wallet;
   if (current.kind !== "local" && current.kind !== "browser") throw new NoWalletError();
-  const [{ createWalletClient, http }, { network }, { explain }] = await Promise.all([
+  const [{ createWalletClient, http }, { network }, { explain }, { assertAffords }] = await Promise.all([
     import("viem"),
     import("../chain/client.ts"),
     import("../chain/errors.ts"),
+    import("../chain/cost.ts"),
   ]);
-  const { chain, public: reader } = await network();
+  const found = await network();
+  const { chain, public: reader } = found;
   const account = current.kind === "local" ? current.account : current.address;
   try {
     // As of now: a vote or a claim date may have come since the last block.
     await reader.call({ account, ...call, blockTag: "pending" });
+    await assertAffords(found, current.address, call);
     const hash =
       current.kind === "browser"
         ? await current.client.sendTransaction({ account: current.address, chain, ...call })

@@ -8,9 +8,8 @@ import { Failure } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { SelectField, TextArea, TextField } from "../../components/ui/field.tsx";
-import { NeedsWallet } from "../../wallet/needs-wallet.tsx";
-import { signIn, useIsOperator } from "../../wallet/session.ts";
-import { useAddress } from "../../wallet/wallet.ts";
+import { OperatorNote } from "../../wallet/operator-note.tsx";
+import { useIsOperator } from "../../wallet/session.ts";
 import { licenseTerms } from "./about.tsx";
 import { AccessFields, OverlapField, RulesFields } from "./fields.tsx";
 import { type NewDatanet, readForm } from "./new-form.ts";
@@ -46,11 +45,9 @@ async function create(wanted: NewDatanet, onStage: (stage: string) => void): Pro
 export function NewDatanetPage() {
   const licenses = useQuery(licensesQuery);
   const operator = useIsOperator();
-  const address = useAddress();
   const [license, setLicense] = useState("CC0-1.0");
   const [stage, setStage] = useState("");
   const creating = useMutation({ mutationFn: (data: FormData) => create(readForm(data), setStage) });
-  const signing = useMutation({ mutationFn: () => signIn(address as `0x${string}`) });
   const chosen = licenses.data?.licenses.find(({ id }) => id === license);
   function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -62,6 +59,7 @@ export function NewDatanetPage() {
       lead="A pool of licensed knowledge, owned by this node's operator, to which anybody may contribute."
       trail={datanetsTrail}
     >
+      <OperatorNote doing="create a Datanet" others="Everybody may contribute to one." />
       <form onSubmit={submit} className="flex max-w-3xl flex-col gap-5">
         <Card heading="What it is" note="This stands on chain by its digest, and does not change.">
           <div className="grid gap-4 md:grid-cols-2">
@@ -110,7 +108,6 @@ export function NewDatanetPage() {
           </div>
         </Card>
         {creating.error && <Failure error={creating.error} />}
-        {signing.error && <Failure error={signing.error} />}
         {creating.data ? (
           <p role="status" className="flex flex-wrap items-center gap-3 text-sm">
             Datanet {creating.data} is on chain.
@@ -120,26 +117,19 @@ export function NewDatanetPage() {
               </Link>
             </Button>
           </p>
-        ) : operator ? (
+        ) : (
           <div className="flex flex-wrap items-center gap-3">
-            <Button type="submit" variant="primary" disabled={creating.isPending}>
+            <Button type="submit" variant="primary" disabled={!operator || creating.isPending}>
               Create it
             </Button>
             <span role="status" className="text-sm text-quiet">
-              {creating.isPending ? `${stage} …` : "The operator pays the registration."}
+              {creating.isPending
+                ? `${stage} …`
+                : operator
+                  ? "The operator pays the registration."
+                  : "Datanets are created in the operator's name: the note at the top says how."}
             </span>
           </div>
-        ) : (
-          <NeedsWallet why="Datanets are created by this node's operator: sign in with the operator's key.">
-            <div className="flex flex-wrap items-center gap-3">
-              <Button variant="primary" disabled={signing.isPending} onClick={() => signing.mutate()}>
-                Sign in to the node
-              </Button>
-              <p className="text-sm text-quiet">
-                Creating is the operator's: sign in with the operator's key.
-              </p>
-            </div>
-          </NeedsWallet>
         )}
       </form>
     </Page>

@@ -7,18 +7,19 @@ import { modelsQuery } from "../../api/models.ts";
 import type { Schema } from "../../api/types.ts";
 import { Page } from "../../components/page.tsx";
 import { Loaded } from "../../components/states.tsx";
+import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { CheckField, SelectField, TextField } from "../../components/ui/field.tsx";
 import { useToast } from "../../components/ui/toast.tsx";
 import { money, parseOpen } from "../../lib/format.ts";
 import { SignedButton, useAct } from "../../wallet/act.tsx";
+import { OperatorNote } from "../../wallet/operator-note.tsx";
 import { useIsOperator } from "../../wallet/session.ts";
 import { useWallet } from "../../wallet/wallet.ts";
 import { DataChoice } from "./data-choice.tsx";
 import { type Draft, draftOf, emptyDraft, jobOf, missing } from "./draft.ts";
 import { order, pay } from "./escrow.ts";
 import { EstimateCard, useEstimate } from "./estimate.tsx";
-import { OperatorNote } from "./operator-note.tsx";
 import { RecipeFields } from "./recipe-fields.tsx";
 
 /** Where a model begins: a base, Datanet versions, a recipe, and what that takes before it starts. */
@@ -31,7 +32,7 @@ export function NewRun() {
       lead="Whoever's rows it is trained on is written into the release, and paid whenever it answers from them."
       trail={[{ label: "ModelFactory", to: "/factory" }]}
     >
-      <OperatorNote />
+      <OperatorNote doing="estimate and start jobs" others="Everybody may look." />
       {from === undefined ? (
         <Wizard draft={emptyDraft} />
       ) : (
@@ -53,8 +54,15 @@ function Wizard({ draft: first }: { draft: Draft }) {
   const wallet = useWallet();
   const { act, busy, failure } = useAct();
   const say = useToast();
-  const lacks = missing(draft);
   const estimate = useEstimate(draft);
+  const held = !may
+    ? "Jobs are started in the operator's name: the note at the top says how."
+    : missing(draft) !== undefined
+      ? "It can start once what is asked for above is there."
+      : estimate.error
+        ? "It cannot start like this: the reason stands above, under “What it takes”."
+        : undefined;
+  const described = held === undefined ? {} : { "aria-describedby": "why-not" };
   // What was shown is what may be paid.
   const priceWei = BigInt(estimate.data?.priceWei ?? 0);
   const releases = models.data?.data.filter(({ openledger }) => openledger.release !== null) ?? [];
@@ -136,13 +144,24 @@ function Wizard({ draft: first }: { draft: Draft }) {
       <div className="flex min-w-0 flex-col gap-4 xl:sticky xl:top-6">
         <EstimateCard draft={draft} estimate={estimate} />
         {failure}
-        <SignedButton variant="primary" type="submit" disabled={busy || (may && lacks !== undefined)}>
-          {busy
-            ? "Starting"
-            : priceWei > 0n
-              ? `Pay ${money(priceWei).amount} OPEN and start`
-              : "Start training"}
-        </SignedButton>
+        {may ? (
+          <SignedButton variant="primary" type="submit" disabled={busy || held !== undefined} {...described}>
+            {busy
+              ? "Starting"
+              : priceWei > 0n
+                ? `Pay ${money(priceWei).amount} OPEN and start`
+                : "Start training"}
+          </SignedButton>
+        ) : (
+          <Button variant="primary" disabled {...described}>
+            Start training
+          </Button>
+        )}
+        {held !== undefined && (
+          <p id="why-not" className="text-sm text-quiet">
+            {held}
+          </p>
+        )}
       </div>
     </form>
   );

@@ -13,7 +13,7 @@ import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
 import { figure } from "../../lib/format.ts";
 import { useTourMark } from "../../tour/tour.ts";
-import { OperatorNote } from "./operator-note.tsx";
+import { OperatorNote } from "../../wallet/operator-note.tsx";
 
 /** Fine-tuning jobs: what runs, what has been made. */
 export function Runs() {
@@ -42,7 +42,7 @@ export function Runs() {
         </>
       }
     >
-      <OperatorNote />
+      <OperatorNote doing="start and stop jobs" others="Everybody may look." />
       <Card>
         <Loaded query={jobs}>
           {({ data }) => (

@@ -1,14 +1,13 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import type { FormEvent } from "react";
 import { api, ask } from "../../../api/client.ts";
 import type { Schema } from "../../../api/types.ts";
-import { Failure, Loaded } from "../../../components/states.tsx";
+import { Loaded } from "../../../components/states.tsx";
 import { Button } from "../../../components/ui/button.tsx";
 import { Card } from "../../../components/ui/card.tsx";
 import { useAct } from "../../../wallet/act.tsx";
-import { NeedsWallet } from "../../../wallet/needs-wallet.tsx";
-import { signIn, useIsOperator } from "../../../wallet/session.ts";
-import { useAddress } from "../../../wallet/wallet.ts";
+import { OperatorNote } from "../../../wallet/operator-note.tsx";
+import { useIsOperator } from "../../../wallet/session.ts";
 import { AccessFields, RulesFields } from "../fields.tsx";
 import { readAccess, readRules } from "../new-form.ts";
 import { Publish } from "../publish.tsx";
@@ -22,17 +21,10 @@ type Props = { datanet: Schema<"Datanet"> };
 /** All that a Datanet's owner does with it. */
 export function Settings({ datanet }: Props) {
   const operator = useIsOperator();
-  const address = useAddress();
-  const signing = useMutation({ mutationFn: () => signIn(address as `0x${string}`) });
   if (!operator)
     return (
-      <Card heading="Settings" note="The node keeps them for the Datanet's owner: sign in, and they open.">
-        <NeedsWallet why="A signature says who you are. It costs nothing.">
-          <Button variant="primary" disabled={signing.isPending} onClick={() => signing.mutate()}>
-            Sign in to the node
-          </Button>
-        </NeedsWallet>
-        {signing.error && <Failure error={signing.error} />}
+      <Card heading="Settings">
+        <OperatorNote doing="see and change a Datanet's settings" />
       </Card>
     );
   const { datanetId } = datanet;
