@@ -1,4 +1,5 @@
 /** Who gathers others' knowledge: a Datanet from its making to its contributors' vote. */
+import assert from "node:assert/strict";
 import { settled, signIn, unlock } from "../browser.ts";
 import { inBrowser } from "../populated.ts";
 import { assertState } from "../screens.ts";
@@ -12,8 +13,11 @@ inBrowser(
       return { page, address: await signIn(page) };
     };
     const owner = await open("/datanets/new");
+    await owner.page.getByText(`./openledger operator admit ${owner.address}`).waitFor();
+    assert.ok(await owner.page.getByRole("button", { name: "Create it" }).isDisabled());
+    await assertState(owner.page, "datanet-new-not-admitted");
+    // The page follows by itself.
     await admit(world, owner.address);
-    await owner.page.reload();
     await owner.page.getByLabel("Name", { exact: true }).fill("Mills");
     await owner.page.getByLabel("Domain").fill("Taxes");
     await owner.page.getByLabel("Each row is judged by").selectOption("1");
@@ -69,9 +73,17 @@ inBrowser(
     await owner.page.reload();
     await publish.waitFor();
     await owner.page.getByText("2 to train on, 0 held out").waitFor();
+    await owner.page.getByRole("tab", { name: "Versions" }).click();
+    await owner.page.getByText("2 accepted rows are in no version yet.").waitFor();
+    await assertState(owner.page, "datanet-versions-none");
+    await owner.page.getByRole("link", { name: "Publish version 1" }).click();
     await assertState(owner.page, "datanet-settings");
     await publish.click();
     await owner.page.getByText("Version 1 is published: 2 rows").waitFor();
+    await owner.page.getByRole("tab", { name: "Versions" }).click();
+    await owner.page.getByRole("table", { name: "Versions" }).getByRole("row").nth(1).waitFor();
+    assert.equal(await owner.page.getByText("in no version yet").count(), 0);
+    await owner.page.getByRole("tab", { name: "Settings" }).click();
     await owner.page.getByRole("button", { name: "Open an election" }).click();
     await owner.page.getByRole("link", { name: "See the elections" }).click();
     await owner.page.getByText("0 of 2 votes are cast").waitFor();

@@ -99,7 +99,7 @@ export function DatanetPage() {
                   <Loaded query={versions}>
                     {({ pages }) => (
                       <Versions
-                        datanetId={id}
+                        datanet={datanet}
                         versions={pages.flatMap(({ versions }) => versions)}
                         more={versions}
                       />

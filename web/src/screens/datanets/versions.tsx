@@ -16,32 +16,40 @@ import { count } from "../../lib/format.ts";
 import { usePages } from "../../lib/pages.ts";
 import { Side } from "./example.tsx";
 import { passHeaders, usePass } from "./pass.ts";
+import { Unpublished } from "./unpublished.tsx";
 
 type Version = Schema<"DatanetVersion">;
 type Diff = Schema<"VersionDiff">;
 
 /** What has been published, and what changed from one version to another. */
 export function Versions({
-  datanetId,
+  datanet,
   versions,
   more,
 }: {
-  datanetId: string;
+  datanet: Schema<"Datanet">;
   versions: Version[];
   more: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
 }) {
+  const { datanetId } = datanet;
   return (
     <div className="flex flex-col gap-5">
       <Card
         heading="Versions"
         note="Immutable: each one's root stands on chain, and every row proves that it is under it."
       >
+        <Unpublished datanet={datanet} newest={versions[0]} />
         <Table
           caption="Versions"
           stack
           rows={versions}
           keyOf={({ version }) => String(version)}
-          empty={<Empty title="No version has been published yet" />}
+          empty={
+            <Empty title="No version has been published yet">
+              A version holds all rows that are accepted when it is published. Models are trained on versions
+              only.
+            </Empty>
+          }
           columns={[
             {
               heading: "Version",
