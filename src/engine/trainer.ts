@@ -39,6 +39,18 @@ export type TrainRecipe = {
   stopLoss: number;
 };
 
+/**
+ * The learning rate of one step: it rises over the warm-up, and falls linearly from the first step to the last at the same time.
+ *
+ * @param step from 0
+ * @param steps of all epochs
+ */
+export const learningRateAt = (
+  { learningRate, warmupSteps, finalRate }: Pick<TrainRecipe, "learningRate" | "warmupSteps" | "finalRate">,
+  step: number,
+  steps: number,
+): number => learningRate * Math.min(1, (step + 1) / warmupSteps) * (1 - ((1 - finalRate) * step) / steps);
+
 export type TrainState = { step: number; adapter: Adapter; optimizer: OptimizerState };
 
 const copyAdapter = ({ config, tensors }: Adapter): Adapter => ({
@@ -163,10 +175,7 @@ export async function createTrainer(
     ),
   };
 
-  const rate = (step: number) =>
-    recipe.learningRate *
-    Math.min(1, (step + 1) / recipe.warmupSteps) *
-    (1 - ((1 - recipe.finalRate) * step) / steps);
+  const rate = (step: number) => learningRateAt(recipe, step, steps);
 
   return {
     steps,

@@ -1,6 +1,6 @@
 /** What a fine-tuning job is told: validated at the edge, complete afterwards, and written into the release's manifest. */
 import { z } from "zod";
-import { moduleNames, type TrainRecipe } from "../engine/index.ts";
+import { learningRateAt, moduleNames, type TrainRecipe } from "../engine/index.ts";
 import type { HashableJson, Manifest } from "../protocol/index.ts";
 
 const fraction = z.number().nonnegative();
@@ -87,6 +87,14 @@ export type Warning = Readonly<z.output<typeof warningSchema>>;
 /** Learning rate × epochs of the gentle training that attribution was measured on; past it, and past the held-out optimum, it falls. */
 const gentleRateTimesEpochs = 0.01;
 
+/** The highest learning rate of so many steps. No step after the warm-up has a higher one. */
+const peakRate = (recipe: Recipe, steps: number): number =>
+  Math.max(
+    ...Array.from({ length: Math.min(recipe.warmupSteps, steps) }, (_, step) =>
+      learningRateAt(recipe, step, steps),
+    ),
+  );
+
 /**
  * What its developer should know of a recipe before it starts.
  *
@@ -99,8 +107,8 @@ export function recipeWarnings(recipe: Recipe, stepsMost?: number): Warning[] {
     warnings.push({
       code: "long-warm-up",
       message:
-        `The learning rate rises to ${learningRate} over ${warmupSteps} steps, and all ${epochs} epochs of these rows make at most ${stepsMost}: ` +
-        `${warmupSteps >= stepsMost ? "it is there at the very end, or never" : "more than half of them are below it"}. ` +
+        `The learning rate is to rise to ${learningRate} over ${warmupSteps} steps, and all ${epochs} epochs of these rows make at most ${stepsMost}. ` +
+        `As it falls from step to step as well, it is at most ${Number(peakRate(recipe, stepsMost).toPrecision(2))} here. ` +
         `Set warmupSteps to ${Math.max(1, Math.round(stepsMost / 10))}, a tenth of the steps, or take more rows or epochs.`,
     });
   if (!stopAtOptimum && learningRate * epochs > gentleRateTimesEpochs)

@@ -167,6 +167,19 @@ test("held-out rows are capped, the same ones each time; without any, or switche
   assert.equal(memorised.releasedEpoch, 1);
 });
 
+test("a warm-up longer than half the steps is told with the highest learning rate that comes of it", () => {
+  const recipe = recipeSchema.parse({ learningRate: 3e-3, warmupSteps: 20, finalRate: 0.1 });
+  const [long, ...others] = recipeWarnings(recipe, 14);
+  assert.deepEqual([long?.code, others], ["long-warm-up", []]);
+  assert.match(
+    long?.message ?? "",
+    /make at most 14\. .* it is at most 0\.00066 here\. Set warmupSteps to 1,/,
+  );
+  // Step 20 of 39 is where the warm-up ends, and 0.9 · 19 / 39 of the rate has gone by then.
+  assert.match(recipeWarnings(recipe, 39)[0]?.message ?? "", /it is at most 0\.0017 here/);
+  assert.deepEqual(recipeWarnings(recipe, 40), []);
+});
+
 test("a recipe that will likely run hot is named, with what that does; one that stops is not", () => {
   const warnings = (input: RecipeInput) => recipeWarnings(recipeSchema.parse(input));
   assert.deepEqual(warnings({}), []);
