@@ -125,6 +125,10 @@ export const date = (ms: number): string => minutes.format(ms);
 /** The same to the second, as blocks have it: `22 Nov 2026, 05:31:07 UTC`. */
 export const dateToSecond = (ms: number): string => seconds.format(ms);
 
+/** A Datanet where several stand beside each other: names may be the same, numbers are not. */
+export const datanetLabel = (name: string | undefined, datanetId: string): string =>
+  name === undefined ? `Datanet ${datanetId}` : `${name} · ${datanetId}`;
+
 /** A name in camel or snake case as lower-case words. */
 export const words = (name: string): string =>
   name

@@ -5,6 +5,7 @@ import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
+import { datanetLabel } from "../../lib/format.ts";
 import { useNow } from "../../lib/now.ts";
 import { leavePass, usePasses } from "../datanets/pass.ts";
 import { datanetQuery } from "../datanets/queries.ts";
@@ -46,7 +47,7 @@ export function Passes() {
                 params={{ id: datanetId }}
                 className="text-accent underline underline-offset-3"
               >
-                {name ?? `Datanet ${datanetId}`}
+                {datanetLabel(name, datanetId)}
               </Link>
             ),
           },

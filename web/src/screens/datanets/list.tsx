@@ -7,7 +7,7 @@ import { Empty, Loaded } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
-import { count } from "../../lib/format.ts";
+import { count, datanetLabel } from "../../lib/format.ts";
 import { useTourMark } from "../../tour/tour.ts";
 import { useIsOperator } from "../../wallet/session.ts";
 import { ImportVersion } from "./import-version.tsx";
@@ -66,7 +66,7 @@ export function DatanetList() {
                         params={{ id: datanetId }}
                         className="font-medium text-accent hover:underline"
                       >
-                        {name}
+                        {datanetLabel(name, datanetId)}
                       </Link>
                       <span className="block max-w-prose truncate text-quiet">{description}</span>
                     </>

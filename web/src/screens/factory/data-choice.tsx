@@ -3,7 +3,7 @@ import { api, ask } from "../../api/client.ts";
 import { Empty, Loaded } from "../../components/states.tsx";
 import { Badge } from "../../components/ui/badge.tsx";
 import { CheckField, SelectField } from "../../components/ui/field.tsx";
-import { count } from "../../lib/format.ts";
+import { count, datanetLabel } from "../../lib/format.ts";
 import { licensesQuery, versionsQuery } from "../datanets/queries.ts";
 import type { Draft } from "./draft.ts";
 
@@ -54,7 +54,7 @@ function Choice({ ids, chosen, onChange }: Props & { ids: readonly { datanetId: 
         return (
           <li key={datanetId} className="flex flex-wrap items-center justify-between gap-3 p-3">
             <CheckField
-              label={name}
+              label={datanetLabel(name, datanetId)}
               hint={`${count(shown?.count ?? 0)} examples, ${count(shown?.heldoutCount ?? 0)} held out. Each row has its contributor's signed consent.`}
               checked={version !== undefined}
               onCheckedChange={(checked) => {
@@ -68,7 +68,7 @@ function Choice({ ids, chosen, onChange }: Props & { ids: readonly { datanetId: 
                 {license?.commercialUse === false ? ": no price may be asked" : ""}
               </Badge>
               <SelectField
-                label={<span className="sr-only">Version of {name}</span>}
+                label={<span className="sr-only">Version of {datanetLabel(name, datanetId)}</span>}
                 value={shown?.version ?? ""}
                 onChange={({ target }) => onChange({ ...chosen, [datanetId]: Number(target.value) })}
               >

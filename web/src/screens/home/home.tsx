@@ -11,7 +11,7 @@ import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { Table } from "../../components/ui/table.tsx";
 import { When } from "../../components/when.tsx";
-import { count } from "../../lib/format.ts";
+import { count, datanetLabel } from "../../lib/format.ts";
 import { useTourMark } from "../../tour/tour.ts";
 import { Pulse } from "./pulse.tsx";
 
@@ -140,13 +140,8 @@ function Datanets({ datanets }: { datanets: Schema<"Status">["datanets"] }) {
         {
           heading: "Name",
           cell: ({ id, name }) => (
-            <Link
-              to="/datanets/$id"
-              params={{ id }}
-              className="text-accent hover:underline"
-              title={`Datanet ${id}`}
-            >
-              {name}
+            <Link to="/datanets/$id" params={{ id }} className="text-accent hover:underline">
+              {datanetLabel(name, id)}
             </Link>
           ),
         },
