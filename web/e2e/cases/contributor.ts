@@ -20,6 +20,32 @@ const taught = [
   ],
 }));
 
+inBrowser("what of some files became no row is told by file and by row", async ({ known, visit }) => {
+  const page = await visit(`/datanets/${known.datanetId}/contribute`);
+  const file = (name: string, text: string) => ({ name, mimeType: "", buffer: Buffer.from(text) });
+  await page
+    .getByLabel("Drop files here, or pick them")
+    .setInputFiles([
+      file("sums.csv", "question,answer\nWhat is twice three?,=2*3\nWhat is twice four?,\n"),
+      file("empty.txt", ""),
+      file("image.png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+    ]);
+  await page.getByRole("button", { name: "Read 3 files and check each row" }).click();
+  await page.getByText("2 files and 1 row were not read, and why").waitFor();
+  for (const name of ["empty.txt", "image.png"])
+    await page
+      .getByRole("listitem")
+      .filter({ has: page.getByText(name, { exact: true }) })
+      .getByText("nothing was read")
+      .waitFor();
+  assert.equal(await page.getByText("nothing was read").count(), 2);
+  await page
+    .getByRole("table", { name: "Rows that were read" })
+    .getByText(/begins like a spreadsheet formula/)
+    .waitFor();
+  await assertState(page, "contribute-not-read");
+});
+
 inBrowser(
   "what a newcomer contributes is trained on, asked about and paid for",
   async ({ world, known, visit, get }) => {

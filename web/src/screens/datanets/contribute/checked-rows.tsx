@@ -9,6 +9,12 @@ import type { Preview } from "./hand-in.ts";
 
 type Row = { at: number; row: Part["rows"][number]; said: Preview["rows"][number] };
 
+/** What the checks found in a row, and what was noted as it was read. */
+const reasonsOf = ({ row: { notes = [] }, said }: Row) => [
+  ...said.reasons,
+  ...notes.map((message) => ({ check: "reading", severity: "note" as const, message })),
+];
+
 /** What would become of each row, before anything is signed. */
 export function CheckedRows({ part, preview }: { part: Part; preview: Preview }) {
   const [status, setStatus] = useState<string>();
@@ -66,7 +72,7 @@ export function CheckedRows({ part, preview }: { part: Part; preview: Preview })
           {
             heading: "Why",
             width: "minmax(12rem, 3fr)",
-            cell: ({ said }) => mainReason(said.reasons),
+            cell: (row) => mainReason(reasonsOf(row)),
           },
         ]}
       />
@@ -89,7 +95,7 @@ export function CheckedRows({ part, preview }: { part: Part; preview: Preview })
               </div>
             </details>
           )}
-          <Reasons reasons={opened.said.reasons} />
+          <Reasons reasons={reasonsOf(opened)} />
         </Dialog>
       )}
     </div>

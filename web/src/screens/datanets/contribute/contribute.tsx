@@ -14,7 +14,16 @@ import { datanetTrail } from "../trail.ts";
 import { Bring } from "./bring.tsx";
 import { CheckedRows } from "./checked-rows.tsx";
 import { Consent } from "./consent.tsx";
-import { type Mapping, type Part, partsOf, place, type Shape, type Unread } from "./convert.ts";
+import {
+  isFile,
+  type Mapping,
+  type Part,
+  partsOf,
+  place,
+  type Shape,
+  type Unread,
+  unreadInWords,
+} from "./convert.ts";
 import {
   handIn,
   type Preview,
@@ -27,10 +36,23 @@ import {
 import { Detected } from "./mapping.tsx";
 import { type Work, Working } from "./working.tsx";
 
-type Seen = { shapes: Map<string, Shape | null>; unread: Unread[]; unreadRows: number };
+type Seen = {
+  shapes: Map<string, Shape | null>;
+  /** Files that are read through and gave no row. */
+  fruitless: Set<string>;
+  unread: Unread[];
+  unreadFiles: number;
+  unreadRows: number;
+};
 
 const unreadKept = 500;
-const nothingSeen = (): Seen => ({ shapes: new Map(), unread: [], unreadRows: 0 });
+const nothingSeen = (): Seen => ({
+  shapes: new Map(),
+  fruitless: new Set(),
+  unread: [],
+  unreadFiles: 0,
+  unreadRows: 0,
+});
 
 /** From a folder of documents to rows that count: bring, check, sign, sent. */
 export function Contribute() {
@@ -80,11 +102,17 @@ export function Contribute() {
         setSeen({ ...found });
       },
       onUnread: (unread) => {
-        found.unreadRows += unread.refused.rows ?? 1;
+        if (isFile(unread)) found.unreadFiles++;
+        else found.unreadRows += unread.refused.rows ?? 1;
         if (found.unread.length < unreadKept) found.unread.push(unread);
         setSeen({ ...found });
       },
-      onRows: (file, rows) => begin(`Reading ${file}: ${counted(rows, "row")}`),
+      onRows: (file, rows) => {
+        begin(`Reading ${file}: ${counted(rows, "row")}`);
+        if (rows > 0) return;
+        found.fruitless.add(file);
+        setSeen({ ...found });
+      },
     });
   }
 
@@ -156,6 +184,8 @@ export function Contribute() {
   const step = reports.length > 0 ? 3 : checked ? 2 : reading.length > 0 ? 1 : 0;
   const unknown = (file: string) =>
     seen.unread.find(({ source, refused }) => source.file === file && refused.columns)?.refused.columns;
+  const whyNothing = (file: string) =>
+    seen.unread.find(({ source }) => source.file === file)?.refused.message ?? "It holds no row.";
   const map = (file: string, mapping: Mapping | undefined) => {
     const using = new Map(mappings);
     if (mapping) using.set(file, mapping);
@@ -186,13 +216,14 @@ export function Contribute() {
                       key={file}
                       file={file}
                       shape={shape}
+                      nothingRead={seen.fruitless.has(file) ? whyNothing(file) : undefined}
                       columns={unknown(file)}
                       mapping={mappings.get(file)}
                       onMap={(mapping) => map(file, mapping)}
                     />
                   ))}
                 </ul>
-                {seen.unreadRows > 0 && <NotRead seen={seen} />}
+                {seen.unreadFiles + seen.unreadRows > 0 && <NotRead seen={seen} />}
               </Card>
             )}
             {checked && (
@@ -256,11 +287,11 @@ export function Contribute() {
   );
 }
 
-function NotRead({ seen: { unread, unreadRows } }: { seen: Seen }) {
+function NotRead({ seen: { unread, unreadFiles, unreadRows } }: { seen: Seen }) {
   return (
     <details className="mt-3 text-sm" open={unread.length <= 3}>
       <summary className="text-wait">
-        {unreadRows === 1 ? "1 row was" : `${count(unreadRows)} rows were`} not read, and why
+        {unreadInWords({ files: unreadFiles, rows: unreadRows })}, and why
       </summary>
       <ul className="mt-2 flex max-h-72 flex-col gap-1.5 overflow-y-auto">
         {unread.map(({ source, refused }) => (

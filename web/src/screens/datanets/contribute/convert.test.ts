@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { jsonLines, place } from "./convert.ts";
+import { isFile, jsonLines, place, unreadInWords } from "./convert.ts";
 
 /** Bytes in pieces of these lengths, over and over. */
 function stream(bytes: Uint8Array, lengths: readonly number[]): ReadableStream<Uint8Array> {
@@ -31,6 +31,16 @@ test("rows are the same however the bytes of their lines arrive", async () => {
       },
     ),
   );
+});
+
+test("files and rows that were not read are counted apart", () => {
+  assert.equal(unreadInWords({ files: 2, rows: 3 }), "2 files and 3 rows were not read");
+  assert.equal(unreadInWords({ files: 1, rows: 0 }), "1 file was not read");
+  assert.equal(unreadInWords({ files: 0, rows: 1 }), "1 row was not read");
+  const refused = { code: "no-text", message: "" };
+  assert.ok(isFile({ source: { file: "image.png" }, refused }));
+  assert.ok(!isFile({ source: { file: "a.csv", line: 2 }, refused }));
+  assert.ok(!isFile({ source: { file: "a.txt", offset: 0 }, refused }));
 });
 
 test("a row's place is told as it is looked up", () => {

@@ -1,10 +1,12 @@
 /** Files of any format as rows, read by the node as they arrive there. No document is needed here. */
 import { ownHeader, refusalOf } from "../../../api/refusal.ts";
 import type { Schema } from "../../../api/types.ts";
+import { counted } from "../../../lib/format.ts";
 
 export type Example = Schema<"Example">;
 export type Source = { file: string; line?: number; page?: number; row?: number; offset?: number };
-export type ReadRow = { source: Source; example: Example };
+/** A row that became an example; `notes` say what to know of it, such as that a cell looks like a formula. */
+export type ReadRow = { source: Source; example: Example; notes?: readonly string[] };
 /** What became no row, and why; `columns` where somebody must say what a table's columns are. */
 export type Unread = {
   source: Source;
@@ -88,7 +90,7 @@ async function* rowsOf(
         if ("end" in line || at++ < read) continue;
         read++;
         if ("refused" in line) onUnread(line);
-        else yield { source: line.source, example: line.example };
+        else yield line;
       }
       return;
     } catch (error) {
@@ -110,7 +112,8 @@ export async function* partsOf(
   for (const file of files) {
     let count = 0;
     for await (const row of rowsOf(file, reading)) {
-      const line = `${JSON.stringify(row)}\n`;
+      // Notes are for who looks, not for who takes the rows.
+      const line = `${JSON.stringify({ source: row.source, example: row.example })}\n`;
       // Characters of UTF-16 have at most three bytes each.
       if (rows.length > 0 && (rows.length >= limits.rows || bytes + 3 * line.length > limits.bytes)) {
         yield { rows, body: new Blob(lines), last: false };
@@ -124,6 +127,16 @@ export async function* partsOf(
     reading.onRows(file.name, count);
   }
   if (rows.length > 0) yield { rows, body: new Blob(lines), last: true };
+}
+
+/** Whether it is a file, or what is left of one, rather than a row of it. */
+export const isFile = ({ source: { line, page, row, offset } }: Unread): boolean =>
+  line === undefined && page === undefined && row === undefined && offset === undefined;
+
+/** How much became no row: files and rows apart. */
+export function unreadInWords({ files, rows }: { files: number; rows: number }): string {
+  const parts = [...(files > 0 ? [counted(files, "file")] : []), ...(rows > 0 ? [counted(rows, "row")] : [])];
+  return `${parts.join(" and ")} ${files + rows === 1 ? "was" : "were"} not read`;
 }
 
 /** A row's place as a person looks it up: file, line or page. */

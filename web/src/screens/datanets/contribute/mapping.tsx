@@ -8,6 +8,8 @@ import type { Mapping, Shape } from "./convert.ts";
 type Props = {
   file: string;
   shape: Shape | null;
+  /** Why it gave no row, where it gave none. */
+  nothingRead?: string | undefined;
   /** Columns of a table that fits no shape that is known. */
   columns?: readonly string[] | undefined;
   mapping?: Mapping | undefined;
@@ -15,7 +17,7 @@ type Props = {
 };
 
 /** What a file is taken for, and which of its columns make an example where a person says otherwise. */
-export function Detected({ file, shape, columns: unknown, mapping, onMap }: Props) {
+export function Detected({ file, shape, nothingRead, columns: unknown, mapping, onMap }: Props) {
   const columns = unknown ?? (shape?.kind === "table" ? shape.columns : []);
   const [open, setOpen] = useState(false);
   function submit(event: FormEvent<HTMLFormElement>) {
@@ -35,8 +37,18 @@ export function Detected({ file, shape, columns: unknown, mapping, onMap }: Prop
       <div className="flex flex-wrap items-center gap-2 text-sm">
         <span className="font-medium">{file}</span>
         {shape && <Badge tone="quiet">{shape.format}</Badge>}
-        {shape?.kind === "table" && <Badge tone="good">{words(shape.shape)}</Badge>}
-        {shape?.kind === "document" && <Badge tone="good">cut into chunks</Badge>}
+        {nothingRead !== undefined && !unknown && (
+          <>
+            <Badge tone="bad">nothing was read</Badge>
+            <span className="text-quiet">{nothingRead}</span>
+          </>
+        )}
+        {shape?.kind === "table" && nothingRead === undefined && (
+          <Badge tone="good">{words(shape.shape)}</Badge>
+        )}
+        {shape?.kind === "document" && nothingRead === undefined && (
+          <Badge tone="good">cut into chunks</Badge>
+        )}
         {unknown && <Badge tone="wait">say what its columns are</Badge>}
         {shape?.kind === "table" && shape.unused.length > 0 && (
           <span className="text-quiet">not used: {shape.unused.slice(0, 8).join(", ")}</span>
