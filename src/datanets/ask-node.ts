@@ -1,9 +1,8 @@
 /** Another node's answers, as JSON: bounded in bytes and time, and never from where it redirects to. */
 import { DatanetError } from "./errors.ts";
-import type { Ask } from "./import-version.ts";
+import type { Ask } from "./remote-version.ts";
 
 const askMs = 60_000;
-const bytesMax = 256 * 2 ** 20;
 
 /** @param node its address, http or https */
 export function askNode(node: string): Ask {
@@ -13,7 +12,7 @@ export function askNode(node: string): Ask {
       "bad-import",
       `"${node}" is no node's address; expected one such as https://node.example.`,
     );
-  return async (path) => {
+  return async (path, bytesMax) => {
     const url = new URL(path, base);
     const failed = (why: string) => new DatanetError("bad-import", `${url} cannot be had: ${why}.`);
     const response = await fetch(url, { signal: AbortSignal.timeout(askMs), redirect: "error" }).catch(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { openBlobFolder, openScratchDatabase } from "../store/index.ts";
 import { askNode } from "./ask-node.ts";
 import { DatanetError } from "./errors.ts";
 import { ada, bo, card, example, lines, openWorld, owner, signed, type World } from "./fixtures/world.ts";
-import type { Ask } from "./import-version.ts";
+import type { Ask } from "./remote-version.ts";
 import { datanetRoutes } from "./routes.ts";
 import { createDatanets, type Datanets } from "./service.ts";
 
@@ -56,12 +57,12 @@ test("what another node says is not believed, and nothing is kept of it", async 
   type Json = Record<string, unknown>;
   const changed =
     (at: RegExp, change: (answer: Json) => unknown): Ask =>
-    async (path) => {
-      const answer = await ask(path);
+    async (path, bytesMax) => {
+      const answer = await ask(path, bytesMax);
       return at.test(path) ? change(answer as Json) : answer;
     };
   const rows = /rows\?split=train/;
-  const page = (await ask(`/v1/datanets/${datanetId}/versions/1/rows`)) as { rows: Json[] };
+  const page = (await ask(`/v1/datanets/${datanetId}/versions/1/rows`, 10_000)) as { rows: Json[] };
   const [first, second] = page.rows;
   for (const [asked, message] of [
     [changed(rows, (answer) => ({ ...answer, rows: [second, first] })), /is not example/],
@@ -80,7 +81,49 @@ test("what another node says is not believed, and nothing is kept of it", async 
   for (const address of ["file:///etc/passwd", "nonsense", "http://user:secret@127.0.0.1"])
     assert.throws(() => askNode(address), refused("bad-import", /no node's address/));
   const closed = refused("bad-import", /cannot be had: bad port/);
-  await assert.rejects(askNode("http://127.0.0.1:1")("/"), closed);
+  await assert.rejects(askNode("http://127.0.0.1:1")("/", 10), closed);
+});
+
+test("of a node that lies no more is read than shows it, nor longer answers than there can be", async () => {
+  const asked: { path: string; bytesMax: number }[] = [];
+  const lying =
+    (at: RegExp, lie: object): Ask =>
+    async (path, bytesMax) => {
+      asked.push({ path: path.slice(path.lastIndexOf("/") + 1), bytesMax });
+      const answer = (await ask(path, bytesMax)) as object;
+      return at.test(path) ? { ...answer, ...lie } : answer;
+    };
+  const many = Array.from({ length: 10_000 }, () => ({
+    contribution: 0,
+    position: 0,
+    digest: `0x${"1".repeat(64)}`,
+  }));
+  await assert.rejects(
+    here.importVersion(lying(/manifest$/, { rows: many }), datanetId, 1),
+    refused("bad-import", /manifest digest should be/),
+  );
+  assert.deepEqual(
+    asked.splice(0).map(({ path }) => path),
+    [String(datanetId), "manifest"],
+  );
+  await assert.rejects(
+    here.importVersion(lying(/split=train/, { rows: [{ example: example(9) }] }), datanetId, 1),
+    refused("bad-import", /Row 0 of the training rows is not example 0x/),
+  );
+  const mebibyte = 2 ** 20;
+  assert.deepEqual(asked, [
+    { path: String(datanetId), bytesMax: mebibyte },
+    { path: "manifest", bytesMax: mebibyte + 2 * 2_048 },
+    { path: "rows?split=train&offset=0&limit=500", bytesMax: 64 * mebibyte },
+  ]);
+  const server = serve({ fetch: () => new Response("x".repeat(1_000)), port: 0, hostname: "127.0.0.1" });
+  closing.push(() => new Promise((done) => server.close(done)));
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  await assert.rejects(
+    askNode(`http://127.0.0.1:${port}`)("/", 999),
+    refused("bad-import", /it is longer than 999 bytes/),
+  );
 });
 
 test("a version is copied to the last byte, once; only its own node publishes the next", async () => {

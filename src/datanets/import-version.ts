@@ -6,7 +6,7 @@ import { cardSchema, recordDatanet } from "./datanet.ts";
 import { DatanetError } from "./errors.ts";
 import { readSummary, recordVersion, type VersionSummary } from "./publication.ts";
 import type { RegisteredDatanet, Registry } from "./registry.ts";
-import { fetchVersion, openVersion } from "./remote-version.ts";
+import { type Ask, fetchVersion, openVersion } from "./remote-version.ts";
 import type { Texts } from "./texts.ts";
 import type { VersionContent } from "./version.ts";
 
@@ -18,8 +18,7 @@ type Parts = {
   now: () => number;
 };
 
-/** A node's answer to a GET, as JSON. */
-export type Ask = (path: string) => Promise<unknown>;
+const cardBytesMax = 2 ** 20;
 
 const foreign = (what: string, cause?: unknown) =>
   Object.assign(new DatanetError("bad-import", what), { cause });
@@ -53,7 +52,7 @@ export async function importVersion(
   const wanted = { datanetId: datanetId.toString(), version };
   let content: VersionContent;
   try {
-    content = openVersion(await fetchVersion(ask, wanted), { ...wanted, ...registered });
+    content = openVersion(await fetchVersion(ask, wanted, registered), { ...wanted, ...registered });
     const { manifest } = content;
     if (textDigest(manifest.license) !== registered.licenseDigest)
       throw new Error(`its licence is not the one on chain: ${manifest.license}`);
@@ -79,7 +78,7 @@ export async function importVersion(
 async function cardOf(ask: Ask, { datanetId, cardDigest }: RegisteredDatanet) {
   const said = z
     .object(cardSchema.omit({ schema: true }).shape)
-    .safeParse(await ask(`/v1/datanets/${datanetId}`));
+    .safeParse(await ask(`/v1/datanets/${datanetId}`, cardBytesMax));
   const card = said.success
     ? cardSchema.parse({ schema: "openledger/datanet-card/1", ...said.data })
     : undefined;

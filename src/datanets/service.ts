@@ -32,7 +32,7 @@ import { DatanetError } from "./errors.ts";
 import type { ExportedFile } from "./export/croissant.ts";
 import { type ExportName, exportVersion } from "./export/index.ts";
 import { type Histograms, histogramsOf } from "./histograms.ts";
-import { type Ask, importVersion } from "./import-version.ts";
+import { importVersion } from "./import-version.ts";
 import { type NextVersion, nextVersion } from "./next-version.ts";
 import type { OnUploadProgress } from "./progress.ts";
 import {
@@ -44,6 +44,7 @@ import {
 } from "./publication.ts";
 import { contributionsAfter, type RecentContribution } from "./recent.ts";
 import type { Registry } from "./registry.ts";
+import type { Ask } from "./remote-version.ts";
 import { type ContributionReport, type ReportPage, readReport } from "./report.ts";
 import { createRowFacts } from "./row-facts.ts";
 import { type RowsQuery, rowsPage } from "./rows-page.ts";

@@ -92,5 +92,17 @@ inBrowser(
     await page.getByText("You are let in for an hour.").waitFor();
     await page.getByRole("tab", { name: "Rows" }).click();
     await page.getByRole("button", { name: "Open row 0" }).waitFor();
+
+    // A report tells strangers what became of rows; who gave them opens the rest with a signature.
+    const [given] = await world.node.datanets.contributions(BigInt(datanetId), { limit: 1 });
+    const report = `/datanets/${datanetId}/contributions/${given?.contributionId}`;
+    const stranger = await visit(report);
+    await stranger.getByRole("heading", { name: "Where rows came from, and what was found" }).waitFor();
+    await assertState(stranger, "contribution-gated");
+    const giver = await visit(report, world.node.network.keys.account("writer"));
+    await giver.getByRole("button", { name: "Open the rows that I gave" }).click();
+    await giver.getByText("Your rows are open for an hour.", { exact: true }).waitFor();
+    await giver.getByRole("button", { name: "Open row 2" }).click();
+    await giver.getByRole("dialog").getByText("Digest", { exact: true }).waitFor();
   },
 );
