@@ -9,6 +9,10 @@ import { table } from "./table.ts";
 const asOperator = { operator: true } as const;
 const place = (address: string) => `/v1/operator/people/${encodeURIComponent(address)}`;
 type PeopleJson = { readonly people: readonly Person[] };
+type DismissalJson = PeopleJson & {
+  readonly dismissed: readonly string[];
+  readonly keys: readonly { readonly id: string; readonly name: string }[];
+};
 
 /** `openledger operator admit|dismiss|list`: people who act as the operator with their wallets, in the web application mostly. */
 export function define(command: Command, io: Io): void {
@@ -18,11 +22,18 @@ export function define(command: Command, io: Io): void {
       const found = await connect().put<PeopleJson>(place(address), {}, asOperator);
       io.result(found, `${show(found)}\n\nIt can do everything but back up the node, from now on.`);
     });
-  subcommand(command, "dismiss", "Let it act for itself only, from now on")
+  subcommand(
+    command,
+    "dismiss",
+    "Let it act for itself only, from now on; whom it admitted too, and end the keys they made",
+  )
     .argument("<address>", "as list shows it")
     .action(async (address: string) => {
-      const found = await connect().delete<PeopleJson>(place(address), asOperator);
-      io.result(found, show(found));
+      const found = await connect().delete<DismissalJson>(place(address), asOperator);
+      const ended = [...found.dismissed, ...found.keys.map(({ id, name }) => `key ${id} (${name})`)];
+      const gone =
+        ended.length === 0 ? "It was none." : `Ended:\n${ended.map((one) => `  ${one}`).join("\n")}`;
+      io.result(found, `${show(found)}\n\n${gone}`);
     });
   subcommand(command, "list", "Show who acts as the operator").action(async () => {
     const found = await connect().get<PeopleJson>("/v1/operator/people", asOperator);

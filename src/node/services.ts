@@ -305,6 +305,7 @@ export async function openServices(
     chainId: network.network.chainId,
     origins: () => ownOrigins(config, url()),
     operators: [toHex(accounts.operator.address), ...config.operators],
+    warn,
   });
   return {
     ...{ config, network, accounts, contracts, operator, database, blobs, dataKeys, sealed, quiet, jobs },

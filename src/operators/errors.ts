@@ -5,6 +5,7 @@ export const operatorErrorStatus = {
   "key-revoked": 401,
   "scope-missing": 403,
   "not-operator": 403,
+  "people-only": 403,
   "foreign-origin": 403,
   "bad-sign-in": 400,
   "nonce-refused": 400,

@@ -5,6 +5,9 @@
  * home may do everything, operator keys (`olk_…`) what their {@link scopes} say. Keys are found by a public id and compared in
  * constant time; of a secret only the SHA-256 is kept. Whatever changes something is written to a bounded log before it is done.
  *
+ * Everybody but the token and those of the configuration was admitted, and every key made, by somebody: what came of whoever is dismissed,
+ * or revoked, ends with them (`standing`).
+ *
  * People sign in with a wallet (EIP-4361, `siwe`) and get a session in a cookie; that of an operator's address passes the guard too. A
  * cookie counts for requests of the node's own pages only (`origin`).
  */

@@ -12,7 +12,7 @@ const database = await openScratchDatabase();
 after(() => database.close());
 let now = 1_800_000_000_000;
 const operators = await openOperators({
-  ...{ database, rootToken: token, now: () => now },
+  ...{ database, rootToken: token, now: () => now, warn: assert.fail },
   ...{ chainId: 1, origins: () => [], operators: [] },
 });
 const app = new OpenAPIHono();

@@ -1,7 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Address } from "../protocol/index.ts";
 import type { Database } from "../store/index.ts";
 import { OperatorError } from "./errors.ts";
 import { lacking, type Principal, type Scope } from "./scopes.ts";
+import { checkStanding } from "./standing.ts";
 
 /** A key that lets programs and people do a part of what the operator may. */
 export type OperatorKey = {
@@ -28,6 +30,8 @@ export type KeyWish = {
 };
 
 export type KeyParts = { readonly database: Database; readonly now: () => number };
+/** Addresses, lower-case, that the configuration names operators. */
+type Named = { readonly configured: readonly Address[] };
 
 /** Keys that can be used at a time. */
 const usableMax = 1_000;
@@ -51,10 +55,10 @@ export const isKeySecret = (text: string): boolean => secretPattern.test(text);
 /**
  * @param creator whoever asks; a key gives nothing away that it does not have, and nothing for longer
  * @returns the key and its secret, `olk_<id>_<43 letters>`, of which only the digest is kept
- * @throws OperatorError `scope-missing`, `outlives-creator`, `in-the-past`, `too-many-keys`
+ * @throws OperatorError `scope-missing`, `outlives-creator`, `in-the-past`, `too-many-keys`; `not-operator`, `key-revoked` when the creator ended meanwhile
  */
 export async function createKey(
-  { database, now }: KeyParts,
+  { database, now, configured }: KeyParts & Named,
   creator: Principal,
   wish: KeyWish,
 ): Promise<{ key: OperatorKey; secret: string }> {
@@ -85,6 +89,7 @@ export async function createKey(
   const id = randomBytes(8).toString("hex");
   const secret = `olk_${id}_${randomBytes(32).toString("base64url")}`;
   const key = await database.transaction(async (tx) => {
+    await checkStanding(tx, configured, creator.who);
     await tx.query("delete from operators.keys where revoked_at_ms < $1 or expires_at_ms < $1", [
       at - endedMs,
     ]);

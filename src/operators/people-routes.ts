@@ -4,9 +4,9 @@ import { addressSchema } from "../protocol/index.ts";
 import { answering, errorOut, json } from "./answers.ts";
 import { OperatorError } from "./errors.ts";
 import type { GuardEnv } from "./guard.ts";
+import type { Admitter } from "./people.ts";
 import type { Principal } from "./scopes.ts";
 import type { Operators } from "./service.ts";
-import { operatorSessionScopes } from "./sessions.ts";
 
 const tags = ["Operator"];
 const security = [{ operator: [] }];
@@ -17,10 +17,18 @@ const peopleOut = z
     ),
   })
   .openapi("OperatorPeople");
+const dismissalOut = peopleOut
+  .extend({
+    dismissed: z.array(addressSchema).openapi({ description: "with whom it admitted, and so on" }),
+    keys: z
+      .array(z.object({ id: z.string(), name: z.string() }))
+      .openapi({ description: "that those made, and that end with them" }),
+  })
+  .openapi("OperatorDismissal");
 const failures = {
   400: json(errorOut, "The request is not right; the message says why"),
   401: json(errorOut, "Not the operator"),
-  403: json(errorOut, "Less than what an operator's session may do"),
+  403: json(errorOut, "The scope keys is missing, or a key would admit or dismiss"),
   409: json(errorOut, "Only the configuration can take this address back, or too many are admitted"),
 };
 const request = { params: z.object({ address: z.string().toLowerCase().pipe(addressSchema) }) };
@@ -39,7 +47,7 @@ const routes = {
     path: "/v1/operator/people/{address}",
     tags,
     security,
-    summary: "Let an address act in the operator's name when it is signed in",
+    summary: "Let an address act in the operator's name when it is signed in; no key does that",
     request,
     responses: { 200: json(peopleOut, "Admitted"), ...failures },
   }),
@@ -48,21 +56,22 @@ const routes = {
     path: "/v1/operator/people/{address}",
     tags,
     security,
-    summary: "Let it act for itself only, from now on",
+    summary: "Let it act for itself only, from now on; whom it admitted too, and end the keys they made",
     request,
-    responses: { 200: json(peopleOut, "Dismissed"), ...failures },
+    responses: { 200: json(dismissalOut, "Dismissed"), ...failures },
   }),
 };
 
-/** Nobody gives what they do not have: a key with a part of the rights admits nobody. */
-function mayAdmit({ who, scopes }: Principal): void {
-  const missing = operatorSessionScopes.filter((scope) => !scopes.includes(scope));
-  if (missing.length > 0)
-    throw new OperatorError(
-      "scope-missing",
-      `Whoever is admitted may do what an operator's session may; ${who} lacks ${missing.join(", ")}.`,
-    );
+/** @throws OperatorError `people-only` for a key, whatever its scopes */
+function personOf({ who }: Principal): Admitter {
+  if (!isKey(who)) return who;
+  throw new OperatorError(
+    "people-only",
+    `No operator key admits or dismisses people, whatever its scopes, for they would outlast it; ${who} asked. Ask with the operator token, or signed in as an operator.`,
+  );
 }
+
+const isKey = (who: Principal["who"]): who is Exclude<Principal["who"], Admitter> => who.startsWith("key:");
 
 export function peopleRoutes({ guard, people }: Pick<Operators, "guard" | "people">): OpenAPIHono<GuardEnv> {
   const app = answering(["/v1/operator/people", "/v1/operator/people/*"]);
@@ -70,15 +79,13 @@ export function peopleRoutes({ guard, people }: Pick<Operators, "guard" | "peopl
   const listed = () => ({ people: people.list().map((person) => ({ ...person })) });
   app.openapi({ ...routes.list, middleware: [keys] }, (context) => context.json(listed(), 200));
   app.openapi({ ...routes.admit, middleware: [keys] }, async (context) => {
-    const principal = context.get("principal");
-    mayAdmit(principal);
-    await people.admit(context.req.valid("param").address, principal.who);
+    await people.admit(context.req.valid("param").address, personOf(context.get("principal")));
     return context.json(listed(), 200);
   });
   app.openapi({ ...routes.dismiss, middleware: [keys] }, async (context) => {
-    mayAdmit(context.get("principal"));
-    await people.dismiss(context.req.valid("param").address);
-    return context.json(listed(), 200);
+    personOf(context.get("principal"));
+    const ended = await people.dismiss(context.req.valid("param").address);
+    return context.json({ ...listed(), dismissed: [...ended.people], keys: [...ended.keys] }, 200);
   });
   return app;
 }

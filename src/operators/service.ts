@@ -28,18 +28,17 @@ export type OperatorsOptions = Omit<SessionParts, "now" | "people"> & {
   readonly operators: readonly Address[];
   /** May do everything; at least 32 random bytes of text. */
   readonly rootToken: string;
+  /** Is told at the start of people and keys that end because those who admitted or made them are no operators any more. */
+  readonly warn: (message: string) => void;
   readonly now?: () => number;
 };
 
 export async function openOperators({ now = Date.now, ...options }: OperatorsOptions): Promise<Operators> {
   const { database } = options;
   await migrateOperators(database);
-  const people = await openPeople(
-    database,
-    options.operators.map((address) => toHex(address)),
-    now,
-  );
-  const parts = { ...options, now, people };
+  const configured = options.operators.map((address) => toHex(address));
+  const people = await openPeople(database, configured, now, options.warn);
+  const parts = { ...options, now, configured, people };
   const sessions = createSessions(parts);
   return {
     now,

@@ -17,7 +17,7 @@ const database = await openScratchDatabase();
 after(() => database.close());
 let now = 1_800_000_000_000;
 const operators = await openOperators({
-  ...{ database, rootToken: "r".repeat(43), now: () => now },
+  ...{ database, rootToken: "r".repeat(43), now: () => now, warn: assert.fail },
   ...{
     chainId,
     origins: () => [origin, https],

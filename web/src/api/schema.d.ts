@@ -855,7 +855,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description Less than what an operator's session may do */
+                /** @description The scope keys is missing, or a key would admit or dismiss */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -901,7 +901,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Let an address act in the operator's name when it is signed in */
+        /** Let an address act in the operator's name when it is signed in; no key does that */
         put: {
             parameters: {
                 query?: never;
@@ -950,7 +950,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description Less than what an operator's session may do */
+                /** @description The scope keys is missing, or a key would admit or dismiss */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -981,7 +981,7 @@ export interface paths {
             };
         };
         post?: never;
-        /** Let it act for itself only, from now on */
+        /** Let it act for itself only, from now on; whom it admitted too, and end the keys they made */
         delete: {
             parameters: {
                 query?: never;
@@ -999,7 +999,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["OperatorPeople"];
+                        "application/json": components["schemas"]["OperatorDismissal"];
                     };
                 };
                 /** @description The request is not right; the message says why */
@@ -1030,7 +1030,7 @@ export interface paths {
                         };
                     };
                 };
-                /** @description Less than what an operator's session may do */
+                /** @description The scope keys is missing, or a key would admit or dismiss */
                 403: {
                     headers: {
                         [name: string]: unknown;
@@ -13297,6 +13297,15 @@ export interface components {
                 address: string;
                 admittedBy: string;
                 admittedAtMs: number | null;
+            }[];
+        };
+        OperatorDismissal: components["schemas"]["OperatorPeople"] & {
+            /** @description with whom it admitted, and so on */
+            dismissed: string[];
+            /** @description that those made, and that end with them */
+            keys: {
+                id: string;
+                name: string;
             }[];
         };
         Session: {
