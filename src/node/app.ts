@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
 import { createRpc } from "../chain/index.ts";
 import { datanetRoutes } from "../datanets/index.ts";
 import { explorerRoutes } from "../explorer/index.ts";
@@ -61,6 +62,12 @@ export async function createApp(services: Services) {
       return context.json(
         { error: { code: "invalid-request", message: "Text must not hold the NUL character." } },
         400,
+      );
+    // A body that cannot be read is a mistake of whoever sent it.
+    if (error instanceof HTTPException && error.status < 500)
+      return context.json(
+        { error: { code: "invalid-request", message: error.message } },
+        error.status as 400,
       );
     warn(`${context.req.method} ${new URL(context.req.url).pathname}: ${error.stack ?? error.message}`);
     return context.json(

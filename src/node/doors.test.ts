@@ -1,4 +1,4 @@
-/** What the doors of a whole node answer to bodies that are too large. */
+/** What the doors of a whole node answer to bodies that are too large, or no JSON. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -55,4 +55,27 @@ test("a body beyond a door's limit is answered with 413, and the limit", async (
       { status: 413, code: "too-large", message: `A body may have ${bytesMax} bytes here.` },
       path,
     );
+});
+
+test("no door calls a body that is no JSON a failure of the node", async () => {
+  const { paths } = (await (await fetch(`${node.url}/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, unknown>>;
+  };
+  const doors = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path })),
+  );
+  const changing = doors.filter(({ method }) => method === "POST" || method === "PUT");
+  assert.ok(changing.length > 40, String(changing.length));
+  const hex32 = `0x${"ab".repeat(32)}`;
+  for (const { method, path } of changing) {
+    const filled = path
+      .replace(/\{(receipt|receiptId|release|releaseId|channelId|other)\}/g, hex32)
+      .replace(/\{(reader|curator|address|payee)\}/g, `0x${"12".repeat(20)}`)
+      .replace(/\{[^}]+\}/g, "1");
+    const headers = { "content-type": "application/json", authorization };
+    const response = await fetch(node.url + filled, { method, headers, body: "{" });
+    const text = await response.text();
+    assert.ok(response.status < 500, `${method} ${path}: ${text}`);
+    if (response.status >= 400) assert.notEqual(errorOf(JSON.parse(text)).message, "", path);
+  }
 });
