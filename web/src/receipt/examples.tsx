@@ -17,8 +17,10 @@ export function Examples({ examples }: { examples: Schema<"AnswerExamples"> }) {
   return (
     <div className="flex flex-col gap-3">
       <p className="text-sm text-quiet">
-        The strongest of {count(looked)} examples of the contributors who are paid. Shares are of those
-        examples' influence, not of money.
+        The strongest of {count(looked)} examples of the contributors who are paid.{" "}
+        {helpful.every(({ shareMillionths }) => shareMillionths === null)
+          ? "None has a share: examples for the answer and examples against it, summed, come to nothing or less."
+          : "A share is of the influence of all these examples together, not of money. Those that spoke against the answer count below zero, so that the shares of the strongest can come to more than 100 %."}
       </p>
       <ol className="flex flex-col gap-2">
         {helpful.slice(0, all ? undefined : first).map((found) => (
