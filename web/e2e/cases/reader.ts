@@ -22,6 +22,7 @@ inBrowser(
     await owner.getByRole("button", { name: "Save who may read" }).click();
     await owner.getByText("is no token here").waitFor();
     await owner.getByLabel("Token", { exact: true }).fill(contracts.WOPEN.address);
+    await owner.getByText("This is 1 WOPEN.").waitFor();
     await owner.getByRole("button", { name: "Save who may read" }).click();
     await owner.getByText("The terms hold; passes that were out have ended.", { exact: true }).waitFor();
 

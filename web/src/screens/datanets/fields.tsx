@@ -3,6 +3,7 @@ import type { Schema } from "../../api/types.ts";
 import { CheckField, SelectField, TextArea, TextField } from "../../components/ui/field.tsx";
 import { openText } from "../../lib/format.ts";
 import { optionalChecks } from "./new-form.ts";
+import { TokenAmount } from "./token-amount.tsx";
 
 const newRules: Schema<"DatanetRules"> = { refuse: ["contamination"], maskPersonalData: false };
 
@@ -82,6 +83,9 @@ export const OverlapField = ({ overlap = null }: { overlap?: number | null }) =>
 export function AccessFields({ rule = { kind: "public" } }: { rule?: Schema<"AccessRule">["rule"] }) {
   const [kind, setKind] = useState<string>(rule.kind);
   const token = rule.kind === "token" ? rule : undefined;
+  const [contract, setContract] = useState(token?.contract ?? "");
+  const [least, setLeast] = useState(token?.least ?? "1");
+  const isToken = /^0x[0-9a-f]{40}$/i.test(contract.trim()) && /^[1-9]\d{0,77}$/.test(least.trim());
   return (
     <div className="grid gap-4 md:grid-cols-2">
       <SelectField
@@ -103,14 +107,26 @@ export function AccessFields({ rule = { kind: "public" } }: { rule?: Schema<"Acc
             required
             placeholder="0x…"
             hint="An ERC-20 or ERC-721 on this chain"
-            defaultValue={token?.contract}
+            value={contract}
+            onChange={({ target }) => setContract(target.value)}
           />
           <TextField
             label="How much of it"
             name="least"
             inputMode="numeric"
-            hint="In its base units: 10¹⁸ are one of an ERC-20 with 18 decimals. 1 for one ERC-721."
-            defaultValue={token?.least ?? "1"}
+            hint={
+              <>
+                In its base units: 10¹⁸ are one of an ERC-20 with 18 decimals. 1 for one ERC-721.
+                {isToken && (
+                  <>
+                    {" "}
+                    This is <TokenAmount contract={contract.trim().toLowerCase()} units={least.trim()} />.
+                  </>
+                )}
+              </>
+            }
+            value={least}
+            onChange={({ target }) => setLeast(target.value)}
           />
         </>
       )}
