@@ -1,7 +1,9 @@
 /** Who makes a model: from the choice of its data to a question to base and model side by side. */
+import assert from "node:assert/strict";
 import { bringKey } from "../browser.ts";
 import { inBrowser, operator } from "../populated.ts";
 import { assertState } from "../screens.ts";
+import { publishRows } from "../world.ts";
 
 /** Longer than what computes may take on a machine that does something else, too. */
 const slowMs = 120_000;
@@ -57,4 +59,22 @@ inBrowser(
     await page.getByRole("table", { name: "Results" }).waitFor();
     await assertState(page, "factory-compared");
   },
+);
+
+inBrowser(
+  "a model whose estimate is refused cannot be started, and the button says where the reason stands",
+  async ({ world, visit }) => {
+    const datanetId = await publishRows(world, 12); // none of them held out
+    const page = await visit("/factory/new", operator);
+    await page.getByLabel("Name", { exact: true }).fill("lacking");
+    const start = page.getByRole("button", { name: "Start training" });
+    assert.ok(await start.isDisabled());
+    await page.getByText("It can start once what is asked for above is there.").waitFor();
+    await page.getByRole("checkbox", { name: `12 rows · ${datanetId}` }).click();
+    await page.getByText("It cannot start like this").waitFor({ timeout: slowMs });
+    await page.getByRole("alert").getByText(/held/).waitFor();
+    assert.ok(await start.isDisabled());
+    await assertState(page, "factory-new-refused");
+  },
+  { refused: [400] },
 );

@@ -42,6 +42,8 @@ function Run({ job }: { job: Schema<"FineTune"> }) {
   const over = isOver(job.state);
   const { curves, error } = useCurves(job.id, !over);
   const report = useQuery({ ...reportQuery(job.id), enabled: job.evaluated !== null });
+  // Who ended before the first step has nothing to draw.
+  const drawn = curves.x.length > 0 || !(job.state === "failed" || job.state === "cancelled");
   return (
     <>
       {job.error !== null && <Failure error={new Error(job.error)} />}
@@ -51,36 +53,40 @@ function Run({ job }: { job: Schema<"FineTune"> }) {
       {error !== undefined && <Failure error={error} />}
       <Figures job={job} curves={curves} />
       <div className="grid items-start gap-5 xl:grid-cols-2">
-        <Card
-          heading="Loss"
-          note="Nats per token, all tokens together; the held-out rows are never trained on."
-        >
-          <Curve
-            label="Training and held-out loss by step"
-            xLabel="Step"
-            x={curves.x}
-            series={[
-              { label: "training", values: curves.loss },
-              { label: "held out", values: curves.heldOut, dashed: true },
-            ]}
-          />
-        </Card>
-        <Card heading="Learning rate">
-          <Curve
-            label="Learning rate by step"
-            xLabel="Step"
-            x={curves.x}
-            series={[{ label: "learning rate", values: curves.learningRate }]}
-          />
-        </Card>
-        <Card heading="Gradient norm" note="Before it is clipped.">
-          <Curve
-            label="Gradient norm by step"
-            xLabel="Step"
-            x={curves.x}
-            series={[{ label: "norm", values: curves.gradientNorm }]}
-          />
-        </Card>
+        {drawn && (
+          <>
+            <Card
+              heading="Loss"
+              note="Nats per token, all tokens together; the held-out rows are never trained on."
+            >
+              <Curve
+                label="Training and held-out loss by step"
+                xLabel="Step"
+                x={curves.x}
+                series={[
+                  { label: "training", values: curves.loss },
+                  { label: "held out", values: curves.heldOut, dashed: true },
+                ]}
+              />
+            </Card>
+            <Card heading="Learning rate">
+              <Curve
+                label="Learning rate by step"
+                xLabel="Step"
+                x={curves.x}
+                series={[{ label: "learning rate", values: curves.learningRate }]}
+              />
+            </Card>
+            <Card heading="Gradient norm" note="Before it is clipped.">
+              <Curve
+                label="Gradient norm by step"
+                xLabel="Step"
+                x={curves.x}
+                series={[{ label: "norm", values: curves.gradientNorm }]}
+              />
+            </Card>
+          </>
+        )}
         <Card heading="What was asked for">
           <Facts facts={wishesOf(job)} />
         </Card>

@@ -42,7 +42,7 @@ function rowsOf({ heldOut, answers, regression }: Report): Row[] {
   if (regression)
     rows.push({
       measure: "General prompts",
-      what: `loss on ${count(regression.prompts)} prompts that have nothing to do with the data: what was forgotten`,
+      what: `loss in nats per token on ${count(regression.prompts)} prompts that have nothing to do with the data: a higher one means that it forgot`,
       ...regression.loss,
       ...{ less: true, share: false },
     });

@@ -157,7 +157,14 @@ function factsOf({ id, manifest, signature, transactionHash }: Schema<"Release">
     ["Loss curve", <Hash key="curve" value={manifest.lossCurveDigest} />],
     [
       "Pay index",
-      `${index.method}, ${count(index.contributors)} rows and ${count(index.nullRows)} of chance, ${index.k} dimensions`,
+      <>
+        {index.method}, {count(index.contributors)} rows that stand for contributors' examples, of {index.k}{" "}
+        dimensions
+        <span className="block text-quiet">
+          and {count(index.nullRows)} null rows, made from held-out examples that nobody is paid for: whose
+          score is not above theirs has none but by chance
+        </span>
+      </>,
     ],
     ["Its root", <Hash key="root" value={index.root} />],
     ["Developer", <Address key="developer" value={manifest.developer} />],
