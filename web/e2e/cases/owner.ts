@@ -21,6 +21,7 @@ inBrowser(
     await owner.page.getByLabel("Name", { exact: true }).fill("Mills");
     await owner.page.getByLabel("Domain").fill("Taxes");
     await owner.page.getByLabel("Each row is judged by").selectOption("1");
+    await owner.page.getByText(/^The operator pays \S+ OPEN for the registration, and its gas/).waitFor();
     await owner.page.getByRole("button", { name: "Create it" }).click();
     await owner.page.getByRole("link", { name: "Open it" }).click();
     await owner.page.getByRole("tab", { name: "Settings" }).click();

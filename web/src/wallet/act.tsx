@@ -41,10 +41,17 @@ export function useAct(): Act {
   };
 }
 
+/** What a {@link SignedButton} says: its own words once somebody is there to sign. */
+export function useSignedLabel<T extends ReactNode>(label: T): T | string {
+  const { kind } = useWallet();
+  return kind === "none" ? "Sign in" : kind === "locked" ? "Unlock your key" : label;
+}
+
 /** A button for what needs a signature: while nobody is there to sign, it signs in first. */
 export function SignedButton({ children, onClick, type, ...rest }: ComponentProps<typeof Button>) {
   const wallet = useWallet();
   const [open, setOpen] = useState(false);
+  const label = useSignedLabel(children);
   const ready = wallet.kind === "local" || wallet.kind === "browser";
   return (
     <>
@@ -52,7 +59,7 @@ export function SignedButton({ children, onClick, type, ...rest }: ComponentProp
         {...rest}
         {...(ready ? { type: type ?? "button", onClick } : { type: "button", onClick: () => setOpen(true) })}
       >
-        {ready ? children : wallet.kind === "locked" ? "Unlock your key" : "Sign in"}
+        {label}
       </Button>
       {open && <SignIn onClose={() => setOpen(false)} />}
     </>

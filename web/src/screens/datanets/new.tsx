@@ -8,12 +8,13 @@ import { Failure } from "../../components/states.tsx";
 import { Button } from "../../components/ui/button.tsx";
 import { Card } from "../../components/ui/card.tsx";
 import { SelectField, TextArea, TextField } from "../../components/ui/field.tsx";
+import { money } from "../../lib/format.ts";
 import { OperatorNote } from "../../wallet/operator-note.tsx";
 import { useIsOperator } from "../../wallet/session.ts";
 import { licenseTerms } from "./about.tsx";
 import { AccessFields, OverlapField, RulesFields } from "./fields.tsx";
 import { type NewDatanet, readForm } from "./new-form.ts";
-import { licensesQuery } from "./queries.ts";
+import { licensesQuery, registrationFeeQuery } from "./queries.ts";
 import { datanetsTrail } from "./trail.ts";
 
 /** Makes a Datanet on chain and says what it asks; made again, it goes on where it stopped. */
@@ -45,6 +46,11 @@ async function create(wanted: NewDatanet, onStage: (stage: string) => void): Pro
 export function NewDatanetPage() {
   const licenses = useQuery(licensesQuery);
   const operator = useIsOperator();
+  const fee = useQuery({ ...registrationFeeQuery, enabled: operator });
+  const registration =
+    fee.data === undefined
+      ? "The operator pays the registration, and its gas."
+      : `The operator pays ${money(fee.data).amount} OPEN for the registration, and its gas.`;
   const [license, setLicense] = useState("CC0-1.0");
   const [stage, setStage] = useState("");
   const creating = useMutation({ mutationFn: (data: FormData) => create(readForm(data), setStage) });
@@ -126,7 +132,7 @@ export function NewDatanetPage() {
               {creating.isPending
                 ? `${stage} …`
                 : operator
-                  ? "The operator pays the registration."
+                  ? registration
                   : "Datanets are created in the operator's name: the note at the top says how."}
             </span>
           </div>

@@ -77,6 +77,16 @@ export const licensesQuery = {
   staleTime: Number.POSITIVE_INFINITY,
 };
 
+/** What registering a Datanet costs, as the chain has it: wei. */
+export const registrationFeeQuery = {
+  queryKey: ["registration fee"],
+  queryFn: async () => {
+    const { chainView, now } = await import("../../chain/view.ts");
+    const { public: reader, at } = await chainView();
+    return reader.readContract({ ...at.ProtocolParameters, functionName: "registrationFeeWei", ...now });
+  },
+};
+
 /** Who curates, as the chain has it. */
 export const curatorsQuery = (datanetId: string) => ({
   queryKey: ["datanet", datanetId, "curators"],

@@ -8,6 +8,9 @@ import { amountOf } from "../../stake/forms.tsx";
 import { SignedButton, useAct } from "../../wallet/act.tsx";
 import { useAddress } from "../../wallet/wallet.ts";
 
+/** What its button says. */
+export const openPoolLabel = "Open a pool of your own";
+
 /** Opens a validator's pool behind one's own address. */
 export function OpenPool({ minimumWei }: { minimumWei: bigint }) {
   const address = useAddress();
@@ -33,11 +36,11 @@ export function OpenPool({ minimumWei }: { minimumWei: bigint }) {
   }
   return (
     <>
-      <SignedButton onClick={() => setOpen(true)}>Open a pool of your own</SignedButton>
+      <SignedButton onClick={() => setOpen(true)}>{openPoolLabel}</SignedButton>
       <Dialog
         open={open}
         onOpenChange={setOpen}
-        title="Open a pool of your own"
+        title={openPoolLabel}
         description="For who runs a validator: openledger validator takes a seat and answers the draws. Silence is slashed."
       >
         <form onSubmit={submit} className="flex flex-col gap-3">

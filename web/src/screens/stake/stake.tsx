@@ -14,9 +14,9 @@ import { count, duration, money, percent } from "../../lib/format.ts";
 import { Answered, PoolLink, PoolState, Rewards, Slashes } from "../../stake/parts.tsx";
 import type { Pool } from "../../stake/pools.ts";
 import { holdingsQuery, rewardsQuery, slashesQuery, stakingQuery } from "../../stake/queries.ts";
-import { useAct } from "../../wallet/act.tsx";
+import { useAct, useSignedLabel } from "../../wallet/act.tsx";
 import { useAddress } from "../../wallet/wallet.ts";
-import { OpenPool } from "./open-pool.tsx";
+import { OpenPool, openPoolLabel } from "./open-pool.tsx";
 import { YourStake } from "./yours.tsx";
 
 /** Who stands behind validators and agents with stake, and one's own part in it. */
@@ -44,7 +44,7 @@ export function Stake() {
             <Stat label="Yours" note={address === undefined ? "sign in to see it" : "bonded in all pools"}>
               {yours === undefined ? "–" : <Amount wei={yours} />}
             </Stat>
-            <Stat label="Next epoch" note={`every ${duration(epochMs)}`}>
+            <Stat label="New stake earns from" note={`the next epoch; each lasts ${duration(epochMs)}`}>
               <When ms={epochEndsMs} />
             </Stat>
             <Stat label="Taking out takes" note="from asking until claiming">
@@ -76,46 +76,50 @@ export function Stake() {
   );
 }
 
-const Pools = ({ pools, activeWei }: { pools: readonly Pool[]; activeWei: bigint }) => (
-  <Card
-    heading="Validators and agents"
-    note="The largest stake first. Open one to see its delegators, rewards and slashes."
-  >
-    <Table
-      caption="Pools"
-      stack
-      rows={pools}
-      keyOf={({ name }) => name}
-      empty={
-        <Empty title="There is no pool yet">
-          Open one of your own with the button above, and run <code>openledger validator</code> beside it.
-        </Empty>
-      }
-      columns={[
-        { heading: "Pool", cell: ({ poolId }) => <PoolLink poolId={poolId} /> },
-        { heading: "State", cell: (pool) => <PoolState pool={pool} /> },
-        { heading: "Stake", numeric: true, cell: ({ bondedWei }) => <Amount wei={bondedWei} /> },
-        {
-          heading: "Of all earning",
-          numeric: true,
-          wide: true,
-          cell: ({ state, earningWei }) =>
-            state === "active" && activeWei > 0n
-              ? percent(Number((earningWei * 10_000n) / activeWei) / 10_000)
-              : "–",
-        },
-        {
-          heading: "Its own",
-          numeric: true,
-          wide: true,
-          cell: ({ ownStakeWei }) => <Amount wei={ownStakeWei} />,
-        },
-        { heading: "Commission", numeric: true, cell: ({ commissionBps }) => `${commissionBps / 100} %` },
-        { heading: "Draws answered", numeric: true, wide: true, cell: (pool) => <Answered pool={pool} /> },
-      ]}
-    />
-  </Card>
-);
+function Pools({ pools, activeWei }: { pools: readonly Pool[]; activeWei: bigint }) {
+  const button = useSignedLabel(openPoolLabel);
+  return (
+    <Card
+      heading="Validators and agents"
+      note="The largest stake first. Open one to see its delegators, rewards and slashes."
+    >
+      <Table
+        caption="Pools"
+        stack
+        rows={pools}
+        keyOf={({ name }) => name}
+        empty={
+          <Empty title="There is no pool yet">
+            Open one of your own: “{button}”, at the top. Then run <code>openledger validator</code> beside
+            it.
+          </Empty>
+        }
+        columns={[
+          { heading: "Pool", cell: ({ poolId }) => <PoolLink poolId={poolId} /> },
+          { heading: "State", cell: (pool) => <PoolState pool={pool} /> },
+          { heading: "Stake", numeric: true, cell: ({ bondedWei }) => <Amount wei={bondedWei} /> },
+          {
+            heading: "Of all earning",
+            numeric: true,
+            wide: true,
+            cell: ({ state, earningWei }) =>
+              state === "active" && activeWei > 0n
+                ? percent(Number((earningWei * 10_000n) / activeWei) / 10_000)
+                : "–",
+          },
+          {
+            heading: "Its own",
+            numeric: true,
+            wide: true,
+            cell: ({ ownStakeWei }) => <Amount wei={ownStakeWei} />,
+          },
+          { heading: "Commission", numeric: true, cell: ({ commissionBps }) => `${commissionBps / 100} %` },
+          { heading: "Draws answered", numeric: true, wide: true, cell: (pool) => <Answered pool={pool} /> },
+        ]}
+      />
+    </Card>
+  );
+}
 
 function AllRewards() {
   const rewards = useQuery(rewardsQuery());
