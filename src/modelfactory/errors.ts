@@ -11,6 +11,7 @@ export type ModelFactoryErrorCode =
   | "job-exists"
   | "job-over"
   | "job-unpaid"
+  | "model-taken"
   | "no-parent"
   | "other-adapter"
   | "payment-held"

@@ -8,7 +8,9 @@ import { baseFolder, manySteps, openFactory, rows, word } from "./fixtures/facto
 import { indexRows } from "./release.ts";
 import { reproduceRelease } from "./reproduce.ts";
 
-const node = await openFactory();
+const node = await openFactory(() => ({
+  takenBy: async (model) => (model === "loaded" ? "an adapter" : undefined),
+}));
 const { network, blobs, datanet, spec } = node;
 
 test("near copies are named in the release, and bring who made them no row", async () => {
@@ -184,7 +186,7 @@ test("a price is refused before any training where the data's licence permits no
   );
 });
 
-test("too few held-out rows for an index are refused by the estimate, and by the job before it trains", async () => {
+test("too few held-out rows for an index are refused by the estimate, and by the order", async () => {
   const few = await node.datanets.create(network.accounts.curator, {
     ...{ name: "Few", description: "", domain: "test", license: "CC0-1.0" },
   });
@@ -194,13 +196,39 @@ test("too few held-out rows for an index are refused by the estimate, and by the
   const job = { ...spec, model: "few", datanets: [{ datanetId: few.datanetId.toString(), version }] };
   const refusal = /at least 20 held-out examples .* there are 3/;
   await assert.rejects(node.factory.estimate(job), { code: "too-few-held-out", message: refusal });
-  await node.run("few", job);
-  const { state, error, trained } = await node.factory.getJob("few");
-  assert.deepEqual([state, trained], ["failed", null]);
-  assert.match(error ?? "", refusal);
+  await assert.rejects(node.factory.createJob("few", job), { code: "too-few-held-out", message: refusal });
+  // Of those that there are, some may be of whom the job leaves out: that is found when it reads them.
+  const others = { ...job, datanets: [...job.datanets, ...spec.datanets] };
+  const left = [network.keys.account("cy").address.toLowerCase() as `0x${string}`];
+  const failed = await node.run("left-out", { ...others, exclude: left });
+  assert.deepEqual([failed.state, failed.trained], ["failed", null]);
+  assert.match(failed.error ?? "", /nothing to evaluate on/);
   // Without a release there is no index: this machine is measured on what rows there are.
   const told = await node.factory.estimate({ ...job, publish: false, recipe: { ...spec.recipe, rank: 4 } });
   assert.ok(told.seconds.training > 0 && told.seconds.index === 0);
+});
+
+test("names that are taken, and data with nothing to measure on, are refused before anything waits", async () => {
+  for (const [model, code] of [
+    [node.base.name, "model-taken"],
+    ["loaded", "model-taken"],
+  ] as const) {
+    await assert.rejects(node.factory.createJob("named", { ...spec, model }), {
+      code,
+      message: /is taken by/,
+    });
+    await assert.rejects(node.factory.estimate({ ...spec, model }), { code });
+  }
+  const none = await node.create("None held out");
+  await node.contribute("ada", rows(12, "z"), "train", none);
+  const { version } = await node.publish(none);
+  const datanets = [{ datanetId: none.datanetId.toString(), version }];
+  const refusal = {
+    code: "nothing-to-evaluate",
+    message: /Contribute some with --heldout \(a release needs 20\)/,
+  };
+  await assert.rejects(node.factory.createJob("blind", { ...spec, datanets }), refusal);
+  await assert.rejects(node.factory.getJob("blind"), { code: "unknown-job" });
 });
 
 test("what cannot be done is refused by name", async () => {

@@ -73,8 +73,21 @@ export function requireHeldOut({ publish }: Pick<JobSpec, "publish">, count: num
   if (publish && count < heldOutLeast)
     throw new ModelFactoryError(
       "too-few-held-out",
-      `A pay index needs at least ${heldOutLeast} held-out examples to tell influence from chance; there are ${count}. Contribute more with --heldout and publish a version, or ask for no release (publish: false).`,
+      `A pay index needs at least ${heldOutLeast} held-out examples to tell influence from chance; there are ${count}. Contribute more with --heldout and publish a version, which is then trained on; or ask for no release (publish: false).`,
     );
+}
+
+/** The base model's name, and those of adapters that the operator loaded, stay theirs. @throws ModelFactoryError `model-taken` */
+export async function requireName(
+  { base, takenBy }: Pick<RunJobParts, "base" | "takenBy">,
+  { model, publish }: Pick<JobSpec, "model" | "publish">,
+): Promise<void> {
+  const by = !publish ? undefined : model === base.name ? "the base model" : await takenBy(model);
+  if (by === undefined) return;
+  throw new ModelFactoryError(
+    "model-taken",
+    `The name "${model}" is taken by ${by}: a release would never be asked under it, or take its place. Choose another name.`,
+  );
 }
 
 /**
@@ -95,13 +108,17 @@ export async function requirePrice(
   );
 }
 
-/** What a job is evaluated on. @throws ModelFactoryError `nothing-to-evaluate` */
-export function evaluationRows({ evaluation }: Pick<JobSpec, "evaluation">, rows: Pick<Rows, "heldOut">) {
-  const examples = (evaluation.length > 0 ? evaluation : rows.heldOut) as Example[];
-  if (examples.length === 0)
+/** @param heldOut how many rows its Datanets have that are never trained on @throws ModelFactoryError `nothing-to-evaluate` */
+export function requireEvaluation({ evaluation }: Pick<JobSpec, "evaluation">, heldOut: number): void {
+  if (evaluation.length === 0 && heldOut === 0)
     throw new ModelFactoryError(
       "nothing-to-evaluate",
-      "There is nothing to evaluate on: give the job evaluation examples, or the Datanet held-out rows.",
+      `There is nothing to evaluate on: no version that is named has held-out rows. Contribute some with --heldout (a release needs ${heldOutLeast}) and publish a version, which is then trained on; or give the job examples to evaluate on.`,
     );
-  return examples;
+}
+
+/** What a job is evaluated on. @throws ModelFactoryError `nothing-to-evaluate` */
+export function evaluationRows(spec: Pick<JobSpec, "evaluation">, { heldOut }: Pick<Rows, "heldOut">) {
+  requireEvaluation(spec, heldOut.length);
+  return (spec.evaluation.length > 0 ? spec.evaluation : heldOut) as Example[];
 }

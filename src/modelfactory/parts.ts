@@ -29,6 +29,8 @@ export type ModelFactoryDependencies = {
   readonly afterStep?: (step: string) => Promise<void>;
   /** How jobs are paid for; without it they are free. */
   readonly payment?: PaymentDependencies;
+  /** What else answers to a model's name here, in words: no release takes it over. */
+  readonly takenBy?: (model: string) => Promise<string | undefined>;
   /** Called once a release can be asked; it must not throw. */
   readonly onRelease?: (id: Digest) => void;
 };

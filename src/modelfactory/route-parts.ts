@@ -17,6 +17,7 @@ const statusOf: Record<ModelFactoryErrorCode, FailureStatus> = {
   "job-unpaid": 409,
   "license-conflict": 400,
   "other-adapter": 400,
+  "model-taken": 409,
   "no-parent": 409,
   "nothing-to-train": 400,
   "nothing-to-evaluate": 400,

@@ -3,7 +3,7 @@
  * restart, goes on after the last of them and ends in the same release.
  */
 import { isOver, type JobState, type JobStep, readJob, workedOn, writeStep } from "./job.ts";
-import { evaluationRows, readRows, requireHeldOut, requirePrice } from "./job-rows.ts";
+import { evaluationRows, readRows, requireHeldOut, requireName, requirePrice } from "./job-rows.ts";
 import type { RunJobParts } from "./parts.ts";
 import { requirePaid } from "./payment.ts";
 import { calibrate } from "./steps/calibrate.ts";
@@ -22,6 +22,7 @@ export async function runJob(parts: RunJobParts, jobId: string, signal: AbortSig
   const rows = await readRows(parts, job.spec);
   evaluationRows(job.spec, rows);
   requireHeldOut(job.spec, rows.heldOut.length);
+  await requireName(parts, job.spec);
   await requirePrice(parts, job.spec);
 
   /** Goes on to what comes next, unless somebody has stopped the job: that is read where it is written, and nothing is written over it. */

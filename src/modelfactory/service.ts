@@ -19,7 +19,14 @@ import {
   sameJson,
 } from "./job.ts";
 import { openJobPayments, paymentIsDue } from "./job-payments.ts";
-import { givenBy, readRows, requirePrice } from "./job-rows.ts";
+import {
+  givenBy,
+  readRows,
+  requireEvaluation,
+  requireHeldOut,
+  requireName,
+  requirePrice,
+} from "./job-rows.ts";
 import { createOpenAIFineTuning } from "./openai/service.ts";
 import type { ModelFactoryDependencies } from "./parts.ts";
 import { isHeld, payByOf, writePlan } from "./payment.ts";
@@ -70,6 +77,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
   const { database, blobs, jobs, datanets, registry, base, now = Date.now, log = () => {} } = dependencies;
   const afterStep = dependencies.afterStep ?? (() => Promise.resolve());
   const onRelease = dependencies.onRelease ?? (() => {});
+  const takenBy = dependencies.takenBy ?? (() => Promise.resolve(undefined));
   await migrateModelFactory(database);
   let worker: Promise<WorkerHandle<TrainingMethods>> | undefined;
   const training = () => {
@@ -87,6 +95,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
     now,
     log,
     afterStep,
+    takenBy,
     onRelease,
     journal,
     training,
@@ -139,7 +148,8 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
      * @param id names the job; the same id again with the same wishes of the same owner and payer returns the job that has it
      * @param owner in whose name it waits: owners take turns
      * @param payer whose payment it waits for if it costs something; anyone's without it. A payer may cancel what it has paid for
-     * @throws ModelFactoryError `not-commercial`: a price is asked where a version's licence forbids one; `job-exists`: the id is another
+     * @throws ModelFactoryError `not-commercial`: a price is asked where a version's licence forbids one; `model-taken`; `nothing-to-evaluate`,
+     *   `too-few-held-out`: the versions have too few held-out rows, whoever gave them; `job-exists`: the id is another
      *   job's; what {@link startOf} throws
      */
     async createJob(
@@ -157,8 +167,9 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       const priced = asksPrice(spec);
       const licenses: string[] = [];
       let rowCount = 0;
+      let heldOut = 0;
       for (const { datanetId, version } of spec.datanets) {
-        const { license, count } = await datanets.getVersionSummary(BigInt(datanetId), version);
+        const { license, count, heldoutCount } = await datanets.getVersionSummary(BigInt(datanetId), version);
         if (spec.publish && priced && !findLicense(license).commercialUse)
           throw new ModelFactoryError(
             "not-commercial",
@@ -166,6 +177,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
           );
         licenses.push(license);
         rowCount += count;
+        heldOut += heldoutCount;
       }
       const { conflicts } = mixLicenses(licenses);
       if (spec.publish && conflicts.length > 0)
@@ -173,7 +185,10 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
           "license-conflict",
           `No release can be made of these Datanets together: ${conflicts.map(({ message }) => message).join(" ")}`,
         );
+      requireEvaluation(spec, heldOut);
+      requireHeldOut(spec, heldOut);
       await startOf(parts, spec);
+      await requireName(parts, spec);
       await requirePrice(parts, spec);
       await payments?.expire();
       const isNew =
@@ -219,6 +234,7 @@ export async function createModelFactory(dependencies: ModelFactoryDependencies)
       input: JobSpecInput,
     ): Promise<JobEstimate & { costWei: bigint; priceWei: bigint; warnings: Warning[] }> {
       const spec = jobSpecSchema.parse(input);
+      await requireName(parts, spec);
       const rows = await readRows(parts, spec);
       const next = estimating.then(() =>
         runEstimate({ database, base, now, isBusy: queue.isBusy }, spec, rows),

@@ -130,6 +130,7 @@ export async function openServices(
     await openSpans({ database, blobs, sealed, folder: join(config.home, "spans"), log }),
     (s) => s.close(),
   );
+  const loaded = await openLoadedAdapters({ database, blobs });
   const modelFactory: ModelFactory = opened(
     "the training thread",
     await createModelFactory({
@@ -150,6 +151,7 @@ export async function openServices(
         onBlock,
       },
       log,
+      takenBy: async (model) => (await loaded.find(model)) && "an adapter that was loaded under it",
       onRelease: (id) => void indexSpans(id),
     }),
     (m) => m.close(),
@@ -167,7 +169,6 @@ export async function openServices(
   const privateOnes = await datanets.access.privateOnes();
   if (privateOnes.length > 0)
     await hideSpans(privateOnes).catch((error: Error) => warn(`Span indexes: ${error.message}`));
-  const loaded = await openLoadedAdapters({ database, blobs });
   const openLora = opened(
     "the engine",
     await openEngine(
