@@ -185,22 +185,30 @@ function ReportOf({ report }: { report: Report }) {
                 ),
               },
               { heading: "Verdict", width: "10rem", cell: (row) => <Verdict status={standing(row)} /> },
-              {
-                heading: "From",
-                width: "minmax(10rem, 2fr)",
-                cell: ({ source }) => (source ? place(source as Source) : ""),
-              },
+              ...(isShut
+                ? []
+                : [
+                    {
+                      heading: "From",
+                      width: "minmax(10rem, 2fr)",
+                      cell: ({ source }: Row) => (source ? place(source as Source) : ""),
+                    },
+                  ]),
               {
                 heading: "Why",
                 width: "minmax(16rem, 4fr)",
                 cell: ({ reviews, reasons }) =>
                   reviews?.find(({ reason }) => reason !== "")?.reason ?? mainReason(reasons),
               },
-              {
-                heading: "Digest",
-                width: "11rem",
-                cell: ({ digest }) => (digest ? <Hash value={digest} /> : ""),
-              },
+              ...(isShut
+                ? []
+                : [
+                    {
+                      heading: "Digest",
+                      width: "11rem",
+                      cell: ({ digest }: Row) => (digest ? <Hash value={digest} /> : ""),
+                    },
+                  ]),
             ]}
           />
         </div>
