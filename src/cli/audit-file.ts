@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { parseAudit } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { cannotRead, writeText } from "./files.ts";
 import { connect } from "./http.ts";
 
 const fileBytesMax = 512 * 2 ** 20;
@@ -25,8 +26,10 @@ function readAudit(path: string): unknown {
     bytes = readFileSync(path);
     if (bytes.length > fileBytesMax) throw new Error(`it has ${bytes.length} bytes, ${fileBytesMax} at most`);
   } catch (cause) {
-    throw new CliError(`Cannot read ${path}: ${(cause as Error).message}`, {
-      fix: ["give the path of an audit file, or a receipt's id: 0x and 64 hex digits"],
+    const { actual, expected = "an audit file" } = cannotRead(path, cause);
+    throw new CliError(`Cannot read ${path}.`, {
+      ...{ expected, ...(actual === undefined ? {} : { actual }) },
+      fix: ["Give the path of an audit file, or a receipt's id: 0x and 64 hex digits."],
       exitCode: exitCodes.usage,
       cause,
     });
@@ -49,6 +52,6 @@ export async function fetchAudit(
   const path = `/v1/receipts/${id}/audit${full ? "?full=true" : ""}`;
   const authorised = key ? { headers: { authorization: `Bearer ${key}` } } : { operator: true };
   const json = await connect().get<object>(path, full ? authorised : {});
-  if (save !== undefined) writeFileSync(save, JSON.stringify(json));
+  if (save !== undefined) writeText(save, JSON.stringify(json));
   return json;
 }

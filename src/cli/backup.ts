@@ -14,6 +14,7 @@ import {
 } from "../node/index.ts";
 import { folderHolder, lockFolder, openBlobs } from "../store/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { cannotWrite } from "./files.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { readPassword, withPassword } from "./password.ts";
@@ -78,7 +79,7 @@ async function backup(io: Io, file: string, options: Options): Promise<void> {
     );
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") await rm(partial, { force: true });
-    throw error;
+    throw (error as NodeJS.ErrnoException).path === partial ? cannotWrite(partial, error) : error;
   }
 }
 

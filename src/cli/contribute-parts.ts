@@ -15,6 +15,7 @@ import {
 } from "../datanets/index.ts";
 import { type Digest, type Example, exampleDigest, examplesDigest } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { cannotRead } from "./files.ts";
 import type { Io } from "./io.ts";
 import { progressBar } from "./progress.ts";
 
@@ -71,8 +72,7 @@ function inputs(paths: readonly string[], onBytes: (file: number, bytes: number)
           }
     } catch (cause) {
       if (cause instanceof CliError) throw cause;
-      const message = `Cannot read ${path}: ${(cause as Error).message}`;
-      throw new CliError(message, { exitCode: exitCodes.usage, cause });
+      throw cannotRead(path, cause);
     }
   }
   return found;

@@ -1,8 +1,8 @@
 /** Who may read a Datanet's texts, as a command line says it. */
-import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import type { AccessJson } from "./datanet-pass.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { readText } from "./files.ts";
 import { addressArgument } from "./wallet-account.ts";
 
 export type RuleOptions = { readonly terms?: string; readonly token?: string; readonly least?: string };
@@ -48,21 +48,10 @@ export function ruleOf(
   if (kind === "public") return { kind };
   if (terms === undefined)
     throw wrong(`${flag} request and ${flag} token need --terms <file>: what readers accept.`);
-  const text = readTerms(terms);
+  const text = readText(terms);
   return kind === "request"
     ? { kind, terms: text }
     : { kind: "token", terms: text, contract: token as string, least: given ?? "1" };
-}
-
-function readTerms(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new CliError(`Cannot read ${file}: ${(cause as Error).message}`, {
-      exitCode: exitCodes.usage,
-      cause,
-    });
-  }
 }
 
 /** Who that is, in words. */

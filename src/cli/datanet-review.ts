@@ -1,10 +1,10 @@
 /** `openledger datanet review|queue|judge`: rows that wait for curators. */
-import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Example } from "../protocol/index.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { askForPass, passHeaders, type TermsOption, withTerms } from "./datanet-pass.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { readText } from "./files.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { counted, wholeUpTo } from "./numbers.ts";
@@ -83,10 +83,11 @@ function editOf(text: string, before: readonly Edit[]): Edit[] {
 }
 
 function readExample(file: string): unknown {
+  const text = readText(file);
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    return JSON.parse(text);
   } catch (cause) {
-    throw new CliError(`Cannot read an example from ${file}: ${(cause as Error).message}`, {
+    throw new CliError(`${file} is not JSON: ${(cause as Error).message}`, {
       expected: '{"prompt": "…", "completion": "…"} or {"messages": […]}',
       exitCode: exitCodes.usage,
       cause,

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { optionalChecks, type Rules } from "../datanets/index.ts";
 import { formatOpen, parseOpen } from "./amount.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { readText } from "./files.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeUpTo } from "./numbers.ts";
@@ -85,10 +85,11 @@ function changed(
 }
 
 function readRules(file: string): unknown {
+  const text = readText(file);
   try {
-    return JSON.parse(readFileSync(file === "-" ? 0 : file, "utf8"));
+    return JSON.parse(text);
   } catch (cause) {
-    throw new CliError(`Cannot read rules from ${file}: ${(cause as Error).message}`, {
+    throw new CliError(`${file} is not JSON: ${(cause as Error).message}`, {
       expected: '{"refuse": ["contamination"], "maskPersonalData": true}, for instance',
       exitCode: exitCodes.usage,
       cause,

@@ -31,6 +31,11 @@ test("versions: exported, compared, and smaller by what a contributor takes back
     const [described] = JSON.parse(readFileSync(croissant, "utf8")).distribution;
     assert.equal(described.sha256, createHash("sha256").update(parquet).digest("hex"));
     assert.match(described.contentUrl, /^http.*\/v1\/datanets\/1\/versions\/1\/files\/rows\.parquet$/);
+    const over = await refused(["datanet", "export", "1@1", "--out", out], 2);
+    assert.match(`${over.message} ${over.actual}`, /^Cannot write .*rows\.parquet\. it is there already/);
+    assert.deepEqual(readFileSync(out), parquet, "it is left alone");
+    const nowhere = await refused(["datanet", "export", "1@1", "--out", join(home, "no", "rows.jsonl")], 2);
+    assert.match(nowhere.fix[0], /^mkdir -p .*no, or/);
     const unknown = await refused(["datanet", "export", "1@1", "--file", "rows.xls", "--out", out], 2);
     assert.match(unknown.expected, /rows\.jsonl/);
     assert.equal((await call(["datanet", "export", "1", "--out", out])).code, 2);

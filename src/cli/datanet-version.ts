@@ -1,5 +1,5 @@
 /** `openledger datanet diff|export|import|withdraw`: what versions hold, and taking examples back. */
-import { createWriteStream } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { Writable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Source } from "../datanets/index.ts";
@@ -17,6 +17,7 @@ import type { VersionJson } from "./datanet.ts";
 import { ownHeaders, passHeaders, withPass } from "./datanet-pass.ts";
 import { rowNumbers } from "./datanet-review.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { cannotWrite } from "./files.ts";
 import { connect } from "./http.ts";
 import type { Io } from "./io.ts";
 import { counted } from "./numbers.ts";
@@ -105,7 +106,7 @@ export function define(command: Command, io: Io): void {
   withPass(subcommand(command, "export", "Write a version as a file"))
     .argument("<version>", "such as 1@2", versionName)
     .option("--file <name>", `one of ${files.join(", ")}`, "rows.jsonl")
-    .requiredOption("--out <file>", "where to; - is standard output")
+    .requiredOption("--out <file>", "where to, - for standard output; a file that exists is left alone")
     .action((version, options) => exportFile(io, version, options));
   subcommand(
     command,
@@ -185,6 +186,7 @@ async function exportFile(
       actual: file,
       exitCode: exitCodes.usage,
     });
+  if (out !== "-" && existsSync(out)) throw cannotWrite(out, { code: "EEXIST" });
   const path = `/v1/datanets/${datanet}/versions/${version}/files/${file}`;
   const { body } = await connect().send("GET", path, { headers: passHeaders(pass) });
   if (body === null) throw new CliError(`The node gave nothing for ${path}.`);
@@ -198,7 +200,14 @@ async function exportFile(
       },
     }),
   );
-  await counted.pipeTo(Writable.toWeb(createWriteStream(out)));
+  const given = createWriteStream(out, { flags: "wx" });
+  let unwritten: unknown;
+  given.once("error", (cause) => {
+    unwritten = cause;
+  });
+  await counted.pipeTo(Writable.toWeb(given)).catch((cause) => {
+    throw unwritten === undefined ? cause : cannotWrite(out, unwritten);
+  });
   io.result({ file, out, bytes }, `${out} holds ${file} of version ${datanet}@${version}: ${bytes} bytes.`);
 }
 

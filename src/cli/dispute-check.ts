@@ -23,6 +23,7 @@ import { chainFacts, contentFrom, describeLie, openIndex, prove, readContent } f
 import { explainRevert } from "./contract-errors.ts";
 import { findSettled, type Settled } from "./dispute-batches.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { cannotRead } from "./files.ts";
 import { ApiError, connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { wholeNumber } from "./numbers.ts";
@@ -196,7 +197,7 @@ async function contentOf(
 ): Promise<AsyncIterable<Uint8Array>> {
   if (content !== undefined) {
     if (existsSync(content)) return createReadStream(content);
-    throw new CliError(`There is no file ${content}.`, { exitCode: exitCodes.usage });
+    throw cannotRead(content, { code: "ENOENT" });
   }
   const found =
     from === undefined

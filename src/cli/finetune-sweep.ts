@@ -1,6 +1,5 @@
 /** `openledger finetune sweep` and `compare`: a job for each point of a grid over a recipe, and what came of them. */
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { parse } from "yaml";
 import {
@@ -13,6 +12,7 @@ import {
 import { toHex } from "../protocol/index.ts";
 import { formatOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { readText } from "./files.ts";
 import { payJobs, priceOf, readJob, unpaidJob } from "./finetune-pay.ts";
 import type { DatanetVersion } from "./finetune-view.ts";
 import { connect, type NodeClient } from "./http.ts";
@@ -143,8 +143,9 @@ export function parseGrid(text: string): { grid: Record<string, unknown[]>; reci
 }
 
 function readGrid(file: string): ReturnType<typeof parseGrid> {
+  const text = readText(file);
   try {
-    return parseGrid(readFileSync(file, "utf8"));
+    return parseGrid(text);
   } catch (cause) {
     if (cause instanceof ModelFactoryError)
       throw new CliError(`${file}: ${cause.message}`, { exitCode: exitCodes.usage, cause });

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import {
   type EvaluationReport,
@@ -13,6 +12,7 @@ import {
 import { exampleSchema, toHex } from "../protocol/index.ts";
 import { formatOpen, parseOpen, parsePositiveOpen } from "./amount.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { readText } from "./files.ts";
 import { defineList } from "./finetune-list.ts";
 import { definePayment, payJob, paymentLine, readJob, unpaidJob } from "./finetune-pay.ts";
 import { defineSweep } from "./finetune-sweep.ts";
@@ -241,20 +241,10 @@ function specOf(options: Options): Record<string, unknown> {
   return spec;
 }
 
-function readFile(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new CliError(`Cannot read ${file}: ${(cause as Error).message}`, {
-      exitCode: exitCodes.usage,
-      cause,
-    });
-  }
-}
-
 function readRecipe(file: string): RecipeInput {
+  const text = readText(file);
   try {
-    return parseRecipe(readFile(file));
+    return parseRecipe(text);
   } catch (cause) {
     if (!(cause instanceof ModelFactoryError)) throw cause;
     throw new CliError(`${file}: ${cause.message}`, { exitCode: exitCodes.usage, cause });
@@ -262,7 +252,7 @@ function readRecipe(file: string): RecipeInput {
 }
 
 function readExamples(file: string): unknown[] {
-  return readFile(file)
+  return readText(file)
     .split("\n")
     .map((text, at) => ({ text, line: at + 1 }))
     .filter(({ text }) => text.trim() !== "")

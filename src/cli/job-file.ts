@@ -1,5 +1,5 @@
 /** A cancelled job for who checks what was paid for: from the running node, or from a file that was written when it was fetched. */
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { z } from "zod";
 import { readStopped, type StoppedJob } from "../modelfactory/index.ts";
 import {
@@ -11,6 +11,7 @@ import {
   whatIsWrong,
 } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { writeText } from "./files.ts";
 import { readJob } from "./finetune-pay.ts";
 import { connect, type NodeClient } from "./http.ts";
 import { openChain } from "./purse.ts";
@@ -59,7 +60,7 @@ export async function loadStopped(what: string, save: string | undefined): Promi
       tensors: tensors instanceof Error ? null : tensors,
       ...(start !== undefined && !(start instanceof Error) && { start }),
     });
-    writeFileSync(save, JSON.stringify(file));
+    writeText(save, JSON.stringify(file));
   }
   return { ...job, settled };
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { CliError, exitCodes } from "./errors.ts";
+import { readText } from "./files.ts";
 
 /** Adds `--password-file <file>`: a password on a command line would be seen by the machine's other users. */
 export function withPassword(command: Command): Command {
@@ -22,14 +22,7 @@ export async function readPassword(file: string | undefined, twice = false): Pro
 }
 
 function firstLine(file: string): string {
-  try {
-    return readFileSync(file, "utf8").split(/\r?\n/, 1)[0] as string;
-  } catch (cause) {
-    throw new CliError(`The password file cannot be read: ${(cause as Error).message}`, {
-      exitCode: exitCodes.usage,
-      cause,
-    });
-  }
+  return readText(file).split(/\r?\n/, 1)[0] as string;
 }
 
 async function ask(twice: boolean): Promise<string> {

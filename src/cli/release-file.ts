@@ -1,5 +1,5 @@
 /** A release for who checks it: from the running node, or from a file that was written when it was fetched. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { type CarriedVersion, fetchVersion } from "../datanets/index.ts";
 import { type ReleaseMaterial, readRegistered, type StartMaterial } from "../modelfactory/index.ts";
@@ -17,6 +17,7 @@ import {
 } from "../protocol/index.ts";
 import { type ExplainBlob, explainBlob } from "../validators/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { cannotRead, writeText } from "./files.ts";
 import { ApiError, connect, type NodeClient } from "./http.ts";
 import { openChain } from "./purse.ts";
 
@@ -104,7 +105,7 @@ export async function loadRelease(
     versions: await fetchVersions(node, parts.manifest),
     registered: await readRegistered(chain, contracts, parts.manifest),
   };
-  if (save !== undefined) writeFileSync(save, JSON.stringify(fileOf(loaded)));
+  if (save !== undefined) writeText(save, JSON.stringify(fileOf(loaded)));
   return loaded;
 }
 
@@ -147,7 +148,7 @@ function readReleaseFile(path: string): LoadedRelease {
     bytes = readFileSync(path);
     if (bytes.length > fileBytesMax) throw new Error(`it has ${bytes.length} bytes, ${fileBytesMax} at most`);
   } catch (cause) {
-    throw unreadable((cause as Error).message, exitCodes.usage, cause);
+    throw unreadable(cannotRead(path, cause).actual ?? "it cannot be read", exitCodes.usage, cause);
   }
   let json: unknown;
   try {

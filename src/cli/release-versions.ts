@@ -13,6 +13,7 @@ import {
 import { bytesDigest, type Digest, type Manifest } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
 import { evaluationTable } from "./evaluation-table.ts";
+import { cannotWrite } from "./files.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { subcommand } from "./subcommand.ts";
@@ -149,7 +150,11 @@ async function exportRelease(
     );
     files = exportMerged(checkpoint, adapter, folder);
   } else {
-    mkdirSync(folder);
+    try {
+      mkdirSync(folder);
+    } catch (cause) {
+      throw cannotWrite(folder, cause);
+    }
     writeFileSync(join(folder, "adapter_config.json"), config);
     writeFileSync(join(folder, "adapter_model.safetensors"), tensors);
     files = ["adapter_config.json", "adapter_model.safetensors"];

@@ -1,9 +1,9 @@
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { checkBackup, defaultHome, restoreBackup } from "../node/index.ts";
 import { isPassphraseSealed } from "../store/index.ts";
-import { CliError, exitCodes } from "./errors.ts";
+import { cannotRead } from "./files.ts";
 import type { Io } from "./io.ts";
 import { readPassword, withPassword } from "./password.ts";
 
@@ -20,9 +20,12 @@ export function define(command: Command, io: Io): void {
 }
 
 async function restore(io: Io, file: string, { data, blobs, check, passwordFile }: Options): Promise<void> {
-  if (!existsSync(file)) throw new CliError(`There is no file ${file}.`, { exitCode: exitCodes.usage });
   let beginning = new Uint8Array();
-  for await (const piece of createReadStream(file, { end: 63 })) beginning = piece;
+  try {
+    for await (const piece of createReadStream(file, { end: 63 })) beginning = piece;
+  } catch (cause) {
+    throw cannotRead(file, cause);
+  }
   const passphrase = isPassphraseSealed(beginning) ? await readPassword(passwordFile) : undefined;
   const given = {
     ...(passphrase === undefined ? {} : { passphrase }),

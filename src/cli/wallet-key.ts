@@ -7,6 +7,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { exportPrivateKey } from "../chain/index.ts";
 import { toHex } from "../protocol/index.ts";
 import { CliError, exitCodes } from "./errors.ts";
+import { cannotRead, cannotWrite } from "./files.ts";
 import type { Io } from "./io.ts";
 import { decryptKey, encryptKey, parsePrivateKey } from "./keystore-v3.ts";
 import { readPassword, withPassword } from "./password.ts";
@@ -67,11 +68,7 @@ async function exportKey(io: Io, file: string | undefined, options: ExportOption
   try {
     writeFileSync(file, `${JSON.stringify(keystore)}\n`, { flag: "wx", mode: 0o600, flush: true });
   } catch (cause) {
-    throw new CliError(`The key could not be written: ${(cause as Error).message}`, {
-      fix: ["Name a new file in a folder that is there."],
-      exitCode: exitCodes.usage,
-      cause,
-    });
+    throw cannotWrite(file, cause);
   }
   io.result({ name: as, address, file }, `The key of "${as}" (${address}) lies encrypted in ${file}.`);
 }
@@ -113,12 +110,9 @@ function nodeKey({ dataFolder }: Settings, name: string): Hex {
 function readKeyFile(file: string): string {
   try {
     if (file !== "-" && statSync(file).size > fileBytesMax)
-      throw new Error(`${file} is larger than any keystore file`);
+      throw new Error("it is larger than any keystore file");
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (cause) {
-    throw new CliError(`The key cannot be read: ${(cause as Error).message}`, {
-      exitCode: exitCodes.usage,
-      cause,
-    });
+    throw cannotRead(file, cause);
   }
 }

@@ -61,7 +61,7 @@ test("a key leaves encrypted and comes back; the bare key is printed only when t
   assert.ok(!readFileSync(keystore, "utf8").includes(privateKey.slice(2)));
 
   const again = ["wallet", "export", keystore, "--as", "alma", "--password-file", password];
-  assert.match((await refused(again, 2)).message, /EEXIST/);
+  assert.match((await refused(again, 2)).actual, /is there already, and nothing is written over/);
   assert.match((await refused(["wallet", "export", "--as", "alma"], 2)).expected, /show-private-key/);
   assert.equal(
     (await refused(["wallet", "export", "--as", "nobody", "--show-private-key"], 1)).code,

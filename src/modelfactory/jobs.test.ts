@@ -248,7 +248,7 @@ test("a field that is none is refused by its name, with those that there are", a
     const answer = await app.request(path, { method: "POST", headers, body: JSON.stringify(body) });
     const { error } = (await answer.json()) as { error: { code: string; message: string } };
     assert.deepEqual([answer.status, error.code], [400, "invalid-request"], path);
-    const expected = `${place}: "learning_rate": no field of a recipe, which has rank, alpha, .*learningRate, .*maxLength$`;
+    const expected = `${place}: "learning_rate": no field of a recipe \\(did you mean learningRate\\?\\), which has rank, alpha, .*learningRate, .*maxLength$`;
     assert.match(error.message, new RegExp(expected));
   }
 });

@@ -59,3 +59,18 @@ test("what is no recipe is refused by line or field", () => {
       },
     );
 });
+
+test("a field that is none is told with the one that was meant; a value out of bounds with the bound and itself", () => {
+  for (const [text, message] of [
+    ["epoch: 3", /"epoch": no field of a recipe \(did you mean epochs\?\), which has rank, /],
+    ["learning_rate: 1", /\(did you mean learningRate\?\)/],
+    ["colour: red", /"colour": no field of a recipe, which has/],
+    ["rank: 64", /rank: expected at most 16, actual 64\./],
+    ["epochs: lots", /epochs: expected a number, actual "lots"\./],
+    ["epochs: 1.5", /epochs: expected a whole number, actual 1\.5\./],
+    ["learningRate: 0", /learningRate: expected more than 0, actual 0\./],
+    ["modules: []", /modules: expected at least 1 entries\./],
+    ["calibration: {retrainings: 2}", /calibration\.retrainings: none, or at least 3 to rank\./],
+  ] as const)
+    assert.throws(() => parseRecipe(text), { message }, text);
+});

@@ -32,7 +32,9 @@ export function parseRecipe(text: string): RecipeInput {
   const named = z.enum(presetNames).safeParse(preset);
   if (!named.success)
     throw refuse(`There is no preset "${String(preset)}"; there are ${presetNames.join(", ")}.`);
-  const checked = recipeSchema.safeParse(withPreset(named.data, fields as RecipeInput));
+  const checked = recipeSchema.safeParse(withPreset(named.data, fields as RecipeInput), {
+    reportInput: true,
+  });
   if (!checked.success) throw refuse(`The recipe is not right: ${whatIsWrong(checked.error)}.`);
   return checked.data;
 }

@@ -2,15 +2,21 @@
 import { z } from "zod";
 import { learningRateAt, moduleNames, type TrainRecipe } from "../engine/index.ts";
 import type { HashableJson, Manifest } from "../protocol/index.ts";
+import { nearest } from "./nearest.ts";
 
 const fraction = z.number().nonnegative();
 
 /** Says of a field that is none what fields there are. @param fields is called when it is needed */
 export const onlyFields = (what: string, fields: () => object): { error: z.core.$ZodErrorMap } => ({
-  error: (issue) =>
-    issue.code === "unrecognized_keys"
-      ? `${issue.keys.map((key) => JSON.stringify(key)).join(" and ")}: no field of ${what}, which has ${Object.keys(fields()).join(", ")}`
-      : undefined,
+  error: (issue) => {
+    if (issue.code !== "unrecognized_keys") return undefined;
+    const names = Object.keys(fields());
+    const meant = issue.keys.flatMap((key) => nearest(key, names) ?? []);
+    return (
+      `${issue.keys.map((key) => JSON.stringify(key)).join(" and ")}: no field of ${what}` +
+      `${meant.length === 0 ? "" : ` (did you mean ${meant.join(" and ")}?)`}, which has ${names.join(", ")}`
+    );
+  },
 });
 
 const calibrationSchema = z.strictObject(

@@ -191,7 +191,11 @@ test("a job is paused, resumed and cancelled; what cannot be done is refused by 
   await refused(create({ training_file: "datanet-99@1" }), 404, null, /99/);
   await refused(create({ suffix: "Bad Name" }), 400, "suffix", /a–z/);
   await refused(create({ method: { type: "dpo" } }), 400, "method.type", /supervised/);
-  await refused(create({ hyperparameters: { n_epochs: 0 } }), 400, "hyperparameters.n_epochs", /./);
+  for (const [epochs, said] of [
+    [0, /expected at least 1$/],
+    ["lots", /expected "auto" or a number$/],
+  ] as const)
+    await refused(create({ hyperparameters: { n_epochs: epochs } }), 400, "hyperparameters.n_epochs", said);
   await refused(create({ metadata: { "openledger.license": "GPL-9" } }), 400, "metadata", /GPL-9/);
   const bad = async (text: string) => (await upload(text)).id;
   await refused(create({ training_file: await bad(lines(12, "q")) }), 400, "training_file", /12 rows.*40/);
