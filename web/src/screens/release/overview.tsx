@@ -161,8 +161,8 @@ function factsOf({ id, manifest, signature, transactionHash }: Schema<"Release">
         {index.method}, {count(index.contributors)} rows that stand for contributors' examples, of {index.k}{" "}
         dimensions
         <span className="block text-quiet">
-          and {count(index.nullRows)} null rows, made from held-out examples that nobody is paid for: whose
-          score is not above theirs has none but by chance
+          and {count(index.nullRows)} null rows, made from held-out examples that nobody is paid for: a score
+          no higher than theirs counts as chance
         </span>
       </>,
     ],

@@ -19,6 +19,9 @@ import { useAddress } from "../../wallet/wallet.ts";
 import { OpenPool, openPoolLabel } from "./open-pool.tsx";
 import { YourStake } from "./yours.tsx";
 
+/** Shorter epochs are over before a page has counted them down, milliseconds. */
+const countedMs = 60_000;
+
 /** Who stands behind validators and agents with stake, and one's own part in it. */
 export function Stake() {
   const [tab, setTab] = useAddressParam("tab", "pools");
@@ -44,8 +47,8 @@ export function Stake() {
             <Stat label="Yours" note={address === undefined ? "sign in to see it" : "bonded in all pools"}>
               {yours === undefined ? "–" : <Amount wei={yours} />}
             </Stat>
-            <Stat label="New stake earns from" note={`the next epoch; each lasts ${duration(epochMs)}`}>
-              <When ms={epochEndsMs} />
+            <Stat label="New stake earns" note={`from the next epoch on; each lasts ${duration(epochMs)}`}>
+              {epochMs < countedMs ? `within ${duration(epochMs)}` : <When ms={epochEndsMs} />}
             </Stat>
             <Stat label="Taking out takes" note="from asking until claiming">
               {duration(unbondingMs)}
