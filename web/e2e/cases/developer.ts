@@ -75,6 +75,19 @@ inBrowser(
     await page.getByRole("alert").getByText(/held/).waitFor();
     assert.ok(await start.isDisabled());
     await assertState(page, "factory-new-refused");
+
+    // What can be estimated can start, with a warning where one is due.
+    await page.getByRole("checkbox", { name: `12 rows · ${datanetId}` }).click();
+    await page.getByRole("checkbox", { name: /^The valley/ }).click();
+    await page.getByText("Fields", { exact: true }).click();
+    await page.getByRole("checkbox", { name: "Stop at the held-out optimum" }).click();
+    await page.getByText(/^It trains on past the point/).waitFor({ timeout: slowMs });
+    assert.ok(await start.isEnabled());
+    const details = page.getByText(/rank correlation with real retrainings/);
+    assert.ok(await details.isHidden());
+    await page.getByText("Details: runs hot").click();
+    await details.waitFor();
+    await assertState(page, "factory-new-warned");
   },
   { refused: [400] },
 );
