@@ -60,6 +60,12 @@ export function define(command: Command, io: Io): void {
     .option("--no-attribution", "trace nobody's influence: the data's part goes to the common pools")
     .option("--no-receipt", "do not wait for the receipt")
     .action(async (model: string, question: string, options: Options) => {
+      if (question.trim() === "")
+        throw new CliError("There is no question; nothing was asked, and nothing is charged.", {
+          expected: "what to ask, in quotes",
+          actual: "empty text",
+          exitCode: exitCodes.usage,
+        });
       const node = connect();
       const answer = await ask(node, io, model, question, options);
       const { facts } = answer;

@@ -8,9 +8,6 @@ import { type Column, oneLine, plain, table } from "./table.ts";
 /** Rows that are listed to a person; `--json` has them all, and so has the report over HTTP. */
 export const rowsShownMax = 20;
 
-/** The rows of a part that are shown. */
-export type Shown = Pick<Part, "rows">;
-
 type Reason = { readonly check: string; readonly message: string };
 type Status = "accepted" | "duplicate" | "near-duplicate" | "refused" | "pending" | "rejected";
 
@@ -85,6 +82,18 @@ const notesOf = ({ reasons, masked }: PreviewRow): string[] => [
   ...reasons.map(({ message }) => message),
 ];
 
+/** What a check noted, in a few words. */
+const checkWords: Readonly<Record<string, string>> = {
+  language: "another language",
+  "near-duplicate": "near duplicate",
+  "personal-data": "personal data",
+  profanity: "offensive words",
+  license: "licence",
+  contamination: "words of a held-out row",
+  masked: "personal data masked",
+};
+export const noteOf = (check: string): string => checkWords[check] ?? check;
+
 const statusWords: Readonly<Record<string, string>> = {
   pending: "waits",
   "near-duplicate": "near duplicate",
@@ -95,27 +104,103 @@ const statusWords: Readonly<Record<string, string>> = {
 export const statusName = (status: string, isNew = false): string =>
   status === "accepted" && isNew ? "new" : (statusWords[status] ?? status);
 
-/** A part's rows: where each came from, what it became and what the node says of it. @param total where these are not all of them */
-export function showRows(
-  part: Shown,
+type Listed = {
+  readonly at: number;
+  readonly row: PreviewRow;
+  readonly from: Part["rows"][number] | undefined;
+  readonly place: string;
+};
+
+/** The rows of all parts that are shown, and how many there are of each kind. Parts are large: nothing else of them is kept. */
+export type Listing = {
+  /** By how much somebody should look at them: refused, noted, duplicates, those that wait, and the rest. */
+  readonly kept: readonly Listed[][];
+  readonly keptMax: number;
+  readonly statuses: Map<string, number>;
+  readonly notes: Map<string, number>;
+  rows: number;
+};
+
+/** @param all keeps every row, for who asked to see them */
+export const startListing = (all = false): Listing => ({
+  kept: [[], [], [], [], []],
+  keptMax: all ? Number.POSITIVE_INFINITY : rowsShownMax,
+  statuses: new Map(),
+  notes: new Map(),
+  rows: 0,
+});
+
+const count = (counts: Map<string, number>, name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
+
+function rankOf({ status, reasons, masked }: PreviewRow, notes: readonly string[]): number {
+  if (status === "refused" || status === "rejected") return 0;
+  if (status === "duplicate" || status === "near-duplicate") return 2;
+  if (reasons.length > 0 || masked !== undefined || notes.length > 0) return 1;
+  return status === "pending" ? 3 : 4;
+}
+
+/** Where a row came from; the rows of one long line are told apart by their number in the file. */
+function placeOf({ rows }: Pick<Part, "rows">, at: number): string {
+  const source = rows[at]?.source;
+  if (source === undefined) return "";
+  const shares = [rows[at - 1], rows[at + 1]].some(
+    (other) => other !== undefined && source.line !== undefined && place(other.source) === place(source),
+  );
+  return `${place(source)}${shares && source.row !== undefined ? ` row ${source.row}` : ""}`;
+}
+
+/** Takes a part's rows into a listing. @param total where these are not all of its rows */
+export function list(
+  listing: Listing,
+  part: Pick<Part, "rows">,
   rows: readonly PreviewRow[],
-  columns: "examples" | "status",
   total = rows.length,
-): string[] {
-  const shown = rows.slice(0, rowsShownMax).map((row) => ({ row, from: part.rows[row.line - 1] }));
-  type Listed = (typeof shown)[number];
+): void {
+  for (const row of rows) {
+    const from = part.rows[row.line - 1];
+    count(listing.statuses, row.status);
+    const checks = [...row.reasons.map(({ check }) => check), ...(row.masked ? ["masked"] : [])];
+    for (const check of new Set(checks)) count(listing.notes, check);
+    const bucket = listing.kept[rankOf(row, from?.notes ?? [])] as Listed[];
+    if (bucket.length >= listing.keptMax) continue;
+    bucket.push({ at: listing.rows + row.line, row, from, place: placeOf(part, row.line - 1) });
+  }
+  listing.rows += total;
+}
+
+/** The rows that somebody should look at first, where they are not all shown: where each came from, what it became, what the node says of it. */
+export function showListing({ kept, keptMax, rows }: Listing, columns: "examples" | "status"): string[] {
+  const first = kept.flat().slice(0, keptMax);
+  const shown = rows > first.length ? first : first.sort((a, b) => a.at - b.at);
   const becomes: Column<Listed> = [
     "Becomes",
     ({ row, from }) => (from ? inShort(row.masked ?? from.example) : ""),
   ];
   return [
     table(shown, [
-      ["From", ({ from }) => (from ? place(from.source) : "")],
+      ["From", (listed) => listed.place],
       ["Row", ({ row }) => statusName(row.status, columns === "examples")],
       ...(columns === "examples" ? [becomes] : []),
       ["", ({ row, from }) => [...notesOf(row), ...(from?.notes ?? [])].join(" ")],
     ]),
-    ...(total > rowsShownMax ? [`… and ${counted(total - rowsShownMax, "more row")}`] : []),
+    ...(rows > shown.length
+      ? [
+          `… and ${counted(rows - shown.length, "more row")}${columns === "examples" ? ": --all lists every row, --json has them" : ""}`,
+        ]
+      : []),
+  ];
+}
+
+/** How many rows there are of each kind, and of each note. */
+export function showCounts({ statuses, notes, rows }: Listing): string[] {
+  const told = (counts: Map<string, number>, name: (key: string) => string) =>
+    [...counts]
+      .sort(([, a], [, b]) => b - a)
+      .map(([key, many]) => `${many} ${name(key)}`)
+      .join(", ");
+  return [
+    `${counted(rows, "row")}: ${told(statuses, (status) => (status === "pending" ? "waiting" : statusName(status, true)))}.`,
+    ...(notes.size === 0 ? [] : [`Noted: ${told(notes, noteOf)}.`]),
   ];
 }
 

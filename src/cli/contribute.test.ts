@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { place } from "../datanets/index.ts";
 import { exampleDigest, examplesDigest } from "../protocol/index.ts";
 import { assertSameRows, type Part, readParts, startReading } from "./contribute-parts.ts";
+import { list, type PreviewRow, showCounts, showListing, startListing } from "./contribute-show.ts";
 import { createIo } from "./io.ts";
 
 const quiet = createIo(true);
@@ -86,4 +87,38 @@ test("files and folders become parts that fit into a contribution, in their orde
 
 test("a file that is not there is said before anything is read", async () => {
   await assert.rejects(partsOf(["/nowhere/a.jsonl"]), /Cannot read \/nowhere\/a\.jsonl/);
+});
+
+test("of many rows those that somebody should look at come first; all are counted, and shown when asked for", () => {
+  const rows = Array.from({ length: 65 }, (_, at) => ({
+    source: { file: "alpaca.json", line: 1, row: at + 1 },
+    example: { prompt: "", completion: `answer ${at + 1}` },
+    notes: [],
+  }));
+  const found = rows.map((_, at): PreviewRow => {
+    const line = at + 1;
+    if (line === 50)
+      return { line, status: "accepted", reasons: [{ check: "personal-data", message: "An address." }] };
+    if (line === 60)
+      return { line, status: "refused", reasons: [{ check: "language", message: "Not English." }] };
+    return { line, status: line > 62 ? "duplicate" : "accepted", reasons: [] };
+  });
+  const listing = startListing();
+  list(listing, { rows }, found);
+  const lines = showListing(listing, "examples").join("\n").split("\n");
+  assert.match(lines[1] as string, /^alpaca\.json:1 row 60 +refused .*Not English\./);
+  assert.match(lines[2] as string, /^alpaca\.json:1 row 50 +new .*An address\./);
+  assert.match(lines[3] as string, /row 63 +duplicate/);
+  assert.match(lines[6] as string, /row 1 +new/);
+  assert.equal(lines.length, 22);
+  assert.equal(lines.at(-1), "… and 45 more rows: --all lists every row, --json has them");
+  assert.deepEqual(showCounts(listing), [
+    "65 rows: 61 new, 3 duplicate, 1 refused.",
+    "Noted: 1 personal data, 1 another language.",
+  ]);
+  const whole = startListing(true);
+  list(whole, { rows }, found);
+  const every = showListing(whole, "examples").join("\n").split("\n");
+  assert.equal(every.length, 66);
+  assert.match(every[50] as string, /row 50 .*An address\./, "in the order of the file");
 });

@@ -6,19 +6,21 @@ import { commitFirst } from "./commitment.ts";
 import { assertSameRows, type Part, type Reading, readParts, startReading } from "./contribute-parts.ts";
 import {
   inShort,
+  type Listing,
+  list,
   type PreviewRow,
   type Report,
-  rowsShownMax,
-  type Shown,
+  showCounts,
+  showListing,
   showReport,
-  showRows,
   showShapes,
   showUnread,
+  startListing,
 } from "./contribute-show.ts";
 import { wholeReport } from "./contribution-report.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { ownHeaders, passHeaders, withPass } from "./datanet-pass.ts";
-import { CliError } from "./errors.ts";
+import { CliError, exitCodes } from "./errors.ts";
 import { connect, type NodeClient } from "./http.ts";
 import type { Io } from "./io.ts";
 import { counted, wholeUpTo } from "./numbers.ts";
@@ -44,6 +46,7 @@ type Options = {
   readonly as: string;
   readonly heldout?: true;
   readonly preview?: true;
+  readonly all?: true;
   readonly mask?: true;
   readonly sourceLicense?: string;
   readonly format?: (typeof formats)[number];
@@ -64,6 +67,7 @@ export function define(command: Command, io: Io): void {
     )
     .option("--heldout", "rows to measure with, never to train on")
     .option("--preview", "only say what would become of each row; nothing is signed or sent to stay")
+    .option("--all", "with --preview: list every row, in the order of the files")
     .option(
       "--map <part=column>",
       "which column, or text with {columns}, is prompt, completion or system",
@@ -127,29 +131,38 @@ function convertOptions({ format, map, shape, chunk, overlap }: Options): Conver
 }
 
 async function run(io: Io, id: string, files: string[], options: Options): Promise<void> {
+  if (options.all && !options.preview)
+    throw new CliError("--all goes with --preview.", {
+      fix: ["./openledger datanet report <contribution> --all shows every row of one that was given."],
+      exitCode: exitCodes.usage,
+    });
   const reading = startReading();
   const parts = readParts(files, convertOptions(options), reading, io);
   const node = connect();
   await networkOf(node);
   const previews: Preview[] = [];
   const reports: Report[] = [];
-  // Parts are large: of the first, what is shown is kept, and of the others nothing.
-  let first: Shown | undefined;
+  const listing = startListing(options.all);
   try {
     for await (const part of parts) {
-      first ??= { rows: part.rows.slice(0, rowsShownMax) };
       const path = `/v1/datanets/${id}/preview?${query(options)}`;
       const preview = await post<Preview>(io, node, path, part, "checking", passHeaders(options.pass));
-      if (options.preview) previews.push(preview);
-      else reports.push(await hand(io, node, id, part, preview, options));
+      if (options.preview) {
+        previews.push(preview);
+        list(listing, part, preview.rows);
+        continue;
+      }
+      const report = await hand(io, node, id, part, preview, options);
+      reports.push(report);
+      list(listing, part, report.rows, report.exampleCount);
     }
   } catch (error) {
     for (const report of reports) io.warn(showReport(report)[0]!);
     throw error;
   }
-  if (!first) throw nothing(files, reading);
-  if (options.preview) showPreviews(io, id, first, previews, reading);
-  else showReports(io, first, reports, reading);
+  if (listing.rows === 0) throw nothing(files, reading);
+  if (options.preview) showPreviews(io, id, listing, previews, reading);
+  else showReports(io, listing, reports, reading);
 }
 
 const query = ({ heldout, mask, sourceLicense }: Options) =>
@@ -285,7 +298,7 @@ const fixOf = (code: RefusalCode): string[] => [...(fixes[code] ?? columnsFix)];
 function showPreviews(
   io: Io,
   id: string,
-  first: Shown,
+  listing: Listing,
   previews: readonly Preview[],
   reading: Reading,
 ): void {
@@ -305,9 +318,10 @@ function showPreviews(
     [
       ...showShapes(reading),
       "",
-      ...showRows(first, preview.rows, "examples"),
+      ...showListing(listing, "examples"),
       ...showUnread(reading),
       "",
+      ...showCounts(listing),
       `${outlook(count("accepted"), count("pending"), exampleCount)}${several}. They would be given under ${preview.license}.`,
       ...(preview.comparedWith === "datanet"
         ? []
@@ -325,7 +339,7 @@ const outlook = (accepted: number, pending: number, of: number): string =>
     ? `${accepted} of ${counted(of, "row")} would be accepted`
     : `${accepted === 0 ? "None" : accepted} of ${counted(of, "row")} would count at once; ${pending} would wait for curators`;
 
-function showReports(io: Io, first: Shown, reports: readonly Report[], reading: Reading): void {
+function showReports(io: Io, listing: Listing, reports: readonly Report[], reading: Reading): void {
   const total = (name: "accepted" | "duplicates" | "refused" | "pending") =>
     reports.reduce((sum, report) => sum + report[name], 0);
   const [report] = reports as [Report];
@@ -334,7 +348,7 @@ function showReports(io: Io, first: Shown, reports: readonly Report[], reading: 
   io.result(
     { ...(reports.length === 1 ? report : { contributions: reports, ...totals }), unread, unreadRows },
     [
-      ...showRows(first, report.rows, "status", report.exampleCount),
+      ...showListing(listing, "status"),
       ...showUnread(reading),
       ...reports.flatMap((given) => ["", ...showReport(given)]),
       ...next(report, totals.accepted, total("pending"), reports.length === 1),

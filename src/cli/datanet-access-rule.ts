@@ -19,8 +19,15 @@ function least(text: string): string {
 export const withRule = (command: Command, flag: string, what: string): Command =>
   command
     .option(`${flag} <kind>`, what)
-    .option("--terms <file>", "text that readers accept by signature")
-    .option("--token <address>", `ERC-20 or ERC-721 on this chain, with ${flag} token`, addressArgument)
+    .option(
+      "--terms <file>",
+      `text that readers accept by signature; required with ${flag} request and ${flag} token`,
+    )
+    .option(
+      "--token <address>",
+      `ERC-20 or ERC-721 on this chain; required with ${flag} token`,
+      addressArgument,
+    )
     .option("--least <number>", "how much of it a reader must hold, in its base units: 1 if not said", least);
 
 /** @returns undefined where nothing is said. @throws CliError where something is missing, or would be of no use */
@@ -40,14 +47,17 @@ export function ruleOf(
   }
   if (!kinds.some((known) => known === kind))
     throw wrong(`There is no access "${kind}".`, "public, request, or token");
-  if (kind === "token" && token === undefined) throw wrong(`${flag} token needs --token <address>.`);
   if (kind !== "token" && (token !== undefined || given !== undefined))
     throw wrong(`--token and --least go with ${flag} token.`);
   if (kind === "public" && terms !== undefined)
     throw wrong(`--terms goes with ${flag} request or ${flag} token: what is open to all asks for nothing.`);
   if (kind === "public") return { kind };
-  if (terms === undefined)
-    throw wrong(`${flag} request and ${flag} token need --terms <file>: what readers accept.`);
+  const missing = [
+    ...(kind === "token" && token === undefined ? ["--token <address> (which token opens it)"] : []),
+    ...(terms === undefined ? ["--terms <file> (what readers accept)"] : []),
+  ];
+  if (terms === undefined || missing.length > 0)
+    throw wrong(`${flag} ${kind} needs ${missing.join(" and ")}.`);
   const text = readText(terms);
   return kind === "request"
     ? { kind, terms: text }
@@ -59,5 +69,5 @@ export const readersOf = (rule: Rule): string =>
   ({
     public: "everybody",
     request: "whom the owner admits",
-    token: `who holds at least ${rule.least} of ${rule.contract}`,
+    token: `who holds at least ${rule.least} of ${rule.contract}, in its base units`,
   })[rule.kind];

@@ -230,12 +230,19 @@ test("a Datanet is created with who may read it", async () => {
   const { signing } = (await (await fetch(`${running.node.url}/v1/datanets`)).json()) as Json;
   const token = ["--access", "token", "--terms", terms, "--token", signing.verifyingContract];
   const held = await call([...create, "Held", ...token, "--least", "2"]);
-  assert.match(held.out, /its texts are read by who holds at least 2 of 0x[0-9a-f]{40}\.\n→ /);
+  assert.match(
+    held.out,
+    /its texts are read by who holds at least 2 of 0x[0-9a-f]{40}, in its base units\.\n→ /,
+  );
   assert.deepEqual((await run(...create, "Open")).access, { kind: "public" });
   for (const [options, message] of [
     [["--access", "secret"], /no access "secret"/],
-    [["--access", "request"], /need --terms/],
-    [["--access", "token", "--terms", terms], /needs --token/],
+    [["--access", "request"], /^--access request needs --terms <file> \(what readers accept\)\.$/],
+    [["--access", "token"], /needs --token <address> \(which token opens it\) and --terms <file> /],
+    [
+      ["--access", "token", "--terms", terms],
+      /^--access token needs --token <address> \(which token opens it\)\.$/,
+    ],
     [["--access", "public", "--terms", terms], /asks for nothing/],
     [["--access", "request", "--terms", terms, "--least", "2"], /go with --access token/],
     [["--terms", terms], /only with --access/],

@@ -1,6 +1,7 @@
 /** `openledger datanet review|queue|judge`: rows that wait for curators. */
 import { type Command, InvalidArgumentError } from "commander";
 import type { Example } from "../protocol/index.ts";
+import { noteOf } from "./contribute-show.ts";
 import { datanetNumber } from "./datanet-number.ts";
 import { askForPass, passHeaders, type TermsOption, withTerms } from "./datanet-pass.ts";
 import { CliError, exitCodes } from "./errors.ts";
@@ -54,17 +55,6 @@ export function rowNumbers(text: string): number[] {
     );
   });
 }
-
-/** What a check noted, in a few words. */
-const notes: Readonly<Record<string, string>> = {
-  language: "another language",
-  "near-duplicate": "near duplicate",
-  "personal-data": "personal data",
-  profanity: "offensive words",
-  license: "licence",
-  contamination: "words of a held-out row",
-};
-const noteOf = (check: string) => notes[check] ?? check;
 
 type Edit = { readonly row: number; readonly file: string };
 type Judgement = TermsOption & {

@@ -36,6 +36,8 @@ test("versions: exported, compared, and smaller by what a contributor takes back
     assert.deepEqual(readFileSync(out), parquet, "it is left alone");
     const nowhere = await refused(["datanet", "export", "1@1", "--out", join(home, "no", "rows.jsonl")], 2);
     assert.match(nowhere.fix[0], /^mkdir -p .*no, or/);
+    const later = await refused(["datanet", "export", "1@9", "--out", join(home, "later.jsonl")], 1);
+    assert.deepEqual([later.code, later.fix], ["unknown-version", ["./openledger datanet show 1"]]);
     const unknown = await refused(["datanet", "export", "1@1", "--file", "rows.xls", "--out", out], 2);
     assert.match(unknown.expected, /rows\.jsonl/);
     assert.equal((await call(["datanet", "export", "1", "--out", out])).code, 2);

@@ -68,7 +68,10 @@ export function define(command: Command, io: Io): void {
     )
     .option("--domain <domain>", "what it is about", "general")
     .option("--description <text>", "what belongs into it", "")
-    .addHelpText("after", "\nCreating the same again gives the same Datanet.")
+    .addHelpText(
+      "after",
+      "\nThe same name, licence, domain and description again give the same Datanet; where one of them differs, or is left out, another is made.",
+    )
     .action((card) => create(io, card));
   withTerms(
     subcommand(command, "publish", "Publish what has been accepted as a new version, as the node's operator"),

@@ -258,7 +258,8 @@ async function apiError(response: Response, url: string): Promise<CliError> {
       ([, value]) => typeof value === "string" || typeof value === "number",
     ),
   ) as Record<string, string | number>;
-  const fix = [error.fix, code === undefined ? undefined : advice[code]]
+  const [, datanetId = "<id>"] = /\bDatanet (\d+)/.exec(error.message) ?? [];
+  const fix = [error.fix, code === undefined ? undefined : advice[code]?.replace("<id>", datanetId)]
     .flat()
     .filter((step): step is string => typeof step === "string");
   return new ApiError(response.status, error.message, {

@@ -69,6 +69,16 @@ test("a usage error says what is wrong and where the help is, in as many lines, 
   }
 });
 
+test("an empty question is a usage error: nothing is asked, nothing is charged", async () => {
+  for (const question of ["", " \n"]) {
+    const { code, err } = await openledger(["chat", "locks", question], {
+      OPENLEDGER_URL: "http://127.0.0.1:1",
+    });
+    assert.equal(code, 2);
+    assert.match(err, /There is no question; nothing was asked, and nothing is charged\./);
+  }
+});
+
 test("a failure is told in words, with a stack only when debugging", async () => {
   const plain = await openledger(["test", "no/such/folder"]);
   assert.equal(plain.code, 2);

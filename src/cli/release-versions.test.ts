@@ -55,6 +55,7 @@ test("a finished job is shown with its intervals; its recipe comes out as YAML; 
   assert.match(out, /mean loss of 24 general prompts/);
   const shown = await call(["finetune", "--job", "second", "--show-recipe"]);
   assert.match(shown.out, /^rank: 8\n(.*\n)*seed: 5\n/);
+  assert.equal((await run("release", "show", "rows")).releaseId, releases[1]);
   const error = await refused(["finetune", "--job", "second", "--pause"], 1);
   assert.equal(error.code, "job-over");
   await refused(["finetune", "--pause"], 2);

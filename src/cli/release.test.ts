@@ -87,6 +87,7 @@ test("a release's bond: shown, put up by its owner, kept while it may be chosen,
 
   await t.test("bad input is refused in words", async () => {
     assert.equal((await refused(["release", "show", textDigest("nothing")], 1)).code, "unknown-release");
+    assert.equal((await refused(["release", "show", "nobody"], 1)).code, "unknown-release");
     assert.equal((await call(["release", "show", "0x12"])).code, 2);
     assert.equal((await call(["release", "bond", releaseId, "0"])).code, 2);
   });

@@ -37,22 +37,20 @@ puts a bond behind the release first, and says with it that the data are served:
 attestation, receipts of a release wait with their fees until it is attested.`,
   );
   subcommand(command, "show", "Show what stands behind a release, and what validators found of it")
-    .argument("<release>", "0x and 64 hex digits", releaseArgument)
-    .action((releaseId: Digest) => show(io, releaseId));
+    .argument("<release>", "its id, or a model for what it serves", releaseArgument)
+    .action((release: string) => show(io, release));
   asOwner(subcommand(command, "bond", "Put OPEN behind a release; validators may judge it from then on"))
-    .argument("<release>", "0x and 64 hex digits", releaseArgument)
+    .argument("<release>", "its id, or a model for what it serves", releaseArgument)
     .argument("[amount]", "how much OPEN (default: what is missing for a round)", parsePositiveOpen)
-    .action((releaseId: Digest, wei: bigint | undefined, signing: Signing) =>
-      bond(io, releaseId, wei, signing),
-    );
+    .action((release: string, wei: bigint | undefined, signing: Signing) => bond(io, release, wei, signing));
   asOwner(
     subcommand(command, "judge", "Have validators judge a release that has its bond, for the governed fee"),
   )
-    .argument("<release>", "0x and 64 hex digits", releaseArgument)
-    .action((releaseId: Digest, signing: Signing) => judge(io, releaseId, signing));
+    .argument("<release>", "its id, or a model for what it serves", releaseArgument)
+    .action((release: string, signing: Signing) => judge(io, release, signing));
   asOwner(subcommand(command, "count", "Count a round that is over, or take the bond of a refuted release"))
-    .argument("<release>", "0x and 64 hex digits", releaseArgument)
-    .action((releaseId: Digest, signing: Signing) => count(io, releaseId, signing));
+    .argument("<release>", "its id, or a model for what it serves", releaseArgument)
+    .action((release: string, signing: Signing) => count(io, release, signing));
   asOwner(
     subcommand(
       command,
@@ -60,21 +58,28 @@ attestation, receipts of a release wait with their fees until it is attested.`,
       "Say that a release should no longer be chosen; its bond comes free later",
     ),
   )
-    .argument("<release>", "0x and 64 hex digits", releaseArgument)
+    .argument("<release>", "its id, or a model for what it serves", releaseArgument)
     .option("--undo", "take that back")
-    .action((releaseId: Digest, options: Signing & { undo?: boolean }) => deprecate(io, releaseId, options));
+    .action((release: string, options: Signing & { undo?: boolean }) => deprecate(io, release, options));
   defineVersions(command, io);
   asOwner(subcommand(command, "withdraw", "Take the bond of a deprecated release back; its attestation ends"))
-    .argument("<release>", "0x and 64 hex digits", releaseArgument)
-    .action((releaseId: Digest, signing: Signing) => withdraw(io, releaseId, signing));
+    .argument("<release>", "its id, or a model for what it serves", releaseArgument)
+    .action((release: string, signing: Signing) => withdraw(io, release, signing));
 }
 
 const asOwner = (command: Command): Command =>
   withAccount(command).option("--developer", "sign as the developer of the node in this home instead");
 
-function releaseArgument(text: string): Digest {
-  if (/^0x[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase() as Digest;
-  throw new InvalidArgumentError("A release is named by 0x and 64 hex digits.");
+function releaseArgument(text: string): string {
+  if (/^0x[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase();
+  if (!text.startsWith("0x")) return text;
+  throw new InvalidArgumentError("A release's id is 0x and 64 hex digits.");
+}
+
+/** The release that is named: an id is looked up nowhere, because the chain may know it where this node does not. */
+async function idOf(node: NodeClient, release: string): Promise<Digest> {
+  if (release.startsWith("0x")) return release as Digest;
+  return (await node.get<{ id: Digest }>(`/v1/releases/${encodeURIComponent(release)}`)).id;
 }
 
 /** An account of the wallet, or the node's own developer, whose key lies in the same home. */
@@ -199,8 +204,9 @@ async function calibrationOf(node: NodeClient, releaseId: Digest): Promise<Descr
   }
 }
 
-async function show(io: Io, releaseId: Digest): Promise<void> {
+async function show(io: Io, release: string): Promise<void> {
   const node = connect();
+  const releaseId = await idOf(node, release);
   const [standing, calibration] = await Promise.all([
     openChain(node).then((chain) => standingOf(chain, releaseId)),
     calibrationOf(node, releaseId),
@@ -233,8 +239,10 @@ function nextStep({
   return over !== undefined && timestamp >= over ? [`→ ./openledger release count ${releaseId}`] : [];
 }
 
-async function bond(io: Io, releaseId: Digest, wei: bigint | undefined, signing: Signing): Promise<void> {
-  const purse = await open(connect(), signing, io);
+async function bond(io: Io, release: string, wei: bigint | undefined, signing: Signing): Promise<void> {
+  const node = connect();
+  const releaseId = await idOf(node, release);
+  const purse = await open(node, signing, io);
   const before = await standingOf(purse, releaseId);
   await assertOwner(purse, releaseId);
   if (before.outcome === "refuted" || before.outcome === "executed")
@@ -257,8 +265,10 @@ async function bond(io: Io, releaseId: Digest, wei: bigint | undefined, signing:
   );
 }
 
-async function judge(io: Io, releaseId: Digest, signing: Signing): Promise<void> {
-  const purse = await open(connect(), signing, io);
+async function judge(io: Io, release: string, signing: Signing): Promise<void> {
+  const node = connect();
+  const releaseId = await idOf(node, release);
+  const purse = await open(node, signing, io);
   const before = await standingOf(purse, releaseId);
   assertOutcome(before, ["none", "no quorum", "overturned", "withdrawn"], "judged");
   if (before.bondWei < before.requiredBondWei)
@@ -278,8 +288,10 @@ async function judge(io: Io, releaseId: Digest, signing: Signing): Promise<void>
   );
 }
 
-async function count(io: Io, releaseId: Digest, signing: Signing): Promise<void> {
-  const purse = await open(connect(), signing, io);
+async function count(io: Io, release: string, signing: Signing): Promise<void> {
+  const node = connect();
+  const releaseId = await idOf(node, release);
+  const purse = await open(node, signing, io);
   const before = await standingOf(purse, releaseId);
   assertOutcome(before, ["open", "refuted"], "counted");
   const over = (before.outcome === "open" ? before.round?.revealEnds : before.round?.executableAt) ?? 0;
@@ -291,8 +303,10 @@ async function count(io: Io, releaseId: Digest, signing: Signing): Promise<void>
   io.result({ ...standing, transactionHash }, [describe(standing), ...nextStep(standing)].join("\n"));
 }
 
-async function deprecate(io: Io, releaseId: Digest, options: Signing & { undo?: boolean }): Promise<void> {
-  const purse = await open(connect(), options, io);
+async function deprecate(io: Io, release: string, options: Signing & { undo?: boolean }): Promise<void> {
+  const node = connect();
+  const releaseId = await idOf(node, release);
+  const purse = await open(node, options, io);
   await standingOf(purse, releaseId);
   await assertOwner(purse, releaseId);
   const { transactionHash } = await transact(purse, {
@@ -304,8 +318,10 @@ async function deprecate(io: Io, releaseId: Digest, options: Signing & { undo?: 
   io.result({ ...standing, deprecated: options.undo !== true, transactionHash }, describe(standing));
 }
 
-async function withdraw(io: Io, releaseId: Digest, signing: Signing): Promise<void> {
-  const purse = await open(connect(), signing, io);
+async function withdraw(io: Io, release: string, signing: Signing): Promise<void> {
+  const node = connect();
+  const releaseId = await idOf(node, release);
+  const purse = await open(node, signing, io);
   const before = await standingOf(purse, releaseId);
   await assertOwner(purse, releaseId);
   assertOutcome(before, ["none", "no quorum", "attested", "overturned", "withdrawn"], "let go of its bond");

@@ -76,6 +76,14 @@ describe("files that cannot be read, by name", () => {
       assert.match((found[0] as { refused: { message: string } }).refused.message, message);
     });
 
+  test("a row of a CSV with other cells than the heading says how many, of one as of several", async () => {
+    const messages = (await rowsOf("cells.csv", "question,answer\nq\nq,a,b\n")).map((row) =>
+      "refused" in row ? row.refused.message : "",
+    );
+    assert.match(messages[0] as string, /^The row has 1 cell, the heading 2 columns\./);
+    assert.match(messages[1] as string, /^The row has 3 cells, the heading 2 columns\./);
+  });
+
   test("what was read before a file breaks is kept", async () => {
     const late = Uint8Array.from(good);
     const groups = late.length / 2;

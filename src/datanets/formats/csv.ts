@@ -48,7 +48,7 @@ export async function* readCsv(
 
 function recordOf(columns: readonly string[], cells: readonly string[]) {
   if (cells.length !== columns.length) {
-    const message = `The row has ${cells.length} cells, the heading ${columns.length} columns. Quote cells that hold the separator.`;
+    const message = `The row has ${cells.length} ${cells.length === 1 ? "cell" : "cells"}, the heading ${columns.length} ${columns.length === 1 ? "column" : "columns"}. Quote cells that hold the separator.`;
     return { refused: { code: "different-columns", message } as const };
   }
   if (cells.some((cell) => cell.includes("\uFFFD")))
