@@ -53,7 +53,7 @@ test("a file becomes rows: first what it is, then each row, then the end", async
       source: { file: "a.csv", line: 3, row: 2 },
       refused: {
         code: "different-columns",
-        message: "The row has 1 cells, the heading 2 columns. Quote cells that hold the separator.",
+        message: "The row has 1 cell, the heading 2 columns. Quote cells that hold the separator.",
       },
     },
     { end: true },
