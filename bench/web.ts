@@ -21,6 +21,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { launch as launchChrome } from "chrome-launcher";
 import type { Browser, Page } from "playwright-core";
+import { buildWeb } from "../scripts/web.ts";
 import { chromiumPath, launch, sandbox, settled } from "../web/e2e/browser.ts";
 import { firstLoadKiB } from "../web/e2e/bundle.ts";
 import {
@@ -240,6 +241,7 @@ const on = machine();
 const executablePath = chromiumPath();
 if (executablePath === undefined)
   throw new Error("No Chromium is on this machine. Install one, or name it in OPENLEDGER_CHROMIUM.");
+await buildWeb();
 const initialJsKiB = Math.round(10 * firstLoadKiB()) / 10;
 const { scores, looked, tasks } =
   values.part === "journeys"

@@ -18,6 +18,7 @@ const inputs = [
   "web/src/**/*.*",
   "client/src/*.ts",
   "src/protocol/*.ts",
+  "src/chain/arguments.ts",
   "src/chain/contracts/*.ts",
   "package-lock.json",
 ];
