@@ -152,6 +152,9 @@ async function secondsPerMultiplication(threads: number, clock: () => number): P
   return once / (rows * columns * inner);
 }
 
+/** Far enough from the least that what each takes is told from what all of them do. */
+const heldOutMore = 5 * heldOutLeast;
+
 /** Takes seconds to a minute, most of it the index's linear algebra. @param given.examples some of them readable */
 export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: MeasureRequest): Promise<Speeds> {
   const clock = given.clock === "processor" ? processorMs : () => performance.now();
@@ -161,7 +164,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   // Too few rows are taken again and again: a job without a release wants an estimate, too.
   const material = heldOutKept.length > 0 ? heldOutKept : kept.map((i) => given.examples[i] as Example);
   const heldOutRows = Array.from(
-    { length: Math.max(2 * heldOutLeast, heldOutKept.length) },
+    { length: Math.max(heldOutMore, heldOutKept.length) },
     (_, i) => material[i % material.length] as Example,
   );
   const lora = loraOf(recipe);
@@ -251,7 +254,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
     return { stages, exampleTokens: tokens(examples), heldOutTokens: tokens(heldOut), ...work };
   }
   const least = await indexed(Math.min(8, given.examples.length), heldOutLeast);
-  const more = await indexed(Math.min(40, given.examples.length), 2 * heldOutLeast);
+  const more = await indexed(Math.min(40, given.examples.length), heldOutMore);
   const indexBytes = memory.take() - before;
   type Indexed = typeof least;
   type BasisWork = Parameters<typeof twoRates>[0];
