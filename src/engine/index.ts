@@ -12,7 +12,7 @@
  * - `gradients`: one gradient an example, for the labels it has or for labels drawn from the model
  * - `lora`: adapters; `peft`, `peft-config`: PEFT folders in and out; `decoder`, `sampling`: answers, each row of a batch under its own adapter
  * - `embedding`: texts as vectors, under an adapter
- * - `worker`: calls into threads, since a run blocks the one it is in; `random`, `bpe`: seeded draws, tokenizer training
+ * - `worker`: calls into threads, since a run blocks the one it is in, and `garbage` between them; `random`, `bpe`: seeded draws, tokenizer training
  */
 export * from "./adamw.ts";
 export { type PackedAdapter, packAdapter, packedBytes } from "./adapter-rows.ts";
@@ -24,6 +24,7 @@ export * from "./config.ts";
 export * from "./decoder.ts";
 export * from "./embedding.ts";
 export * from "./examples.ts";
+export { collectGarbage } from "./garbage.ts";
 export * from "./gradients.ts";
 export { cacheBytes } from "./kv-cache.ts";
 export * from "./lora.ts";

@@ -243,8 +243,7 @@ export function estimateJob(
         Math.max(
           speeds.stepBytesPerToken * work.batchTokens,
           speeds.evaluationBytes,
-          // What an evaluation laid out is let go of when garbage is collected, which may be later.
-          publish ? Math.max(speeds.indexBytes, speeds.evaluationBytes) + linear.memory : 0,
+          publish ? speeds.indexBytes + linear.memory : 0,
         ),
     ),
     scratchBytes: publish ? linear.files : 0,

@@ -2,6 +2,7 @@
 import { createProducts, heldOutLeast, widenAdapter } from "../attribution/index.ts";
 import {
   type Checkpoint,
+  collectGarbage,
   createEvaluator,
   createTrainer,
   type Example,
@@ -170,6 +171,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   const lora = loraOf(recipe);
   const adapter = initialAdapter(base.config, lora, recipe.seed);
   using memory = watchMemory();
+  collectGarbage();
   const before = memory.take();
 
   /** So many of the rows, evenly. */
@@ -213,9 +215,13 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   const small = await step(Math.max(1, recipe.batch >> 2));
   const large = await step(recipe.batch);
   const stepBytes = memory.take() - before;
+  collectGarbage();
+  memory.take();
   const [few, many] = [await pass(4), await pass(evaluationBatch)];
   const [once, twice] = [await written(8), await written(24)];
   const evaluationBytes = memory.take() - before;
+  collectGarbage();
+  memory.take();
 
   const wide = widenAdapter(base.config, adapter).config;
   const metric = new Float32Array(gradientSegments(base.config, wide, ["B"]).width).fill(1);

@@ -2,6 +2,7 @@
 import { clusterList, encodeBasis, type PayIndex } from "../attribution/index.ts";
 import {
   type Adapter,
+  collectGarbage,
   createEvaluator,
   type Example,
   exportPeft,
@@ -144,7 +145,19 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const openOr = (recipe: Recipe, adapter: AdapterFiles | null): Adapter =>
     adapter === null ? initialAdapter(base.config, loraOf(recipe), recipe.seed) : openAdapter(adapter);
 
-  return {
+  /** Each method begins with nothing in memory of what those before it left: else the most that is held hangs on when that is let go of. */
+  const tidily = (methods: TrainingMethods): TrainingMethods =>
+    Object.fromEntries(
+      Object.entries(methods).map(([name, method]) => [
+        name,
+        (...given: Parameters<typeof method>) => {
+          collectGarbage();
+          return (method as (...of: typeof given) => unknown)(...given);
+        },
+      ]),
+    ) as TrainingMethods;
+
+  return tidily({
     plan: (request) => planWork(base, request),
     measure: (request) => measureSpeeds(base, request),
 
@@ -280,5 +293,5 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         },
       );
     },
-  };
+  });
 });
