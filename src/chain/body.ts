@@ -1,3 +1,4 @@
+/** How long a request's body may be, for the routes of every room. */
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 

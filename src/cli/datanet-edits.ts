@@ -13,9 +13,9 @@ import { type Report, showReport } from "./contribute-show.ts";
 import { wholeReport } from "./contribution-report.ts";
 import {
   type AccessJson,
+  admittedHeaders,
   askForOwn,
   askForPass,
-  passHeaders,
   type TermsOption,
   withTerms,
 } from "./datanet-pass.ts";
@@ -133,14 +133,7 @@ async function readable(
         ...asking,
         purpose: `texts proposed for contribution ${contribution}`,
       });
-  if (admission.state === "admitted")
-    return wholeReport<EditedJson>(node, contribution, passHeaders(admission.pass));
-  throw new CliError(
-    admission.state === "asked"
-      ? `Texts of Datanet ${datanetId} are read by whom its owner admits, proposals too. The owner has been asked.`
-      : `Texts of Datanet ${datanetId} are not open to ${as}: ${admission.reason}.`,
-    { code: "access-needed", fix: [`./openledger datanet access ${datanetId}`] },
-  );
+  return wholeReport<EditedJson>(node, contribution, admittedHeaders(admission, datanetId, as));
 }
 
 function list(

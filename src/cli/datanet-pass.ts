@@ -93,8 +93,22 @@ export async function ownHeaders(
 ): Promise<Record<string, string>> {
   const { rule } = await node.get<AccessJson>(`/v1/datanets/${datanet}/access`);
   if (rule.kind === "public") return {};
-  const admission = await askForOwn(io, node, datanet, as);
-  return admission.state === "admitted" ? passHeaders(admission.pass) : {};
+  return admittedHeaders(await askForOwn(io, node, datanet, as), datanet, as);
+}
+
+/** Headers that show the pass. @throws CliError `access-needed` where there is none */
+export function admittedHeaders(
+  admission: AdmissionJson,
+  datanet: string,
+  as: string,
+): Record<string, string> {
+  if (admission.state === "admitted") return passHeaders(admission.pass);
+  throw new CliError(
+    admission.state === "asked"
+      ? `Texts of Datanet ${datanet} are read by whom its owner admits, proposals too. The owner has been asked.`
+      : `Texts of Datanet ${datanet} are not open to ${as}: ${admission.reason}.`,
+    { code: "access-needed", fix: [`./openledger datanet access ${datanet}`] },
+  );
 }
 
 async function requestPass(

@@ -133,9 +133,12 @@ export async function startWorker<M extends WorkerMethods>(
 
 /**
  * Runs in the worker's file: sets up from the data given to {@link startWorker}, then answers calls until the thread ends.
+ *
+ * @param beforeCall is done before each of them
  */
 export async function serveWorker<D>(
   setUp: (data: D) => Promise<WorkerMethods> | WorkerMethods,
+  beforeCall: () => void = () => {},
 ): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error("This file runs as a worker thread only.");
@@ -153,6 +156,7 @@ export async function serveWorker<D>(
     try {
       const run = methods[method];
       if (run === undefined) throw new Error(`This worker has no method "${method}".`);
+      beforeCall();
       const result = await run(argument as never, {
         emit: (event) => port.postMessage({ id, event } satisfies Reply),
         signal: controller.signal,

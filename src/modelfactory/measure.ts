@@ -136,6 +136,12 @@ function watchMemory() {
       most = process.memoryUsage.rss();
       return taken;
     },
+    /** Begins anew, without what nothing holds any more. @returns what is held then */
+    begin(): number {
+      collectGarbage();
+      most = process.memoryUsage.rss();
+      return most;
+    },
     [Symbol.dispose]: () => clearInterval(timer),
   };
 }
@@ -171,8 +177,7 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   const lora = loraOf(recipe);
   const adapter = initialAdapter(base.config, lora, recipe.seed);
   using memory = watchMemory();
-  collectGarbage();
-  const before = memory.take();
+  const before = memory.begin();
 
   /** So many of the rows, evenly. */
   const some = (count: number) =>
@@ -215,13 +220,11 @@ export async function measureSpeeds(base: Checkpoint, { recipe, ...given }: Meas
   const small = await step(Math.max(1, recipe.batch >> 2));
   const large = await step(recipe.batch);
   const stepBytes = memory.take() - before;
-  collectGarbage();
-  memory.take();
+  memory.begin();
   const [few, many] = [await pass(4), await pass(evaluationBatch)];
   const [once, twice] = [await written(8), await written(24)];
   const evaluationBytes = memory.take() - before;
-  collectGarbage();
-  memory.take();
+  memory.begin();
 
   const wide = widenAdapter(base.config, adapter).config;
   const metric = new Float32Array(gradientSegments(base.config, wide, ["B"]).width).fill(1);

@@ -145,19 +145,7 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
   const openOr = (recipe: Recipe, adapter: AdapterFiles | null): Adapter =>
     adapter === null ? initialAdapter(base.config, loraOf(recipe), recipe.seed) : openAdapter(adapter);
 
-  /** Each method begins with nothing in memory of what those before it left: else the most that is held hangs on when that is let go of. */
-  const tidily = (methods: TrainingMethods): TrainingMethods =>
-    Object.fromEntries(
-      Object.entries(methods).map(([name, method]) => [
-        name,
-        (...given: Parameters<typeof method>) => {
-          collectGarbage();
-          return (method as (...of: typeof given) => unknown)(...given);
-        },
-      ]),
-    ) as TrainingMethods;
-
-  return tidily({
+  return {
     plan: (request) => planWork(base, request),
     measure: (request) => measureSpeeds(base, request),
 
@@ -293,5 +281,6 @@ await serveWorker<TrainingWorkerData>((data): TrainingMethods => {
         },
       );
     },
-  });
-});
+  };
+  // Each call begins without what those before it left: else the most that is held hangs on when that is let go of.
+}, collectGarbage);

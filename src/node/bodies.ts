@@ -1,6 +1,6 @@
 /** How long a request's body may be where it is read whole: before anybody's signature, pass or key is looked at. */
 import type { MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { limitBody } from "../chain/index.ts";
 
 const mebibyte = 2 ** 20;
 const bodyBytesMax = mebibyte;
@@ -17,20 +17,9 @@ const streamed = [
   /^\/v1\/(un)?(load|pin)_lora_adapter$/,
 ];
 
-const bounded = (maxSize: number): MiddlewareHandler =>
-  bodyLimit({
-    maxSize,
-    onError: (context) => {
-      const sent = context.req.header("content-length");
-      const message = `The body is too long; expected ${maxSize} bytes at most${sent === undefined ? "" : `, actual ${sent}`}. Send less at a time.`;
-      const error = { message, type: "invalid_request_error", param: null, code: "too-large" };
-      return context.json({ error }, 413);
-    },
-  });
-
 /** Refuses longer bodies with 413, on every route but those that bound theirs as they read. A room may take less. */
 export function boundedBodies(): MiddlewareHandler {
-  const [any, job] = [bounded(bodyBytesMax), bounded(jobBytesMax)];
+  const [any, job] = [limitBody(bodyBytesMax), limitBody(jobBytesMax)];
   return (context, next) => {
     const { path } = context.req;
     if (streamed.some((route) => route.test(path))) return next();
